@@ -1,0 +1,194 @@
+//! Recipients' addresses, and when two of them are the same.
+
+use std::fmt;
+use std::str::FromStr;
+
+use idna::AsciiDenyList;
+use thiserror::Error;
+
+/// Why a text is not an address that mail can go to.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum AddressError {
+    #[error("is not an email address: it needs a name, an @ and a domain")]
+    Shape,
+    #[error("has a character before the @ that mail cannot be sent to")]
+    LocalPart,
+    #[error("has a domain that does not exist in this form")]
+    Domain,
+    #[error("is longer than an email address may be")]
+    TooLong,
+}
+
+/// The longest local part and address (RFC 5321, 4.5.3.1; RFC 3696, erratum 1690).
+const LOCAL_PART_LIMIT: usize = 64;
+const ADDRESS_LIMIT: usize = 254;
+const LABEL_LIMIT: usize = 63;
+
+/// An address that SES can send to: the local part as typed, the domain in its ASCII form.
+///
+/// Two addresses are the same recipient when their [`identity`](Self::identity) is equal.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// The address to send to, and to show.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What the one-link rule compares: the whole address in lower case. `+tags` and dots stay distinct,
+    /// since only some providers ignore them.
+    ///
+    /// Frozen by the golden vectors below: every share's key is made of it, so a change would let a second
+    /// link exist for an address.
+    #[must_use]
+    pub fn identity(&self) -> String {
+        self.0.to_ascii_lowercase()
+    }
+}
+
+impl FromStr for EmailAddress {
+    type Err = AddressError;
+
+    fn from_str(typed: &str) -> Result<Self, AddressError> {
+        let typed = typed.trim();
+        let (local, domain) = typed.rsplit_once('@').ok_or(AddressError::Shape)?;
+        if local.is_empty() || domain.is_empty() {
+            return Err(AddressError::Shape);
+        }
+        check_local_part(local)?;
+        let domain = ascii_domain(domain)?;
+        let address = format!("{local}@{domain}");
+        if address.len() > ADDRESS_LIMIT {
+            return Err(AddressError::TooLong);
+        }
+        Ok(Self(address))
+    }
+}
+
+/// A dot-atom (RFC 5322, 3.2.3). SES takes no local part outside ASCII, and quoted local parts are
+/// deliverable almost nowhere.
+fn check_local_part(local: &str) -> Result<(), AddressError> {
+    let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(atext)) {
+        return Err(AddressError::LocalPart);
+    }
+    if local.len() > LOCAL_PART_LIMIT {
+        return Err(AddressError::TooLong);
+    }
+    Ok(())
+}
+
+/// The domain's ASCII form (UTS 46), if it is a host name with at least two labels.
+fn ascii_domain(domain: &str) -> Result<String, AddressError> {
+    let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3)
+        .map_err(|_| AddressError::Domain)?
+        .into_owned();
+    let label = |label: &str| {
+        (1..=LABEL_LIMIT).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    let top = ascii.rsplit('.').next().unwrap_or_default();
+    // A top label of digits would be an IPv4 address.
+    let host = ascii.contains('.') && ascii.split('.').all(label) && !top.bytes().all(|b| b.is_ascii_digit());
+    if host { Ok(ascii) } else { Err(AddressError::Domain) }
+}
+
+impl fmt::Display for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Never shows the address: a debug print may end up in a log.
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EmailAddress(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Golden vectors: shares in existing tables are keyed by these identities. Never edit one.
+    #[test]
+    fn identities_are_frozen() {
+        for (typed, address, identity) in [
+            ("ann@example.com", "ann@example.com", "ann@example.com"),
+            ("  Ann.B@Example.COM\t", "Ann.B@example.com", "ann.b@example.com"),
+            ("ann+tag@example.com", "ann+tag@example.com", "ann+tag@example.com"),
+            ("a.n.n@example.com", "a.n.n@example.com", "a.n.n@example.com"),
+            ("Ann@Bücher.example", "Ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
+            ("ann@BU\u{308}CHER.example", "ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
+            ("ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example", "ann@xn--bcher-kva.example"),
+            ("ann@faß.example", "ann@xn--fa-hia.example", "ann@xn--fa-hia.example"),
+            ("ann@例え。テスト", "ann@xn--r8jz45g.xn--zckzah", "ann@xn--r8jz45g.xn--zckzah"),
+            ("O'Neil/x=y@ex-ample.co.uk", "O'Neil/x=y@ex-ample.co.uk", "o'neil/x=y@ex-ample.co.uk"),
+        ] {
+            let parsed: EmailAddress = typed.parse().unwrap();
+            assert_eq!((parsed.as_str(), parsed.identity().as_str()), (address, identity), "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for (typed, why) in [
+            ("", AddressError::Shape),
+            ("ann", AddressError::Shape),
+            ("@example.com", AddressError::Shape),
+            ("ann@", AddressError::Shape),
+            ("Ann <ann@example.com>", AddressError::LocalPart),
+            ("a nn@example.com", AddressError::LocalPart),
+            (".ann@example.com", AddressError::LocalPart),
+            ("a..b@example.com", AddressError::LocalPart),
+            ("\"a b\"@example.com", AddressError::LocalPart),
+            ("änn@example.com", AddressError::LocalPart),
+            ("a@b@example.com", AddressError::LocalPart),
+            ("ann\r\nBcc: eve@example.com", AddressError::LocalPart),
+            ("ann@example", AddressError::Domain),
+            ("ann@example..com", AddressError::Domain),
+            ("ann@example.com.", AddressError::Domain),
+            ("ann@-example.com", AddressError::Domain),
+            ("ann@exa_mple.com", AddressError::Domain),
+            ("ann@192.168.0.1", AddressError::Domain),
+            ("ann@[192.168.0.1]", AddressError::Domain),
+            ("ann@exam ple.com", AddressError::Domain),
+            ("ann@example.com\r\nBcc: eve", AddressError::Domain),
+        ] {
+            assert_eq!(typed.parse::<EmailAddress>(), Err(why), "{typed:?}");
+        }
+        assert_eq!(
+            format!("{}@example.com", "a".repeat(65)).parse::<EmailAddress>(),
+            Err(AddressError::TooLong)
+        );
+        let long_domain = vec!["d".repeat(60); 4].join(".");
+        assert_eq!(
+            format!("{}@{long_domain}", "a".repeat(30)).parse::<EmailAddress>(),
+            Err(AddressError::TooLong)
+        );
+    }
+
+    #[test]
+    fn a_debug_print_does_not_show_the_address() {
+        let address: EmailAddress = "ann@example.com".parse().unwrap();
+        assert!(!format!("{address:?}").contains("ann"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_without_a_panic(typed in any::<String>()) {
+            let _ = typed.parse::<EmailAddress>();
+        }
+
+        #[test]
+        fn an_address_parses_to_itself(local in "[a-zA-Z0-9+_-]{1,20}", domain in "[a-z]{1,10}\\.[a-z]{2,5}") {
+            let first: EmailAddress = format!("{local}@{domain}").parse().unwrap();
+            let second: EmailAddress = first.as_str().parse().unwrap();
+            prop_assert_eq!(&first, &second);
+            prop_assert_eq!(first.identity(), second.as_str().to_ascii_uppercase().parse::<EmailAddress>().unwrap().identity());
+        }
+    }
+}

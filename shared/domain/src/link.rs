@@ -1,0 +1,340 @@
+//! Links: a share's key, sealed so that only the key ring can make or read one.
+//!
+//! A token is `base64url(version, key id, ciphertext)`. The ciphertext is the item, the share's id and its
+//! generation under AES-256-GCM-SIV (RFC 8452) with a constant nonce: a deterministic seal, whose only leak
+//! is that equal links are equal. The same link can therefore be derived again at any time, and neither the
+//! table nor its backups hold anything that makes or reveals one. Version, purpose and key id are
+//! authenticated with it; forging a token means guessing a 128-bit tag.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+
+use crate::{Generation, Item, Share, ShareId};
+
+const VERSION: u8 = 1;
+const PURPOSE: &[u8] = b"sharelink link 1";
+
+/// What a link points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub item: Item,
+    pub share: ShareId,
+    pub generation: Generation,
+}
+
+impl Link {
+    /// The link of a share.
+    #[must_use]
+    pub fn of(share: &Share) -> Self {
+        Self { item: share.item.clone(), share: share.id, generation: share.generation }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        let path = self.item.to_string();
+        [&self.share.to_bytes()[..], &self.generation.to_bytes(), path.as_bytes()].concat()
+    }
+
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (share, rest) = bytes.split_first_chunk::<16>()?;
+        let (generation, path) = rest.split_first_chunk::<16>()?;
+        Some(Self {
+            item: Item::parse(std::str::from_utf8(path).ok()?).ok()?,
+            share: ShareId::from_bytes(*share),
+            generation: Generation::from_bytes(*generation),
+        })
+    }
+}
+
+/// The name of a key in the ring: 1 to 32 of `A-Z a-z 0-9 - _`, and not `current`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// The name, as given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = KeyRingError;
+
+    fn from_str(id: &str) -> Result<Self, KeyRingError> {
+        let alphabet = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if alphabet && (1..=32).contains(&id.len()) && id != CURRENT {
+            Ok(Self(id.to_owned()))
+        } else {
+            Err(KeyRingError::KeyId)
+        }
+    }
+}
+
+const CURRENT: &str = "current";
+
+/// The fewest bytes of a key's secret.
+const SECRET_LEAST: usize = 32;
+
+/// Why a secret is no key ring. Says nothing of the secret itself.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum KeyRingError {
+    #[error("the key ring is not a flat JSON object of strings")]
+    Json,
+    #[error("a key's name in the ring must be 1 to 32 letters, digits, - or _")]
+    KeyId,
+    #[error("the key ring's \"current\" must name one of its keys")]
+    Current,
+    #[error("a key in the ring is shorter than {SECRET_LEAST} bytes")]
+    TooShort,
+    #[error("a key could not be derived")]
+    Derivation,
+}
+
+/// The text of a link's last part. It opens the files for whoever holds it, so it prints itself to nobody:
+/// only [`expose`](Self::expose) gives it.
+pub struct LinkToken(String);
+
+impl LinkToken {
+    /// The token itself, for the email or the answer that it is meant for.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for LinkToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LinkToken(..)")
+    }
+}
+
+/// Why a token opens nothing.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum TokenError {
+    #[error("the token was not made by this key ring")]
+    Forged,
+    #[error("the token names a key that the ring does not hold")]
+    UnknownKey(KeyId),
+}
+
+/// The keys that seal and open links, as Secrets Manager keeps them: `{"current": "k1", "k1": "…"}`.
+pub struct KeyRing {
+    current: KeyId,
+    keys: BTreeMap<KeyId, LessSafeKey>,
+}
+
+impl KeyRing {
+    /// Reads a ring. A key is derived from the bytes of its string, whatever they are: the strings are
+    /// neither decoded nor assumed alphanumeric.
+    pub fn parse(json: &str) -> Result<Self, KeyRingError> {
+        let mut strings: BTreeMap<String, String> =
+            serde_json::from_str(json).map_err(|_| KeyRingError::Json)?;
+        let current = strings.remove(CURRENT).ok_or(KeyRingError::Current)?.parse()?;
+        let keys = strings
+            .iter()
+            .map(|(id, secret)| Ok((id.parse()?, derive(secret.as_bytes())?)))
+            .collect::<Result<BTreeMap<KeyId, _>, KeyRingError>>()?;
+        if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyRingError::Current) }
+    }
+
+    /// The key that seals new links.
+    #[must_use]
+    pub fn current(&self) -> &KeyId {
+        &self.current
+    }
+
+    /// Seals a link with one of the ring's keys; always to the same token.
+    pub fn seal(&self, id: &KeyId, link: &Link) -> Result<LinkToken, TokenError> {
+        let key = self.keys.get(id).ok_or_else(|| TokenError::UnknownKey(id.clone()))?;
+        let mut sealed = link.to_bytes();
+        key.seal_in_place_append_tag(nonce(), Aad::from(associated_data(id)), &mut sealed)
+            .map_err(|_| TokenError::Forged)?;
+        let token = [header(id).as_slice(), &sealed].concat();
+        Ok(LinkToken(URL_SAFE_NO_PAD.encode(token)))
+    }
+
+    /// Opens a token, strictly: nothing but the very text that [`seal`](Self::seal) made is accepted.
+    pub fn open(&self, token: &str) -> Result<Link, TokenError> {
+        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Forged)?;
+        let (id, sealed) = split_header(&bytes).ok_or(TokenError::Forged)?;
+        let Some(key) = self.keys.get(&id) else { return Err(TokenError::UnknownKey(id)) };
+        let mut sealed = sealed.to_vec();
+        let opened = key
+            .open_in_place(nonce(), Aad::from(associated_data(&id)), &mut sealed)
+            .map_err(|_| TokenError::Forged)?;
+        Link::from_bytes(opened).ok_or(TokenError::Forged)
+    }
+}
+
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyRing").field("current", &self.current).finish_non_exhaustive()
+    }
+}
+
+/// One key per purpose (RFC 5869).
+fn derive(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
+    if secret.len() < SECRET_LEAST {
+        return Err(KeyRingError::TooShort);
+    }
+    let pseudorandom = Salt::new(HKDF_SHA256, b"sharelink").extract(secret);
+    let key = pseudorandom
+        .expand(&[PURPOSE], &AES_256_GCM_SIV)
+        .map(UnboundKey::from)
+        .map_err(|_| KeyRingError::Derivation)?;
+    Ok(LessSafeKey::new(key))
+}
+
+/// Constant on purpose: the seal must be deterministic, which GCM-SIV, unlike GCM, allows.
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; NONCE_LEN])
+}
+
+fn header(id: &KeyId) -> Vec<u8> {
+    // A key id has at most 32 bytes.
+    let length = u8::try_from(id.0.len()).unwrap_or(u8::MAX);
+    [&[VERSION, length], id.0.as_bytes()].concat()
+}
+
+fn associated_data(id: &KeyId) -> Vec<u8> {
+    [PURPOSE, &header(id)].concat()
+}
+
+fn split_header(bytes: &[u8]) -> Option<(KeyId, &[u8])> {
+    let ([version, length], rest) = bytes.split_first_chunk::<2>()?;
+    let (id, sealed) = rest.split_at_checked(usize::from(*length))?;
+    let id = std::str::from_utf8(id).ok()?.parse().ok()?;
+    (*version == VERSION).then_some((id, sealed))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::share::tests::item;
+
+    const RING: &str = r#"{"current": "k2", "k1": "an old secret of 32 bytes or more!", "k2": "\"any\" bytes, \\ {quoted} or not: é"}"#;
+
+    fn ring() -> KeyRing {
+        KeyRing::parse(RING).unwrap()
+    }
+
+    fn link() -> Link {
+        let share = ShareId::new(&item(), &"ann@example.com".parse().unwrap());
+        Link { item: item(), share, generation: Generation::from_bytes([7; 16]) }
+    }
+
+    /// A golden vector: links in mailboxes look like this. Never edit it.
+    #[test]
+    fn the_tokens_form_is_frozen() {
+        let token = ring().seal(&"k1".parse().unwrap(), &link()).unwrap();
+        assert_eq!(
+            token.expose(),
+            "AQJrMfpFmwvJ29i8uLyai2TN1__Ogk1ii42EGHcqiD_T0l4OujkCutihRk6K7vLsYQ3PdgRoc4mP-qK1Rw"
+        );
+    }
+
+    #[test]
+    fn a_sealed_link_opens_to_itself_under_every_key_of_the_ring() {
+        let ring = ring();
+        for id in ["k1", "k2"] {
+            let token = ring.seal(&id.parse().unwrap(), &link()).unwrap();
+            assert_eq!(ring.open(token.expose()), Ok(link()));
+        }
+    }
+
+    #[test]
+    fn sealing_again_gives_the_same_token() {
+        let (first, second) = (ring(), ring());
+        let seal = |ring: &KeyRing| ring.seal(ring.current(), &link()).unwrap().expose().to_owned();
+        assert_eq!(seal(&first), seal(&second));
+    }
+
+    #[test]
+    fn every_cut_and_every_flipped_bit_is_refused() {
+        let ring = ring();
+        let token = ring.seal(ring.current(), &link()).unwrap();
+        let token = token.expose();
+        for end in 0..token.len() {
+            assert!(ring.open(&token[..end]).is_err());
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
+        for bit in 0..bytes.len() * 8 {
+            let mut altered = bytes.clone();
+            altered[bit / 8] ^= 1 << (bit % 8);
+            assert!(ring.open(&URL_SAFE_NO_PAD.encode(altered)).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn base64url_is_read_strictly() {
+        let ring = ring();
+        let token = ring.seal(ring.current(), &link()).unwrap();
+        let token = token.expose();
+        for altered in [format!("{token}="), format!(" {token}"), format!("{token}\n"), format!("{token}A")] {
+            assert!(ring.open(&altered).is_err(), "{altered:?}");
+        }
+        // The last character carries unused bits, which must be zero.
+        let last = token.chars().last().unwrap();
+        let accepted = ('!'..='~')
+            .filter(|c| ring.open(&format!("{}{c}", &token[..token.len() - 1])).is_ok())
+            .collect::<Vec<_>>();
+        assert_eq!(accepted, [last]);
+    }
+
+    #[test]
+    fn another_ring_or_another_key_opens_nothing() {
+        let stranger =
+            KeyRing::parse(r#"{"current": "k2", "k2": "another secret that has 32 bytes too"}"#).unwrap();
+        let token = ring().seal(&"k2".parse().unwrap(), &link()).unwrap();
+        assert_eq!(stranger.open(token.expose()), Err(TokenError::Forged));
+        let token = ring().seal(&"k1".parse().unwrap(), &link()).unwrap();
+        assert_eq!(stranger.open(token.expose()), Err(TokenError::UnknownKey("k1".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_ring_that_makes_no_sense_is_refused_without_showing_its_secrets() {
+        for (json, why) in [
+            ("", KeyRingError::Json),
+            ("[]", KeyRingError::Json),
+            (r#"{"current": "k1", "k1": 1}"#, KeyRingError::Json),
+            (r#"{"k1": "0123456789abcdef0123456789abcdef"}"#, KeyRingError::Current),
+            (r#"{"current": "k2", "k1": "0123456789abcdef0123456789abcdef"}"#, KeyRingError::Current),
+            (r#"{"current": "k1", "k1": "short"}"#, KeyRingError::TooShort),
+            (r#"{"current": "a b", "a b": "0123456789abcdef0123456789abcdef"}"#, KeyRingError::KeyId),
+        ] {
+            assert_eq!(KeyRing::parse(json).map(|_| ()), Err(why), "{json}");
+        }
+        assert!(!format!("{:?}", ring()).contains("secret"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_opens_nothing_and_does_not_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+            prop_assert!(ring().open(&text).is_err());
+            prop_assert!(ring().open(&URL_SAFE_NO_PAD.encode(bytes)).is_err());
+        }
+
+        #[test]
+        fn any_link_survives(
+            module in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}", name in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}",
+            share in any::<[u8; 16]>(), generation in any::<[u8; 16]>(),
+        ) {
+            let link = Link {
+                item: Item { module: module.parse().unwrap(), name: name.parse().unwrap() },
+                share: ShareId::from_bytes(share),
+                generation: Generation::from_bytes(generation),
+            };
+            let token = ring().seal(ring().current(), &link).unwrap();
+            prop_assert_eq!(ring().open(token.expose()), Ok(link));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! The names of modules, items and files.
+
+use std::fmt;
+use std::str::FromStr;
+
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
+
+/// Why a name was refused.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NameError {
+    #[error("must not be empty")]
+    Empty,
+    #[error("must have at most {0} characters")]
+    TooLong(usize),
+    #[error("must have at most {0} bytes in UTF-8")]
+    TooManyBytes(usize),
+    #[error("may hold only the letters A-Z and a-z, digits, and - . _ ~")]
+    Alphabet,
+    #[error("must not be \".\" or \"..\"")]
+    Dots,
+    #[error("must not hold \"/\" or a control character")]
+    SlashOrControl,
+}
+
+const IDENTIFIER_LIMIT: usize = 128;
+
+/// The rule for module and item names: safe in a path, a key and a mail tag without any escaping.
+fn check_identifier(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b)) {
+        return Err(NameError::Alphabet);
+    }
+    if name.len() > IDENTIFIER_LIMIT {
+        return Err(NameError::TooLong(IDENTIFIER_LIMIT));
+    }
+    if name == "." || name == ".." {
+        return Err(NameError::Dots);
+    }
+    Ok(())
+}
+
+const FILE_NAME_LIMIT: usize = 255;
+
+fn check_file_name(name: &str) -> Result<(), NameError> {
+    if name.is_empty() {
+        return Err(NameError::Empty);
+    }
+    if name == "." || name == ".." {
+        return Err(NameError::Dots);
+    }
+    if name.chars().any(|c| c == '/' || c.is_control()) {
+        return Err(NameError::SlashOrControl);
+    }
+    if name.nfc().map(char::len_utf8).sum::<usize>() > FILE_NAME_LIMIT {
+        return Err(NameError::TooManyBytes(FILE_NAME_LIMIT));
+    }
+    Ok(())
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $check:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            #[must_use]
+            #[doc = "The name, as given."]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(name: &str) -> Result<Self, NameError> {
+                $check(name)?;
+                Ok(Self(name.to_owned()))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// A module of the platform: 1 to 128 of `A-Z a-z 0-9 - . _ ~`, not `.` or `..`.
+    ModuleName, check_identifier
+}
+name! {
+    /// An item within a module, in the same alphabet as [`ModuleName`].
+    ItemName, check_identifier
+}
+name! {
+    /// A file directly under an item, in any script: 1 to 255 bytes in NFC, no `/`, no control character,
+    /// not `.` or `..`. Kept exactly as given, since it is the end of an object's key.
+    FileName, check_file_name
+}
+
+/// The item whose files are shared; written `{module}/{item}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Item {
+    /// The module that the item is in; the Share permission is held per module.
+    pub module: ModuleName,
+    /// The item's name within the module.
+    pub name: ItemName,
+}
+
+impl Item {
+    /// Reads back what [`Display`](fmt::Display) wrote.
+    pub fn parse(path: &str) -> Result<Self, NameError> {
+        let (module, name) = path.split_once('/').ok_or(NameError::Alphabet)?;
+        Ok(Self { module: module.parse()?, name: name.parse()? })
+    }
+
+    /// The key of one of the item's files in the files bucket.
+    #[must_use]
+    pub fn file_key(&self, file: &FileName) -> String {
+        format!("{self}/{file}")
+    }
+}
+
+impl fmt::Display for Item {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.module, self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn module_and_item_names_keep_to_their_alphabet() {
+        for good in ["jobs", "1042", "a.b_c~d-E", "...", &"x".repeat(128)] {
+            assert!(good.parse::<ModuleName>().is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", NameError::Empty),
+            (".", NameError::Dots),
+            ("..", NameError::Dots),
+            ("a/b", NameError::Alphabet),
+            ("a b", NameError::Alphabet),
+            ("jöbs", NameError::Alphabet),
+            ("a%2Fb", NameError::Alphabet),
+            ("a#b", NameError::Alphabet),
+            ("a\0", NameError::Alphabet),
+        ] {
+            assert_eq!(bad.parse::<ItemName>(), Err(why), "{bad:?}");
+        }
+        assert_eq!("x".repeat(129).parse::<ItemName>(), Err(NameError::TooLong(128)));
+    }
+
+    #[test]
+    fn file_names_may_be_in_any_script_and_stay_as_given() {
+        for good in ["brief.pdf", "Ünï \"a\";b.pdf", "U\u{308}.txt", "見積書.pdf", "\u{202e}fdp.exe", "..."]
+        {
+            assert_eq!(good.parse::<FileName>().unwrap().as_str(), good);
+        }
+        for (bad, why) in [
+            ("", NameError::Empty),
+            (".", NameError::Dots),
+            ("..", NameError::Dots),
+            ("a/b", NameError::SlashOrControl),
+            ("a\r\nb", NameError::SlashOrControl),
+            ("a\u{85}b", NameError::SlashOrControl),
+        ] {
+            assert_eq!(bad.parse::<FileName>(), Err(why), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_of_a_file_name_is_that_of_its_composed_form() {
+        // Decomposed as a Mac stores it: three bytes for each letter, two once composed.
+        assert!("u\u{308}".repeat(127).parse::<FileName>().is_ok());
+        assert_eq!("u\u{308}".repeat(128).parse::<FileName>(), Err(NameError::TooManyBytes(255)));
+    }
+
+    #[test]
+    fn an_item_reads_back_what_it_writes() {
+        let item = Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() };
+        assert_eq!(item.to_string(), "jobs/1042");
+        assert_eq!(Item::parse("jobs/1042"), Ok(item.clone()));
+        assert_eq!(item.file_key(&"a b.pdf".parse().unwrap()), "jobs/1042/a b.pdf");
+        assert!(Item::parse("jobs").is_err());
+        assert!(Item::parse("jobs/1/2").is_err());
+    }
+}

@@ -1,0 +1,418 @@
+//! A share: one recipient's access to the files of an item.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use chrono::{FixedOffset, TimeDelta};
+use thiserror::Error;
+
+use crate::link::KeyId;
+use crate::request::Message;
+use crate::{EmailAddress, FileName, Item, Mail, Timestamp};
+
+/// A text that is not 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is not an id: 32 lower-case hexadecimal digits")]
+pub struct IdError;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            #[must_use]
+            #[doc = "The id that these bytes stand for."]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
+            #[must_use]
+            #[doc = "The 128 bits of the id."]
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                if hex { u128::from_str_radix(text, 16).map(Self).map_err(|_| IdError) } else { Err(IdError) }
+            }
+        }
+    };
+}
+
+id! {
+    /// Which share: derived from the item and the recipient, so that there can be only one for the two.
+    ShareId
+}
+id! {
+    /// 128 random bits, fresh for every new share. They are part of the link, so a share that was purged and
+    /// made again has another link.
+    Generation
+}
+id! {
+    /// One invocation's write. A write that the SDK retries can meet its own first attempt; it knows it by
+    /// this id.
+    WriteId
+}
+
+impl ShareId {
+    /// The truncated SHA-256 of the item and the recipient's [identity](EmailAddress::identity).
+    #[must_use]
+    pub fn new(item: &Item, recipient: &EmailAddress) -> Self {
+        let name = format!("sharelink share id 1\0{}\0{}\0{}", item.module, item.name, recipient.identity());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest(&SHA256, name.as_bytes()).as_ref()[..16]);
+        Self::from_bytes(bytes)
+    }
+}
+
+/// A file of the item, as it was when it was shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedFile {
+    /// Its name; the key follows from it.
+    pub name: FileName,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Somebody who shared or changed a share, as their token described them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sharer {
+    /// The token's subject.
+    pub sub: String,
+    /// The name to show a recipient.
+    pub name: Option<String>,
+    /// Where a recipient's reply goes.
+    pub email: Option<EmailAddress>,
+}
+
+/// Never shows who it is: a debug print may end up in a log.
+impl fmt::Debug for Sharer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sharer(..)")
+    }
+}
+
+/// How often and when a link was used. Mail scanners follow links too, so counts are upper bounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// How often the link itself was answered, with a page or a file.
+    pub opens: u64,
+    /// How many signed URLs were handed out.
+    pub downloads: u64,
+    /// The first use.
+    pub first_at: Option<Timestamp>,
+    /// The last use.
+    pub last_at: Option<Timestamp>,
+}
+
+/// One recipient's access to the files of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Share {
+    pub id: ShareId,
+    pub item: Item,
+    pub recipient: EmailAddress,
+    /// Never empty.
+    pub files: Vec<SharedFile>,
+    pub created_by: Sharer,
+    pub message: Option<Message>,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// The offset that the expiry was typed with, to spell it out for people.
+    pub expires_offset: FixedOffset,
+    pub revoked_at: Option<Timestamp>,
+    /// Moves when the expiration or the revocation changes, and at nothing else.
+    pub version: u64,
+    pub generation: Generation,
+    /// The key that sealed the link, once it has been sealed for the first time.
+    pub link_key: Option<KeyId>,
+    pub mail: Mail,
+    pub usage: Usage,
+    pub changed_by: Option<Sharer>,
+}
+
+/// Whether a share gives access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Inactive(Reason),
+}
+
+/// Why a share gives no access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Expired,
+    Revoked,
+}
+
+/// A signed URL dies this long after it was handed out, so that a revocation works at once.
+pub const SIGNED_URL_LIFE: Duration = Duration::from_mins(1);
+
+/// A signed URL's life is in whole seconds, so access is redeemable while at least this much of it is left.
+pub const LEAST_LIFE: TimeDelta = TimeDelta::seconds(1);
+
+/// What of a share a recipient asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The link itself: the file, or the list of files.
+    Link,
+    /// The file at this place in the list, counted from 1.
+    File(usize),
+}
+
+/// What a recipient gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery<'a> {
+    /// One file, through a URL that lives this long.
+    File(&'a SharedFile, Duration),
+    /// The list of several files.
+    List(&'a [SharedFile]),
+}
+
+/// Why a recipient gets nothing.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such share, or no such file in it.
+    #[error("unknown link")]
+    Unknown,
+    /// Access has expired or was revoked; a recipient is not told which.
+    #[error("access has ended")]
+    Gone,
+}
+
+impl Share {
+    /// Computed from the clock, never stored: nothing depends on when a sweeper runs.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        status(self.expires_at, self.revoked_at, now)
+    }
+
+    /// What a recipient with a link of this generation gets now.
+    pub fn redeem(
+        &self,
+        generation: Generation,
+        target: Target,
+        now: Timestamp,
+    ) -> Result<Delivery<'_>, Refusal> {
+        if self.generation != generation {
+            return Err(Refusal::Unknown);
+        }
+        let life = self.expires_at - now;
+        if self.status(now) != Status::Active || life < LEAST_LIFE {
+            return Err(Refusal::Gone);
+        }
+        let file = match target {
+            Target::File(n) => n.checked_sub(1).and_then(|i| self.files.get(i)).ok_or(Refusal::Unknown)?,
+            Target::Link => match self.files.as_slice() {
+                [file] => file,
+                files => return Ok(Delivery::List(files)),
+            },
+        };
+        let life = Duration::from_secs(life.num_seconds().unsigned_abs());
+        Ok(Delivery::File(file, life.min(SIGNED_URL_LIFE)))
+    }
+
+    /// How many downloads an open of the link is: one when it leads straight to the only file.
+    #[must_use]
+    pub fn downloads_per_open(&self) -> u64 {
+        u64::from(self.files.len() == 1)
+    }
+
+    /// The expiry, spelled out in the calendar of whoever chose it: `10 March 2026 at 14:00 (UTC+01:00)`.
+    #[must_use]
+    pub fn expiry_in_words(&self) -> String {
+        let at = self.expires_at.with_timezone(&self.expires_offset);
+        let offset = if self.expires_offset.local_minus_utc() == 0 { "" } else { "%:z" };
+        at.format(&format!("%-d %B %Y at %H:%M (UTC{offset})")).to_string()
+    }
+
+    /// When the share may be purged: its access has ended, and the retention after that.
+    #[must_use]
+    pub fn purge_at(&self, retention: TimeDelta) -> Timestamp {
+        self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at)) + retention
+    }
+}
+
+/// The status of a share with these dates. Revoked comes first: it is what somebody decided.
+#[must_use]
+pub fn status(expires_at: Timestamp, revoked_at: Option<Timestamp>, now: Timestamp) -> Status {
+    if revoked_at.is_some() {
+        Status::Inactive(Reason::Revoked)
+    } else if now >= expires_at {
+        Status::Inactive(Reason::Expired)
+    } else {
+        Status::Active
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::request::ShareRequest;
+    use crate::{Expiry, FileName};
+
+    pub(crate) fn time(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    pub(crate) fn item() -> Item {
+        Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() }
+    }
+
+    pub(crate) const NOW: &str = "2026-03-10T12:00:00Z";
+    const GENERATION: [u8; 16] = [7; 16];
+
+    pub(crate) fn share(files: &[&str]) -> Share {
+        let now = time(NOW);
+        let file = |name: &&str| SharedFile { name: name.parse::<FileName>().unwrap(), size: 3 };
+        ShareRequest {
+            item: item(),
+            files: files.iter().map(file).collect(),
+            sharer: Sharer { sub: "u1".into(), name: None, email: None },
+            message: None,
+            expiry: Expiry::parse("2026-03-10T13:00:00Z", now).unwrap(),
+            notify: true,
+        }
+        .share_with("ann@example.com".parse().unwrap(), Generation::from_bytes(GENERATION), now)
+    }
+
+    fn redeem(share: &Share, target: Target, now: Timestamp) -> Result<Delivery<'_>, Refusal> {
+        share.redeem(Generation::from_bytes(GENERATION), target, now)
+    }
+
+    /// Golden vectors: shares in existing tables are keyed by these ids. Never edit one.
+    #[test]
+    fn share_ids_are_frozen() {
+        let id = |address: &str| ShareId::new(&item(), &address.parse().unwrap()).to_string();
+        assert_eq!(id("ann@example.com"), "877fab806afa6fcb1a85617f9ffe0709");
+        assert_eq!(id(" ANN@Example.com"), id("ann@example.com"));
+        assert_eq!(id("bob@Bücher.example"), "fddd7533b511f49c6e3ccf5bb6dcf13f");
+    }
+
+    #[test]
+    fn the_same_address_on_another_item_is_another_share() {
+        let ann = "ann@example.com".parse().unwrap();
+        let other = Item { module: "jobs".parse().unwrap(), name: "1043".parse().unwrap() };
+        assert_ne!(ShareId::new(&item(), &ann), ShareId::new(&other, &ann));
+    }
+
+    #[test]
+    fn ids_read_back_what_they_write() {
+        let id = ShareId::from_bytes([0x0a; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for bad in ["", "0a", &"0A".repeat(16), &"+a".repeat(16), &"0a".repeat(17)] {
+            assert_eq!(bad.parse::<ShareId>(), Err(IdError), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_active_until_the_moment_it_expires() {
+        let share = share(&["brief.pdf"]);
+        let expiry = time("2026-03-10T13:00:00Z");
+        assert_eq!(share.status(expiry - TimeDelta::milliseconds(1)), Status::Active);
+        assert_eq!(share.status(expiry), Status::Inactive(Reason::Expired));
+    }
+
+    #[test]
+    fn a_revoked_share_stays_revoked_when_it_expires() {
+        let mut share = share(&["brief.pdf"]);
+        share.revoked_at = Some(time(NOW));
+        assert_eq!(share.status(time(NOW)), Status::Inactive(Reason::Revoked));
+        assert_eq!(share.status(time("2027-01-01T00:00:00Z")), Status::Inactive(Reason::Revoked));
+    }
+
+    #[test]
+    fn a_signed_url_never_outlives_access() {
+        let share = share(&["brief.pdf"]);
+        let expiry = time("2026-03-10T13:00:00Z");
+        for (left, life) in [(3_600_000, 60), (60_999, 60), (10_000, 10), (1_999, 1), (1_000, 1)] {
+            assert_eq!(
+                redeem(&share, Target::Link, expiry - TimeDelta::milliseconds(left)),
+                Ok(Delivery::File(&share.files[0], Duration::from_secs(life))),
+                "{left} ms left"
+            );
+        }
+        for left in [999, 0, -1] {
+            assert_eq!(
+                redeem(&share, Target::Link, expiry - TimeDelta::milliseconds(left)),
+                Err(Refusal::Gone),
+                "{left} ms left"
+            );
+        }
+    }
+
+    #[test]
+    fn several_files_are_listed_and_counted_from_one() {
+        let one = share(&["a"]);
+        let share = share(&["a", "b"]);
+        let now = time(NOW);
+        assert_eq!(redeem(&share, Target::Link, now), Ok(Delivery::List(&share.files)));
+        assert!(
+            matches!(redeem(&share, Target::File(2), now), Ok(Delivery::File(file, _)) if file.name.as_str() == "b")
+        );
+        assert_eq!(redeem(&share, Target::File(0), now), Err(Refusal::Unknown));
+        assert_eq!(redeem(&share, Target::File(3), now), Err(Refusal::Unknown));
+        assert_eq!((share.downloads_per_open(), one.downloads_per_open()), (0, 1));
+    }
+
+    #[test]
+    fn an_expiry_is_spelled_out_in_the_calendar_it_was_typed_in() {
+        let mut share = share(&["a"]);
+        assert_eq!(share.expiry_in_words(), "10 March 2026 at 13:00 (UTC)");
+        share.expires_offset = FixedOffset::east_opt(-(5 * 60 + 30) * 60).unwrap();
+        assert_eq!(share.expiry_in_words(), "10 March 2026 at 07:30 (UTC-05:30)");
+    }
+
+    #[test]
+    fn a_link_of_an_earlier_generation_is_unknown() {
+        let share = share(&["a"]);
+        let earlier = Generation::from_bytes([8; 16]);
+        assert_eq!(share.redeem(earlier, Target::Link, time(NOW)), Err(Refusal::Unknown));
+    }
+
+    #[test]
+    fn retention_counts_from_the_end_of_access() {
+        let mut share = share(&["a"]);
+        let retention = TimeDelta::days(30);
+        assert_eq!(share.purge_at(retention), share.expires_at + retention);
+        share.revoked_at = Some(time(NOW));
+        assert_eq!(share.purge_at(retention), time(NOW) + retention);
+        share.revoked_at = Some(share.expires_at + TimeDelta::days(1));
+        assert_eq!(share.purge_at(retention), share.expires_at + retention);
+    }
+
+    proptest! {
+        #[test]
+        fn access_is_given_only_while_active(offset in -7_200_000_i64..7_200_000, revoked in any::<bool>()) {
+            let mut share = share(&["a"]);
+            share.revoked_at = revoked.then(|| time(NOW));
+            let now = share.expires_at + TimeDelta::milliseconds(offset);
+            if let Ok(Delivery::File(_, life)) = redeem(&share, Target::Link, now) {
+                prop_assert_eq!(share.status(now), Status::Active);
+                prop_assert!(now + life <= share.expires_at && life <= SIGNED_URL_LIFE);
+            }
+        }
+    }
+}
