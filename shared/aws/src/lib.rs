@@ -1,0 +1,22 @@
+//! Adapters to AWS, each behind a feature so that a function links only what it uses.
+//!
+//! They translate and nothing more: what a share may do is decided in `sharelink-domain`.
+
+mod config;
+mod error;
+mod write_id;
+
+#[cfg(feature = "s3")]
+pub mod files;
+#[cfg(feature = "secrets")]
+pub mod key_rings;
+#[cfg(feature = "ses")]
+pub mod mailer;
+#[cfg(feature = "parameters")]
+pub mod parameters;
+#[cfg(feature = "dynamodb")]
+pub mod share_table;
+
+pub use config::load as load_config;
+pub use error::AwsError;
+pub use write_id::{new_generation, new_write_id};

@@ -1,0 +1,324 @@
+//! The table of shares, in DynamoDB.
+//!
+//! The primary key is the one-link rule: a share's key is made of the item and the recipient, so one
+//! conditional put decides whether it exists. Every write carries an id of its own invocation; a condition
+//! that fails returns the item, and an item that bears our id means that the SDK's retry met its own first
+//! attempt, which is success. Every update requires that the share exists, so that a late one cannot bring a
+//! purged share back.
+
+mod list;
+mod record;
+
+use std::collections::HashMap;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use chrono::TimeDelta;
+use sharelink_domain::link::{KeyId, Link};
+use sharelink_domain::share::{LEAST_LIFE, Target, WriteId};
+use sharelink_domain::{Item, MailState, Share, ShareId, Sharer, Timestamp, mail};
+
+use crate::AwsError;
+pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
+use record::{SHARE_PREFIX, ShareRecord, encode_sharer};
+pub use record::{Unreadable, share_from_image};
+
+pub(crate) const SERVICE: &str = "dynamodb";
+
+/// An item as the SDK has it.
+type Attributes = HashMap<String, AttributeValue>;
+
+/// What became of a share that was to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// It exists now.
+    Created,
+    /// Its key was taken by this share.
+    Exists(Box<Share>),
+}
+
+/// What became of a claimed email.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailOutcome {
+    /// SES took it.
+    Sent,
+    /// It will never be sent, for this reason.
+    Ended(MailState, &'static str),
+    /// It is due again at this time.
+    Due(Timestamp),
+}
+
+impl MailOutcome {
+    /// A word for the log.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Ended(state, _) => state.as_str(),
+            Self::Due(_) => "due again",
+        }
+    }
+}
+
+/// The table of shares.
+#[derive(Clone, Debug)]
+pub struct ShareTable {
+    client: Client,
+    name: String,
+}
+
+impl ShareTable {
+    /// The table of this name.
+    #[must_use]
+    pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
+        Self { client: Client::new(config), name: name.into() }
+    }
+
+    /// Creates a share, unless its item and recipient have one already. It stays for `retention` after its
+    /// access has ended.
+    pub async fn create(
+        &self,
+        share: &Share,
+        retention: TimeDelta,
+        write: WriteId,
+    ) -> Result<Creation, AwsError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(ShareRecord::new(share, write, retention).into_attributes()?))
+            .condition_expression("attribute_not_exists(entry)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        let Err(error) = put else { return Ok(Creation::Created) };
+        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+            return Err(AwsError::new(SERVICE, &error));
+        };
+        let existing = refused.item.clone().unwrap_or_default();
+        let existing = ShareRecord::read(existing)?;
+        if existing.create_id == write.to_string() {
+            return Ok(Creation::Created);
+        }
+        Ok(Creation::Exists(Box::new(existing.into_share()?)))
+    }
+
+    /// Reads a share, strongly consistent.
+    pub async fn get(&self, item: &Item, id: ShareId) -> Result<Option<Share>, AwsError> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .set_key(Some(key(item, id)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|e| AwsError::new(SERVICE, &e))?;
+        answer.item.map(read_share).transpose()
+    }
+
+    /// Revokes a share at once; one that is revoked already stays as it is. `None`: there is no such share.
+    pub async fn revoke(
+        &self,
+        item: &Item,
+        id: ShareId,
+        by: &Sharer,
+        retention: TimeDelta,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Option<Share>, AwsError> {
+        // The time to purge counts from the end of access, which the revocation may bring forward; the
+        // expiry is not known here, so a first read says it. A change of the expiry in between fails the
+        // condition on the version, and the revocation starts over.
+        loop {
+            let Some(mut share) = self.get(item, id).await? else { return Ok(None) };
+            if share.revoked_at.is_some() {
+                return Ok(Some(share));
+            }
+            let version = share.version;
+            share.revoked_at = Some(now);
+            let update = self
+                .update(item, id)
+                .update_expression(
+                    "SET revokedAt = :now, #version = #version + :one, changedBy = :by, lastWrite = :write, #ttl = :ttl",
+                )
+                .condition_expression("attribute_exists(entry) AND #version = :version")
+                .expression_attribute_names("#version", "version")
+                .expression_attribute_names("#ttl", "ttl")
+                .expression_attribute_values(":now", millis(now))
+                .expression_attribute_values(":one", number(&1))
+                .expression_attribute_values(":by", encode_sharer(by)?)
+                .expression_attribute_values(":write", text(&write))
+                .expression_attribute_values(":ttl", number(&share.purge_at(retention).timestamp()))
+                .expression_attribute_values(":version", number(&version));
+            match run(update).await? {
+                Update::Done(new) => return Ok(Some(new.into_share()?)),
+                Update::Refused(None) => return Ok(None),
+                Update::Refused(Some(old)) if old.last_write.as_deref() == Some(&write.to_string()) => {
+                    return Ok(Some(old.into_share()?));
+                }
+                Update::Refused(Some(_)) => {}
+            }
+        }
+    }
+
+    /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for
+    /// [`Share::redeem`] to say. One conditional update decides and counts in the same step: nothing is
+    /// counted unless access is given. `None`: there is no such share.
+    pub async fn redeem(
+        &self,
+        link: &Link,
+        target: Target,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Option<Share>, AwsError> {
+        let count = match target {
+            Target::Link => "opens = opens + :one, downloads = downloads + downloadsPerOpen",
+            Target::File(_) => "downloads = downloads + :one",
+        };
+        let file = match target {
+            Target::Link => 1,
+            Target::File(n) => n,
+        };
+        let update = self
+            .update(&link.item, link.share)
+            .update_expression(format!(
+                "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), lastUse = :write"
+            ))
+            .condition_expression(
+                "generation = :generation AND expiresAt >= :least AND attribute_not_exists(revokedAt) \
+                 AND fileCount >= :file AND (attribute_not_exists(lastUse) OR lastUse <> :write)",
+            )
+            .expression_attribute_values(":one", number(&1))
+            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":least", millis(now + LEAST_LIFE))
+            .expression_attribute_values(":file", number(&file))
+            .expression_attribute_values(":generation", text(&link.generation))
+            .expression_attribute_values(":write", text(&write));
+        match run(update).await? {
+            Update::Done(share) | Update::Refused(Some(share)) => Ok(Some(share.into_share()?)),
+            Update::Refused(None) => Ok(None),
+        }
+    }
+
+    /// Claims a share's email for this sender, if it is due, and settles which key seals its link. `None`:
+    /// there is nothing to send, or another sender has it.
+    pub async fn claim_mail(
+        &self,
+        item: &Item,
+        id: ShareId,
+        key: &KeyId,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Option<Share>, AwsError> {
+        let update = self
+            .update(item, id)
+            .update_expression(
+                "SET mailDue = :leased, mailClaim = :write, mailTries = mailTries + :one, \
+                 linkKeyId = if_not_exists(linkKeyId, :key)",
+            )
+            .condition_expression("attribute_exists(mailShard) AND mailDue <= :due")
+            .expression_attribute_values(":leased", millis(now + mail::LEASE))
+            .expression_attribute_values(":due", millis(now + mail::CLOCK_SKEW))
+            .expression_attribute_values(":one", number(&1))
+            .expression_attribute_values(":key", AttributeValue::S(key.as_str().to_owned()))
+            .expression_attribute_values(":write", text(&write));
+        match run(update).await? {
+            Update::Done(share) => Ok(Some(share.into_share()?)),
+            Update::Refused(Some(old)) if old.mail_claim.as_deref() == Some(&write.to_string()) => {
+                Ok(Some(old.into_share()?))
+            }
+            Update::Refused(_) => Ok(None),
+        }
+    }
+
+    /// Records what became of an email that this sender had claimed. Does nothing where the claim is no
+    /// longer its own: the lease had ended, and the next sender's word counts.
+    pub async fn record_mail(
+        &self,
+        share: &Share,
+        claim: WriteId,
+        outcome: &MailOutcome,
+        now: Timestamp,
+    ) -> Result<(), AwsError> {
+        let update = self
+            .update(&share.item, share.id)
+            .condition_expression("mailClaim = :claim AND attribute_exists(mailShard)")
+            .expression_attribute_values(":claim", text(&claim));
+        let update = match *outcome {
+            MailOutcome::Due(due) => update
+                .update_expression("SET mailDue = :due")
+                .expression_attribute_values(":due", millis(due)),
+            MailOutcome::Sent => update
+                .update_expression(
+                    "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",
+                )
+                .expression_attribute_values(":state", AttributeValue::S(MailState::Sent.as_str().into()))
+                .expression_attribute_values(":now", millis(now)),
+            MailOutcome::Ended(state, detail) => update
+                .update_expression(
+                    "SET mailState = :state, mailAt = :now, mailDetail = :detail REMOVE mailShard, mailDue",
+                )
+                .expression_attribute_values(":state", AttributeValue::S(state.as_str().into()))
+                .expression_attribute_values(":detail", AttributeValue::S(detail.into()))
+                .expression_attribute_values(":now", millis(now)),
+        };
+        run(update).await.map(|_| ())
+    }
+
+    fn update(&self, item: &Item, id: ShareId) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.name).set_key(Some(key(item, id)))
+    }
+}
+
+/// What became of a conditional update.
+enum Update {
+    /// The item as it is now.
+    Done(ShareRecord),
+    /// The condition did not hold for this item, or there is none.
+    Refused(Option<ShareRecord>),
+}
+
+async fn run(update: UpdateItemFluentBuilder) -> Result<Update, AwsError> {
+    let answer = update
+        .return_values(ReturnValue::AllNew)
+        .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+        .send()
+        .await;
+    match answer {
+        Ok(done) => ShareRecord::read(done.attributes.unwrap_or_default()).map(Update::Done),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                refused.item.clone().map(ShareRecord::read).transpose().map(Update::Refused)
+            }
+            _ => Err(AwsError::new(SERVICE, &error)),
+        },
+    }
+}
+
+fn read_share(attributes: Attributes) -> Result<Share, AwsError> {
+    Ok(ShareRecord::read(attributes)?.into_share()?)
+}
+
+fn key(item: &Item, id: ShareId) -> Attributes {
+    HashMap::from([
+        ("item".to_owned(), AttributeValue::S(item.to_string())),
+        ("entry".to_owned(), AttributeValue::S(format!("{SHARE_PREFIX}{id}"))),
+    ])
+}
+
+fn text(value: &impl ToString) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+fn number(value: &impl ToString) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+fn millis(time: Timestamp) -> AttributeValue {
+    number(&time.timestamp_millis())
+}

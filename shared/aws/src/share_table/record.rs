@@ -1,0 +1,240 @@
+//! How a share is written in the table.
+//!
+//! Times are numbers of milliseconds since 1970, so that conditions compare them; only `ttl` is in seconds,
+//! as DynamoDB wants it.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{FixedOffset, SecondsFormat, TimeDelta};
+use serde::{Deserialize, Serialize};
+use sharelink_domain::request::Message;
+use sharelink_domain::share::{Usage, WriteId};
+use sharelink_domain::{Item, Mail, MailState, Share, ShareId, SharedFile, Sharer, Timestamp};
+use thiserror::Error;
+
+use super::{Attributes, SERVICE};
+use crate::AwsError;
+
+/// What the sort key of a share begins with.
+pub(super) const SHARE_PREFIX: &str = "SHARE#";
+
+/// An item of the table that is not a share as we write it.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not a share as the table holds it: {0}")]
+pub struct Unreadable(&'static str);
+
+impl From<Unreadable> for AwsError {
+    fn from(Unreadable(what): Unreadable) -> Self {
+        Self::Unreadable { service: SERVICE, what }
+    }
+}
+
+/// Reads a share from an image in the table's stream.
+pub fn share_from_image(image: serde_dynamo::Item) -> Result<Share, Unreadable> {
+    serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| Unreadable("attributes"))?.into_share()
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ShareRecord {
+    item: String,
+    entry: String,
+    /// Sorts an item's shares in the index `byCreated`: the creation time, and the id to tell equals apart.
+    created: String,
+    recipient: String,
+    files: Vec<FileRecord>,
+    /// How many files there are, for a condition to compare.
+    file_count: usize,
+    downloads_per_open: u64,
+    created_by: SharerRecord,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    created_at: i64,
+    expires_at: i64,
+    /// In seconds east of UTC.
+    expires_offset: i32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<i64>,
+    version: u64,
+    generation: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_key_id: Option<String>,
+    mail_state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_detail: Option<String>,
+    mail_attempt: u32,
+    mail_tries: u32,
+    /// Partition and sort key of the index `outbox`, present only while the email is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_shard: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_due: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_claim: Option<String>,
+    opens: u64,
+    downloads: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_opened_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_opened_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_by: Option<SharerRecord>,
+    pub(super) create_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_write: Option<String>,
+    ttl: i64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct FileRecord {
+    name: String,
+    size: u64,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct SharerRecord {
+    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<String>,
+}
+
+impl ShareRecord {
+    pub(super) fn new(share: &Share, create_id: WriteId, retention: TimeDelta) -> Self {
+        let id = share.id.to_string();
+        let pending = share.mail.due.is_some();
+        Self {
+            item: share.item.to_string(),
+            entry: format!("{SHARE_PREFIX}{id}"),
+            created: created_key(share.created_at, share.id),
+            recipient: share.recipient.to_string(),
+            files: share
+                .files
+                .iter()
+                .map(|file| FileRecord { name: file.name.to_string(), size: file.size })
+                .collect(),
+            file_count: share.files.len(),
+            downloads_per_open: share.downloads_per_open(),
+            created_by: SharerRecord::from(&share.created_by),
+            message: share.message.as_ref().map(|message| message.as_str().to_owned()),
+            created_at: share.created_at.timestamp_millis(),
+            expires_at: share.expires_at.timestamp_millis(),
+            expires_offset: share.expires_offset.local_minus_utc(),
+            revoked_at: share.revoked_at.map(|at| at.timestamp_millis()),
+            version: share.version,
+            generation: share.generation.to_string(),
+            link_key_id: share.link_key.as_ref().map(|key| key.as_str().to_owned()),
+            mail_state: share.mail.state.as_str().to_owned(),
+            mail_at: share.mail.at.map(|at| at.timestamp_millis()),
+            mail_detail: share.mail.detail.clone(),
+            mail_attempt: share.mail.attempt,
+            mail_tries: share.mail.tries,
+            // The first digit of the id spreads the outbox over 16 partitions.
+            mail_shard: pending.then(|| id[..1].to_owned()),
+            mail_due: share.mail.due.map(|at| at.timestamp_millis()),
+            mail_claim: None,
+            opens: share.usage.opens,
+            downloads: share.usage.downloads,
+            first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
+            last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
+            changed_by: share.changed_by.as_ref().map(SharerRecord::from),
+            create_id: create_id.to_string(),
+            last_write: None,
+            ttl: share.purge_at(retention).timestamp(),
+        }
+    }
+
+    pub(super) fn read(attributes: Attributes) -> Result<Self, AwsError> {
+        serde_dynamo::from_item(attributes).map_err(|_| Unreadable("attributes").into())
+    }
+
+    pub(super) fn into_attributes(self) -> Result<Attributes, AwsError> {
+        serde_dynamo::to_item(self).map_err(|_| Unreadable("attributes").into())
+    }
+
+    pub(super) fn into_share(self) -> Result<Share, Unreadable> {
+        let id: ShareId = self
+            .entry
+            .strip_prefix(SHARE_PREFIX)
+            .and_then(|id| id.parse().ok())
+            .ok_or(Unreadable("entry"))?;
+        Ok(Share {
+            id,
+            item: Item::parse(&self.item).map_err(|_| Unreadable("item"))?,
+            recipient: self.recipient.parse().map_err(|_| Unreadable("recipient"))?,
+            files: self
+                .files
+                .into_iter()
+                .map(|file| {
+                    let name = file.name.parse().map_err(|_| Unreadable("files"))?;
+                    Ok(SharedFile { name, size: file.size })
+                })
+                .collect::<Result<_, Unreadable>>()?,
+            created_by: self.created_by.into(),
+            message: self
+                .message
+                .map_or(Ok(None), |text| Message::parse(&text))
+                .map_err(|_| Unreadable("message"))?,
+            created_at: time(self.created_at, "createdAt")?,
+            expires_at: time(self.expires_at, "expiresAt")?,
+            expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(Unreadable("expiresOffset"))?,
+            revoked_at: self.revoked_at.map(|at| time(at, "revokedAt")).transpose()?,
+            version: self.version,
+            generation: self.generation.parse().map_err(|_| Unreadable("generation"))?,
+            link_key: self
+                .link_key_id
+                .map(|id| id.parse())
+                .transpose()
+                .map_err(|_| Unreadable("linkKeyId"))?,
+            mail: Mail {
+                state: MailState::ALL
+                    .into_iter()
+                    .find(|state| state.as_str() == self.mail_state)
+                    .ok_or(Unreadable("mailState"))?,
+                at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
+                detail: self.mail_detail,
+                attempt: self.mail_attempt,
+                tries: self.mail_tries,
+                due: self.mail_due.map(|at| time(at, "mailDue")).transpose()?,
+            },
+            usage: Usage {
+                opens: self.opens,
+                downloads: self.downloads,
+                first_at: self.first_opened_at.map(|at| time(at, "firstOpenedAt")).transpose()?,
+                last_at: self.last_opened_at.map(|at| time(at, "lastOpenedAt")).transpose()?,
+            },
+            changed_by: self.changed_by.map(Sharer::from),
+        })
+    }
+}
+
+fn time(millis: i64, what: &'static str) -> Result<Timestamp, Unreadable> {
+    Timestamp::from_timestamp_millis(millis).ok_or(Unreadable(what))
+}
+
+/// The sort key of the index `byCreated`.
+pub(super) fn created_key(at: Timestamp, id: ShareId) -> String {
+    format!("{}#{id}", at.to_rfc3339_opts(SecondsFormat::Millis, true))
+}
+
+pub(super) fn encode_sharer(sharer: &Sharer) -> Result<AttributeValue, AwsError> {
+    serde_dynamo::to_attribute_value(SharerRecord::from(sharer)).map_err(|_| Unreadable("changedBy").into())
+}
+
+impl From<&Sharer> for SharerRecord {
+    fn from(sharer: &Sharer) -> Self {
+        Self {
+            sub: sharer.sub.clone(),
+            name: sharer.name.clone(),
+            email: sharer.email.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl From<SharerRecord> for Sharer {
+    fn from(record: SharerRecord) -> Self {
+        Self { sub: record.sub, name: record.name, email: record.email.and_then(|email| email.parse().ok()) }
+    }
+}
