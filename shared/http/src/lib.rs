@@ -1,0 +1,16 @@
+//! HTTP for the functions behind the API.
+//!
+//! A function hands [`run`] its handler, which answers a [`Request`] with an [`Answer`] or a [`Problem`].
+//! Problems become HTTP in one place, [`problem`].
+
+mod authorization;
+mod body;
+mod event;
+pub mod problem;
+mod share_answer;
+
+pub use authorization::Authorization;
+pub use body::json_body;
+pub use event::{Answer, Request, answer, header, item, path_parameter, query_parameter, route, run};
+pub use problem::{FieldError, Problem, ProblemType};
+pub use share_answer::{ShareAnswer, etag, rfc3339};

@@ -1,0 +1,118 @@
+//! A share as callers see it. It never holds the link.
+
+use chrono::SecondsFormat;
+use lambda_http::http::header::HeaderValue;
+use serde::Serialize;
+use sharelink_domain::share::{Reason, Status};
+use sharelink_domain::{MailState, Share, Sharer, Timestamp};
+
+/// A share in an answer.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShareAnswer<'a> {
+    share_id: String,
+    recipient: &'a str,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    expires_at: String,
+    created_at: String,
+    created_by: SharerAnswer<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    files: Vec<FileAnswer<'a>>,
+    mail: MailAnswer<'a>,
+    opens: u64,
+    downloads: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_opened_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_opened_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
+    version: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SharerAnswer<'a> {
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+struct FileAnswer<'a> {
+    name: &'a str,
+    size: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MailAnswer<'a> {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+impl<'a> ShareAnswer<'a> {
+    /// The share as it is now.
+    #[must_use]
+    pub fn new(share: &'a Share, now: Timestamp) -> Self {
+        let (status, reason) = match share.status(now) {
+            Status::Active => ("active", None),
+            Status::Inactive(Reason::Expired) => ("inactive", Some("expired")),
+            Status::Inactive(Reason::Revoked) => ("inactive", Some("revoked")),
+        };
+        Self {
+            share_id: share.id.to_string(),
+            recipient: share.recipient.as_str(),
+            status,
+            reason,
+            expires_at: rfc3339(share.expires_at),
+            created_at: rfc3339(share.created_at),
+            created_by: SharerAnswer::from(&share.created_by),
+            message: share.message.as_ref().map(sharelink_domain::request::Message::as_str),
+            files: share
+                .files
+                .iter()
+                .map(|file| FileAnswer { name: file.name.as_str(), size: file.size })
+                .collect(),
+            mail: MailAnswer {
+                state: share.mail.state.as_str(),
+                at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(rfc3339),
+                detail: share.mail.detail.as_deref(),
+            },
+            opens: share.usage.opens,
+            downloads: share.usage.downloads,
+            first_opened_at: share.usage.first_at.map(rfc3339),
+            last_opened_at: share.usage.last_at.map(rfc3339),
+            revoked_at: share.revoked_at.map(rfc3339),
+            version: share.version,
+        }
+    }
+}
+
+impl<'a> From<&'a Sharer> for SharerAnswer<'a> {
+    fn from(sharer: &'a Sharer) -> Self {
+        Self {
+            sub: &sharer.sub,
+            name: sharer.name.as_deref(),
+            email: sharer.email.as_ref().map(sharelink_domain::EmailAddress::as_str),
+        }
+    }
+}
+
+/// A time in an answer: UTC, to the millisecond where there are any.
+#[must_use]
+pub fn rfc3339(time: Timestamp) -> String {
+    time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// The share's version as a strong entity tag.
+#[must_use]
+pub fn etag(share: &Share) -> HeaderValue {
+    HeaderValue::from_str(&format!("\"{}\"", share.version)).unwrap_or(HeaderValue::from_static("\"\""))
+}
