@@ -1,0 +1,27 @@
+//! `POST /modules/{module}/items/{item}/shares`: shares an item's files, one share for each recipient.
+
+mod create;
+mod order;
+mod results;
+
+use sharelink_aws::files::FileStore;
+use sharelink_aws::load_config;
+use sharelink_aws::share_table::ShareTable;
+use sharelink_http::{Authorization, run};
+use sharelink_runtime::{Clock, days, required, start_logging};
+
+use create::CreateShares;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    start_logging();
+    let config = load_config().await;
+    let create_shares = CreateShares {
+        authorization: Authorization::from_env()?,
+        clock: Clock::from_env(),
+        files: FileStore::new(&config, required("FILES_BUCKET")?),
+        retention: days("RETENTION_DAYS")?,
+        table: ShareTable::new(&config, required("TABLE_NAME")?),
+    };
+    run(|request| create_shares.handle(request)).await
+}

@@ -1,0 +1,125 @@
+//! The email of a share.
+
+use askama::Template;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sharelink_aws::mailer::Email;
+use sharelink_domain::{Share, SharedFile};
+
+#[derive(Template)]
+#[template(path = "email.html")]
+struct Html<'a> {
+    heading: &'a str,
+    message: Option<&'a str>,
+    files: &'a [SharedFile],
+    link: &'a str,
+    until: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "email.txt", escape = "none")]
+struct Text<'a> {
+    heading: &'a str,
+    message: Option<&'a str>,
+    files: &'a [SharedFile],
+    link: &'a str,
+    until: &'a str,
+}
+
+/// Composes the email that brings a share's link to its recipient.
+pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
+    let sharer = share.created_by.name.as_deref();
+    let heading = heading(sharer, &share.files);
+    let message = share.message.as_ref().map(sharelink_domain::request::Message::as_str);
+    let until = share.expiry_in_words();
+    let files = &share.files;
+    let html = Html { heading: &heading, message, files, link, until: &until }.render()?;
+    let text = Text { heading: &heading, message, files, link, until: &until }.render()?;
+    let reply_to = share.created_by.email.as_ref().map(|email| (email, sharer.unwrap_or(email.as_str())));
+    Ok(Email { to: &share.recipient, reply_to, subject: heading, text, html, tags: tags(share) })
+}
+
+fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
+    let what = match files {
+        [file] => file.name.to_string(),
+        files => format!("{} files", files.len()),
+    };
+    match sharer {
+        Some(sharer) => format!("{sharer} shared {what} with you"),
+        None if files.len() == 1 => format!("{what} is shared with you"),
+        None => format!("{what} are shared with you"),
+    }
+}
+
+/// Names the share and the attempt to SES, whose events carry the tags back. Values may hold only
+/// `A-Z a-z 0-9 - _`, so names are encoded.
+fn tags(share: &Share) -> [(&'static str, String); 4] {
+    [
+        ("module", URL_SAFE_NO_PAD.encode(share.item.module.as_str())),
+        ("item", URL_SAFE_NO_PAD.encode(share.item.name.as_str())),
+        ("share", share.id.to_string()),
+        ("attempt", share.mail.attempt.to_string()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use sharelink_domain::request::{Message, ShareRequest};
+    use sharelink_domain::{Expiry, Generation, Item, Sharer, Timestamp};
+
+    use super::*;
+
+    fn share(message: &str, sharer: Option<&str>) -> Share {
+        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
+        ShareRequest {
+            item: Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() },
+            files: vec![SharedFile { name: "<b>.pdf".parse().unwrap(), size: 2048 }],
+            sharer: Sharer {
+                sub: "u1".into(),
+                name: sharer.map(Into::into),
+                email: Some("ann@example.com".parse().unwrap()),
+            },
+            message: Message::parse(message).unwrap(),
+            expiry: Expiry::parse("2026-03-11T13:00:00+01:00", now).unwrap(),
+            notify: true,
+        }
+        .share_with("bob@example.com".parse().unwrap(), Generation::from_bytes([7; 16]), now)
+    }
+
+    const LINK: &str = "https://files.example.com/s/abc";
+
+    #[test]
+    fn what_people_type_is_shown_and_never_run() {
+        let message = "<script>alert(1)</script> & \"é\" שלום 🎉\r\nsecond line";
+        let share = share(message, Some("Ann <i>"));
+        let email = compose(&share, LINK).unwrap();
+        assert!(email.text.contains(message));
+        assert!(
+            !email.html.contains("<script>") && !email.html.contains("<i>") && !email.html.contains("<b>")
+        );
+        assert!(email.html.contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
+    }
+
+    #[test]
+    fn both_forms_say_who_what_until_when_and_where() {
+        let share = share("", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        assert_eq!(email.subject, "Ann shared <b>.pdf with you");
+        for part in [&email.text, &email.html] {
+            assert!(part.contains("11 March 2026 at 13:00 (UTC+01:00)") && part.contains(LINK), "{part}");
+        }
+        assert_eq!(email.reply_to.unwrap().0.as_str(), "ann@example.com");
+    }
+
+    #[test]
+    fn tags_hold_only_what_ses_takes() {
+        let share = share("", None);
+        for (name, value) in tags(&share) {
+            assert!(
+                value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
+                "{name}: {value}"
+            );
+            assert!(value.len() <= 256);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Sends each new share's email, from the table's stream.
+
+mod email;
+mod notify;
+
+use aws_lambda_events::dynamodb::Event;
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use sharelink_aws::key_rings::KeyRings;
+use sharelink_aws::mailer::Mailer;
+use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::{load_config, parameters};
+use sharelink_runtime::{Clock, required, start_logging};
+
+use notify::NotifyRecipients;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    start_logging();
+    let config = load_config().await;
+    let notify_recipients = NotifyRecipients {
+        base_url: parameters::read(&config, &required("PUBLIC_BASE_URL_PARAMETER")?).await?,
+        clock: Clock::from_env(),
+        key_rings: KeyRings::new(&config, required("KEY_RING_SECRET")?),
+        mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
+        table: ShareTable::new(&config, required("TABLE_NAME")?),
+    };
+    let notify_recipients = &notify_recipients;
+    run(service_fn(|event: LambdaEvent<Event>| Box::pin(notify_recipients.handle(event.payload)))).await
+}

@@ -1,0 +1,153 @@
+//! What a recipient sees.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use serde::Serialize;
+use sharelink_domain::{Share, SharedFile};
+use sharelink_http::problem::PROBLEM_JSON;
+use sharelink_http::{Answer, ProblemType, answer, rfc3339};
+
+/// The form that a recipient's client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Page,
+    Json,
+}
+
+impl Form {
+    /// JSON for a client that names it; a browser names HTML, and everything else can show it.
+    pub(crate) fn wanted(accept: Option<&str>) -> Self {
+        match accept {
+            Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
+                Self::Json
+            }
+            _ => Self::Page,
+        }
+    }
+}
+
+const STYLE: &str = include_str!("../templates/page.css");
+
+/// Nothing but the page's own style sheet may be loaded or run.
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
+});
+
+#[derive(Template)]
+#[template(path = "files.html")]
+struct FilesPage<'a> {
+    style: &'static str,
+    sharer: Option<&'a str>,
+    files: &'a [FileLink<'a>],
+    until: String,
+}
+
+#[derive(Serialize)]
+struct FileLink<'a> {
+    name: &'a str,
+    size: u64,
+    /// Relative, so that it works under whatever prefix the link has.
+    href: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct FilesBody<'a> {
+    files: &'a [FileLink<'a>],
+    expires_at: String,
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    style: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+/// The list of a share's files.
+pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form) -> Answer {
+    let files: Vec<FileLink<'_>> = files
+        .iter()
+        .zip(1..)
+        .map(|(file, n)| FileLink {
+            name: file.name.as_str(),
+            size: file.size,
+            href: format!("{token}/files/{n}"),
+        })
+        .collect();
+    match form {
+        Form::Json => {
+            let body = FilesBody { files: &files, expires_at: rfc3339(share.expires_at) };
+            answer(StatusCode::OK, "application/json", &body)
+        }
+        Form::Page => page(
+            StatusCode::OK,
+            &FilesPage {
+                style: STYLE,
+                sharer: share.created_by.name.as_deref(),
+                files: &files,
+                until: share.expiry_in_words(),
+            },
+        ),
+    }
+}
+
+/// Why there is no file. The same for everyone: it names nobody and nothing.
+pub(crate) fn problem(problem: ProblemType, form: Form) -> Answer {
+    if form == Form::Json {
+        return answer(problem.status(), PROBLEM_JSON, &problem.body(None));
+    }
+    let (title, text) = match problem {
+        ProblemType::AccessEnded => (
+            "This link has ended",
+            "The files behind it are no longer shared. If you still need them, ask the person who sent you the link.",
+        ),
+        ProblemType::FileMissing => (
+            "The file is not there right now",
+            "Your link is fine, but the file has been moved or removed. Try again later, or ask the person who sent you the link.",
+        ),
+        ProblemType::UnknownLink => (
+            "This link does not work",
+            "It may have been cut off or changed on its way. Open it from the email once more, or ask the person who sent it.",
+        ),
+        _ => ("Please try again", "The file could not be fetched just now. Open the link again in a moment."),
+    };
+    page(problem.status(), &ProblemPage { style: STYLE, title, text })
+}
+
+fn page(status: StatusCode, template: &impl Template) -> Answer {
+    let (status, body) = match template.render() {
+        Ok(body) => (status, body),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
+    };
+    let mut answer = Answer::new(body);
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    answer
+}
+
+/// Keeps an answer out of caches, referrers, search engines and frames.
+pub(crate) fn protected(mut answer: Answer) -> Answer {
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    answer
+}

@@ -1,0 +1,135 @@
+//! What a recipient gets for a link.
+
+use lambda_http::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use lambda_http::http::{Method, StatusCode};
+use sharelink_aws::files::{FileStore, Presence, SignedMethod};
+use sharelink_aws::key_rings::{KeyRings, LinkError};
+use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::{AwsError, new_write_id};
+use sharelink_domain::share::{Delivery, Refusal, Target};
+use sharelink_http::problem::aws_problem;
+use sharelink_http::{Answer, Problem, ProblemType, Request, header, path_parameter};
+use sharelink_runtime::Clock;
+
+use crate::pages::{self, Form};
+
+pub(crate) struct RedeemLink {
+    pub(crate) clock: Clock,
+    pub(crate) files: FileStore,
+    pub(crate) key_rings: KeyRings,
+    pub(crate) table: ShareTable,
+}
+
+/// Why a recipient gets no file.
+enum Miss {
+    Refused(Refusal),
+    FileMissing,
+    Aws(AwsError),
+}
+
+impl From<Refusal> for Miss {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<AwsError> for Miss {
+    fn from(error: AwsError) -> Self {
+        Self::Aws(error)
+    }
+}
+
+impl From<LinkError> for Miss {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Token(_) => Self::Refused(Refusal::Unknown),
+            LinkError::Aws(error) => Self::Aws(error),
+        }
+    }
+}
+
+impl RedeemLink {
+    /// Fetches the key ring before the first request needs it.
+    pub(crate) async fn warm_up(&self) {
+        if let Err(error) = self.key_rings.ring(self.clock.now()).await {
+            tracing::warn!(%error, "could not fetch the key ring yet");
+        }
+    }
+
+    /// Answers a request; never with a problem, since every answer of this function, errors too, has its own
+    /// headers and a page that a person understands.
+    pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        let form = Form::wanted(header(&request, "accept"));
+        let answer = self.redeem(&request, form).await.unwrap_or_else(|miss| missed(&miss, form));
+        Ok(pages::protected(answer))
+    }
+
+    async fn redeem(&self, request: &Request, form: Form) -> Result<Answer, Miss> {
+        let now = self.clock.now();
+        let token = path_parameter(request, "token");
+        let target = target(request).ok_or(Refusal::Unknown)?;
+        let link = self.key_rings.open(&token, now).await?;
+        let share = if is_counted(request) {
+            self.table.redeem(&link, target, new_write_id()?, now).await?
+        } else {
+            self.table.get(&link.item, link.share).await?
+        };
+        let share = share.ok_or(Refusal::Unknown)?;
+        match share.redeem(link.generation, target, now)? {
+            Delivery::List(files) => Ok(pages::files(&share, files, &token, form)),
+            Delivery::File(file, life) => {
+                let method =
+                    if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
+                if self.files.presence(&link.item, &file.name).await == Presence::Missing {
+                    return Err(Miss::FileMissing);
+                }
+                redirect(&self.files.signed_url(&link.item, &file.name, method, life).await?)
+            }
+        }
+    }
+}
+
+/// Which file is asked for; a number that is not written plainly is no file's.
+fn target(request: &Request) -> Option<Target> {
+    let n = path_parameter(request, "n");
+    if n.is_empty() {
+        return Some(Target::Link);
+    }
+    n.parse().ok().filter(|number: &usize| number.to_string() == n).map(Target::File)
+}
+
+/// HEAD and prefetches are answered and never counted: nobody has seen anything yet.
+fn is_counted(request: &Request) -> bool {
+    let says =
+        |name, word| header(request, name).is_some_and(|value| value.to_ascii_lowercase().contains(word));
+    let prefetch = says("sec-purpose", "prefetch")
+        || says("purpose", "prefetch")
+        || says("x-moz", "prefetch")
+        || says("x-purpose", "preview");
+    request.method() != Method::HEAD && !prefetch
+}
+
+fn redirect(url: &str) -> Result<Answer, Miss> {
+    let unexpected = |_| AwsError::Unexpected { service: "s3", code: "presigning".into() };
+    let mut answer = Answer::new(String::new());
+    *answer.status_mut() = StatusCode::FOUND;
+    answer.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(unexpected)?);
+    Ok(answer)
+}
+
+fn missed(miss: &Miss, form: Form) -> Answer {
+    let problem = match miss {
+        Miss::Refused(Refusal::Unknown) => ProblemType::UnknownLink,
+        Miss::Refused(Refusal::Gone) => ProblemType::AccessEnded,
+        Miss::FileMissing => ProblemType::FileMissing,
+        Miss::Aws(error) => {
+            tracing::error!(%error, "a link could not be redeemed");
+            aws_problem(error)
+        }
+    };
+    let mut answer = pages::problem(problem, form);
+    if problem == ProblemType::TemporarilyUnavailable {
+        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+    }
+    answer
+}
