@@ -1,0 +1,164 @@
+"""Mends what the emulator leaves undone of a deployed stack, and nothing else.
+
+Each step names its gap. On an emulator that has no such gap, and on a second run, a step changes nothing.
+Prints the stack's outputs as JSON.
+"""
+
+import argparse
+import json
+import re
+import sys
+
+import boto3
+
+METHODS = {"get", "head", "post", "put", "patch", "delete"}
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stack-name", required=True)
+    parser.add_argument("--endpoint", required=True)
+    parser.add_argument("--clock-file", help="given where the emulator runs functions on this machine")
+    args = parser.parse_args()
+
+    stack = Stack(args.stack_name)
+    api_url = f"{args.endpoint}/_aws/execute-api/{stack.outputs['ApiId']}/$default"
+
+    create_routes(stack)
+    enable_time_to_live(stack)
+    correct_public_base_url(stack, api_url)
+    if args.clock_file:
+        set_function_environment(stack, args.endpoint, args.clock_file)
+
+    json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
+
+
+class Stack:
+    """A deployed stack, as CloudFormation tells of it."""
+
+    def __init__(self, name):
+        cloudformation = boto3.client("cloudformation")
+        self.name = name
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
+        self.parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+        template = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
+        self.template = json.loads(template) if isinstance(template, str) else template
+        resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
+        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
+
+    def functions(self):
+        return [
+            self.ids[name]
+            for name, resource in self.template["Resources"].items()
+            if resource["Type"] == "AWS::Lambda::Function"
+        ]
+
+    def resolve(self, value):
+        """The value of a property with Ref and Fn::Sub in it, as far as an API's body uses them."""
+        if isinstance(value, list):
+            return [self.resolve(v) for v in value]
+        if isinstance(value, dict) and set(value) == {"Ref"}:
+            return self.reference(value["Ref"])
+        if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
+            return re.sub(r"\$\{([^}]+)\}", lambda m: self.reference(m[1]), value["Fn::Sub"])
+        if isinstance(value, dict):
+            return {k: self.resolve(v) for k, v in value.items()}
+        return value
+
+    def reference(self, name):
+        pseudo = {
+            "AWS::Partition": "aws",
+            "AWS::Region": boto3.session.Session().region_name,
+            "AWS::StackName": self.name,
+        }
+        if name.endswith(".Arn"):
+            function = boto3.client("lambda").get_function(FunctionName=self.ids[name.removesuffix(".Arn")])
+            return function["Configuration"]["FunctionArn"]
+        return pseudo.get(name) or self.parameters.get(name) or self.ids[name]
+
+
+def create_routes(stack):
+    """CloudFormation ignores an HTTP API's Body, which is how SAM writes routes: create them from it.
+
+    Fails closed: only an operation whose one security scheme is NONE is left open; one without a scheme, or
+    with a scheme that the body does not define, stops the deployment.
+    """
+    api_gateway = boto3.client("apigatewayv2")
+    api = stack.outputs["ApiId"]
+    if api_gateway.get_routes(ApiId=api)["Items"]:
+        return
+    body = stack.resolve(stack.template["Resources"]["Api"]["Properties"]["Body"])
+    authorizers = {}
+    for name, scheme in body["components"]["securitySchemes"].items():
+        jwt = scheme["x-amazon-apigateway-authorizer"]
+        authorizers[name] = api_gateway.create_authorizer(
+            ApiId=api,
+            Name=name,
+            AuthorizerType="JWT",
+            IdentitySource=[jwt["identitySource"]],
+            JwtConfiguration={
+                "Issuer": jwt["jwtConfiguration"]["issuer"],
+                "Audience": jwt["jwtConfiguration"]["audience"],
+            },
+        )["AuthorizerId"]
+    integrations = {}
+    for path, operations in body["paths"].items():
+        for method, operation in operations.items():
+            if method not in METHODS:
+                sys.exit(f"cannot create {method} {path}: not a method")
+            integration = operation["x-amazon-apigateway-integration"]
+            function = re.search(r"functions/(.+)/invocations", integration["uri"])[1]
+            if function not in integrations:
+                integrations[function] = api_gateway.create_integration(
+                    ApiId=api,
+                    IntegrationType="AWS_PROXY",
+                    IntegrationUri=function,
+                    PayloadFormatVersion=integration["payloadFormatVersion"],
+                )["IntegrationId"]
+            schemes = [scheme for entry in operation["security"] for scheme in entry]
+            if schemes == ["NONE"]:
+                authorization = {"AuthorizationType": "NONE"}
+            elif len(schemes) == 1:
+                authorization = {"AuthorizationType": "JWT", "AuthorizerId": authorizers[schemes[0]]}
+            else:
+                sys.exit(f"cannot create {method} {path}: no single security scheme")
+            api_gateway.create_route(
+                ApiId=api,
+                RouteKey=f"{method.upper()} {path}",
+                Target=f"integrations/{integrations[function]}",
+                **authorization,
+            )
+
+
+def enable_time_to_live(stack):
+    """CloudFormation leaves a table's time to live off."""
+    dynamodb = boto3.client("dynamodb")
+    table = stack.outputs["TableName"]
+    wanted = stack.template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
+    status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
+    if status == "DISABLED":
+        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
+
+
+def correct_public_base_url(stack, api_url):
+    """An API's own host name leads to AWS, not to the emulator."""
+    name = f"/{stack.name}/public-base-url"
+    boto3.client("ssm").put_parameter(Name=name, Value=api_url, Type="String", Overwrite=True)
+
+
+def set_function_environment(stack, endpoint, clock_file):
+    """Tells functions that run on this machine where AWS is, and which file moves their clock.
+
+    An emulator that runs them in containers sets their endpoint itself, and they see no file of ours.
+    """
+    client = boto3.client("lambda")
+    for name in stack.functions():
+        variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        wanted = {**variables, "AWS_ENDPOINT_URL": endpoint, "SHARELINK_CLOCK_FILE": clock_file}
+        if variables != wanted:
+            client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted})
+
+
+if __name__ == "__main__":
+    main()

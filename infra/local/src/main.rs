@@ -1,0 +1,55 @@
+//! The local stack: `cargo local up`, `demo`, `token` and `clock`.
+//!
+//! Starts an AWS emulator, deploys the real template to it with SAM, and mends what the emulator leaves
+//! undone. No Docker; everything that listens binds 127.0.0.1.
+
+#![allow(clippy::print_stdout, reason = "it is a program for people to read")]
+#![allow(clippy::unused_async, reason = "a route's handler must be async")]
+
+mod clock;
+mod demo;
+mod deployment;
+mod emulator;
+mod files;
+mod issuer;
+mod mailbox;
+mod output;
+mod paths;
+mod python;
+mod stack;
+mod up;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo local", about = "Sharelink on this machine")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts the stack, shows incoming mail, and stops everything on Ctrl-C
+    Up(up::Options),
+    /// Plays the whole journey, on the running stack or on one that it starts and stops
+    Demo(up::Options),
+    /// Prints a token for the running stack
+    Token(issuer::Claims),
+    /// Moves the functions' clock: +2d, -3h, a moment to stand still at, or reset
+    Clock {
+        #[arg(allow_hyphen_values = true)]
+        change: Option<String>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Up(options) => up::run(&options).await,
+        Command::Demo(options) => demo::run(&options).await,
+        Command::Token(claims) => issuer::print_token(&claims).await,
+        Command::Clock { change } => clock::run(change.as_deref()),
+    }
+}

@@ -1,0 +1,176 @@
+//! Starting the whole stack, and stopping it.
+
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use axum::Router;
+use clap::Args;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use crate::deployment::{self, Config};
+use crate::emulator::{Emulator, REGION};
+use crate::issuer::{Claims, Issuer};
+use crate::mailbox::Mailbox;
+use crate::output::Step;
+use crate::paths::{made, source};
+use crate::stack::StackInfo;
+use crate::{clock, files, python};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The emulator's port; a free one otherwise
+    #[arg(long)]
+    port: Option<u16>,
+    /// Deploys to an emulator that runs already, LocalStack or another, and starts none
+    #[arg(long, conflicts_with = "port")]
+    endpoint: Option<String>,
+    /// Also stops when standard input closes, so that a program that starts the stack cannot leave it behind
+    #[arg(long)]
+    until_stdin_closes: bool,
+}
+
+/// The sample item that everyone can share at once.
+const SAMPLE: &str = "jobs/1042/brief.pdf";
+
+/// A stack that was started here.
+pub(crate) struct Stack {
+    pub(crate) info: StackInfo,
+    mailbox: Mailbox,
+    token: String,
+    emulator: Emulator,
+    server: JoinHandle<()>,
+}
+
+/// `cargo local up`.
+pub(crate) async fn run(options: &Options) -> Result<()> {
+    if let Some(stack) = StackInfo::running().await {
+        bail!("a stack is running already, at {}", stack.api_url);
+    }
+    let Some(stack) = until_stopped(options, Stack::start(options)).await.transpose()? else { return Ok(()) };
+    stack.greet();
+    until_stopped(options, stack.show_mail()).await;
+    println!("\nStopping.");
+    stack.stop().await
+}
+
+/// Does the work, unless somebody stops us first.
+async fn until_stopped<T>(options: &Options, work: impl Future<Output = T>) -> Option<T> {
+    let stopped = async {
+        let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+        let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = stdin_closed(), if options.until_stdin_closes => {}
+        }
+    };
+    tokio::select! {
+        done = work => Some(done),
+        () = stopped => None,
+    }
+}
+
+async fn stdin_closed() {
+    let mut byte = [0];
+    while tokio::io::stdin().read(&mut byte).await.is_ok_and(|read| read > 0) {}
+}
+
+impl Stack {
+    /// Starts everything that there is, and says so on the way.
+    pub(crate) async fn start(options: &Options) -> Result<Self> {
+        fs::create_dir_all(made(""))?;
+        println!("Starting Sharelink on this machine:");
+        python::EMULATOR.prepare().await?;
+        python::DEPLOY.prepare().await?;
+        deployment::build().await?;
+        let emulator = match &options.endpoint {
+            Some(endpoint) => Emulator::attach(endpoint).await?,
+            None => Emulator::start(options.port).await?,
+        };
+        match Self::deploy(&emulator).await {
+            Ok((info, mailbox, token, server)) => Ok(Self { info, mailbox, token, emulator, server }),
+            Err(error) => {
+                emulator.stop().await?;
+                Err(error)
+            }
+        }
+    }
+
+    async fn deploy(emulator: &Emulator) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let own_url = format!("http://{}", listener.local_addr()?);
+        let audience = Config::read()?.parameter("JwtAudience")?.to_owned();
+        let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
+        let mailbox = if emulator.functions_run_here { Mailbox::Ministack } else { Mailbox::LocalStack };
+        let mailbox = mailbox(emulator.endpoint.clone());
+        let routes = Arc::clone(&issuer).routes().merge(mailbox.clone().routes());
+        let server = tokio::spawn(serve(listener, routes));
+        clock::reset()?;
+        let outputs = deployment::deploy(emulator, &own_url).await?;
+        let info = StackInfo {
+            api_url: outputs.api_url,
+            aws_endpoint_url: emulator.endpoint.clone(),
+            region: REGION.into(),
+            files_bucket: outputs.files_bucket_name,
+            table_name: outputs.table_name,
+            issuer: own_url.clone(),
+            audience,
+            mail_url: format!("{own_url}/mail"),
+            clock_file: made("clock"),
+        };
+        let step = Step::start(format!("uploading {SAMPLE}"));
+        files::upload(&info, SAMPLE, fs::read(source("sample/brief.pdf"))?)
+            .await
+            .context("the sample file")?;
+        step.done();
+        info.write()?;
+        Ok((info, mailbox, issuer.sign(&Claims::default())?, server))
+    }
+
+    /// Says what to try.
+    fn greet(&self) {
+        let Self { info, token, .. } = self;
+        println!(
+            "\nReady. The API is at {api}\nSent mail, as JSON: {mail}\n\nShare the sample file:\n\n\
+             TOKEN={token}\ncurl -sS -X POST '{api}/modules/jobs/items/1042/shares' \\\n  \
+             -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
+             -d '{{\"recipients\": [\"bob@example.com\"], \"expiresAt\": \"{expiry}\", \"message\": \"Hello\"}}'\n\n\
+             The mail will show here, with its link. Ctrl-C stops everything.",
+            api = info.api_url,
+            mail = info.mail_url,
+            expiry = (chrono::Utc::now() + chrono::TimeDelta::days(7)).format("%Y-%m-%dT17:00:00Z"),
+        );
+    }
+
+    /// Prints each email as it arrives, for ever.
+    async fn show_mail(&self) {
+        let mut shown = 0;
+        loop {
+            // While the emulator is busy, the next round will do.
+            let mails = self.mailbox.mails().await.unwrap_or_default();
+            for mail in mails.iter().skip(shown) {
+                println!("\n── To {}: {}\n{}", mail.to.join(", "), mail.subject, mail.text);
+            }
+            shown = shown.max(mails.len());
+            sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// Stops everything that was started.
+    pub(crate) async fn stop(self) -> Result<()> {
+        StackInfo::remove();
+        self.server.abort();
+        self.emulator.stop().await
+    }
+}
+
+async fn serve(listener: TcpListener, routes: Router) {
+    // Ends with the task; a listener that fails is noticed by whoever asks it.
+    let _ = axum::serve(listener, routes).await;
+}
