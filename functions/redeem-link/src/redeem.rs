@@ -1,5 +1,7 @@
 //! What a recipient gets for a link.
 
+use std::num::NonZeroUsize;
+
 use lambda_http::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
 use lambda_http::http::{Method, StatusCode};
 use sharelink_aws::files::{FileStore, Presence, SignedMethod};
@@ -95,7 +97,7 @@ fn target(request: &Request) -> Option<Target> {
     if n.is_empty() {
         return Some(Target::Link);
     }
-    n.parse().ok().filter(|number: &usize| number.to_string() == n).map(Target::File)
+    n.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == n).map(Target::File)
 }
 
 /// HEAD and prefetches are answered and never counted: nobody has seen anything yet.

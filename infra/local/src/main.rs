@@ -3,7 +3,7 @@
 //! Starts an AWS emulator, deploys the real template to it with SAM, and mends what the emulator leaves
 //! undone. No Docker; everything that listens binds 127.0.0.1.
 
-#![allow(clippy::print_stdout, reason = "it is a program for people to read")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it is a program for people to read")]
 #![allow(clippy::unused_async, reason = "a route's handler must be async")]
 
 mod clock;
@@ -37,6 +37,8 @@ enum Command {
     Demo(up::Options),
     /// Prints a token for the running stack
     Token(issuer::Claims),
+    /// Installs sam and cargo-lambda under target/, and prints the directory that has them
+    Tools,
     /// Moves the functions' clock: +2d, -3h, a moment to stand still at, or reset
     Clock {
         #[arg(allow_hyphen_values = true)]
@@ -50,6 +52,7 @@ async fn main() -> Result<()> {
         Command::Up(options) => up::run(&options).await,
         Command::Demo(options) => demo::run(&options).await,
         Command::Token(claims) => issuer::print_token(&claims).await,
+        Command::Tools => python::print_directory().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }
 }

@@ -11,11 +11,11 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn start(name: impl Into<String>) -> Self {
         let name = name.into();
-        println!("  … {name}");
+        eprintln!("  … {name}");
         Self { start: Instant::now(), name }
     }
 
     pub(crate) fn done(self) {
-        println!("  ✓ {} ({:.1} s)", self.name, self.start.elapsed().as_secs_f64());
+        eprintln!("  ✓ {} ({:.1} s)", self.name, self.start.elapsed().as_secs_f64());
     }
 }

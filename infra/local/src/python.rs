@@ -62,6 +62,13 @@ impl Environment {
     }
 }
 
+/// `cargo local tools`: for whoever wants to call the deployment's tools themselves.
+pub(crate) async fn print_directory() -> Result<()> {
+    DEPLOY.prepare().await?;
+    println!("{}", DEPLOY.directory().join("bin").display());
+    Ok(())
+}
+
 fn prepend(directory: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     Ok(env::join_paths([directory.to_owned()].into_iter().chain(env::split_paths(&path)))?)

@@ -1,6 +1,7 @@
 //! A share: one recipient's access to the files of an item.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -177,7 +178,7 @@ pub enum Target {
     /// The link itself: the file, or the list of files.
     Link,
     /// The file at this place in the list, counted from 1.
-    File(usize),
+    File(NonZeroUsize),
 }
 
 /// What a recipient gets.
@@ -222,7 +223,7 @@ impl Share {
             return Err(Refusal::Gone);
         }
         let file = match target {
-            Target::File(n) => n.checked_sub(1).and_then(|i| self.files.get(i)).ok_or(Refusal::Unknown)?,
+            Target::File(n) => self.files.get(n.get() - 1).ok_or(Refusal::Unknown)?,
             Target::Link => match self.files.as_slice() {
                 [file] => file,
                 files => return Ok(Delivery::List(files)),
@@ -368,12 +369,13 @@ pub(crate) mod tests {
         let one = share(&["a"]);
         let share = share(&["a", "b"]);
         let now = time(NOW);
+        let file = |n| Target::File(NonZeroUsize::new(n).unwrap());
         assert_eq!(redeem(&share, Target::Link, now), Ok(Delivery::List(&share.files)));
         assert!(
-            matches!(redeem(&share, Target::File(2), now), Ok(Delivery::File(file, _)) if file.name.as_str() == "b")
+            matches!(redeem(&share, file(2), now), Ok(Delivery::File(file, _)) if file.name.as_str() == "b")
         );
-        assert_eq!(redeem(&share, Target::File(0), now), Err(Refusal::Unknown));
-        assert_eq!(redeem(&share, Target::File(3), now), Err(Refusal::Unknown));
+        assert_eq!(redeem(&share, file(3), now), Err(Refusal::Unknown));
+        assert_eq!(redeem(&share, file(usize::MAX), now), Err(Refusal::Unknown));
         assert_eq!((share.downloads_per_open(), one.downloads_per_open()), (0, 1));
     }
 

@@ -182,7 +182,7 @@ impl ShareTable {
         };
         let file = match target {
             Target::Link => 1,
-            Target::File(n) => n,
+            Target::File(n) => n.get(),
         };
         let update = self
             .update(&link.item, link.share)

@@ -1,0 +1,72 @@
+//! Who may share and manage.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week};
+
+/// Every route that needs the Share permission.
+const ROUTES: [(Method, &str); 4] = [
+    (Method::POST, ""),
+    (Method::GET, ""),
+    (Method::GET, "/00000000000000000000000000000000"),
+    (Method::POST, "/00000000000000000000000000000000/revoke"),
+];
+
+async fn statuses(item: &TestItem<'_>, module: &str, token: Option<&str>, recipient: &str) -> Vec<u16> {
+    let mut statuses = Vec::new();
+    for (method, rest) in ROUTES {
+        let url = item.url(rest).replace("/modules/jobs/", &format!("/modules/{module}/"));
+        let mut request = item.stack.client.request(method.clone(), url);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        if method == Method::POST {
+            request = request.json(&json!({"recipients": [recipient], "expiresAt": next_week()}));
+        }
+        statuses.push(Answer::to(request).await.status);
+    }
+    statuses
+}
+
+#[tokio::test]
+async fn without_the_share_permission_nothing_is_done() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let recipient = address("nobody");
+
+    assert_eq!(statuses(&item, "jobs", None, &recipient).await, [401; 4]);
+    assert_eq!(statuses(&item, "jobs", Some("not.a.token"), &recipient).await, [401; 4]);
+    for rights in
+        [&["viewer"][..], &[], &["external producer"], &["producers"], &["Producer"], &["[producer]"]]
+    {
+        let token = stack.token(rights).await;
+        assert_eq!(statuses(&item, "jobs", Some(&token), &recipient).await, [403; 4], "{rights:?}");
+    }
+    // Share in the module jobs alone.
+    assert_eq!(statuses(&item, "assets", Some(&item.token), &recipient).await, [403; 4]);
+
+    assert!(Aws::of(&stack).rows(&format!("jobs/{}", item.name)).await.is_empty());
+    assert!(mails_to(&stack, &recipient).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_forged_token_is_refused_even_with_every_claim_right() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let (head, signature) = item.token.rsplit_once('.').unwrap();
+    let mut signature = signature.to_owned();
+    let first = if signature.starts_with('A') { "B" } else { "A" };
+    signature.replace_range(..1, first);
+    let forged = format!("{head}.{signature}");
+    assert_eq!(statuses(&item, "jobs", Some(&forged), &address("nobody")).await, [401; 4]);
+}
+
+#[tokio::test]
+async fn a_right_that_holds_share_everywhere_shares_in_any_module() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let admin = stack.token(&["viewer", "admin"]).await;
+    Aws::of(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
+    assert_eq!(statuses(&item, "assets", Some(&admin), &address("ann")).await, [201, 200, 404, 404]);
+}

@@ -1,0 +1,163 @@
+//! Bad input gets a clear error that points at the field, and never a 5xx.
+
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, Url};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Stack, TestItem, address, next_week};
+
+#[tokio::test]
+async fn a_wrong_field_of_a_share_is_pointed_at() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let good = json!({"recipients": [address("ann")], "expiresAt": next_week()});
+    let with = |name: &str, value: Value| {
+        let mut body = good.clone();
+        body[name] = value;
+        body
+    };
+    let without = |name: &str| {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().remove(name);
+        body
+    };
+    for (body, pointer) in [
+        (json!([]), ""),
+        (json!("text"), ""),
+        (without("recipients"), "/recipients"),
+        (without("expiresAt"), "/expiresAt"),
+        (with("recipients", json!("ann@example.com")), "/recipients"),
+        (with("recipients", json!([])), "/recipients"),
+        (with("recipients", json!(["ann@example.com", 7])), "/recipients/1"),
+        (with("recipients", json!(vec!["ann@example.com"; 101])), "/recipients"),
+        (with("expiresAt", json!(1_900_000_000)), "/expiresAt"),
+        (with("expiresAt", json!("2031-01-01T00:00:00")), "/expiresAt"),
+        (with("expiresAt", json!("2020-01-01T00:00:00Z")), "/expiresAt"),
+        (with("expiresAt", json!("2999-01-01T00:00:00Z")), "/expiresAt"),
+        (with("message", json!("x".repeat(2_001))), "/message"),
+        (with("message", json!("a\u{0}b")), "/message"),
+        (with("message", json!(["x"])), "/message"),
+        (with("files", json!([])), "/files"),
+        (with("files", json!(["brief.pdf", "other.pdf"])), "/files/1"),
+        (with("files", json!(["../1042/brief.pdf"])), "/files/0"),
+        (with("files", json!([".."])), "/files/0"),
+        (with("files", json!(["brief.pdf", "brief.pdf"])), "/files/1"),
+        (with("notify", json!("yes")), "/notify"),
+        (with("expires", json!("2031-01-01T00:00:00Z")), "/expires"),
+    ] {
+        let answer = item.post(&body).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (422, "invalid-request"),
+            "{body}: {answer:?}"
+        );
+        assert_eq!(answer.places(), [pointer], "{body}: {answer:?}");
+    }
+    assert!(item.tab("active").await.is_empty());
+}
+
+#[tokio::test]
+async fn an_item_without_files_has_nothing_to_share() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &[]).await;
+    // What is below a folder of the item is not the item's.
+    item.upload("folder/file.txt").await;
+    let answer = item.share(&[&address("ann")]).await;
+    assert_eq!((answer.status, answer.places()), (422, vec!["/files".to_owned()]));
+    assert!(answer.text.contains("nothing to share"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_json_is_malformed() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    for body in [&b""[..], b"{", b"\xff\xfe", b"{\"recipients\": [}", b"recipients=ann", &[b'['; 5000]] {
+        let post = stack.client.post(item.url("")).bearer_auth(&item.token).body(body.to_vec());
+        let answer = Answer::to(post).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (400, "malformed-body"),
+            "{body:?}: {answer:?}"
+        );
+    }
+    let large = stack.client.post(item.url("")).bearer_auth(&item.token).body(" ".repeat(300 * 1024));
+    let answer = Answer::to(large).await;
+    assert_eq!((answer.status, answer.problem().as_str()), (413, "body-too-large"));
+}
+
+#[tokio::test]
+async fn names_outside_the_alphabet_are_refused_on_every_route() {
+    let stack = Stack::get().await;
+    let admin = stack.token(&["admin"]).await;
+    let body = json!({"recipients": [address("ann")], "expiresAt": next_week()});
+    let long = "x".repeat(129);
+    for name in ["a%20b", "%C3%9C", "a%23b", "a%00", "a%0d%0ab", "a:b", "a%25", "a@b", "%7B%7D", &long] {
+        for (module, item, parameter) in [("jobs", name, "item"), (name, "1042", "module")] {
+            for (method, rest) in
+                [(Method::POST, ""), (Method::GET, ""), (Method::GET, "/x"), (Method::POST, "/x/revoke")]
+            {
+                let url = format!("{}/modules/{module}/items/{item}/shares{rest}", stack.info.api_url);
+                let request =
+                    stack.client.request(method, Url::parse(&url).unwrap()).bearer_auth(&admin).json(&body);
+                let answer = Answer::to(request).await;
+                assert_eq!(answer.status, 422, "{url}: {answer:?}");
+                assert_eq!(answer.places(), [parameter], "{url}: {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_parameter_of_a_list_is_named() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    for (query, parameter) in [
+        ("?status=expired", "status"),
+        ("?status=", "status"),
+        ("?limit=0", "limit"),
+        ("?limit=101", "limit"),
+        ("?limit=-1", "limit"),
+        ("?limit=ten", "limit"),
+        ("?limit=99999999999999999999", "limit"),
+        ("?cursor=x", "cursor"),
+        ("?cursor=", "cursor"),
+        ("?cursor=%F0%9F%8E%89", "cursor"),
+        ("?cursor=MjAyNi0wMS0wMVQwMDowMDowMFojMDA", "cursor"),
+    ] {
+        let answer = item.get(query).await;
+        assert_eq!(answer.status, 422, "{query}: {answer:?}");
+        assert_eq!(answer.places(), [parameter], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_share_that_does_not_exist_is_not_found() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    for id in ["0123456789abcdef0123456789abcdef", "x", "0123456789ABCDEF0123456789ABCDEF", "%00"] {
+        for (method, rest) in [(Method::GET, ""), (Method::POST, "/revoke")] {
+            let answer = item.call(method, &format!("/{id}{rest}")).await;
+            assert_eq!((answer.status, answer.problem().as_str()), (404, "share-not-found"), "{id}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_header_does_no_harm() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let shared = item.shared_with(&address("ann")).await;
+    for name in ["x-forwarded-proto", "x-forwarded-host", "accept", "if-match", "purpose", "cookie", "x-odd"]
+    {
+        for value in [&b"\xc3\xa9"[..], b"\xff", b"[", b"a b:c", b"http://[", b"%%%", b","] {
+            let name = HeaderName::from_static(name);
+            let value = HeaderValue::from_bytes(value).unwrap();
+            let list =
+                stack.client.get(item.url("")).bearer_auth(&item.token).header(name.clone(), value.clone());
+            let list = Answer::to(list).await;
+            assert_eq!(list.status, 200, "{name}: {value:?}: {list:?}");
+            let open = Answer::to(stack.client.get(&shared.link).header(name.clone(), value.clone())).await;
+            assert_eq!(open.status, 302, "{name}: {value:?}: {open:?}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Links, tokens and addresses stay where they belong.
+
+use crate::support::{Aws, Stack, TestItem, address};
+
+#[tokio::test]
+async fn a_link_is_nowhere_but_in_its_email() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.txt", "b.txt"]).await;
+    let recipient = address("leak");
+    let shared = item.shared_with(&recipient).await;
+    let token = shared.link.rsplit('/').next().unwrap().to_owned();
+    // Every way to use it, and to fail with it.
+    stack.open(&shared.link).await;
+    stack.client.head(&shared.link).send().await.unwrap();
+    stack.download(&format!("{}/files/1", shared.link)).await;
+    stack.open(&format!("{}/files/9", shared.link)).await;
+    stack.open(&format!("{}x", shared.link)).await;
+    let list = item.get("").await.text;
+    let read = item.get(&format!("/{}", shared.id)).await.text;
+    let revoked = item.revoke(&shared.id).await.text;
+    let gone = stack.open(&shared.link).await;
+    assert_eq!(gone.status, 410);
+    item.share(&[&recipient]).await;
+    item.share(&["nobody <nobody@example.com>"]).await;
+
+    let aws = Aws::of(&stack);
+    let (table, stream, logs) = (aws.scan().await, aws.stream_records().await, aws.logs().await);
+    // Each place was really read.
+    for (place, text) in [("table", &table), ("stream", &stream)] {
+        assert!(text.contains(&recipient), "nothing of this test in the {place}");
+    }
+    for route in ["GET /s/{token}", "POST /modules/{module}/items/{item}/shares", "an email was handled"] {
+        assert!(logs.contains(route), "{route} is not in the logs");
+    }
+    // The tail is enough to look for: where a part of a link is, there is a leak.
+    let tail = &token[token.len() - 20..];
+    let places = [
+        ("table", &table),
+        ("stream", &stream),
+        ("logs", &logs),
+        ("list", &list),
+        ("share", &read),
+        ("revoked share", &revoked),
+        ("page", &gone.text),
+    ];
+    for (place, text) in places {
+        assert!(!text.contains(tail), "the link is in the {place}");
+        assert!(!text.contains("X-Amz-Signature"), "a signed URL is in the {place}");
+    }
+    assert!(!logs.contains(&recipient) && !logs.contains("nobody"), "an address is in the logs");
+    assert!(!logs.contains(&item.token), "a caller's token is in the logs");
+}

@@ -1,0 +1,17 @@
+//! What "works" means, shown from outside: real HTTP, real presigned URLs, real sent mail.
+//!
+//! Every test makes an item and addresses of its own, so they run in any order and in parallel. Those that
+//! move the clock have the stack to themselves meanwhile.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of it is tests")]
+
+mod access;
+mod bad_input;
+mod leaks;
+mod listing;
+mod one_link;
+mod redemption;
+mod share_table;
+mod sharing;
+mod support;
+mod time;

@@ -1,0 +1,74 @@
+//! Only one link can exist for an address and an item.
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week};
+
+fn first(answer: &Answer) -> Value {
+    answer.json()["results"][0].clone()
+}
+
+#[tokio::test]
+async fn of_200_identical_creates_at_once_exactly_one_succeeds() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let recipient = address("ann");
+    let body = json!({"recipients": [recipient], "expiresAt": next_week()});
+    let answers = join_all((0..200).map(|_| item.post(&body))).await;
+
+    let count = |status| answers.iter().filter(|answer| answer.status == status).count();
+    let others: Vec<&Answer> = answers.iter().filter(|a| !matches!(a.status, 201 | 409)).collect();
+    assert_eq!((count(201), count(409)), (1, 199), "{others:?}");
+    let created = answers.iter().find(|answer| answer.status == 201).map(first).unwrap();
+    for refused in answers.iter().filter(|answer| answer.status == 409) {
+        assert_eq!(first(refused)["shareId"], created["shareId"]);
+        assert_eq!(refused.problem(), "already-active");
+    }
+    assert_eq!(Aws::of(&stack).rows(&format!("jobs/{}", item.name)).await.len(), 1);
+    item.mail_to(&recipient).await;
+    assert_eq!(mails_to(&stack, &recipient).await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_address_may_have_another_item() {
+    let stack = Stack::get().await;
+    let (one, other) = (TestItem::new(&stack).await, TestItem::new(&stack).await);
+    let recipient = address("ann");
+    assert_eq!(one.share(&[&recipient]).await.status, 201);
+    assert_eq!(other.share(&[&recipient]).await.status, 201);
+}
+
+#[tokio::test]
+async fn sharing_again_points_at_the_share_and_its_tab() {
+    let (stack, clock) = Stack::with_clock().await;
+    let item = TestItem::new(&stack).await;
+    let (active, expired, revoked) = (address("active"), address("expired"), address("revoked"));
+    let soon = chrono::Utc::now() + chrono::TimeDelta::days(1);
+    let active_id = item.shared_with(&active).await.id;
+    let expired_id = item.share_until(&expired, &crate::support::rfc3339(soon)).await.id;
+    let revoked_id = item.shared_with(&revoked).await.id;
+    assert_eq!(item.revoke(&revoked_id).await.status, 200);
+    clock.stop_at(soon);
+
+    for (recipient, id, outcome, problem) in [
+        (&active, &active_id, "alreadyActive", "already-active"),
+        (&expired, &expired_id, "alreadyInactive", "already-inactive"),
+        (&revoked, &revoked_id, "alreadyInactive", "already-inactive"),
+    ] {
+        let again = item.share(&[&recipient.to_uppercase()]).await;
+        assert_eq!((again.status, again.problem().as_str()), (409, problem), "{again:?}");
+        let result = first(&again);
+        assert_eq!((&result["shareId"], &result["outcome"]), (&json!(id), &json!(outcome)));
+        assert!(result["problem"]["type"].as_str().unwrap().ends_with(problem));
+    }
+    // One of them beside a new one: the new one goes ahead.
+    let mixed = item.share(&[&active, &expired, &address("new")]).await;
+    assert_eq!(mixed.status, 207, "{mixed:?}");
+    // Nothing but conflicts, of two kinds.
+    let conflicts = item.share(&[&active, &expired, "nobody"]).await;
+    assert_eq!((conflicts.status, conflicts.problem().as_str()), (409, "nothing-created"));
+    for recipient in [&active, &expired, &revoked] {
+        assert_eq!(mails_to(&stack, recipient).await.len(), 1);
+    }
+}

@@ -1,0 +1,299 @@
+//! The adapter to DynamoDB, against two implementations of its protocol: the emulator, and dynoxide in
+//! process, whose table is made like the deployed one.
+
+use std::net::TcpListener;
+use std::num::NonZeroUsize;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{GlobalSecondaryIndex, LocalSecondaryIndex};
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
+use sharelink_aws::{new_generation, new_write_id};
+use sharelink_domain::link::Link;
+use sharelink_domain::request::ShareRequest;
+use sharelink_domain::share::Target;
+use sharelink_domain::{Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
+
+use crate::support::{Aws, Stack, address, rfc3339, unique};
+
+const RETENTION: TimeDelta = TimeDelta::days(30);
+
+/// The same table twice.
+async fn tables(stack: &Stack) -> [ShareTable; 2] {
+    let emulator = Aws::of(stack);
+    let name = &stack.info.table_name;
+    let dynoxide = dynoxide(emulator.config(), name).await;
+    [ShareTable::new(emulator.config(), name), ShareTable::new(&dynoxide, name)]
+}
+
+/// A dynoxide of its own, with a table like the deployed one.
+async fn dynoxide(deployed: &SdkConfig, name: &str) -> SdkConfig {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+    let config = deployed.to_builder().endpoint_url(endpoint).build();
+
+    let table = Client::new(deployed).describe_table().table_name(name).send().await.unwrap().table.unwrap();
+    let local = table.local_secondary_indexes().iter().map(|index| {
+        LocalSecondaryIndex::builder()
+            .set_index_name(index.index_name.clone())
+            .set_key_schema(index.key_schema.clone())
+            .set_projection(index.projection.clone())
+            .build()
+            .unwrap()
+    });
+    let global = table.global_secondary_indexes().iter().map(|index| {
+        GlobalSecondaryIndex::builder()
+            .set_index_name(index.index_name.clone())
+            .set_key_schema(index.key_schema.clone())
+            .set_projection(index.projection.clone())
+            .build()
+            .unwrap()
+    });
+    Client::new(&config)
+        .create_table()
+        .table_name(name)
+        .set_attribute_definitions(table.attribute_definitions.clone())
+        .set_key_schema(table.key_schema.clone())
+        .set_local_secondary_indexes(Some(local.collect()))
+        .set_global_secondary_indexes(Some(global.collect()))
+        .billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest)
+        .send()
+        .await
+        .unwrap();
+    config
+}
+
+fn new_item() -> Item {
+    Item { module: "jobs".parse().unwrap(), name: unique("row").parse().unwrap() }
+}
+
+fn sharer() -> Sharer {
+    Sharer { sub: "u1".into(), name: Some("Ann".into()), email: Some("ann@example.com".parse().unwrap()) }
+}
+
+fn now() -> DateTime<Utc> {
+    sharelink_domain::to_millis(Utc::now())
+}
+
+fn share(item: &Item, recipient: &str, files: usize, expires_in: TimeDelta, now: DateTime<Utc>) -> Share {
+    let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n };
+    ShareRequest {
+        item: item.clone(),
+        files: (1..=files as u64).map(file).collect(),
+        sharer: sharer(),
+        message: None,
+        expiry: Expiry::parse(&rfc3339(now + expires_in), now).unwrap(),
+        // Written straight to the table: the deployed function must not mail these.
+        notify: false,
+    }
+    .share_with(recipient.parse().unwrap(), new_generation().unwrap(), now)
+}
+
+#[tokio::test]
+async fn a_share_reads_back_as_it_was_written() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 3, TimeDelta::days(1), now());
+        assert_eq!(table.create(&share, RETENTION, new_write_id().unwrap()).await, Ok(Creation::Created));
+        assert_eq!(table.get(&share.item, share.id).await, Ok(Some(share)));
+    }
+}
+
+#[tokio::test]
+async fn of_racing_creates_one_wins_and_the_others_meet_it() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let (item, recipient) = (new_item(), address("ann"));
+        let create = |_| async {
+            let share = share(&item, &recipient, 1, TimeDelta::days(1), now());
+            (share.generation, table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap())
+        };
+        let created = join_all((0..20).map(create)).await;
+        let winners: Vec<_> = created.iter().filter(|(_, creation)| *creation == Creation::Created).collect();
+        assert_eq!(winners.len(), 1);
+        for (_, creation) in &created {
+            if let Creation::Exists(existing) = creation {
+                assert_eq!(existing.generation, winners[0].0);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        let write = new_write_id().unwrap();
+        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
+        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
+        let another = table.create(&share, RETENTION, new_write_id().unwrap()).await;
+        assert_eq!(another, Ok(Creation::Exists(Box::new(share))));
+    }
+}
+
+#[tokio::test]
+async fn racing_revocations_leave_one_revocation() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let (table, share, by) = (&table, &share, sharer());
+        let revoke = |_| table.revoke(&share.item, share.id, &by, RETENTION, new_write_id().unwrap(), now());
+        let revoked = join_all((0..10).map(revoke)).await;
+        let stored = table.get(&share.item, share.id).await.unwrap();
+        assert_eq!(stored.as_ref().unwrap().version, 2);
+        for answer in revoked {
+            assert_eq!(answer.unwrap(), stored);
+        }
+        let other = new_item();
+        let nobody = table.revoke(&other, share.id, &by, RETENTION, new_write_id().unwrap(), now()).await;
+        assert_eq!(nobody, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_use_is_counted_once_even_when_its_answer_was_lost() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let (link, write) = (Link::of(&share), new_write_id().unwrap());
+        for _ in 0..3 {
+            let used = table.redeem(&link, Target::Link, write, now()).await.unwrap().unwrap();
+            assert!(used.redeem(link.generation, Target::Link, now()).is_ok());
+            assert_eq!((used.usage.opens, used.usage.downloads), (1, 1));
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_table_counts_a_use_exactly_where_the_domain_gives_access() {
+    let stack = Stack::get().await;
+    // 60 cases from proptest's generators, which cannot drive async tests themselves.
+    let cases = (1_usize..4, 0_usize..5, -3_000_i64..3_000, any::<bool>(), any::<bool>());
+    let mut runner = TestRunner::deterministic();
+    for table in tables(&stack).await {
+        for _ in 0..60 {
+            let (files, target, offset, revoked, other_generation) =
+                cases.new_tree(&mut runner).unwrap().current();
+            let target = NonZeroUsize::new(target).map_or(Target::Link, Target::File);
+            let share = share(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
+            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+            if revoked {
+                let write = new_write_id().unwrap();
+                table.revoke(&share.item, share.id, &sharer(), RETENTION, write, now()).await.unwrap();
+            }
+            let mut link = Link::of(&share);
+            if other_generation {
+                link.generation = new_generation().unwrap();
+            }
+            let at = share.expires_at + TimeDelta::milliseconds(offset);
+            let used = table.redeem(&link, target, new_write_id().unwrap(), at).await.unwrap().unwrap();
+
+            let given = used.redeem(link.generation, target, at).is_ok();
+            let counted = used.usage.last_at.is_some();
+            assert_eq!(
+                given, counted,
+                "{files} files, {target:?}, {offset} ms, {revoked}, {other_generation}"
+            );
+            let expected = match target {
+                Target::Link if given => (1, u64::from(files == 1)),
+                Target::File(_) if given => (0, 1),
+                _ => (0, 0),
+            };
+            assert_eq!((used.usage.opens, used.usage.downloads), expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_late_use_does_not_bring_a_purged_share_back() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        let used = table.redeem(&Link::of(&share), Target::Link, new_write_id().unwrap(), now()).await;
+        assert_eq!(used, Ok(None));
+        assert_eq!(table.get(&share.item, share.id).await, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn an_email_has_one_sender_at_a_time() {
+    let stack = Stack::get().await;
+    // Not in the deployed table, whose own sender would join in.
+    let [_, table] = tables(&stack).await;
+    let mut share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+    share.mail = sharelink_domain::Mail::queued(share.created_at);
+    table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+    let key = "k1".parse().unwrap();
+    let claim = |at| {
+        let (table, share, key) = (&table, &share, &key);
+        async move {
+            let write = new_write_id().unwrap();
+            table
+                .claim_mail(&share.item, share.id, key, write, at)
+                .await
+                .unwrap()
+                .map(|claimed| (write, claimed))
+        }
+    };
+
+    let claims: Vec<_> = join_all((0..10).map(|_| claim(now()))).await.into_iter().flatten().collect();
+    assert_eq!(claims.len(), 1);
+    let (first, claimed) = &claims[0];
+    assert_eq!((claimed.mail.tries, claimed.link_key.as_ref()), (1, Some(&key)));
+    // It crashed: once its lease is over, the next one has it, and the first one's word counts no more.
+    let later = now() + mail::LEASE;
+    let (second, _) = claim(later).await.unwrap();
+    table.record_mail(&share, *first, &MailOutcome::Ended(MailState::Failed, "x"), later).await.unwrap();
+    table.record_mail(&share, second, &MailOutcome::Due(mail::retry_at(later, 2)), later).await.unwrap();
+    assert!(claim(later).await.is_none());
+    let (third, _) = claim(mail::retry_at(later, 2)).await.unwrap();
+    table.record_mail(&share, third, &MailOutcome::Sent, later).await.unwrap();
+
+    let sent = table.get(&share.item, share.id).await.unwrap().unwrap();
+    assert_eq!((sent.mail.state, sent.mail.due, sent.mail.tries), (MailState::Sent, None, 3));
+    assert_eq!(sent.version, 1);
+    assert!(claim(later + TimeDelta::days(1)).await.is_none());
+}
+
+#[tokio::test]
+async fn pages_are_full_and_complete_however_the_tabs_mix() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let (item, start) = (new_item(), now());
+        let mut ids = Vec::new();
+        for i in 0..40 {
+            // Every tenth is active; all the others have expired by then.
+            let life = if i % 10 == 0 { TimeDelta::days(9) } else { TimeDelta::days(1) };
+            let share = share(&item, &address("r"), 1, life, start + TimeDelta::milliseconds(i / 2));
+            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+            ids.push(share.id);
+        }
+        let then = start + TimeDelta::days(2);
+        let (mut cursor, mut seen, mut sizes) = (None, Vec::new(), Vec::new());
+        loop {
+            let page = table.list(&item, Some(Tab::Active), 3, cursor.as_ref(), then).await.unwrap();
+            sizes.push(page.shares.len());
+            seen.extend(page.shares.iter().map(|share| share.id));
+            cursor = page.next;
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(sizes, [3, 1]);
+        assert_eq!(seen, [ids[30], ids[20], ids[10], ids[0]]);
+        let all = table.list(&item, None, 100, None, then).await.unwrap();
+        assert_eq!((all.shares.len(), all.next), (40, None));
+        assert!(all.shares.is_sorted_by_key(|share| std::cmp::Reverse(share.created_at)));
+    }
+}

@@ -1,0 +1,141 @@
+//! What the platform and an operator see of AWS.
+
+use std::collections::HashMap;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::primitives::ByteStream;
+use serde_json::{Value, json};
+
+use super::Stack;
+
+pub(crate) struct Aws<'a> {
+    stack: &'a Stack,
+    config: SdkConfig,
+}
+
+/// The SDK's configuration for a local endpoint.
+pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .endpoint_url(endpoint)
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .build()
+}
+
+impl<'a> Aws<'a> {
+    pub(crate) fn of(stack: &'a Stack) -> Self {
+        Self { stack, config: config(&stack.info.aws_endpoint_url, &stack.info.region) }
+    }
+
+    pub(crate) fn config(&self) -> &SdkConfig {
+        &self.config
+    }
+
+    pub(crate) async fn upload(&self, key: &str, bytes: &[u8]) {
+        let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
+        put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+    }
+
+    pub(crate) async fn delete(&self, key: &str) {
+        self.s3().delete_object().bucket(&self.stack.info.files_bucket).key(key).send().await.unwrap();
+    }
+
+    fn s3(&self) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
+        aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Every row of an item, as the table holds it.
+    pub(crate) async fn rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let query = aws_sdk_dynamodb::Client::new(&self.config)
+            .query()
+            .table_name(&self.stack.info.table_name)
+            .consistent_read(true)
+            .key_condition_expression("#item = :item")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":item", AttributeValue::S(item.to_owned()));
+        query.send().await.unwrap().items.unwrap_or_default()
+    }
+
+    /// The table, whole, in DynamoDB's JSON.
+    pub(crate) async fn scan(&self) -> String {
+        self.call("dynamodb", "DynamoDB_20120810.Scan", &json!({"TableName": self.stack.info.table_name}))
+            .await
+            .to_string()
+    }
+
+    /// Every record of the table's stream.
+    pub(crate) async fn stream_records(&self) -> String {
+        let call = |action: &'static str, body: Value| async move {
+            self.call("dynamodb", &format!("DynamoDBStreams_20120810.{action}"), &body).await
+        };
+        let table = json!({"TableName": self.stack.info.table_name});
+        let table = self.call("dynamodb", "DynamoDB_20120810.DescribeTable", &table).await;
+        let arn = table["Table"]["LatestStreamArn"].clone();
+        let stream = call("DescribeStream", json!({"StreamArn": arn})).await;
+        let mut records = String::new();
+        for shard in stream["StreamDescription"]["Shards"].as_array().unwrap() {
+            let start =
+                json!({"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"});
+            let mut iterator = call("GetShardIterator", start).await["ShardIterator"].clone();
+            while iterator.is_string() {
+                let page = call("GetRecords", json!({"ShardIterator": iterator})).await;
+                if page["Records"].as_array().is_none_or(Vec::is_empty) {
+                    break;
+                }
+                records += &page["Records"].to_string();
+                iterator = page["NextShardIterator"].clone();
+            }
+        }
+        records
+    }
+
+    /// Every line that any function has logged, and the API's access log.
+    pub(crate) async fn logs(&self) -> String {
+        let groups = self.call("logs", "Logs_20140328.DescribeLogGroups", &json!({})).await;
+        let mut lines = String::new();
+        for group in groups["logGroups"].as_array().unwrap() {
+            let mut next = Value::Null;
+            loop {
+                let mut query = json!({"logGroupName": group["logGroupName"]});
+                if next.is_string() {
+                    query["nextToken"] = next;
+                }
+                let page = self.call("logs", "Logs_20140328.FilterLogEvents", &query).await;
+                for event in page["events"].as_array().unwrap() {
+                    lines += event["message"].as_str().unwrap();
+                    lines.push('\n');
+                }
+                next = page["nextToken"].clone();
+                if !next.is_string() {
+                    break;
+                }
+            }
+        }
+        lines
+    }
+
+    /// A call in AWS's JSON protocol; the emulator does not check signatures.
+    async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
+        let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
+        let request = self
+            .stack
+            .client
+            .post(&self.stack.info.aws_endpoint_url)
+            .header("X-Amz-Target", target)
+            .header("Content-Type", "application/x-amz-json-1.1")
+            .header(
+                "Authorization",
+                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
+            )
+            .body(body.to_string());
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_success(), "{target}: {answer:?}");
+        answer.json().await.unwrap()
+    }
+}

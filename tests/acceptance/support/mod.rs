@@ -1,0 +1,52 @@
+//! What makes a test short.
+
+mod aws;
+mod item;
+mod stack;
+
+pub(crate) use aws::Aws;
+pub(crate) use item::{Answer, TestItem, mails_to};
+pub(crate) use stack::Stack;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+/// A text that no other test has, nor an earlier run.
+pub(crate) fn unique(prefix: &str) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
+    format!("{prefix}-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// An address that nobody else has.
+pub(crate) fn address(name: &str) -> String {
+    format!("{}@example.com", unique(name))
+}
+
+/// A time as a frontend sends it.
+pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// A week from now.
+pub(crate) fn next_week() -> String {
+    rfc3339(Utc::now() + TimeDelta::days(7))
+}
+
+/// Asks again and again until there is an answer: what is asynchronous takes its time on a busy machine.
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T {
+    let answered = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(2), answered).await.unwrap_or_else(|_| panic!("{what}: never"))
+}

@@ -1,0 +1,134 @@
+//! The deployed stack: the one that runs, or one that the tests start, once for all of them.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// What `stack.json` says, as far as tests need it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct StackInfo {
+    pub(crate) api_url: String,
+    pub(crate) aws_endpoint_url: String,
+    pub(crate) region: String,
+    pub(crate) files_bucket: String,
+    pub(crate) table_name: String,
+    issuer: String,
+    pub(crate) mail_url: String,
+    clock_file: PathBuf,
+}
+
+/// The stack, held for one test.
+pub(crate) struct Stack {
+    pub(crate) info: StackInfo,
+    pub(crate) client: Client,
+    _shared: Option<RwLockReadGuard<'static, ()>>,
+}
+
+/// The functions' clock, which only the test that holds it can move; back to the real time with its end.
+pub(crate) struct Clock {
+    file: PathBuf,
+    _alone: RwLockWriteGuard<'static, ()>,
+}
+
+/// Held shared by tests in real time, and alone by those that move the clock.
+static TIME: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
+
+impl Stack {
+    /// The stack in real time.
+    pub(crate) async fn get() -> Self {
+        let shared = TIME.read().await;
+        Self { _shared: Some(shared), ..Self::connect().await }
+    }
+
+    /// The stack with a clock to move, for this test alone.
+    pub(crate) async fn with_clock() -> (Self, Clock) {
+        let alone = TIME.write().await;
+        let stack = Self::connect().await;
+        let clock = Clock { file: stack.info.clock_file.clone(), _alone: alone };
+        (stack, clock)
+    }
+
+    async fn connect() -> Self {
+        static INFO: OnceCell<StackInfo> = OnceCell::const_new();
+        let info = INFO.get_or_init(running_or_started).await.clone();
+        let client =
+            Client::builder().redirect(Policy::none()).timeout(Duration::from_mins(2)).build().unwrap();
+        Self { info, client, _shared: None }
+    }
+
+    /// A token of a user with these access rights.
+    pub(crate) async fn token(&self, rights: &[&str]) -> String {
+        let claims = json!({
+            "sub": "test-user", "name": "Tess Tester", "email": "tess@sharelink.example", "accessRights": rights,
+        });
+        let query = URL_SAFE_NO_PAD.encode(claims.to_string());
+        let answer = self.client.get(format!("{}/token?{query}", self.info.issuer)).send().await.unwrap();
+        answer.error_for_status().unwrap().text().await.unwrap()
+    }
+}
+
+impl Clock {
+    /// Stops time at a moment.
+    pub(crate) fn stop_at(&self, time: DateTime<Utc>) {
+        fs::write(&self.file, time.to_rfc3339()).unwrap();
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        fs::write(&self.file, "0").unwrap();
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+async fn running_or_started() -> StackInfo {
+    if let Some(running) = running().await {
+        return running;
+    }
+    let mut up = start();
+    loop {
+        if let Some(running) = running().await {
+            // Its standard input closes with this process, however that ends; then it stops.
+            std::mem::forget(up);
+            return running;
+        }
+        if let Some(status) = up.try_wait().unwrap() {
+            panic!("`cargo local up` ended ({status}); see target/local-stack.log");
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+fn start() -> Child {
+    let log = File::create(root().join("target/local-stack.log")).unwrap();
+    Command::new(env!("CARGO"))
+        .current_dir(root())
+        .args(["local", "up", "--until-stdin-closes"])
+        .stdin(Stdio::piped())
+        .stdout(log.try_clone().unwrap())
+        .stderr(log)
+        .spawn()
+        .unwrap()
+}
+
+async fn running() -> Option<StackInfo> {
+    let info: StackInfo =
+        serde_json::from_slice(&fs::read(root().join("target/local/stack.json")).ok()?).ok()?;
+    let answer = reqwest::get(format!("{}/.well-known/openid-configuration", info.issuer)).await.ok()?;
+    answer.status().is_success().then_some(info)
+}
