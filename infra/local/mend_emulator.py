@@ -1,7 +1,7 @@
 """Mends what the emulator leaves undone of a deployed stack, and nothing else.
 
-Each step names its gap. On an emulator that has no such gap, and on a second run, a step changes nothing.
-Prints the stack's outputs as JSON.
+Each step names its gap. A step may run again, after a later deployment to the same emulator. Prints the
+stack's outputs as JSON.
 """
 
 import argparse
@@ -18,16 +18,17 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stack-name", required=True)
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--clock-file", help="given where the emulator runs functions on this machine")
+    parser.add_argument("--ministack", action="store_true", help="mend ministack's gaps; others have fewer")
+    parser.add_argument("--clock-file", required=True)
     args = parser.parse_args()
 
     stack = Stack(args.stack_name)
     api_url = f"{args.endpoint}/_aws/execute-api/{stack.outputs['ApiId']}/$default"
 
-    create_routes(stack)
-    enable_time_to_live(stack)
     correct_public_base_url(stack, api_url)
-    if args.clock_file:
+    if args.ministack:
+        recreate_routes(stack)
+        enable_time_to_live(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
@@ -78,16 +79,22 @@ class Stack:
         return pseudo.get(name) or self.parameters.get(name) or self.ids[name]
 
 
-def create_routes(stack):
+def recreate_routes(stack):
     """CloudFormation ignores an HTTP API's Body, which is how SAM writes routes: create them from it.
+
+    Those of an earlier deployment go first: it may have had others, or another issuer.
 
     Fails closed: only an operation whose one security scheme is NONE is left open; one without a scheme, or
     with a scheme that the body does not define, stops the deployment.
     """
     api_gateway = boto3.client("apigatewayv2")
     api = stack.outputs["ApiId"]
-    if api_gateway.get_routes(ApiId=api)["Items"]:
-        return
+    for route in api_gateway.get_routes(ApiId=api)["Items"]:
+        api_gateway.delete_route(ApiId=api, RouteId=route["RouteId"])
+    for integration in api_gateway.get_integrations(ApiId=api)["Items"]:
+        api_gateway.delete_integration(ApiId=api, IntegrationId=integration["IntegrationId"])
+    for authorizer in api_gateway.get_authorizers(ApiId=api)["Items"]:
+        api_gateway.delete_authorizer(ApiId=api, AuthorizerId=authorizer["AuthorizerId"])
     body = stack.resolve(stack.template["Resources"]["Api"]["Properties"]["Body"])
     authorizers = {}
     for name, scheme in body["components"]["securitySchemes"].items():
@@ -148,7 +155,7 @@ def correct_public_base_url(stack, api_url):
 
 
 def set_function_environment(stack, endpoint, clock_file):
-    """Tells functions that run on this machine where AWS is, and which file moves their clock.
+    """Functions run on this machine: tell them where AWS is, and which file moves their clock.
 
     An emulator that runs them in containers sets their endpoint itself, and they see no file of ours.
     """

@@ -60,14 +60,12 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
 
     let step = Step::start("mending what the emulator left undone");
     let mut mend = DEPLOY.program("python")?;
-    mend.arg(source("mend_emulator.py")).envs(credentials(&emulator.endpoint)).args([
-        "--stack-name",
-        &config.stack_name,
-        "--endpoint",
-        &emulator.endpoint,
-    ]);
-    if emulator.functions_run_here {
-        mend.arg("--clock-file").arg(made("clock"));
+    mend.arg(source("mend_emulator.py"))
+        .envs(credentials(&emulator.endpoint))
+        .args(["--stack-name", &config.stack_name, "--endpoint", &emulator.endpoint, "--clock-file"])
+        .arg(made("clock"));
+    if emulator.is_ministack {
+        mend.arg("--ministack");
     }
     let outputs = serde_json::from_str(&run(&mut mend).await?).context("the stack's outputs")?;
     step.done();

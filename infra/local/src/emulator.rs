@@ -33,8 +33,8 @@ pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
 /// An emulator that answers.
 pub(crate) struct Emulator {
     pub(crate) endpoint: String,
-    /// Whether functions run on this machine, where they see its files.
-    pub(crate) functions_run_here: bool,
+    /// Whether it is ministack, whose gaps we know and whose functions run on this machine.
+    pub(crate) is_ministack: bool,
     /// The emulator's process, where it is ours.
     process: Option<Child>,
 }
@@ -49,6 +49,8 @@ impl Emulator {
         let endpoint = format!("http://127.0.0.1:{port}");
         let step = Step::start(format!("starting the emulator at {endpoint}"));
         let scratch = made("tmp");
+        // The functions' unpacked code, of which an earlier run may have left its own.
+        let _ = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch)?;
         let log = File::create(made("emulator.log"))?;
         let mut command: Command = python::EMULATOR.program("ministack")?;
@@ -79,17 +81,17 @@ impl Emulator {
         };
         timeout(Duration::from_mins(1), answers).await.context("the emulator does not answer")??;
         step.done();
-        Ok(Self { endpoint, functions_run_here: true, process: Some(process) })
+        Ok(Self { endpoint, is_ministack: true, process: Some(process) })
     }
 
     /// Takes an emulator that runs already.
     pub(crate) async fn attach(endpoint: &str) -> Result<Self> {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
-        let functions_run_here = answers(&endpoint, "/_ministack/health").await;
-        if !functions_run_here && !answers(&endpoint, "/_localstack/health").await {
+        let is_ministack = answers(&endpoint, "/_ministack/health").await;
+        if !is_ministack && !answers(&endpoint, "/_localstack/health").await {
             bail!("no emulator answers at {endpoint}");
         }
-        Ok(Self { endpoint, functions_run_here, process: None })
+        Ok(Self { endpoint, is_ministack, process: None })
     }
 
     /// Stops it if it is ours, with every function's process.

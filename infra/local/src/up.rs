@@ -107,7 +107,7 @@ impl Stack {
         let own_url = format!("http://{}", listener.local_addr()?);
         let audience = Config::read()?.parameter("JwtAudience")?.to_owned();
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
-        let mailbox = if emulator.functions_run_here { Mailbox::Ministack } else { Mailbox::LocalStack };
+        let mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
         let mailbox = mailbox(emulator.endpoint.clone());
         let routes = Arc::clone(&issuer).routes().merge(mailbox.clone().routes());
         let server = tokio::spawn(serve(listener, routes));
