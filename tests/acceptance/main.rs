@@ -7,6 +7,7 @@
 
 mod access;
 mod bad_input;
+mod faults;
 mod leaks;
 mod listing;
 mod one_link;

@@ -133,3 +133,76 @@ fn shared_problem(outcomes: &[Outcome], now: Timestamp) -> ProblemType {
         _ => ProblemType::NothingCreated,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sharelink_domain::request::ShareRequest;
+    use sharelink_domain::{Generation, Item, SharedFile, Sharer};
+
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-03-10T12:00:00Z".parse().unwrap()
+    }
+
+    fn expiry() -> Expiry {
+        Expiry::parse("2026-03-11T12:00:00Z", now()).unwrap()
+    }
+
+    fn share() -> Box<Share> {
+        let request = ShareRequest {
+            item: Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() },
+            files: vec![SharedFile { name: "a".parse().unwrap(), size: 1 }],
+            sharer: Sharer { sub: "u1".into(), name: None, email: None },
+            message: None,
+            expiry: expiry(),
+            notify: true,
+        };
+        Box::new(request.share_with(
+            "ann@example.com".parse().unwrap(),
+            Generation::from_bytes([7; 16]),
+            now(),
+        ))
+    }
+
+    fn unavailable() -> Outcome {
+        Outcome::Failed(AwsError::Unavailable { service: "dynamodb", code: "ThrottlingException".into() })
+    }
+
+    fn answered(outcomes: &[Outcome]) -> (u16, Value, Answer) {
+        let recipients: Vec<String> = (0..outcomes.len()).map(|i| format!("r{i}@example.com")).collect();
+        let answer = answer(&recipients, outcomes, expiry(), now()).unwrap_or_else(Problem::into_answer);
+        (answer.status().as_u16(), serde_json::from_str(answer.body()).unwrap(), answer)
+    }
+
+    #[test]
+    fn the_status_says_how_many_were_created() {
+        let cases = [
+            (vec![Outcome::Created(share()), Outcome::Created(share())], 201),
+            (vec![Outcome::Created(share()), Outcome::Duplicate], 207),
+            (vec![Outcome::Created(share()), Outcome::Exists(share()), unavailable()], 207),
+            (vec![Outcome::Exists(share()), Outcome::Invalid(AddressError::Shape)], 409),
+            (vec![Outcome::Invalid(AddressError::Shape), Outcome::Invalid(AddressError::Domain)], 422),
+        ];
+        for (outcomes, status) in cases {
+            assert_eq!(answered(&outcomes).0, status, "{outcomes:?}");
+        }
+    }
+
+    #[test]
+    fn what_aws_refused_is_told_and_does_not_undo_the_others() {
+        let (_, body, _) = answered(&[unavailable(), Outcome::Created(share())]);
+        assert_eq!(body["results"][0]["outcome"], "failed");
+        assert_eq!(body["results"][0]["problem"]["status"], 503);
+        assert_eq!(body["results"][1]["outcome"], "created");
+    }
+
+    #[test]
+    fn where_aws_let_nothing_be_created_the_caller_may_try_again() {
+        let (status, body, answer) = answered(&[unavailable(), Outcome::Exists(share())]);
+        assert_eq!((status, &body["title"]), (503, &json!("Please try again in a moment")));
+        assert!(answer.headers().contains_key("retry-after"));
+        assert!(!answer.body().contains("Throttling"), "what AWS said is not for callers");
+    }
+}

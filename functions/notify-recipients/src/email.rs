@@ -4,39 +4,44 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sharelink_aws::mailer::Email;
+use sharelink_domain::request::Message;
 use sharelink_domain::{Share, SharedFile};
+
+/// What both forms of the email say.
+struct Contents<'a> {
+    heading: String,
+    message: Option<&'a str>,
+    files: &'a [SharedFile],
+    link: &'a str,
+    until: String,
+}
 
 #[derive(Template)]
 #[template(path = "email.html")]
-struct Html<'a> {
-    heading: &'a str,
-    message: Option<&'a str>,
-    files: &'a [SharedFile],
-    link: &'a str,
-    until: &'a str,
-}
+struct Html<'a>(&'a Contents<'a>);
 
 #[derive(Template)]
 #[template(path = "email.txt", escape = "none")]
-struct Text<'a> {
-    heading: &'a str,
-    message: Option<&'a str>,
-    files: &'a [SharedFile],
-    link: &'a str,
-    until: &'a str,
-}
+struct Text<'a>(&'a Contents<'a>);
 
 /// Composes the email that brings a share's link to its recipient.
 pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
     let sharer = share.created_by.name.as_deref();
-    let heading = heading(sharer, &share.files);
-    let message = share.message.as_ref().map(sharelink_domain::request::Message::as_str);
-    let until = share.expiry_in_words();
-    let files = &share.files;
-    let html = Html { heading: &heading, message, files, link, until: &until }.render()?;
-    let text = Text { heading: &heading, message, files, link, until: &until }.render()?;
-    let reply_to = share.created_by.email.as_ref().map(|email| (email, sharer.unwrap_or(email.as_str())));
-    Ok(Email { to: &share.recipient, reply_to, subject: heading, text, html, tags: tags(share) })
+    let contents = Contents {
+        heading: heading(sharer, &share.files),
+        message: share.message.as_ref().map(Message::as_str),
+        files: &share.files,
+        link,
+        until: share.expiry_in_words(),
+    };
+    Ok(Email {
+        to: &share.recipient,
+        reply_to: share.created_by.email.as_ref().map(|email| (email, sharer.unwrap_or(email.as_str()))),
+        text: Text(&contents).render()?,
+        html: Html(&contents).render()?,
+        subject: contents.heading,
+        tags: tags(share),
+    })
 }
 
 fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
@@ -64,7 +69,7 @@ fn tags(share: &Share) -> [(&'static str, String); 4] {
 
 #[cfg(test)]
 mod tests {
-    use sharelink_domain::request::{Message, ShareRequest};
+    use sharelink_domain::request::ShareRequest;
     use sharelink_domain::{Expiry, Generation, Item, Sharer, Timestamp};
 
     use super::*;

@@ -14,7 +14,7 @@ use crate::files;
 use crate::issuer::Claims;
 use crate::mailbox::Mail;
 use crate::stack::StackInfo;
-use crate::up::{Options, Stack};
+use crate::up::{Options, Stack, until_stopped};
 
 /// `cargo local demo`.
 pub(crate) async fn run(options: &Options) -> Result<()> {
@@ -22,13 +22,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         println!("Using the running stack at {}", stack.api_url);
         return play(&stack).await;
     }
-    let stack = Stack::start(options).await?;
-    let played = tokio::select! {
-        played = play(&stack.info) => played,
-        _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
-    };
+    let stack = until_stopped(options, Stack::start(options)).await.context("interrupted")??;
+    let played = until_stopped(options, play(&stack.info)).await;
     stack.stop().await?;
-    played
+    played.context("interrupted")?
 }
 
 struct Demo<'a> {

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
@@ -54,7 +54,7 @@ impl Emulator {
         fs::create_dir_all(&scratch)?;
         let log = File::create(made("emulator.log"))?;
         let mut command: Command = python::EMULATOR.program("ministack")?;
-        let mut process = command
+        let process = command
             .envs(credentials(&endpoint))
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
@@ -70,18 +70,22 @@ impl Emulator {
             .process_group(0)
             .spawn()
             .context("cannot start the emulator")?;
-        let answers = async {
-            while !answers(&endpoint, "/_ministack/health").await {
-                if let Some(status) = process.try_wait()? {
-                    bail!("the emulator stopped ({status}); see target/local/emulator.log");
-                }
-                sleep(Duration::from_millis(100)).await;
-            }
-            Ok(())
-        };
-        timeout(Duration::from_mins(1), answers).await.context("the emulator does not answer")??;
+        let mut emulator = Self { endpoint, is_ministack: true, process: Some(process) };
+        timeout(Duration::from_mins(1), emulator.answers())
+            .await
+            .context("the emulator does not answer")??;
         step.done();
-        Ok(Self { endpoint, is_ministack: true, process: Some(process) })
+        Ok(emulator)
+    }
+
+    async fn answers(&mut self) -> Result<()> {
+        while !answers(&self.endpoint, "/_ministack/health").await {
+            if let Some(status) = self.process.as_mut().map(Child::try_wait).transpose()?.flatten() {
+                bail!("the emulator stopped ({status}); see target/local/emulator.log");
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        Ok(())
     }
 
     /// Takes an emulator that runs already.
@@ -96,25 +100,36 @@ impl Emulator {
 
     /// Stops it if it is ours, with every function's process.
     pub(crate) async fn stop(mut self) -> Result<()> {
-        let Some(mut process) = self.process.take() else { return Ok(()) };
-        let Some(pid) = process.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)) else { return Ok(()) };
-        kill_process(pid, Signal::INT)?;
-        if timeout(Duration::from_secs(5), process.wait()).await.is_err() {
-            process.start_kill()?;
-            process.wait().await?;
+        let Some(group) = self.group() else { return Ok(()) };
+        kill_process(group, Signal::INT)?;
+        if let Some(process) = &mut self.process {
+            // It ends by itself within moments; if not, the group's end below is its own.
+            let _ = timeout(Duration::from_secs(5), process.wait()).await;
         }
-        // Functions that are idle in their runtime's poll do not notice that it is gone.
+        // A function that waits for its next event does not notice that nobody will send one.
         for signal in [Signal::TERM, Signal::KILL] {
             for _ in 0..20 {
-                if test_kill_process_group(pid).is_err() {
+                if kill_process_group(group, signal).is_err() {
                     return Ok(());
                 }
-                // The group may be gone by now, which is what we want.
-                let _ = kill_process_group(pid, signal);
                 sleep(Duration::from_millis(50)).await;
             }
         }
         Ok(())
+    }
+
+    /// Its process group: the emulator leads one of its own, which its functions are in.
+    fn group(&self) -> Option<Pid> {
+        Pid::from_raw(self.process.as_ref()?.id()?.try_into().ok()?)
+    }
+}
+
+/// For whatever ends this program in another way than [`Emulator::stop`].
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        if let Some(group) = self.group() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
     }
 }
 

@@ -60,7 +60,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 }
 
 /// Does the work, unless somebody stops us first.
-async fn until_stopped<T>(options: &Options, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn until_stopped<T>(options: &Options, work: impl Future<Output = T>) -> Option<T> {
     let stopped = async {
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };

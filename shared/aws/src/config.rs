@@ -10,7 +10,7 @@ pub async fn load() -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(2))
         .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(15))
+        .operation_timeout(Duration::from_secs(10))
         .build();
     aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(timeouts)

@@ -110,7 +110,30 @@ fn mailbox(address: &EmailAddress, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sesv2::types::error::{
+        BadRequestException, MessageRejected, SendingPausedException, TooManyRequestsException,
+    };
+
     use super::*;
+
+    #[test]
+    fn only_what_ses_says_of_the_message_itself_is_final() {
+        let classify = |error: SendEmailError| classify(&SdkError::service_error(error, ()));
+        let refused = [
+            SendEmailError::MessageRejected(MessageRejected::builder().build()),
+            SendEmailError::BadRequestException(BadRequestException::builder().build()),
+        ];
+        for error in refused {
+            assert!(matches!(classify(error), SendError::Refused(_)));
+        }
+        let passing = [
+            SendEmailError::TooManyRequestsException(TooManyRequestsException::builder().build()),
+            SendEmailError::SendingPausedException(SendingPausedException::builder().build()),
+        ];
+        for error in passing {
+            assert_eq!(classify(error), SendError::Passing);
+        }
+    }
 
     #[test]
     fn a_display_name_cannot_break_out_of_its_mailbox() {

@@ -4,7 +4,7 @@ mod aws;
 mod item;
 mod stack;
 
-pub(crate) use aws::Aws;
+pub(crate) use aws::{Aws, config as aws_config};
 pub(crate) use item::{Answer, TestItem, mails_to};
 pub(crate) use stack::Stack;
 
