@@ -143,6 +143,53 @@ async fn a_share_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
+async fn more_files_than_a_share_holds_must_be_named() {
+    let stack = Stack::get().await;
+    let names: Vec<String> = (0..101).map(|n| format!("{n}.txt")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let item = TestItem::with_files(&stack, &names).await;
+    let answer = item.share(&[&address("ann")]).await;
+    assert_eq!((answer.status, answer.places()), (422, vec!["/files".to_owned()]));
+    assert!(answer.text.contains("name those to share"), "{answer:?}");
+    let with =
+        |files: &[&str]| json!({"recipients": [address("ann")], "expiresAt": next_week(), "files": files});
+    assert_eq!(item.post(&with(&names)).await.status, 422);
+    assert_eq!(item.post(&with(&names[..100])).await.status, 201);
+}
+
+#[tokio::test]
+async fn a_file_whose_name_cannot_be_shared_is_left_out_with_a_warning() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["good.txt", "bad\u{7f}.txt"]).await;
+    let answer = item.share(&[&address("ann")]).await;
+    assert_eq!((answer.status, answer.json()["warnings"][0]["code"].as_str()), (201, Some("filesLeftOut")));
+    assert_eq!(answer.json()["results"][0]["share"]["files"], json!([{"name": "good.txt", "size": 8}]));
+}
+
+#[tokio::test]
+async fn the_largest_answer_fits_into_what_a_function_may_answer() {
+    let stack = Stack::get().await;
+    // Quotes: each is escaped in JSON, and would be once more on its way through the gateway.
+    let names: Vec<String> = (0..100).map(|n| format!("{}{n:03}", "\"".repeat(160))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let item = TestItem::with_files(&stack, &names).await;
+    let recipients: Vec<String> = (0..100).map(|_| address(&"r".repeat(30))).collect();
+    let body = json!({
+        "recipients": recipients, "expiresAt": next_week(), "message": "🎉".repeat(2_000), "notify": false,
+    });
+    let limit = 6 * 1024 * 1024;
+    for answer in [item.post(&body).await, item.get("?limit=100").await] {
+        assert!(matches!(answer.status, 200 | 201), "{}", answer.status);
+        let in_base64 = answer.text.len().div_ceil(3) * 4;
+        assert!(answer.text.len() > 4_000_000 && in_base64 + 1_000 < limit, "{}", answer.text.len());
+        assert_eq!(
+            answer.json()["results"].as_array().or(answer.json()["shares"].as_array()).unwrap().len(),
+            100
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_malformed_header_does_no_harm() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
@@ -159,5 +206,10 @@ async fn a_malformed_header_does_no_harm() {
             let open = Answer::to(stack.client.get(&shared.link).header(name.clone(), value.clone())).await;
             assert_eq!(open.status, 302, "{name}: {value:?}: {open:?}");
         }
+    }
+    for value in [&b""[..], b"Bearer", b"Bearer a.b.c", b"Basic YTpi", b"Bearer \xff", b"Bearer a b", b"."] {
+        let value = HeaderValue::from_bytes(value).unwrap();
+        let list = Answer::to(stack.client.get(item.url("")).header("authorization", value.clone())).await;
+        assert_eq!(list.status, 401, "{value:?}: {list:?}");
     }
 }

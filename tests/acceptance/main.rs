@@ -8,8 +8,10 @@
 mod access;
 mod bad_input;
 mod faults;
+mod key_ring;
 mod leaks;
 mod listing;
+mod notifying;
 mod one_link;
 mod redemption;
 mod share_table;

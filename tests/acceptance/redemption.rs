@@ -1,5 +1,6 @@
 //! What a recipient gets for a link.
 
+use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
@@ -20,15 +21,40 @@ async fn a_link_gives_the_file_again_and_again_without_a_login() {
     let shared = item.shared_with(&address("ann")).await;
     for _ in 0..3 {
         let (bytes, disposition) = stack.download(&shared.link).await;
-        assert_eq!(bytes, "brief.pdf");
+        assert_eq!(bytes, b"brief.pdf");
         assert_eq!(disposition, "attachment; filename=\"brief.pdf\"; filename*=UTF-8''brief.pdf");
     }
     assert_protected(&stack.open(&shared.link).await);
     let share = item.share_with_id(&shared.id).await;
     assert_eq!((&share["opens"], &share["downloads"]), (&json!(4), &json!(4)));
-    assert!(share["firstOpenedAt"].as_str() <= share["lastOpenedAt"].as_str());
+    let at = |name: &str| share[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert!(at("firstOpenedAt") < at("lastOpenedAt"));
     // Counting is no change of the share.
     assert_eq!(share["version"], 1);
+}
+
+#[tokio::test]
+async fn every_byte_of_a_file_comes_back() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &[]).await;
+    let bytes: Vec<u8> = (0..100_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    crate::support::Aws::of(&stack).upload(&item.key("scan.bin"), &bytes).await;
+    let shared = item.shared_with(&address("ann")).await;
+    assert!(stack.download(&shared.link).await.0 == bytes);
+}
+
+#[tokio::test]
+async fn a_signed_url_is_as_old_as_the_decision() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let shared = item.shared_with(&address("ann")).await;
+    let before = Utc::now();
+    let url = reqwest::Url::parse(stack.open(&shared.link).await.header("location")).unwrap();
+    let after = Utc::now();
+    let parameter = |name| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
+    let signed = NaiveDateTime::parse_from_str(&parameter("X-Amz-Date"), "%Y%m%dT%H%M%SZ").unwrap().and_utc();
+    assert!(before.timestamp() <= signed.timestamp() && signed <= after, "{before} {signed} {after}");
+    assert_eq!(parameter("X-Amz-Expires"), "60");
 }
 
 #[tokio::test]
@@ -87,7 +113,7 @@ async fn expired_and_revoked_links_look_the_same_and_name_nobody() {
     let expired = item.shared_with(&address("ann")).await;
     let revoked = item.shared_with(&address("bob")).await;
     item.revoke(&revoked.id).await;
-    clock.stop_at(chrono::Utc::now() + chrono::TimeDelta::days(8));
+    clock.stop_at(Utc::now() + TimeDelta::days(8));
 
     let (expired, revoked) = (stack.open(&expired.link).await, stack.open(&revoked.link).await);
     assert_eq!((expired.status, revoked.status), (410, 410));
@@ -136,7 +162,7 @@ async fn a_file_that_is_gone_has_a_page_until_it_is_back() {
     assert!(stack.open(&shared.link).await.text.contains("not there right now"));
 
     item.upload("brief.pdf").await;
-    assert_eq!(stack.download(&shared.link).await.0, "brief.pdf");
+    assert_eq!(stack.download(&shared.link).await.0, b"brief.pdf");
 }
 
 #[tokio::test]
@@ -162,8 +188,8 @@ async fn several_files_are_a_page_of_those_that_were_shared() {
     for href in hrefs {
         files.push(stack.download(base.join(href).unwrap().as_str()).await);
     }
-    let bytes: Vec<&str> = files.iter().map(|(bytes, _)| bytes.as_str()).collect();
-    assert_eq!(bytes, [markup, "a.txt", odd]);
+    let bytes: Vec<&[u8]> = files.iter().map(|(bytes, _)| bytes.as_slice()).collect();
+    assert_eq!(bytes, [markup, "a.txt", odd].map(str::as_bytes));
     assert_eq!(
         files[2].1,
         "attachment; filename=\"_n_ _a_;b.pdf\"; filename*=UTF-8''%C3%9Cn%C3%AF%20%22a%22%3Bb.pdf"

@@ -240,7 +240,7 @@ async fn an_email_has_one_sender_at_a_time() {
         async move {
             let write = new_write_id().unwrap();
             table
-                .claim_mail(&share.item, share.id, key, write, at)
+                .claim_mail(&share.item, share.id, Some(key), write, at)
                 .await
                 .unwrap()
                 .map(|claimed| (write, claimed))

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
-use sharelink_aws::files::FileStore;
+use sharelink_aws::files::{FileStore, Listing};
 use sharelink_aws::share_table::{Creation, ShareTable};
 use sharelink_aws::{AwsError, new_generation, new_write_id};
 use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
@@ -11,7 +11,7 @@ use sharelink_http::{Answer, Authorization, FieldError, Problem, Request, item, 
 use sharelink_runtime::Clock;
 
 use crate::order::{Order, OrderBody};
-use crate::results::{self, Outcome};
+use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, Outcome};
 
 /// How many calls of one request may wait for AWS at the same time.
 const CONCURRENCY: usize = 16;
@@ -30,22 +30,30 @@ impl CreateShares {
         let item = item(&request)?;
         let sharer = self.authorization.sharer(&request, &item.module)?;
         let order = json_body::<OrderBody>(&request)?.read(now)?;
-        let files = self.shared_files(&item, order.files.as_deref()).await?;
+        let (files, left_out) = self.shared_files(&item, order.files.as_deref()).await?;
         let Order { recipients, expiry, message, notify, .. } = order;
         let request = ShareRequest { item, files, sharer, message, expiry, notify };
         let outcomes = self.create(&request, &recipients, now).await;
-        results::answer(&recipients, &outcomes, expiry, now)
+        for outcome in &outcomes {
+            if let Outcome::Failed(error) = outcome {
+                tracing::error!(%error, "a share could not be created");
+            }
+        }
+        let expired = expiry.already_past().then_some(ALREADY_EXPIRED);
+        let warnings: Vec<_> = expired.into_iter().chain(left_out.then_some(FILES_LEFT_OUT)).collect();
+        Ok(results::answer(&recipients, &outcomes, &warnings, now))
     }
 
-    /// The files to share: those named, which must be the item's, or all that it has.
+    /// The files to share: those named, which must be the item's, or all that it has. Whether some of these
+    /// had to be left out comes with them.
     async fn shared_files(
         &self,
         item: &Item,
         names: Option<&[FileName]>,
-    ) -> Result<Vec<SharedFile>, Problem> {
-        let files = match names {
+    ) -> Result<(Vec<SharedFile>, bool), Problem> {
+        let Listing { files, left_out } = match names {
             None => self.files.list(item).await?,
-            Some(names) => self.find(item, names).await?,
+            Some(names) => Listing { files: self.find(item, names).await?, left_out: false },
         };
         request::check_files(&files).map_err(|error| {
             let detail = match error {
@@ -54,7 +62,7 @@ impl CreateShares {
             };
             Problem::Invalid(vec![FieldError::pointer("/files", detail)])
         })?;
-        Ok(files)
+        Ok((files, left_out))
     }
 
     async fn find(&self, item: &Item, names: &[FileName]) -> Result<Vec<SharedFile>, Problem> {

@@ -4,9 +4,9 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use sharelink_aws::AwsError;
 use sharelink_domain::address::AddressError;
-use sharelink_domain::{Expiry, Share, Status, Timestamp};
-use sharelink_http::problem::{PROBLEM_JSON, ProblemBody, aws_problem};
-use sharelink_http::{Answer, Problem, ProblemType, ShareAnswer};
+use sharelink_domain::{Share, Status, Timestamp};
+use sharelink_http::problem::{ProblemBody, aws_problem, problem_answer};
+use sharelink_http::{Answer, ProblemType, ShareAnswer};
 
 /// What became of one recipient.
 #[derive(Debug)]
@@ -33,15 +33,21 @@ struct ResultAnswer<'a> {
     problem: Option<ProblemBody>,
 }
 
-#[derive(Serialize)]
-struct Warning {
+/// Something that was done, and may not be what the caller meant.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Warning {
     code: &'static str,
     detail: &'static str,
 }
 
-const ALREADY_EXPIRED: Warning = Warning {
+pub(crate) const ALREADY_EXPIRED: Warning = Warning {
     code: "alreadyExpired",
     detail: "The expiry is earlier today, so the links are inactive from the start.",
+};
+
+pub(crate) const FILES_LEFT_OUT: Warning = Warning {
+    code: "filesLeftOut",
+    detail: "The item has files whose names cannot be shared: they hold control characters or are too long.",
 };
 
 #[derive(Serialize)]
@@ -101,32 +107,27 @@ impl Outcome {
 pub(crate) fn answer(
     recipients: &[String],
     outcomes: &[Outcome],
-    expiry: Expiry,
+    warnings: &[Warning],
     now: Timestamp,
-) -> Result<Answer, Problem> {
+) -> Answer {
     let created = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Created(_))).count();
-    for outcome in outcomes {
-        if let Outcome::Failed(error) = outcome {
-            if created == 0 {
-                return Err(error.clone().into());
-            }
-            tracing::error!(%error, "a share could not be created");
-        }
-    }
-    let warnings = if expiry.already_past() && created > 0 { &[ALREADY_EXPIRED][..] } else { &[] };
     let results =
         recipients.iter().zip(outcomes).map(|(recipient, outcome)| outcome.answer(recipient, now)).collect();
     if created == 0 {
         let problem = shared_problem(outcomes, now);
         let body = CreateAnswer { problem: Some(problem.body(None)), results, warnings };
-        return Ok(sharelink_http::answer(problem.status(), PROBLEM_JSON, &body));
+        return problem_answer(problem, &body);
     }
     let status = if created == outcomes.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
-    Ok(sharelink_http::answer(status, "application/json", &CreateAnswer { problem: None, results, warnings }))
+    sharelink_http::answer(status, "application/json", &CreateAnswer { problem: None, results, warnings })
 }
 
-/// The problem that all recipients have in common, or a word for several of them.
+/// Why nothing was created: AWS, since then it helps to try again; or what all recipients have in common.
 fn shared_problem(outcomes: &[Outcome], now: Timestamp) -> ProblemType {
+    let failed = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Failed(_)));
+    if let Some(problem) = failed.and_then(|outcome| outcome.problem(now)) {
+        return problem;
+    }
     let mut problems = outcomes.iter().filter_map(|outcome| outcome.problem(now));
     match problems.next() {
         Some(first) if problems.all(|problem| problem == first) => first,
@@ -138,7 +139,7 @@ fn shared_problem(outcomes: &[Outcome], now: Timestamp) -> ProblemType {
 mod tests {
     use serde_json::{Value, json};
     use sharelink_domain::request::ShareRequest;
-    use sharelink_domain::{Generation, Item, SharedFile, Sharer};
+    use sharelink_domain::{Expiry, Generation, Item, SharedFile, Sharer};
 
     use super::*;
 
@@ -172,7 +173,7 @@ mod tests {
 
     fn answered(outcomes: &[Outcome]) -> (u16, Value, Answer) {
         let recipients: Vec<String> = (0..outcomes.len()).map(|i| format!("r{i}@example.com")).collect();
-        let answer = answer(&recipients, outcomes, expiry(), now()).unwrap_or_else(Problem::into_answer);
+        let answer = answer(&recipients, outcomes, &[], now());
         (answer.status().as_u16(), serde_json::from_str(answer.body()).unwrap(), answer)
     }
 
@@ -200,8 +201,9 @@ mod tests {
 
     #[test]
     fn where_aws_let_nothing_be_created_the_caller_may_try_again() {
-        let (status, body, answer) = answered(&[unavailable(), Outcome::Exists(share())]);
+        let (status, body, answer) = answered(&[Outcome::Exists(share()), unavailable()]);
         assert_eq!((status, &body["title"]), (503, &json!("Please try again in a moment")));
+        assert_eq!(body["results"][0]["outcome"], "alreadyActive");
         assert!(answer.headers().contains_key("retry-after"));
         assert!(!answer.body().contains("Throttling"), "what AWS said is not for callers");
     }

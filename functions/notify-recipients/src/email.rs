@@ -4,6 +4,7 @@ use askama::Template;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sharelink_aws::mailer::Email;
+use sharelink_domain::names::displayed;
 use sharelink_domain::request::Message;
 use sharelink_domain::{Share, SharedFile};
 
@@ -11,9 +12,21 @@ use sharelink_domain::{Share, SharedFile};
 struct Contents<'a> {
     heading: String,
     message: Option<&'a str>,
-    files: &'a [SharedFile],
+    files: Vec<File>,
     link: &'a str,
     until: String,
+}
+
+/// A file as it is shown.
+struct File {
+    name: String,
+    size: u64,
+}
+
+impl From<&SharedFile> for File {
+    fn from(file: &SharedFile) -> Self {
+        Self { name: displayed(file.name.as_str()), size: file.size }
+    }
 }
 
 #[derive(Template)]
@@ -30,7 +43,7 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
     let contents = Contents {
         heading: heading(sharer, &share.files),
         message: share.message.as_ref().map(Message::as_str),
-        files: &share.files,
+        files: share.files.iter().map(File::from).collect(),
         link,
         until: share.expiry_in_words(),
     };
@@ -46,7 +59,7 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
 
 fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
     let what = match files {
-        [file] => file.name.to_string(),
+        [file] => displayed(file.name.as_str()),
         files => format!("{} files", files.len()),
     };
     match sharer {

@@ -6,10 +6,11 @@ mod notify;
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use sharelink_aws::key_rings::KeyRings;
+use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
+use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{load_config, parameters};
-use sharelink_runtime::{Clock, required, start_logging};
+use sharelink_runtime::{Clock, optional, required, start_logging};
 
 use notify::NotifyRecipients;
 
@@ -18,7 +19,11 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
     let config = load_config().await;
     let notify_recipients = NotifyRecipients {
-        base_url: parameters::read(&config, &required("PUBLIC_BASE_URL_PARAMETER")?).await?,
+        base_url: PublicBaseUrl::new(
+            &config,
+            optional("PUBLIC_BASE_URL"),
+            required("PUBLIC_BASE_URL_PARAMETER")?,
+        ),
         clock: Clock::from_env(),
         key_rings: KeyRings::new(&config, required("KEY_RING_SECRET")?),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),

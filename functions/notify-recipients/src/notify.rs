@@ -4,8 +4,9 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Error;
-use sharelink_aws::key_rings::KeyRings;
+use sharelink_aws::key_rings::{KeyRings, LinkError};
 use sharelink_aws::mailer::Mailer;
+use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::{MailOutcome, ShareTable, Unreadable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::link::Link;
@@ -16,19 +17,20 @@ use thiserror::Error;
 
 use crate::email;
 
-/// How many emails of one batch may be under way at the same time.
-const CONCURRENCY: usize = 8;
+/// How many emails of one batch may be under way at the same time: all of it, or a slow service would hold
+/// the batch longer than the function may run.
+const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
-    /// What every link begins with, up to `/s/`.
-    pub(crate) base_url: String,
+    pub(crate) base_url: PublicBaseUrl,
     pub(crate) clock: Clock,
     pub(crate) key_rings: KeyRings,
     pub(crate) mailer: Mailer,
     pub(crate) table: ShareTable,
 }
 
-/// Why a record must come again. A fault of SES is none: the share says when its email is due again.
+/// Why a record must come again. A fault of any other service is none: the share says when its email is due
+/// again.
 #[derive(Debug, Error)]
 enum RecordError {
     #[error(transparent)]
@@ -62,9 +64,10 @@ impl NotifyRecipients {
         if !share.mail.is_due(now) {
             return Ok(());
         }
-        let key = self.key_rings.ring(now).await?.current().clone();
+        let ring = self.key_rings.ring(now).await;
+        let key = ring.as_ref().ok().map(|ring| ring.current());
         let claim = new_write_id()?;
-        let Some(share) = self.table.claim_mail(&share.item, share.id, &key, claim, now).await? else {
+        let Some(share) = self.table.claim_mail(&share.item, share.id, key, claim, now).await? else {
             return Ok(());
         };
         let outcome = self.send(&share, now).await;
@@ -79,15 +82,14 @@ impl NotifyRecipients {
             return MailOutcome::Ended(MailState::None, "revoked before the email was sent");
         }
         let again = MailOutcome::Due(mail::retry_at(now, share.mail.tries));
-        let Some(key) = &share.link_key else { return again };
-        let token = match self.key_rings.seal(key, &Link::of(share), now).await {
-            Ok(token) => token,
+        let link = match self.link(share, now).await {
+            Ok(Some(link)) => link,
+            Ok(None) => return again,
             Err(error) => {
-                tracing::error!(%error, "a link could not be sealed");
+                tracing::error!(%error, "a link could not be made");
                 return again;
             }
         };
-        let link = format!("{}/s/{}", self.base_url.trim_end_matches('/'), token.expose());
         let Ok(email) = email::compose(share, &link) else {
             return MailOutcome::Ended(MailState::Failed, "the email could not be composed");
         };
@@ -96,6 +98,14 @@ impl NotifyRecipients {
             Err(SendError::Refused(reason)) => MailOutcome::Ended(MailState::Failed, reason),
             Err(SendError::Passing) => again,
         }
+    }
+
+    /// The share's link; none while no key has been settled for it, since the key ring was out of reach.
+    async fn link(&self, share: &Share, now: Timestamp) -> Result<Option<String>, LinkError> {
+        let Some(key) = &share.link_key else { return Ok(None) };
+        let token = self.key_rings.seal(key, &Link::of(share), now).await?;
+        let base_url = self.base_url.get(now).await?;
+        Ok(Some(format!("{base_url}/s/{}", token.expose())))
     }
 }
 

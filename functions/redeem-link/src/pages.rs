@@ -12,8 +12,9 @@ use lambda_http::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
+use sharelink_domain::names::displayed;
 use sharelink_domain::{Share, SharedFile};
-use sharelink_http::problem::PROBLEM_JSON;
+use sharelink_http::problem::problem_answer;
 use sharelink_http::{Answer, ProblemType, answer, rfc3339};
 
 /// The form that a recipient's client asks for.
@@ -50,13 +51,13 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 struct FilesPage<'a> {
     style: &'static str,
     sharer: Option<&'a str>,
-    files: &'a [FileLink<'a>],
+    files: &'a [FileLink],
     until: String,
 }
 
 #[derive(Serialize)]
-struct FileLink<'a> {
-    name: &'a str,
+struct FileLink {
+    name: String,
     size: u64,
     /// Relative, so that it works under whatever prefix the link has.
     href: String,
@@ -65,7 +66,7 @@ struct FileLink<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FilesBody<'a> {
-    files: &'a [FileLink<'a>],
+    files: &'a [FileLink],
     expires_at: String,
 }
 
@@ -79,11 +80,14 @@ struct ProblemPage {
 
 /// The list of a share's files.
 pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form) -> Answer {
-    let files: Vec<FileLink<'_>> = files
+    let files: Vec<FileLink> = files
         .iter()
         .zip(1..)
         .map(|(file, n)| FileLink {
-            name: file.name.as_str(),
+            name: match form {
+                Form::Page => displayed(file.name.as_str()),
+                Form::Json => file.name.to_string(),
+            },
             size: file.size,
             href: format!("{token}/files/{n}"),
         })
@@ -108,7 +112,7 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
 /// Why there is no file. The same for everyone: it names nobody and nothing.
 pub(crate) fn problem(problem: ProblemType, form: Form) -> Answer {
     if form == Form::Json {
-        return answer(problem.status(), PROBLEM_JSON, &problem.body(None));
+        return problem_answer(problem, &problem.body(None));
     }
     let (title, text) = match problem {
         ProblemType::AccessEnded => (
@@ -125,7 +129,9 @@ pub(crate) fn problem(problem: ProblemType, form: Form) -> Answer {
         ),
         _ => ("Please try again", "The file could not be fetched just now. Open the link again in a moment."),
     };
-    page(problem.status(), &ProblemPage { style: STYLE, title, text })
+    let mut answer = page(problem.status(), &ProblemPage { style: STYLE, title, text });
+    problem.set_retry_after(&mut answer);
+    answer
 }
 
 fn page(status: StatusCode, template: &impl Template) -> Answer {

@@ -1,8 +1,9 @@
 //! What a recipient gets for a link.
 
 use std::num::NonZeroUsize;
+use std::time::SystemTime;
 
-use lambda_http::http::header::{HeaderValue, LOCATION, RETRY_AFTER};
+use lambda_http::http::header::{HeaderValue, LOCATION};
 use lambda_http::http::{Method, StatusCode};
 use sharelink_aws::files::{FileStore, Presence, SignedMethod};
 use sharelink_aws::key_rings::{KeyRings, LinkError};
@@ -67,7 +68,7 @@ impl RedeemLink {
     }
 
     async fn redeem(&self, request: &Request, form: Form) -> Result<Answer, Miss> {
-        let now = self.clock.now();
+        let (now, decided) = (self.clock.now(), SystemTime::now());
         let token = path_parameter(request, "token");
         let target = target(request).ok_or(Refusal::Unknown)?;
         let link = self.key_rings.open(&token, now).await?;
@@ -85,7 +86,7 @@ impl RedeemLink {
                 if self.files.presence(&link.item, &file.name).await == Presence::Missing {
                     return Err(Miss::FileMissing);
                 }
-                redirect(&self.files.signed_url(&link.item, &file.name, method, life).await?)
+                redirect(&self.files.signed_url(&link.item, &file.name, method, decided, life).await?)
             }
         }
     }
@@ -129,9 +130,5 @@ fn missed(miss: &Miss, form: Form) -> Answer {
             aws_problem(error)
         }
     };
-    let mut answer = pages::problem(problem, form);
-    if problem == ProblemType::TemporarilyUnavailable {
-        answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
-    }
-    answer
+    pages::problem(problem, form)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
@@ -13,6 +14,11 @@ use crate::python::{DEPLOY, run};
 
 /// The environment of `samconfig.toml` that is deployed.
 const ENVIRONMENT: &str = "local";
+
+/// Keeps SAM to itself: no telemetry, and its own notes under `target/`.
+fn sam_environment() -> [(&'static str, PathBuf); 2] {
+    [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", made("sam-cli"))]
+}
 
 /// What the functions are built for: this machine.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
@@ -26,17 +32,17 @@ pub(crate) struct Outputs {
     pub(crate) table_name: String,
 }
 
-/// Builds the functions for this machine: `sam build --config-env local`.
-pub(crate) async fn build() -> Result<()> {
+/// Builds the functions: `sam build --config-env local`. Where they run on this machine there is nothing to
+/// cross-compile, so the plain compiler will do, which shares its work with `cargo test`.
+pub(crate) async fn build(run_here: bool) -> Result<()> {
     let step = Step::start("building the functions (minutes at the first time)");
     let mut sam = DEPLOY.program("sam")?;
     sam.current_dir(root())
-        .env("SAM_CLI_TELEMETRY", "0")
+        .envs(sam_environment())
         .env("AWS_DEFAULT_REGION", crate::emulator::REGION)
         // Debug builds: quick to make, and only they have the clock that can be moved.
         .env("SAM_BUILD_MODE", "debug")
-        // Nothing to cross-compile, so the plain compiler will do, which shares its work with `cargo test`.
-        .env("CARGO_LAMBDA_COMPILER", "cargo")
+        .env("CARGO_LAMBDA_COMPILER", if run_here { "cargo" } else { "cargo-zigbuild" })
         .args(["build", "--config-env", ENVIRONMENT, "--parameter-overrides"])
         .arg(format!("Architecture={ARCHITECTURE}"));
     run(&mut sam).await?;
@@ -50,7 +56,7 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
     let config = Config::read()?;
     let mut sam = DEPLOY.program("sam")?;
     sam.current_dir(root())
-        .env("SAM_CLI_TELEMETRY", "0")
+        .envs(sam_environment())
         .envs(credentials(&emulator.endpoint))
         .args(["deploy", "--config-env", ENVIRONMENT, "--parameter-overrides"])
         // The command line replaces the whole list.

@@ -6,12 +6,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::Signal;
 use tokio::process::{Child, Command};
 use tokio::time::{sleep, timeout};
 
 use crate::output::Step;
 use crate::paths::made;
+use crate::process::ProcessGroup;
 use crate::python;
 
 /// The region that everything local is in.
@@ -36,7 +37,7 @@ pub(crate) struct Emulator {
     /// Whether it is ministack, whose gaps we know and whose functions run on this machine.
     pub(crate) is_ministack: bool,
     /// The emulator's process, where it is ours.
-    process: Option<Child>,
+    process: Option<(Child, ProcessGroup)>,
 }
 
 impl Emulator {
@@ -60,7 +61,7 @@ impl Emulator {
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("IOT_MTLS_ENABLED", "0")
-            // As many functions at once as an AWS account has by default; otherwise the memory decides.
+            // As many functions at once as an AWS account's usual quota; otherwise the memory decides.
             .env("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
             .env("TMPDIR", scratch)
             .stdin(Stdio::null())
@@ -70,7 +71,8 @@ impl Emulator {
             .process_group(0)
             .spawn()
             .context("cannot start the emulator")?;
-        let mut emulator = Self { endpoint, is_ministack: true, process: Some(process) };
+        let group = ProcessGroup::of(&process);
+        let mut emulator = Self { endpoint, is_ministack: true, process: Some((process, group)) };
         timeout(Duration::from_mins(1), emulator.answers())
             .await
             .context("the emulator does not answer")??;
@@ -80,7 +82,9 @@ impl Emulator {
 
     async fn answers(&mut self) -> Result<()> {
         while !answers(&self.endpoint, "/_ministack/health").await {
-            if let Some(status) = self.process.as_mut().map(Child::try_wait).transpose()?.flatten() {
+            if let Some((process, _)) = &mut self.process
+                && let Some(status) = process.try_wait()?
+            {
                 bail!("the emulator stopped ({status}); see target/local/emulator.log");
             }
             sleep(Duration::from_millis(100)).await;
@@ -99,36 +103,13 @@ impl Emulator {
     }
 
     /// Stops it if it is ours, with every function's process.
-    pub(crate) async fn stop(mut self) -> Result<()> {
-        let Some(group) = self.group() else { return Ok(()) };
-        kill_process(group, Signal::INT)?;
-        if let Some(process) = &mut self.process {
-            // It ends by itself within moments; if not, the group's end below is its own.
+    pub(crate) async fn stop(mut self) {
+        if let Some((mut process, group)) = self.process.take() {
+            group.signal_leader(Signal::INT);
+            // It ends by itself within moments, or with the others.
             let _ = timeout(Duration::from_secs(5), process.wait()).await;
-        }
-        // A function that waits for its next event does not notice that nobody will send one.
-        for signal in [Signal::TERM, Signal::KILL] {
-            for _ in 0..20 {
-                if kill_process_group(group, signal).is_err() {
-                    return Ok(());
-                }
-                sleep(Duration::from_millis(50)).await;
-            }
-        }
-        Ok(())
-    }
-
-    /// Its process group: the emulator leads one of its own, which its functions are in.
-    fn group(&self) -> Option<Pid> {
-        Pid::from_raw(self.process.as_ref()?.id()?.try_into().ok()?)
-    }
-}
-
-/// For whatever ends this program in another way than [`Emulator::stop`].
-impl Drop for Emulator {
-    fn drop(&mut self) {
-        if let Some(group) = self.group() {
-            let _ = kill_process_group(group, Signal::KILL);
+            // A function that waits for its next event does not notice that nobody will send one.
+            group.end().await;
         }
     }
 }

@@ -15,6 +15,7 @@ mod issuer;
 mod mailbox;
 mod output;
 mod paths;
+mod process;
 mod python;
 mod stack;
 mod up;

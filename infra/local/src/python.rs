@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use tokio::process::Command;
 
 use crate::output::Step;
 use crate::paths::{made, source};
+use crate::process::ProcessGroup;
 
 /// A virtual environment with pinned packages.
 pub(crate) struct Environment {
@@ -52,7 +54,7 @@ impl Environment {
         }
         run(Command::new("python3").args(["-m", "venv"]).arg(&directory))
             .await
-            .context("Python 3.10 or later with its venv module is needed")?;
+            .context("Python 3.11 or later with its venv module is needed")?;
         let mut pip = self.program("pip")?;
         pip.args(["install", "--quiet", "--no-deps", "--disable-pip-version-check", "--requirement"]);
         run(pip.arg(self.requirements())).await?;
@@ -74,10 +76,15 @@ fn prepend(directory: &Path) -> Result<OsString> {
     Ok(env::join_paths([directory.to_owned()].into_iter().chain(env::split_paths(&path)))?)
 }
 
-/// Runs a program to its end. What it prints is shown only if it fails.
+/// Runs a program to its end. What it prints is shown only if it fails. If we are stopped first, so are the
+/// program and whatever it runs.
 pub(crate) async fn run(command: &mut Command) -> Result<String> {
     let program = command.as_std().get_program().to_string_lossy().into_owned();
-    let output = command.output().await.with_context(|| format!("cannot run {program}"))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
+    let group = ProcessGroup::of(&child);
+    let output = child.wait_with_output().await?;
+    group.disarm();
     if !output.status.success() {
         let (stdout, stderr) =
             (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

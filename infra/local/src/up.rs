@@ -1,6 +1,6 @@
 //! Starting the whole stack, and stopping it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,6 +45,7 @@ pub(crate) struct Stack {
     token: String,
     emulator: Emulator,
     server: JoinHandle<()>,
+    _lock: File,
 }
 
 /// `cargo local up`.
@@ -54,9 +55,10 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     }
     let Some(stack) = until_stopped(options, Stack::start(options)).await.transpose()? else { return Ok(()) };
     stack.greet();
-    until_stopped(options, stack.show_mail()).await;
+    let ended = until_stopped(options, stack.show_mail()).await;
     println!("\nStopping.");
-    stack.stop().await
+    stack.stop().await;
+    ended.unwrap_or(Ok(()))
 }
 
 /// Does the work, unless somebody stops us first.
@@ -86,20 +88,19 @@ impl Stack {
     pub(crate) async fn start(options: &Options) -> Result<Self> {
         fs::create_dir_all(made(""))?;
         println!("Starting Sharelink on this machine:");
-        python::EMULATOR.prepare().await?;
+        let lock = lock().await?;
         python::DEPLOY.prepare().await?;
-        deployment::build().await?;
-        let emulator = match &options.endpoint {
-            Some(endpoint) => Emulator::attach(endpoint).await?,
-            None => Emulator::start(options.port).await?,
+        let emulator = if let Some(endpoint) = &options.endpoint {
+            let emulator = Emulator::attach(endpoint).await?;
+            deployment::build(emulator.is_ministack).await?;
+            emulator
+        } else {
+            python::EMULATOR.prepare().await?;
+            deployment::build(true).await?;
+            Emulator::start(options.port).await?
         };
-        match Self::deploy(&emulator).await {
-            Ok((info, mailbox, token, server)) => Ok(Self { info, mailbox, token, emulator, server }),
-            Err(error) => {
-                emulator.stop().await?;
-                Err(error)
-            }
-        }
+        let (info, mailbox, token, server) = Self::deploy(&emulator).await?;
+        Ok(Self { info, mailbox, token, emulator, server, _lock: lock })
     }
 
     async fn deploy(emulator: &Emulator) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
@@ -148,12 +149,11 @@ impl Stack {
         );
     }
 
-    /// Prints each email as it arrives, for ever.
-    async fn show_mail(&self) {
+    /// Prints each email as it arrives, for as long as there is an emulator.
+    async fn show_mail(&self) -> Result<()> {
         let mut shown = 0;
         loop {
-            // While the emulator is busy, the next round will do.
-            let mails = self.mailbox.mails().await.unwrap_or_default();
+            let mails = self.mailbox.mails().await.context("the emulator answers no more")?;
             for mail in mails.iter().skip(shown) {
                 println!("\n── To {}: {}\n{}", mail.to.join(", "), mail.subject, mail.text);
             }
@@ -163,11 +163,23 @@ impl Stack {
     }
 
     /// Stops everything that was started.
-    pub(crate) async fn stop(self) -> Result<()> {
+    pub(crate) async fn stop(self) {
         StackInfo::remove();
         self.server.abort();
-        self.emulator.stop().await
+        self.emulator.stop().await;
     }
+}
+
+/// One stack at a time: they would share what is in `target/local`. One that is stopping is waited for.
+async fn lock() -> Result<File> {
+    let lock = File::create(made("lock"))?;
+    for _ in 0..100 {
+        if lock.try_lock().is_ok() {
+            return Ok(lock);
+        }
+        sleep(Duration::from_millis(200)).await;
+    }
+    bail!("another stack is running or starting")
 }
 
 async fn serve(listener: TcpListener, routes: Router) {

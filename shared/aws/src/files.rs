@@ -1,6 +1,6 @@
 //! An item's files: the objects directly under `{module}/{item}/` in the files bucket.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
@@ -8,12 +8,17 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item, SharedFile};
+use tokio::time::timeout;
 
 use crate::AwsError;
 
 const SERVICE: &str = "s3";
+
+/// How long a recipient waits for the look whether a file is there.
+const PRESENCE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a signed URL is for; S3 refuses it for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +34,14 @@ pub enum Presence {
     Missing,
     /// S3 did not say.
     Unknown,
+}
+
+/// The files of an item.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub files: Vec<SharedFile>,
+    /// Whether there are objects whose names no share can hold: with control characters, or too long.
+    pub left_out: bool,
 }
 
 /// The bucket that the platform keeps its files in.
@@ -53,11 +66,9 @@ impl FileStore {
     }
 
     /// The item's files in the order of their names: all of them, or one more than fit into a share.
-    ///
-    /// Objects whose names no share can hold (control characters, or longer than 255 bytes) are passed over.
-    pub async fn list(&self, item: &Item) -> Result<Vec<SharedFile>, AwsError> {
+    pub async fn list(&self, item: &Item) -> Result<Listing, AwsError> {
         let prefix = format!("{item}/");
-        let mut files = Vec::new();
+        let mut listing = Listing::default();
         let mut pages = self
             .client
             .list_objects_v2()
@@ -70,16 +81,19 @@ impl FileStore {
             let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
             for object in page.contents() {
                 let name = object.key().and_then(|key| key.strip_prefix(&prefix)).unwrap_or_default();
-                if let Ok(name) = name.parse::<FileName>() {
-                    files.push(SharedFile { name, size: size(object.size()) });
+                match name.parse::<FileName>() {
+                    Ok(name) => listing.files.push(SharedFile { name, size: size(object.size()) }),
+                    // The item's own folder, which some tools make an object of.
+                    Err(NameError::Empty) => {}
+                    Err(_) => listing.left_out = true,
                 }
             }
-            if files.len() > FILES_LIMIT {
+            if listing.files.len() > FILES_LIMIT {
                 break;
             }
         }
-        files.truncate(FILES_LIMIT + 1);
-        Ok(files)
+        listing.files.truncate(FILES_LIMIT + 1);
+        Ok(listing)
     }
 
     /// Looks up one of the item's files.
@@ -93,29 +107,36 @@ impl FileStore {
     }
 
     /// Whether one of the item's files is there. A fault of S3 is no answer, and must not keep a recipient
-    /// from a file that may well be there.
+    /// waiting, or from a file that may well be there.
     pub async fn presence(&self, item: &Item, name: &FileName) -> Presence {
-        match self.find(item, name).await {
-            Ok(Some(_)) => Presence::Present,
-            Ok(None) => Presence::Missing,
-            Err(error) => {
+        match timeout(PRESENCE_LIMIT, self.find(item, name)).await {
+            Ok(Ok(Some(_))) => Presence::Present,
+            Ok(Ok(None)) => Presence::Missing,
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "could not look for a shared file");
+                Presence::Unknown
+            }
+            Err(_) => {
+                tracing::warn!("looking for a shared file took too long");
                 Presence::Unknown
             }
         }
     }
 
-    /// A URL that gives the file to whoever holds it, for this long from now (by the real clock, which S3
-    /// checks it against): as an attachment under the file's own name.
+    /// A URL that gives the file to whoever holds it, as an attachment under the file's own name, for this
+    /// long from when access was decided: by the real clock, which S3 checks it against, and not from when
+    /// the URL is signed, or a revocation in between would be overtaken.
     pub async fn signed_url(
         &self,
         item: &Item,
         name: &FileName,
         method: SignedMethod,
+        decided: SystemTime,
         life: Duration,
     ) -> Result<String, AwsError> {
         let failed = || AwsError::Unexpected { service: SERVICE, code: "presigning".into() };
-        let config = PresigningConfig::expires_in(life).map_err(|_| failed())?;
+        let config =
+            PresigningConfig::builder().start_time(decided).expires_in(life).build().map_err(|_| failed())?;
         let key = item.file_key(name);
         let disposition = attachment(name);
         let signed = match method {

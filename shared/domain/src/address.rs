@@ -89,8 +89,10 @@ fn ascii_domain(domain: &str) -> Result<String, AddressError> {
         (1..=LABEL_LIMIT).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     let top = ascii.rsplit('.').next().unwrap_or_default();
-    // A top label of digits would be an IPv4 address.
-    let host = ascii.contains('.') && ascii.split('.').all(label) && !top.bytes().all(|b| b.is_ascii_digit());
+    // Every top-level domain begins with a letter; a number would make an IPv4 address of it, in some base.
+    let host = ascii.contains('.')
+        && ascii.split('.').all(label)
+        && top.starts_with(|c: char| c.is_ascii_alphabetic());
     if host { Ok(ascii) } else { Err(AddressError::Domain) }
 }
 
@@ -154,6 +156,7 @@ mod tests {
             ("ann@-example.com", AddressError::Domain),
             ("ann@exa_mple.com", AddressError::Domain),
             ("ann@192.168.0.1", AddressError::Domain),
+            ("ann@1.2.3.0x4", AddressError::Domain),
             ("ann@[192.168.0.1]", AddressError::Domain),
             ("ann@exam ple.com", AddressError::Domain),
             ("ann@example.com\r\nBcc: eve", AddressError::Domain),

@@ -128,6 +128,13 @@ impl Item {
     }
 }
 
+/// A text of somebody's making, for others to read: without the controls that would reorder the text around
+/// it, and make one name look like another.
+#[must_use]
+pub fn displayed(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
+}
+
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.module, self.name)
@@ -175,6 +182,12 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<FileName>(), Err(why), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_displayed_name_cannot_reorder_what_is_around_it() {
+        assert_eq!(displayed("a\u{202e}fdp.exe"), "afdp.exe");
+        assert_eq!(displayed("שלום \u{2067}x\u{2069}"), "שלום x");
     }
 
     #[test]

@@ -114,7 +114,8 @@ impl fmt::Debug for Sharer {
     }
 }
 
-/// How often and when a link was used. Mail scanners follow links too, so counts are upper bounds.
+/// How often and when a link was used. Counts are upper bounds: mail scanners follow links too, and a use
+/// is counted before it turns out that the file is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// How often the link itself was answered, with a page or a file.

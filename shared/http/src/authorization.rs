@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
+use sharelink_domain::names::displayed;
 use sharelink_domain::permission::{AccessRights, PermissionError, SharePermission};
 use sharelink_domain::{ModuleName, Sharer};
 use sharelink_runtime::{SettingError, optional, required};
@@ -101,8 +102,8 @@ fn sharer(claims: &Map<String, Value>) -> Option<Sharer> {
         let text = claims.get(name)?.as_str()?;
         let text: String =
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CLAIM_LIMIT).collect();
-        let text = text.trim();
-        (!text.is_empty()).then(|| text.to_owned())
+        let text = displayed(text.trim());
+        (!text.is_empty()).then_some(text)
     };
     Some(Sharer {
         sub: text("sub")?,

@@ -1,7 +1,8 @@
 //! Reading a JSON body, with errors that point at the field.
 
 use lambda_http::Body;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
 use crate::{FieldError, Problem, ProblemType, Request};
@@ -19,7 +20,7 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     if bytes.len() > BODY_LIMIT {
         return Err(ProblemType::BodyTooLarge.into());
     }
-    serde_json::from_slice::<IgnoredAny>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
+    serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map_err(|error| {
         let pointer = pointer(error.path());
         Problem::Invalid(vec![FieldError::pointer(pointer, error.into_inner())])
@@ -39,7 +40,7 @@ fn pointer(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use serde::Deserialize;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::event::tests::{event, request};
@@ -63,7 +64,15 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for body in ["", "{", "{}x", "{\"names\": [\"a\"]} {}", &"[".repeat(200)] {
+        for body in [
+            "",
+            "{",
+            "{}x",
+            "{\"names\": [\"a\"]} {}",
+            r#"{"names": ["\ud800"]}"#,
+            r#"{"names": 1e999}"#,
+            &"[".repeat(200),
+        ] {
             assert_eq!(refusal(body).0, 400, "{body}");
         }
     }

@@ -101,6 +101,13 @@ impl ProblemType {
         self.describe().0
     }
 
+    /// Says in an answer when to try again, where that helps.
+    pub fn set_retry_after(self, answer: &mut Answer) {
+        if self == Self::TemporarilyUnavailable {
+            answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+    }
+
     /// The problem as a part of an answer.
     #[must_use]
     pub fn body(self, detail: Option<String>) -> ProblemBody {
@@ -167,8 +174,6 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// AWS failed us.
     Aws(AwsError),
-    /// An answer of the handler's own making, with more in it.
-    Answer(Box<Answer>),
 }
 
 impl From<ProblemType> for Problem {
@@ -182,12 +187,6 @@ impl From<AwsError> for Problem {
         Self::Aws(error)
     }
 }
-
-/// The content type of every problem.
-pub const PROBLEM_JSON: &str = "application/problem+json";
-
-/// When a caller may try again after a fault that passes, in seconds.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("2");
 
 impl Problem {
     /// The problem's answer. What AWS said goes to the log and not to the caller.
@@ -207,14 +206,16 @@ impl Problem {
                 let kind = aws_problem(&error);
                 (kind, kind.body(None))
             }
-            Self::Answer(answer) => return *answer,
         };
-        let mut answer = answer(kind.status(), PROBLEM_JSON, &body);
-        if kind == ProblemType::TemporarilyUnavailable {
-            answer.headers_mut().insert(RETRY_AFTER, RETRY_AFTER_SECONDS);
-        }
-        answer
+        problem_answer(kind, &body)
     }
+}
+
+/// An answer with this problem, whose body may say more than [`ProblemType::body`].
+pub fn problem_answer(kind: ProblemType, body: &impl Serialize) -> Answer {
+    let mut answer = answer(kind.status(), "application/problem+json", body);
+    kind.set_retry_after(&mut answer);
+    answer
 }
 
 /// What a caller is told of a failure of AWS.

@@ -64,9 +64,16 @@ impl<'a> Aws<'a> {
 
     /// The table, whole, in DynamoDB's JSON.
     pub(crate) async fn scan(&self) -> String {
-        self.call("dynamodb", "DynamoDB_20120810.Scan", &json!({"TableName": self.stack.info.table_name}))
-            .await
-            .to_string()
+        let mut rows = String::new();
+        let mut scan = json!({"TableName": self.stack.info.table_name});
+        loop {
+            let page = self.call("dynamodb", "DynamoDB_20120810.Scan", &scan).await;
+            rows += &page["Items"].to_string();
+            match page.get("LastEvaluatedKey") {
+                Some(last) => scan["ExclusiveStartKey"] = last.clone(),
+                None => return rows,
+            }
+        }
     }
 
     /// Every record of the table's stream.
@@ -120,8 +127,33 @@ impl<'a> Aws<'a> {
         lines
     }
 
+    /// The rows of an item as DynamoDB's JSON, which is how a stream has them.
+    pub(crate) async fn images(&self, item: &str) -> Vec<Value> {
+        let query = json!({
+            "TableName": self.stack.info.table_name,
+            "KeyConditionExpression": "#item = :item",
+            "ExpressionAttributeNames": {"#item": "item"},
+            "ExpressionAttributeValues": {":item": {"S": item}},
+        });
+        let answer = self.call("dynamodb", "DynamoDB_20120810.Query", &query).await;
+        answer["Items"].as_array().unwrap().clone()
+    }
+
+    /// Invokes the deployed function whose name has this in it.
+    pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
+        let functions = format!("{}/2015-03-31/functions", self.stack.info.aws_endpoint_url);
+        let all: Value =
+            self.stack.client.get(format!("{functions}/")).send().await.unwrap().json().await.unwrap();
+        let mut names =
+            all["Functions"].as_array().unwrap().iter().map(|f| f["FunctionName"].as_str().unwrap());
+        let name = names.find(|name| name.contains(function)).unwrap();
+        let invoke =
+            self.stack.client.post(format!("{functions}/{name}/invocations")).body(event.to_string());
+        invoke.send().await.unwrap().json().await.unwrap()
+    }
+
     /// A call in AWS's JSON protocol; the emulator does not check signatures.
-    async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
+    pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
         let request = self
             .stack

@@ -1,6 +1,6 @@
 //! An item of the platform, with files to share.
 
-use reqwest::header::{HeaderMap, LOCATION};
+use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -180,11 +180,12 @@ impl Stack {
     }
 
     /// What a recipient gets by following a link to its file: its bytes, and what the browser calls it.
-    pub(crate) async fn download(&self, link: &str) -> (String, String) {
+    pub(crate) async fn download(&self, link: &str) -> (Vec<u8>, String) {
         let redirect = self.open(link).await;
         assert_eq!(redirect.status, 302, "{redirect:?}");
-        let file = self.open(redirect.headers[LOCATION].to_str().unwrap()).await;
-        assert_eq!(file.status, 200, "{file:?}");
-        (file.text.clone(), file.header("content-disposition").to_owned())
+        let file =
+            self.client.get(redirect.header("location")).send().await.unwrap().error_for_status().unwrap();
+        let disposition = file.headers()["content-disposition"].to_str().unwrap().to_owned();
+        (file.bytes().await.unwrap().to_vec(), disposition)
     }
 }

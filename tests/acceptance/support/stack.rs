@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -82,14 +82,21 @@ impl Stack {
 impl Clock {
     /// Stops time at a moment.
     pub(crate) fn stop_at(&self, time: DateTime<Utc>) {
-        fs::write(&self.file, time.to_rfc3339()).unwrap();
+        set_clock(&self.file, &time.to_rfc3339());
     }
 }
 
 impl Drop for Clock {
     fn drop(&mut self) {
-        fs::write(&self.file, "0").unwrap();
+        set_clock(&self.file, "0");
     }
+}
+
+/// In one step, or a function would read an empty file.
+fn set_clock(file: &Path, text: &str) {
+    let next = file.with_extension("next");
+    fs::write(&next, text).unwrap();
+    fs::rename(next, file).unwrap();
 }
 
 fn root() -> &'static Path {
@@ -101,6 +108,7 @@ async fn running_or_started() -> StackInfo {
         return running;
     }
     let mut up = start();
+    let deadline = Instant::now() + STARTED_WITHIN;
     loop {
         if let Some(running) = running().await {
             // Its standard input closes with this process, however that ends; then it stops.
@@ -110,9 +118,13 @@ async fn running_or_started() -> StackInfo {
         if let Some(status) = up.try_wait().unwrap() {
             panic!("`cargo local up` ended ({status}); see target/local-stack.log");
         }
+        assert!(Instant::now() < deadline, "`cargo local up` takes too long; see target/local-stack.log");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
+
+/// The first start compiles the functions.
+const STARTED_WITHIN: Duration = Duration::from_mins(30);
 
 fn start() -> Child {
     let log = File::create(root().join("target/local-stack.log")).unwrap();

@@ -153,8 +153,11 @@ impl ShareTable {
                 .await
                 .map_err(|e| AwsError::new(SERVICE, &e))?;
             for attributes in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                let share = read_share(attributes)?;
-                shares.insert(share.id, share);
+                // One row that cannot be read must not hide the others.
+                match read_share(attributes) {
+                    Ok(share) => drop(shares.insert(share.id, share)),
+                    Err(error) => tracing::error!(%error, "a share was left out of a list"),
+                }
             }
             // What one answer has no room for comes with the next request.
             wanted = answer

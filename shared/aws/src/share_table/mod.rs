@@ -168,7 +168,8 @@ impl ShareTable {
 
     /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for
     /// [`Share::redeem`] to say. One conditional update decides and counts in the same step: nothing is
-    /// counted unless access is given. `None`: there is no such share.
+    /// counted unless access is given. A use whose answer was lost is counted once, unless another use of
+    /// the same link came between it and the SDK's retry. `None`: there is no such share.
     pub async fn redeem(
         &self,
         link: &Link,
@@ -205,27 +206,29 @@ impl ShareTable {
         }
     }
 
-    /// Claims a share's email for this sender, if it is due, and settles which key seals its link. `None`:
-    /// there is nothing to send, or another sender has it.
+    /// Claims a share's email for this sender, if it is due, and settles which key seals its link, where the
+    /// current one is known. `None`: there is nothing to send, or another sender has it.
     pub async fn claim_mail(
         &self,
         item: &Item,
         id: ShareId,
-        key: &KeyId,
+        current_key: Option<&KeyId>,
         write: WriteId,
         now: Timestamp,
     ) -> Result<Option<Share>, AwsError> {
-        let update = self
-            .update(item, id)
-            .update_expression(
-                "SET mailDue = :leased, mailClaim = :write, mailTries = mailTries + :one, \
-                 linkKeyId = if_not_exists(linkKeyId, :key)",
-            )
+        let claim = "SET mailDue = :leased, mailClaim = :write, mailTries = mailTries + :one";
+        let update = self.update(item, id);
+        let update = match current_key {
+            None => update.update_expression(claim),
+            Some(key) => update
+                .update_expression(format!("{claim}, linkKeyId = if_not_exists(linkKeyId, :key)"))
+                .expression_attribute_values(":key", AttributeValue::S(key.as_str().to_owned())),
+        };
+        let update = update
             .condition_expression("attribute_exists(mailShard) AND mailDue <= :due")
             .expression_attribute_values(":leased", millis(now + mail::LEASE))
             .expression_attribute_values(":due", millis(now + mail::CLOCK_SKEW))
             .expression_attribute_values(":one", number(&1))
-            .expression_attribute_values(":key", AttributeValue::S(key.as_str().to_owned()))
             .expression_attribute_values(":write", text(&write));
         match run(update).await? {
             Update::Done(share) => Ok(Some(share.into_share()?)),
