@@ -65,7 +65,8 @@ impl NotifyRecipients {
             return Ok(());
         }
         let ring = self.key_rings.ring(now).await;
-        let key = ring.as_ref().ok().map(|ring| ring.current());
+        let ring = ring.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
+        let key = ring.as_ref().map(|ring| ring.current());
         let claim = new_write_id()?;
         let Some(share) = self.table.claim_mail(&share.item, share.id, key, claim, now).await? else {
             return Ok(());

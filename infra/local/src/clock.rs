@@ -12,7 +12,7 @@ pub(crate) fn run(change: Option<&str>) -> Result<()> {
     let file = made("clock");
     if let Some(change) = change {
         fs::create_dir_all(made(""))?;
-        fs::write(&file, changed(change, &fs::read_to_string(&file).unwrap_or_default())?)?;
+        set(&changed(change, &fs::read_to_string(&file).unwrap_or_default())?)?;
     }
     let set = fs::read_to_string(&file).unwrap_or_default();
     let (time, how) = match (set.parse::<i64>(), set.parse::<DateTime<Utc>>()) {
@@ -26,7 +26,14 @@ pub(crate) fn run(change: Option<&str>) -> Result<()> {
 
 /// Sets the clock back to the real time.
 pub(crate) fn reset() -> Result<()> {
-    Ok(fs::write(made("clock"), "0")?)
+    set("0")
+}
+
+/// In one step, or a function would read an empty file.
+fn set(text: &str) -> Result<()> {
+    let next = made("clock.next");
+    fs::write(&next, text)?;
+    Ok(fs::rename(next, made("clock"))?)
 }
 
 /// What the file holds after a change: an offset in milliseconds, or a moment to stand still at.
