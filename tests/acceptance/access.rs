@@ -6,10 +6,11 @@ use serde_json::json;
 use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week};
 
 /// Every route that needs the Share permission.
-const ROUTES: [(Method, &str); 4] = [
+const ROUTES: [(Method, &str); 5] = [
     (Method::POST, ""),
     (Method::GET, ""),
     (Method::GET, "/00000000000000000000000000000000"),
+    (Method::PATCH, "/00000000000000000000000000000000"),
     (Method::POST, "/00000000000000000000000000000000/revoke"),
 ];
 
@@ -35,16 +36,16 @@ async fn without_the_share_permission_nothing_is_done() {
     let item = TestItem::new(&stack).await;
     let recipient = address("nobody");
 
-    assert_eq!(statuses(&item, "jobs", None, &recipient).await, [401; 4]);
-    assert_eq!(statuses(&item, "jobs", Some("not.a.token"), &recipient).await, [401; 4]);
+    assert_eq!(statuses(&item, "jobs", None, &recipient).await, [401; 5]);
+    assert_eq!(statuses(&item, "jobs", Some("not.a.token"), &recipient).await, [401; 5]);
     for rights in
         [&["viewer"][..], &[], &["external producer"], &["producers"], &["Producer"], &["[producer]"]]
     {
         let token = stack.token(rights).await;
-        assert_eq!(statuses(&item, "jobs", Some(&token), &recipient).await, [403; 4], "{rights:?}");
+        assert_eq!(statuses(&item, "jobs", Some(&token), &recipient).await, [403; 5], "{rights:?}");
     }
     // Share in the module jobs alone.
-    assert_eq!(statuses(&item, "assets", Some(&item.token), &recipient).await, [403; 4]);
+    assert_eq!(statuses(&item, "assets", Some(&item.token), &recipient).await, [403; 5]);
 
     assert!(Aws::of(&stack).rows(&format!("jobs/{}", item.name)).await.is_empty());
     assert!(mails_to(&stack, &recipient).await.is_empty());
@@ -59,7 +60,7 @@ async fn a_forged_token_is_refused_even_with_every_claim_right() {
     let first = if signature.starts_with('A') { "B" } else { "A" };
     signature.replace_range(..1, first);
     let forged = format!("{head}.{signature}");
-    assert_eq!(statuses(&item, "jobs", Some(&forged), &address("nobody")).await, [401; 4]);
+    assert_eq!(statuses(&item, "jobs", Some(&forged), &address("nobody")).await, [401; 5]);
 }
 
 #[tokio::test]
@@ -68,5 +69,5 @@ async fn a_right_that_holds_share_everywhere_shares_in_any_module() {
     let item = TestItem::new(&stack).await;
     let admin = stack.token(&["viewer", "admin"]).await;
     Aws::of(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
-    assert_eq!(statuses(&item, "assets", Some(&admin), &address("ann")).await, [201, 200, 404, 404]);
+    assert_eq!(statuses(&item, "assets", Some(&admin), &address("ann")).await, [201, 200, 404, 428, 404]);
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod bad_input;
+mod changing;
 mod faults;
 mod key_ring;
 mod leaks;

@@ -1,6 +1,7 @@
 //! The adapter to DynamoDB, against two implementations of its protocol: the emulator, and dynoxide in
 //! process, whose table is made like the deployed one.
 
+use std::convert::Infallible;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
 
@@ -8,7 +9,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{GlobalSecondaryIndex, LocalSecondaryIndex};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -16,7 +17,7 @@ use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
 use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::link::Link;
 use sharelink_domain::request::ShareRequest;
-use sharelink_domain::share::Target;
+use sharelink_domain::share::{SeenVersion, StaleVersion, Target, WriteId};
 use sharelink_domain::{Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
 
 use crate::support::{Aws, Stack, address, rfc3339, unique};
@@ -140,23 +141,49 @@ async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
     }
 }
 
+async fn revoke(table: &ShareTable, share: &Share, write: WriteId) -> Option<Share> {
+    let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&sharer(), now()));
+    let revoked = table.change(&share.item, share.id, RETENTION, write, revoke).await.unwrap();
+    revoked.map(|Ok(share)| share)
+}
+
 #[tokio::test]
 async fn racing_revocations_leave_one_revocation() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        assert_eq!(revoke(&table, &share, new_write_id().unwrap()).await, None);
         table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-        let (table, share, by) = (&table, &share, sharer());
-        let revoke = |_| table.revoke(&share.item, share.id, &by, RETENTION, new_write_id().unwrap(), now());
-        let revoked = join_all((0..10).map(revoke)).await;
+        let revoked = join_all((0..10).map(|_| revoke(&table, &share, new_write_id().unwrap()))).await;
         let stored = table.get(&share.item, share.id).await.unwrap();
         assert_eq!(stored.as_ref().unwrap().version, 2);
         for answer in revoked {
-            assert_eq!(answer.unwrap(), stored);
+            assert_eq!(answer, stored);
         }
-        let other = new_item();
-        let nobody = table.revoke(&other, share.id, &by, RETENTION, new_write_id().unwrap(), now()).await;
-        assert_eq!(nobody, Ok(None));
+    }
+}
+
+#[tokio::test]
+async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        for _ in 0..50 {
+            let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+            let expiry = Expiry::parse(&rfc3339(now() + TimeDelta::days(5)), now()).unwrap();
+            let change = |share: &Share| share.with_expiration(expiry, &sharer(), SeenVersion::This(1));
+            let change = table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), change);
+            let (changed, revoked) = join(change, revoke(&table, &share, new_write_id().unwrap())).await;
+
+            let stored = table.get(&share.item, share.id).await.unwrap().unwrap();
+            assert!(revoked.unwrap().revoked_at.is_some() && stored.revoked_at.is_some());
+            match changed.unwrap().unwrap() {
+                // Changed, then revoked.
+                Ok(_) => assert_eq!((stored.expires_at, stored.version), (expiry.at(), 3)),
+                // Revoked; the change had been decided on another version.
+                Err(StaleVersion) => assert_eq!((stored.expires_at, stored.version), (share.expires_at, 2)),
+            }
+        }
     }
 }
 
@@ -189,8 +216,7 @@ async fn the_table_counts_a_use_exactly_where_the_domain_gives_access() {
             let share = share(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
             table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
             if revoked {
-                let write = new_write_id().unwrap();
-                table.revoke(&share.item, share.id, &sharer(), RETENTION, write, now()).await.unwrap();
+                revoke(&table, &share, new_write_id().unwrap()).await.unwrap();
             }
             let mut link = Link::of(&share);
             if other_generation {

@@ -1,4 +1,4 @@
-//! The Manage Link Access dialog: lists, reads and revokes an item's shares.
+//! The Manage Link Access dialog: lists, reads, changes and revokes an item's shares.
 
 mod manage;
 

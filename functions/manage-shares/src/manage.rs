@@ -1,17 +1,21 @@
 //! The routes of an item's shares.
 
+use std::convert::Infallible;
+use std::fmt::Display;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::ETAG;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::{Cursor, PAGE_LIMIT, ShareTable, Tab};
-use sharelink_domain::{Item, Share, ShareId, Sharer, Timestamp};
+use sharelink_domain::share::StaleVersion;
+use sharelink_domain::{Expiry, Item, Share, ShareId, Sharer, Timestamp};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, item,
-    path_parameter, query_parameter, route,
+    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, if_match,
+    item, json_body, path_parameter, query_parameter, route,
 };
 use sharelink_runtime::Clock;
 
@@ -41,6 +45,21 @@ struct SharesAnswer<'a> {
     next_cursor: Option<String>,
 }
 
+/// The body of a change.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ChangeBody {
+    expires_at: Option<String>,
+}
+
+impl ChangeBody {
+    fn read(self, now: Timestamp) -> Result<Expiry, Problem> {
+        let wrong = |detail: &dyn Display| Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)]);
+        let text = self.expires_at.ok_or_else(|| wrong(&"is required"))?;
+        Expiry::parse(&text, now).map_err(|error| wrong(&error))
+    }
+}
+
 impl ManageShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
         let item = item(&request)?;
@@ -49,6 +68,7 @@ impl ManageShares {
         match route(&request) {
             "GET /modules/{module}/items/{item}/shares" => self.list(&call).await,
             "GET /modules/{module}/items/{item}/shares/{shareId}" => self.read(&call).await,
+            "PATCH /modules/{module}/items/{item}/shares/{shareId}" => self.change_expiration(&call).await,
             "POST /modules/{module}/items/{item}/shares/{shareId}/revoke" => self.revoke(&call).await,
             _ => Err(ProblemType::RouteNotFound.into()),
         }
@@ -71,10 +91,21 @@ impl ManageShares {
         share_answer(share, call.now)
     }
 
-    async fn revoke(&self, call: &Call<'_>) -> Result<Answer, Problem> {
-        let (id, write) = (share_id(call.request)?, new_write_id()?);
-        let share = self.table.revoke(&call.item, id, &call.sharer, self.retention, write, call.now).await?;
+    async fn change_expiration(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+        let id = share_id(call.request)?;
+        let seen = if_match(call.request)?;
+        let expiry = json_body::<ChangeBody>(call.request)?.read(call.now)?;
+        let change = |share: &Share| share.with_expiration(expiry, &call.sharer, seen);
+        let share = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await?;
+        let share = share.transpose().map_err(|StaleVersion| ProblemType::StaleVersion)?;
         share_answer(share, call.now)
+    }
+
+    async fn revoke(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+        let id = share_id(call.request)?;
+        let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&call.sharer, call.now));
+        let share = self.table.change(&call.item, id, self.retention, new_write_id()?, revoke).await?;
+        share_answer(share.map(|Ok(share)| share), call.now)
     }
 }
 
@@ -117,6 +148,6 @@ fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
     cursor.map(Some).map_or_else(|| invalid("cursor", "is not a cursor that this list gave"), Ok)
 }
 
-fn invalid<T>(parameter: &'static str, detail: impl std::fmt::Display) -> Result<T, Problem> {
+fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {
     Err(Problem::Invalid(vec![FieldError::parameter(parameter, detail)]))
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use crate::link::KeyId;
 use crate::request::Message;
-use crate::{EmailAddress, FileName, Item, Mail, Timestamp};
+use crate::{EmailAddress, Expiry, FileName, Item, Mail, Timestamp};
 
 /// A text that is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -191,6 +191,26 @@ pub enum Delivery<'a> {
     List(&'a [SharedFile]),
 }
 
+/// Which version of a share somebody had seen when they decided to change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenVersion {
+    /// This one.
+    This(u64),
+    /// They do not mind.
+    Any,
+}
+
+impl SeenVersion {
+    fn is(self, version: u64) -> bool {
+        self == Self::Any || self == Self::This(version)
+    }
+}
+
+/// The share has changed since the caller looked.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the share has changed in the meantime")]
+pub struct StaleVersion;
+
 /// Why a recipient gets nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
@@ -232,6 +252,47 @@ impl Share {
         };
         let life = Duration::from_secs(life.num_seconds().unsigned_abs());
         Ok(Delivery::File(file, life.min(SIGNED_URL_LIFE)))
+    }
+
+    /// The share as a revocation leaves it; none if it is revoked already.
+    #[must_use]
+    pub fn revoked(&self, by: &Sharer, now: Timestamp) -> Option<Self> {
+        let revoked = || Self {
+            revoked_at: Some(now),
+            version: self.version + 1,
+            changed_by: Some(by.clone()),
+            ..self.clone()
+        };
+        self.revoked_at.is_none().then(revoked)
+    }
+
+    /// The share as a change of its expiration leaves it; none if this very change has been made already. A
+    /// future expiry makes an inactive share active again, expired or revoked; one that is already past ends
+    /// access at once, and leaves a revocation as it is.
+    ///
+    /// The caller says which version of the share they had seen. One behind is no conflict where the present
+    /// one is what the same caller's same change made: they repeat a change whose answer was lost.
+    pub fn with_expiration(
+        &self,
+        expiry: Expiry,
+        by: &Sharer,
+        seen: SeenVersion,
+    ) -> Result<Option<Self>, StaleVersion> {
+        if seen.is(self.version) {
+            let revoked_at = self.revoked_at.filter(|_| expiry.already_past());
+            return Ok(Some(Self {
+                expires_at: expiry.at(),
+                expires_offset: expiry.offset(),
+                revoked_at,
+                version: self.version + 1,
+                changed_by: Some(by.clone()),
+                ..self.clone()
+            }));
+        }
+        let same_change = self.expires_at == expiry.at()
+            && self.revoked_at.is_none()
+            && self.changed_by.as_ref().is_some_and(|changed| changed.sub == by.sub);
+        if same_change && seen.is(self.version - 1) { Ok(None) } else { Err(StaleVersion) }
     }
 
     /// How many downloads an open of the link is: one when it leads straight to the only file.
@@ -386,6 +447,50 @@ pub(crate) mod tests {
         assert_eq!(share.expiry_in_words(), "10 March 2026 at 13:00 (UTC)");
         share.expires_offset = FixedOffset::east_opt(-(5 * 60 + 30) * 60).unwrap();
         assert_eq!(share.expiry_in_words(), "10 March 2026 at 07:30 (UTC-05:30)");
+    }
+
+    fn ann() -> Sharer {
+        Sharer { sub: "ann".into(), name: None, email: None }
+    }
+
+    fn expiry(text: &str) -> Expiry {
+        Expiry::parse(text, time(NOW)).unwrap()
+    }
+
+    #[test]
+    fn a_future_expiry_reactivates_and_a_past_one_does_not() {
+        let active = share(&["a"]);
+        let revoked = active.revoked(&ann(), time(NOW)).unwrap();
+        assert_eq!((revoked.version, revoked.status(time(NOW))), (2, Status::Inactive(Reason::Revoked)));
+        assert_eq!(revoked.revoked(&ann(), time(NOW)), None);
+
+        let future = expiry("2026-03-11T10:00:00+02:00");
+        let changed = revoked.with_expiration(future, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        assert_eq!((changed.version, changed.status(time(NOW))), (3, Status::Active));
+        assert_eq!((changed.expires_at, changed.expires_offset), (future.at(), future.offset()));
+        assert_eq!((changed.generation, &changed.mail), (active.generation, &active.mail));
+
+        let past = expiry("2026-03-10T01:00:00Z");
+        let changed = revoked.with_expiration(past, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        assert_eq!(changed.status(time(NOW)), Status::Inactive(Reason::Revoked));
+        let changed = active.with_expiration(past, &ann(), SeenVersion::Any).unwrap().unwrap();
+        assert_eq!(changed.status(time(NOW)), Status::Inactive(Reason::Expired));
+    }
+
+    #[test]
+    fn a_change_needs_the_version_that_it_was_decided_on_or_to_be_a_repetition() {
+        let bob = Sharer { sub: "bob".into(), ..ann() };
+        let (one, other) = (expiry("2026-03-11T10:00:00Z"), expiry("2026-03-12T10:00:00Z"));
+        let first = SeenVersion::This(1);
+        let changed = share(&["a"]).with_expiration(one, &ann(), first).unwrap().unwrap();
+        assert_eq!(changed.with_expiration(one, &ann(), first), Ok(None));
+        assert_eq!(changed.with_expiration(other, &ann(), first), Err(StaleVersion));
+        assert_eq!(changed.with_expiration(one, &bob, first), Err(StaleVersion));
+        assert_eq!(changed.with_expiration(one, &ann(), SeenVersion::This(3)), Err(StaleVersion));
+        let again = changed.with_expiration(one, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        assert_eq!(again.with_expiration(one, &ann(), first), Err(StaleVersion));
+        let revoked = changed.revoked(&ann(), time(NOW)).unwrap();
+        assert_eq!(revoked.with_expiration(one, &ann(), SeenVersion::This(2)), Err(StaleVersion));
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub type Request = lambda_http::Request;
 pub type Answer = Response<String>;
 
 /// The headers that a function may read.
-const HEADERS: [&str; 6] = ["accept", "authorization", "purpose", "sec-purpose", "x-moz", "x-purpose"];
+const HEADERS: [&str; 7] =
+    ["accept", "authorization", "if-match", "purpose", "sec-purpose", "x-moz", "x-purpose"];
 
 /// Runs a function behind the API: one handler for all its routes.
 pub async fn run<H, F>(handler: H) -> Result<(), Error>

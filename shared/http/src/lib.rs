@@ -13,4 +13,4 @@ pub use authorization::Authorization;
 pub use body::json_body;
 pub use event::{Answer, Request, answer, header, item, path_parameter, query_parameter, route, run};
 pub use problem::{FieldError, Problem, ProblemType};
-pub use share_answer::{ShareAnswer, etag, rfc3339};
+pub use share_answer::{ShareAnswer, etag, if_match, rfc3339};

@@ -45,6 +45,10 @@ pub enum ProblemType {
     AccessEnded,
     /// The shared file is not there at the moment.
     FileMissing,
+    /// A change needs to say which version of the share it is meant for.
+    IfMatchMissing,
+    /// The share has changed since the caller looked.
+    StaleVersion,
     /// A service that is needed is not available.
     TemporarilyUnavailable,
     /// A mistake of ours.
@@ -85,6 +89,12 @@ impl ProblemType {
             Self::AccessEnded => (StatusCode::GONE, "access-ended", "Access has ended"),
             Self::FileMissing => {
                 (StatusCode::NOT_FOUND, "file-missing", "The file is not there at the moment")
+            }
+            Self::IfMatchMissing => {
+                (StatusCode::PRECONDITION_REQUIRED, "if-match-missing", "The If-Match header is missing")
+            }
+            Self::StaleVersion => {
+                (StatusCode::PRECONDITION_FAILED, "stale-version", "The share has changed in the meantime")
             }
             Self::TemporarilyUnavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", "Please try again in a moment")

@@ -3,8 +3,11 @@
 use chrono::SecondsFormat;
 use lambda_http::http::header::HeaderValue;
 use serde::Serialize;
-use sharelink_domain::share::{Reason, Status};
+use sharelink_domain::share::{Reason, SeenVersion, Status};
 use sharelink_domain::{MailState, Share, Sharer, Timestamp};
+
+use crate::event::header;
+use crate::{ProblemType, Request};
 
 /// A share in an answer.
 #[derive(Debug, Serialize)]
@@ -109,6 +112,19 @@ impl<'a> From<&'a Sharer> for SharerAnswer<'a> {
 #[must_use]
 pub fn rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
+/// Which version of a share a change is meant for, from its `If-Match`: the entity tag as we gave it, or `*`
+/// for any. A tag that is not ours matches no version.
+pub fn if_match(request: &Request) -> Result<SeenVersion, ProblemType> {
+    match header(request, "if-match").map(str::trim) {
+        None | Some("") => Err(ProblemType::IfMatchMissing),
+        Some("*") => Ok(SeenVersion::Any),
+        Some(tag) => {
+            let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
+            version.map(SeenVersion::This).ok_or(ProblemType::StaleVersion)
+        }
+    }
 }
 
 /// The share's version as a strong entity tag.

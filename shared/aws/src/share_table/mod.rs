@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::share::{LEAST_LIFE, Target, WriteId};
-use sharelink_domain::{Item, MailState, Share, ShareId, Sharer, Timestamp, mail};
+use sharelink_domain::{Item, MailState, Share, ShareId, Timestamp, mail};
 
 use crate::AwsError;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
@@ -121,49 +121,62 @@ impl ShareTable {
         answer.item.map(read_share).transpose()
     }
 
-    /// Revokes a share at once; one that is revoked already stays as it is. `None`: there is no such share.
-    pub async fn revoke(
+    /// Changes the expiration or the revocation of a share, as `decide` says of the share as it is now: what
+    /// it becomes, or that it is so already, or why it must not. Decided anew when another change came first,
+    /// so changes that race leave one after the other, and never half of each. `None`: there is no such share.
+    pub async fn change<E>(
         &self,
         item: &Item,
         id: ShareId,
-        by: &Sharer,
         retention: TimeDelta,
         write: WriteId,
-        now: Timestamp,
-    ) -> Result<Option<Share>, AwsError> {
-        // The time to purge counts from the end of access, which the revocation may bring forward; the
-        // expiry is not known here, so a first read says it. A change of the expiry in between fails the
-        // condition on the version, and the revocation starts over.
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+    ) -> Result<Option<Result<Share, E>>, AwsError> {
         loop {
-            let Some(mut share) = self.get(item, id).await? else { return Ok(None) };
-            if share.revoked_at.is_some() {
-                return Ok(Some(share));
-            }
-            let version = share.version;
-            share.revoked_at = Some(now);
-            let update = self
-                .update(item, id)
-                .update_expression(
-                    "SET revokedAt = :now, #version = #version + :one, changedBy = :by, lastWrite = :write, #ttl = :ttl",
-                )
-                .condition_expression("attribute_exists(entry) AND #version = :version")
-                .expression_attribute_names("#version", "version")
-                .expression_attribute_names("#ttl", "ttl")
-                .expression_attribute_values(":now", millis(now))
-                .expression_attribute_values(":one", number(&1))
-                .expression_attribute_values(":by", encode_sharer(by)?)
-                .expression_attribute_values(":write", text(&write))
-                .expression_attribute_values(":ttl", number(&share.purge_at(retention).timestamp()))
-                .expression_attribute_values(":version", number(&version));
-            match run(update).await? {
-                Update::Done(new) => return Ok(Some(new.into_share()?)),
+            let Some(share) = self.get(item, id).await? else { return Ok(None) };
+            let changed = match decide(&share) {
+                Ok(Some(changed)) => changed,
+                Ok(None) => return Ok(Some(Ok(share))),
+                Err(refusal) => return Ok(Some(Err(refusal))),
+            };
+            match run(self.put_change(&share, &changed, retention, write)?).await? {
+                Update::Done(new) => return Ok(Some(Ok(new.into_share()?))),
                 Update::Refused(None) => return Ok(None),
                 Update::Refused(Some(old)) if old.last_write.as_deref() == Some(&write.to_string()) => {
-                    return Ok(Some(old.into_share()?));
+                    return Ok(Some(Ok(old.into_share()?)));
                 }
                 Update::Refused(Some(_)) => {}
             }
         }
+    }
+
+    fn put_change(
+        &self,
+        share: &Share,
+        changed: &Share,
+        retention: TimeDelta,
+        write: WriteId,
+    ) -> Result<UpdateItemFluentBuilder, AwsError> {
+        let set = "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changedBy = :by, \
+                   lastWrite = :write, #ttl = :ttl";
+        let update = self.update(&share.item, share.id);
+        let update = match changed.revoked_at {
+            None => update.update_expression(format!("{set} REMOVE revokedAt")),
+            Some(at) => update
+                .update_expression(format!("{set}, revokedAt = :revoked"))
+                .expression_attribute_values(":revoked", millis(at)),
+        };
+        Ok(update
+            .condition_expression("attribute_exists(entry) AND #version = :old")
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":expires", millis(changed.expires_at))
+            .expression_attribute_values(":offset", number(&changed.expires_offset.local_minus_utc()))
+            .expression_attribute_values(":new", number(&changed.version))
+            .expression_attribute_values(":old", number(&share.version))
+            .expression_attribute_values(":by", encode_sharer(changed.changed_by.as_ref())?)
+            .expression_attribute_values(":write", text(&write))
+            .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
 
     /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for

@@ -219,8 +219,9 @@ pub(super) fn created_key(at: Timestamp, id: ShareId) -> String {
     format!("{}#{id}", at.to_rfc3339_opts(SecondsFormat::Millis, true))
 }
 
-pub(super) fn encode_sharer(sharer: &Sharer) -> Result<AttributeValue, AwsError> {
-    serde_dynamo::to_attribute_value(SharerRecord::from(sharer)).map_err(|_| Unreadable("changedBy").into())
+pub(super) fn encode_sharer(sharer: Option<&Sharer>) -> Result<AttributeValue, AwsError> {
+    serde_dynamo::to_attribute_value(sharer.map(SharerRecord::from))
+        .map_err(|_| Unreadable("changedBy").into())
 }
 
 impl From<&Sharer> for SharerRecord {
