@@ -1,7 +1,7 @@
 //! Who may share and manage.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week};
 
@@ -70,4 +70,54 @@ async fn a_right_that_holds_share_everywhere_shares_in_any_module() {
     let admin = stack.token(&["viewer", "admin"]).await;
     Aws::of(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
     assert_eq!(statuses(&item, "assets", Some(&admin), &address("ann")).await, [201, 200, 404, 428, 404]);
+}
+
+#[tokio::test]
+async fn a_frontend_can_ask_whether_to_show_the_share_button() {
+    let stack = Stack::get().await;
+    let can_share = async |token: Option<&str>, module: &str| {
+        let url = format!("{}/modules/{module}/items/1042/share-permission", stack.info.api_url);
+        let request = stack.client.get(url);
+        Answer::to(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+    };
+    let (producer, viewer) = (stack.token(&["producer"]).await, stack.token(&["viewer"]).await);
+    for (token, module, expected) in
+        [(&producer, "jobs", true), (&producer, "assets", false), (&viewer, "jobs", false)]
+    {
+        let answer = can_share(Some(token), module).await;
+        assert_eq!((answer.status, answer.json()), (200, json!({"canShare": expected})), "{module}");
+    }
+    assert_eq!(can_share(None, "jobs").await.status, 401);
+    assert_eq!(can_share(Some(&producer), "a%20b").await.status, 422);
+}
+
+#[tokio::test]
+async fn a_frontend_can_ask_for_several_items_at_once() {
+    let stack = Stack::get().await;
+    let token = stack.token(&["producer"]).await;
+    let ask = async |body: &Value| {
+        let url = format!("{}/share-permissions", stack.info.api_url);
+        Answer::to(stack.client.post(url).bearer_auth(&token).json(body)).await
+    };
+    let answer =
+        ask(&json!({"items": [{"module": "assets", "item": "7"}, {"module": "jobs", "item": "1042"}]})).await;
+    let expected = json!({"permissions": [
+        {"module": "assets", "item": "7", "canShare": false}, {"module": "jobs", "item": "1042", "canShare": true},
+    ]});
+    assert_eq!((answer.status, answer.json()), (200, expected));
+
+    let many = vec![json!({"module": "jobs", "item": "1"}); 101];
+    for (body, places) in [
+        (json!({}), vec!["/items"]),
+        (json!({"items": []}), vec!["/items"]),
+        (json!({ "items": many }), vec!["/items"]),
+        (json!({"items": [{"module": "a b", "item": ".."}]}), vec!["/items/0/item", "/items/0/module"]),
+        (json!({"items": [{"module": "jobs", "item": 7}]}), vec!["/items/0/item"]),
+    ] {
+        let answer = ask(&body).await;
+        assert_eq!((answer.status, answer.places()), (422, places.into_iter().map(String::from).collect()));
+    }
+    let nobody =
+        stack.client.post(format!("{}/share-permissions", stack.info.api_url)).json(&json!({"items": []}));
+    assert_eq!(Answer::to(nobody).await.status, 401);
 }

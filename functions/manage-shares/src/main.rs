@@ -1,6 +1,7 @@
 //! The Manage Link Access dialog: lists, reads, changes and revokes an item's shares.
 
 mod manage;
+mod permissions;
 
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;

@@ -19,6 +19,8 @@ use sharelink_http::{
 };
 use sharelink_runtime::Clock;
 
+use crate::permissions;
+
 /// How many shares a page has where the caller does not say.
 const DEFAULT_LIMIT: usize = 50;
 
@@ -62,6 +64,13 @@ impl ChangeBody {
 
 impl ManageShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+        match route(&request) {
+            "GET /modules/{module}/items/{item}/share-permission" => {
+                return permissions::of_one(&self.authorization, &request);
+            }
+            "POST /share-permissions" => return permissions::of_several(&self.authorization, &request),
+            _ => {}
+        }
         let item = item(&request)?;
         let sharer = self.authorization.sharer(&request, &item.module)?;
         let call = Call { request: &request, item, sharer, now: self.clock.now() };

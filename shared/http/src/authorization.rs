@@ -23,6 +23,13 @@ pub enum AuthorizationError {
     Permission(#[from] PermissionError),
 }
 
+/// Who calls, and with which access rights.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    sharer: Sharer,
+    rights: AccessRights,
+}
+
 /// The deployment's rule of who may share.
 #[derive(Clone, Debug)]
 pub struct Authorization {
@@ -45,12 +52,25 @@ impl Authorization {
 
     /// The caller, who holds the Share permission in this module.
     pub fn sharer(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
-        let claims = verified_claims(request).ok_or(ProblemType::Unauthenticated)?;
-        if self.permission.allows(&self.access_rights(&claims), module) {
-            sharer(&claims).ok_or(ProblemType::Unauthenticated.into())
+        let caller = self.caller(request)?;
+        if self.can_share(&caller, module) {
+            Ok(caller.sharer)
         } else {
             Err(ProblemType::SharePermissionMissing.into())
         }
+    }
+
+    /// Whoever calls, with or without the permission.
+    pub fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+        let claims = verified_claims(request).ok_or(ProblemType::Unauthenticated)?;
+        let sharer = sharer(&claims).ok_or(ProblemType::Unauthenticated)?;
+        Ok(Caller { sharer, rights: self.access_rights(&claims) })
+    }
+
+    /// Whether a caller holds the Share permission in this module.
+    #[must_use]
+    pub fn can_share(&self, caller: &Caller, module: &ModuleName) -> bool {
+        self.permission.allows(&caller.rights, module)
     }
 
     /// Anything but a list of strings, or one string, grants nothing.

@@ -1,0 +1,80 @@
+//! Whether the caller may share: what the Share button of a widget, a search view and a form view needs.
+
+use lambda_http::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sharelink_domain::names::NameError;
+use sharelink_domain::{ItemName, ModuleName};
+use sharelink_http::{Answer, Authorization, FieldError, Problem, Request, answer, item, json_body};
+
+/// The most items that one request may ask about.
+const ITEMS_LIMIT: usize = 100;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Permission {
+    can_share: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemsBody {
+    items: Option<Vec<ItemBody>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ItemBody {
+    module: String,
+    item: String,
+}
+
+#[derive(Serialize)]
+struct PermissionsAnswer {
+    permissions: Vec<ItemPermission>,
+}
+
+#[derive(Serialize)]
+struct ItemPermission {
+    module: String,
+    item: String,
+    #[serde(flatten)]
+    permission: Permission,
+}
+
+/// For the item that the path names.
+pub(crate) fn of_one(authorization: &Authorization, request: &Request) -> Result<Answer, Problem> {
+    let item = item(request)?;
+    let can_share = authorization.can_share(&authorization.caller(request)?, &item.module);
+    Ok(answer(StatusCode::OK, "application/json", &Permission { can_share }))
+}
+
+/// For the items that the body names, in its order.
+pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Result<Answer, Problem> {
+    let caller = authorization.caller(request)?;
+    let items = json_body::<ItemsBody>(request)?.items.unwrap_or_default();
+    if !(1..=ITEMS_LIMIT).contains(&items.len()) {
+        let detail = format!("must be 1 to {ITEMS_LIMIT} items");
+        return Err(Problem::Invalid(vec![FieldError::pointer("/items", detail)]));
+    }
+    let mut errors = Vec::new();
+    let mut permissions = Vec::new();
+    for (i, ItemBody { module, item }) in items.into_iter().enumerate() {
+        let mut wrong =
+            |field, error: NameError| errors.push(FieldError::pointer(format!("/items/{i}/{field}"), error));
+        if let Err(error) = item.parse::<ItemName>() {
+            wrong("item", error);
+        }
+        match module.parse::<ModuleName>() {
+            Err(error) => wrong("module", error),
+            Ok(name) => {
+                let can_share = authorization.can_share(&caller, &name);
+                permissions.push(ItemPermission { module, item, permission: Permission { can_share } });
+            }
+        }
+    }
+    if errors.is_empty() {
+        Ok(answer(StatusCode::OK, "application/json", &PermissionsAnswer { permissions }))
+    } else {
+        Err(Problem::Invalid(errors))
+    }
+}
