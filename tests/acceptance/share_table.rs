@@ -22,7 +22,7 @@ use sharelink_domain::{Expiry, Item, MailState, Share, SharedFile, Sharer, mail}
 
 use crate::support::{Aws, Stack, address, rfc3339, unique};
 
-const RETENTION: TimeDelta = TimeDelta::days(30);
+pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// The same table twice.
 async fn tables(stack: &Stack) -> [ShareTable; 2] {
@@ -84,7 +84,13 @@ fn now() -> DateTime<Utc> {
     sharelink_domain::to_millis(Utc::now())
 }
 
-fn share(item: &Item, recipient: &str, files: usize, expires_in: TimeDelta, now: DateTime<Utc>) -> Share {
+pub(crate) fn share(
+    item: &Item,
+    recipient: &str,
+    files: usize,
+    expires_in: TimeDelta,
+    now: DateTime<Utc>,
+) -> Share {
     let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n };
     ShareRequest {
         item: item.clone(),

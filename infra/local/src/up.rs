@@ -38,6 +38,9 @@ pub(crate) struct Options {
 /// The sample item that everyone can share at once.
 const SAMPLE: &str = "jobs/1042/brief.pdf";
 
+/// How many times in a row the emulator may fail to list its mail, twice a second, before it counts as gone.
+const PATIENCE: u32 = 20;
+
 /// A stack that was started here.
 pub(crate) struct Stack {
     pub(crate) info: StackInfo,
@@ -151,9 +154,20 @@ impl Stack {
 
     /// Prints each email as it arrives, for as long as there is an emulator.
     async fn show_mail(&self) -> Result<()> {
-        let mut shown = 0;
+        let (mut shown, mut failures) = (0, 0);
         loop {
-            let mails = self.mailbox.mails().await.context("the emulator answers no more")?;
+            let mails = match self.mailbox.mails().await {
+                Ok(mails) => {
+                    failures = 0;
+                    mails
+                }
+                // A busy emulator may miss one or two.
+                Err(_) if failures < PATIENCE => {
+                    failures += 1;
+                    Vec::new()
+                }
+                Err(error) => return Err(error.context("the emulator answers no more")),
+            };
             for mail in mails.iter().skip(shown) {
                 println!("\n── To {}: {}\n{}", mail.to.join(", "), mail.subject, mail.text);
             }
