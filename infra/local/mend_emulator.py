@@ -95,7 +95,9 @@ def recreate_routes(stack):
         api_gateway.delete_integration(ApiId=api, IntegrationId=integration["IntegrationId"])
     for authorizer in api_gateway.get_authorizers(ApiId=api)["Items"]:
         api_gateway.delete_authorizer(ApiId=api, AuthorizerId=authorizer["AuthorizerId"])
-    body = stack.resolve(stack.template["Resources"]["Api"]["Properties"]["Body"])
+    body = dict(stack.template["Resources"]["Api"]["Properties"]["Body"])
+    set_cors(stack, api, body.pop("x-amazon-apigateway-cors"))
+    body = stack.resolve(body)
     authorizers = {}
     for name, scheme in body["components"]["securitySchemes"].items():
         jwt = scheme["x-amazon-apigateway-authorizer"]
@@ -136,6 +138,30 @@ def recreate_routes(stack):
                 Target=f"integrations/{integrations[function]}",
                 **authorization,
             )
+
+
+def set_cors(stack, api, cors):
+    """The body holds the CORS configuration, too.
+
+    Its origins come from the parameter: the emulator transforms a template with the parameters' defaults, which
+    SAM then writes in their place.
+    """
+    api_gateway = boto3.client("apigatewayv2")
+    origins = stack.parameters["CorsOrigins"]
+    if not origins:
+        api_gateway.delete_cors_configuration(ApiId=api)
+        return
+    _, configured, _ = cors["Fn::If"]
+    api_gateway.update_api(
+        ApiId=api,
+        CorsConfiguration={
+            "AllowOrigins": origins.split(","),
+            "AllowHeaders": configured["allowHeaders"],
+            "AllowMethods": configured["allowMethods"],
+            "ExposeHeaders": configured["exposeHeaders"],
+            "MaxAge": configured["maxAge"],
+        },
+    )
 
 
 def enable_time_to_live(stack):

@@ -4,6 +4,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use crate::support::contract::item_routes;
 use crate::support::{Answer, Stack, TestItem, address, next_week};
 
 #[tokio::test]
@@ -93,10 +94,8 @@ async fn names_outside_the_alphabet_are_refused_on_every_route() {
     let long = "x".repeat(129);
     for name in ["a%20b", "%C3%9C", "a%23b", "a%00", "a%0d%0ab", "a:b", "a%25", "a@b", "%7B%7D", &long] {
         for (module, item, parameter) in [("jobs", name, "item"), (name, "1042", "module")] {
-            for (method, rest) in
-                [(Method::POST, ""), (Method::GET, ""), (Method::GET, "/x"), (Method::POST, "/x/revoke")]
-            {
-                let url = format!("{}/modules/{module}/items/{item}/shares{rest}", stack.info.api_url);
+            for (method, path) in item_routes(module, item, "x") {
+                let url = format!("{}{path}", stack.info.api_url);
                 let request =
                     stack.client.request(method, Url::parse(&url).unwrap()).bearer_auth(&admin).json(&body);
                 let answer = Answer::to(request).await;

@@ -18,7 +18,7 @@ use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::link::Link;
 use sharelink_domain::request::ShareRequest;
 use sharelink_domain::share::{SeenVersion, StaleVersion, Target, WriteId};
-use sharelink_domain::{Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
+use sharelink_domain::{Action, Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
 
 use crate::support::{Aws, Stack, address, rfc3339, unique};
 
@@ -33,7 +33,7 @@ async fn tables(stack: &Stack) -> [ShareTable; 2] {
 }
 
 /// A dynoxide of its own, with a table like the deployed one.
-async fn dynoxide(deployed: &SdkConfig, name: &str) -> SdkConfig {
+pub(crate) async fn dynoxide(deployed: &SdkConfig, name: &str) -> SdkConfig {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.set_nonblocking(true).unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -72,12 +72,16 @@ async fn dynoxide(deployed: &SdkConfig, name: &str) -> SdkConfig {
     config
 }
 
-fn new_item() -> Item {
+pub(crate) fn new_item() -> Item {
     Item { module: "jobs".parse().unwrap(), name: unique("row").parse().unwrap() }
 }
 
 fn sharer() -> Sharer {
     Sharer { sub: "u1".into(), name: Some("Ann".into()), email: Some("ann@example.com".parse().unwrap()) }
+}
+
+fn action() -> Action {
+    Action { by: sharer(), at: now() }
 }
 
 fn now() -> DateTime<Utc> {
@@ -148,7 +152,7 @@ async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
 }
 
 async fn revoke(table: &ShareTable, share: &Share, write: WriteId) -> Option<Share> {
-    let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&sharer(), now()));
+    let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&action()));
     let revoked = table.change(&share.item, share.id, RETENTION, write, revoke).await.unwrap();
     revoked.map(|Ok(share)| share)
 }
@@ -177,7 +181,7 @@ async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
             let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
             table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
             let expiry = Expiry::parse(&rfc3339(now() + TimeDelta::days(5)), now()).unwrap();
-            let change = |share: &Share| share.with_expiration(expiry, &sharer(), SeenVersion::This(1));
+            let change = |share: &Share| share.with_expiration(expiry, &action(), SeenVersion::This(1));
             let change = table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), change);
             let (changed, revoked) = join(change, revoke(&table, &share, new_write_id().unwrap())).await;
 

@@ -3,11 +3,15 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use sharelink_aws::files::{FileStore, Listing};
-use sharelink_aws::share_table::{Creation, ShareTable};
+use sharelink_aws::share_table::{Creation, FirstRequest, ShareTable};
 use sharelink_aws::{AwsError, new_generation, new_write_id};
+use sharelink_domain::idempotency::RepeatableRequest;
 use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
+use sharelink_domain::share::WriteId;
 use sharelink_domain::{FileName, Item, Share, SharedFile, Timestamp};
-use sharelink_http::{Answer, Authorization, FieldError, Problem, Request, item, json_body};
+use sharelink_http::{
+    Answer, Authorization, FieldError, Problem, Request, item, json_body, repeatable_request,
+};
 use sharelink_runtime::Clock;
 
 use crate::order::{Order, OrderBody};
@@ -29,11 +33,14 @@ impl CreateShares {
         let now = self.clock.now();
         let item = item(&request)?;
         let sharer = self.authorization.sharer(&request, &item.module)?;
-        let order = json_body::<OrderBody>(&request)?.read(now)?;
-        let (files, left_out) = self.shared_files(&item, order.files.as_deref()).await?;
-        let Order { recipients, expiry, message, notify, .. } = order;
+        let body = json_body::<OrderBody>(&request)?;
+        let repeatable = repeatable_request(&request, &sharer, &body)?;
+        let first = self.first_request(repeatable.as_ref(), &item, &body, now).await?;
+        let FirstRequest { received, settled: Listing { files, left_out } } = first;
+        let Order { recipients, expiry, message, notify, .. } = body.read(received)?;
         let request = ShareRequest { item, files, sharer, message, expiry, notify };
-        let outcomes = self.create(&request, &recipients, now).await;
+        let write = repeatable.map(|repeatable| repeatable.write_id(received));
+        let outcomes = self.create(&request, &recipients, write, received).await;
         for outcome in &outcomes {
             if let Outcome::Failed(error) = outcome {
                 tracing::error!(%error, "a share could not be created");
@@ -44,25 +51,42 @@ impl CreateShares {
         Ok(results::answer(&recipients, &outcomes, &warnings, now))
     }
 
-    /// The files to share: those named, which must be the item's, or all that it has. Whether some of these
-    /// had to be left out comes with them.
-    async fn shared_files(
+    /// The request as it came first, with the files to share. A repetition shares what the first one found, and
+    /// is as old as the first one was: tomorrow, the same expiry may be on a day before today.
+    async fn first_request(
         &self,
+        repeatable: Option<&RepeatableRequest>,
         item: &Item,
-        names: Option<&[FileName]>,
-    ) -> Result<(Vec<SharedFile>, bool), Problem> {
-        let Listing { files, left_out } = match names {
+        body: &OrderBody,
+        now: Timestamp,
+    ) -> Result<FirstRequest<Listing>, Problem> {
+        if let Some(repeatable) = repeatable
+            && let Some(first) = self.table.recall(repeatable, now).await?
+        {
+            return Ok(first);
+        }
+        let order = body.read(now)?;
+        let files = self.shared_files(item, order.files.as_deref()).await?;
+        match repeatable {
+            Some(repeatable) => Ok(self.table.remember(repeatable, files, now).await?),
+            None => Ok(FirstRequest { received: now, settled: files }),
+        }
+    }
+
+    /// The files to share: those named, which must be the item's, or all that it has.
+    async fn shared_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<Listing, Problem> {
+        let listing = match names {
             None => self.files.list(item).await?,
             Some(names) => Listing { files: self.find(item, names).await?, left_out: false },
         };
-        request::check_files(&files).map_err(|error| {
+        request::check_files(&listing.files).map_err(|error| {
             let detail = match error {
                 FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
                 _ => error.to_string(),
             };
             Problem::Invalid(vec![FieldError::pointer("/files", detail)])
         })?;
-        Ok((files, left_out))
+        Ok(listing)
     }
 
     async fn find(&self, item: &Item, names: &[FileName]) -> Result<Vec<SharedFile>, Problem> {
@@ -82,7 +106,13 @@ impl CreateShares {
     }
 
     /// Creates a share for each recipient; each stands alone.
-    async fn create(&self, request: &ShareRequest, typed: &[String], now: Timestamp) -> Vec<Outcome> {
+    async fn create(
+        &self,
+        request: &ShareRequest,
+        typed: &[String],
+        write: Option<WriteId>,
+        now: Timestamp,
+    ) -> Vec<Outcome> {
         let create = |recipient| async move {
             match recipient {
                 Recipient::Invalid(error) => Outcome::Invalid(error),
@@ -91,7 +121,7 @@ impl CreateShares {
                     let share =
                         new_generation().map(|generation| request.share_with(address, generation, now));
                     match share {
-                        Ok(share) => self.put(share).await,
+                        Ok(share) => self.put(share, write).await,
                         Err(error) => Outcome::Failed(error),
                     }
                 }
@@ -100,8 +130,8 @@ impl CreateShares {
         stream::iter(request::recipients(typed)).map(create).buffered(CONCURRENCY).collect().await
     }
 
-    async fn put(&self, share: Share) -> Outcome {
-        let created = match new_write_id() {
+    async fn put(&self, share: Share, write: Option<WriteId>) -> Outcome {
+        let created = match write.map_or_else(new_write_id, Ok) {
             Ok(write) => self.table.create(&share, self.retention, write).await,
             Err(error) => Err(error),
         };

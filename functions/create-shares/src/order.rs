@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use sharelink_domain::request::{Message, RECIPIENTS_LIMIT};
 use sharelink_domain::{Expiry, FileName, Timestamp};
 use sharelink_http::{FieldError, Problem};
 
 /// The body as it came. Every field is optional here, so that a missing one can be pointed at.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct OrderBody {
     recipients: Option<Vec<String>>,
@@ -32,16 +32,16 @@ pub(crate) struct Order {
 
 impl OrderBody {
     /// Checks every field, and says what is wrong with each.
-    pub(crate) fn read(self, now: Timestamp) -> Result<Order, Problem> {
+    pub(crate) fn read(&self, now: Timestamp) -> Result<Order, Problem> {
         let mut errors = Vec::new();
-        let recipients = keep(&mut errors, recipients(self.recipients));
+        let recipients = keep(&mut errors, recipients(self.recipients.as_deref()));
         let expiry = keep(&mut errors, expiry(self.expires_at.as_deref(), now));
         let message = keep(
             &mut errors,
             Message::parse(self.message.as_deref().unwrap_or_default())
                 .map_err(|error| vec![FieldError::pointer("/message", error)]),
         );
-        let files = keep(&mut errors, self.files.map(|names| files(&names)).transpose());
+        let files = keep(&mut errors, self.files.as_deref().map(files).transpose());
         match (recipients, expiry, message, files) {
             (Some(recipients), Some(expiry), Some(message), Some(files)) => {
                 Ok(Order { recipients, expiry, message, files, notify: self.notify.unwrap_or(true) })
@@ -59,13 +59,13 @@ fn wrong<T>(pointer: &str, detail: impl std::fmt::Display) -> Result<T, Vec<Fiel
     Err(vec![FieldError::pointer(pointer, detail)])
 }
 
-fn recipients(typed: Option<Vec<String>>) -> Result<Vec<String>, Vec<FieldError>> {
+fn recipients(typed: Option<&[String]>) -> Result<Vec<String>, Vec<FieldError>> {
     match typed {
         None => wrong("/recipients", "is required"),
         Some(typed) if !(1..=RECIPIENTS_LIMIT).contains(&typed.len()) => {
             wrong("/recipients", format!("must be 1 to {RECIPIENTS_LIMIT} addresses"))
         }
-        Some(typed) => Ok(typed),
+        Some(typed) => Ok(typed.to_vec()),
     }
 }
 

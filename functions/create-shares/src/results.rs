@@ -11,6 +11,7 @@ use sharelink_http::{Answer, ProblemType, ShareAnswer};
 /// What became of one recipient.
 #[derive(Debug)]
 pub(crate) enum Outcome {
+    /// As it was created; a repetition says the same again.
     Created(Box<Share>),
     /// The recipient has this share already.
     Exists(Box<Share>),
@@ -84,9 +85,10 @@ impl Outcome {
     }
 
     fn answer<'a>(&'a self, recipient: &'a str, now: Timestamp) -> ResultAnswer<'a> {
-        let share = match self {
-            Self::Created(share) | Self::Exists(share) => Some(share),
-            _ => None,
+        let (share, as_of) = match self {
+            Self::Created(share) => (Some(share), share.created_at),
+            Self::Exists(share) => (Some(share), now),
+            _ => (None, now),
         };
         let detail = match self {
             Self::Invalid(error) => Some(error.to_string()),
@@ -97,7 +99,7 @@ impl Outcome {
             recipient,
             outcome: self.name(now),
             share_id: share.map(|share| share.id.to_string()),
-            share: share.map(|share| ShareAnswer::new(share, now)),
+            share: share.map(|share| ShareAnswer::new(share, as_of)),
             problem: self.problem(now).map(|problem| problem.body(detail)),
         }
     }

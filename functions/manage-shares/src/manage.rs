@@ -3,40 +3,39 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::ETAG;
 use serde::{Deserialize, Serialize};
+use sharelink_aws::links::Links;
 use sharelink_aws::new_write_id;
-use sharelink_aws::share_table::{Cursor, PAGE_LIMIT, ShareTable, Tab};
-use sharelink_domain::share::StaleVersion;
-use sharelink_domain::{Expiry, Item, Share, ShareId, Sharer, Timestamp};
+use sharelink_aws::share_table::{Cursor, FirstRequest, LogCursor, ShareTable};
+use sharelink_domain::idempotency::RepeatableRequest;
+use sharelink_domain::log::{LogEntry, LogEvent};
+use sharelink_domain::share::{ResendError, StaleVersion};
+use sharelink_domain::{Action, Expiry, Item, Share, ShareId, Timestamp};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, if_match,
-    item, json_body, path_parameter, query_parameter, route,
+    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, SharerAnswer, answer,
+    etag, if_match, item, json_body, repeatable_request, rfc3339, route,
 };
 use sharelink_runtime::Clock;
 
-use crate::permissions;
-
-/// How many shares a page has where the caller does not say.
-const DEFAULT_LIMIT: usize = 50;
+use crate::parameters::{cursor, limit, next_cursor, share_id, tab};
+use crate::{permissions, problems};
 
 pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    pub(crate) links: Links,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
 
-/// What every route has in common: the item, who asks, and when.
+/// What every route of an item has in common: the item, and who does something to it when.
 struct Call<'a> {
     request: &'a Request,
     item: Item,
-    sharer: Sharer,
-    now: Timestamp,
+    action: Action,
 }
 
 #[derive(Serialize)]
@@ -45,6 +44,43 @@ struct SharesAnswer<'a> {
     shares: Vec<ShareAnswer<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogAnswer<'a> {
+    entries: Vec<LogEntryAnswer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogEntryAnswer<'a> {
+    at: String,
+    #[serde(flatten)]
+    event: &'a LogEvent,
+    share_id: String,
+    recipient: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<SharerAnswer<'a>>,
+}
+
+impl<'a> From<&'a LogEntry> for LogEntryAnswer<'a> {
+    fn from(entry: &'a LogEntry) -> Self {
+        Self {
+            at: rfc3339(entry.at),
+            event: &entry.event,
+            share_id: entry.share.to_string(),
+            recipient: entry.recipient.as_str(),
+            by: entry.by.as_ref().map(SharerAnswer::from),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LinkAnswer {
+    link: String,
 }
 
 /// The body of a change.
@@ -65,6 +101,7 @@ impl ChangeBody {
 impl ManageShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
         match route(&request) {
+            "GET /problems/{problem}" => return problems::page(&request),
             "GET /modules/{module}/items/{item}/share-permission" => {
                 return permissions::of_one(&self.authorization, &request);
             }
@@ -72,91 +109,120 @@ impl ManageShares {
             _ => {}
         }
         let item = item(&request)?;
-        let sharer = self.authorization.sharer(&request, &item.module)?;
-        let call = Call { request: &request, item, sharer, now: self.clock.now() };
+        let by = self.authorization.sharer(&request, &item.module)?;
+        let call = Call { request: &request, item, action: Action { by, at: self.clock.now() } };
         match route(&request) {
             "GET /modules/{module}/items/{item}/shares" => self.list(&call).await,
             "GET /modules/{module}/items/{item}/shares/{shareId}" => self.read(&call).await,
             "PATCH /modules/{module}/items/{item}/shares/{shareId}" => self.change_expiration(&call).await,
             "POST /modules/{module}/items/{item}/shares/{shareId}/revoke" => self.revoke(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/resend" => self.resend(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/link" => self.copy_link(&call).await,
+            "GET /modules/{module}/items/{item}/share-log" => self.log(&call).await,
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 
     async fn list(&self, call: &Call<'_>) -> Result<Answer, Problem> {
-        let tab = tab(call.request)?;
-        let limit = limit(call.request)?;
-        let cursor = cursor(call.request)?;
-        let page = self.table.list(&call.item, tab, limit, cursor.as_ref(), call.now).await?;
+        let (tab, limit) = (tab(call.request)?, limit(call.request)?);
+        let cursor = cursor(call.request, Cursor::parse)?;
+        let now = call.action.at;
+        let page = self.table.list(&call.item, tab, limit, cursor.as_ref(), now).await?;
         let body = SharesAnswer {
-            shares: page.shares.iter().map(|share| ShareAnswer::new(share, call.now)).collect(),
-            next_cursor: page.next.map(|cursor| URL_SAFE_NO_PAD.encode(cursor.as_str())),
+            shares: page.shares.iter().map(|share| ShareAnswer::new(share, now)).collect(),
+            next_cursor: page.next.map(|cursor| next_cursor(cursor.as_str())),
         };
         Ok(answer(StatusCode::OK, "application/json", &body))
     }
 
     async fn read(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let share = self.table.get(&call.item, share_id(call.request)?).await?;
-        share_answer(share, call.now)
+        share_answer(StatusCode::OK, share, call)
     }
 
     async fn change_expiration(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = share_id(call.request)?;
         let seen = if_match(call.request)?;
-        let expiry = json_body::<ChangeBody>(call.request)?.read(call.now)?;
-        let change = |share: &Share| share.with_expiration(expiry, &call.sharer, seen);
+        let expiry = json_body::<ChangeBody>(call.request)?.read(call.action.at)?;
+        let change = |share: &Share| share.with_expiration(expiry, &call.action, seen);
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await?;
         let share = share.transpose().map_err(|StaleVersion| ProblemType::StaleVersion)?;
-        share_answer(share, call.now)
+        share_answer(StatusCode::OK, share, call)
     }
 
     async fn revoke(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = share_id(call.request)?;
-        let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&call.sharer, call.now));
+        let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&call.action));
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, revoke).await?;
-        share_answer(share.map(|Ok(share)| share), call.now)
+        share_answer(StatusCode::OK, share.map(|Ok(share)| share), call)
+    }
+
+    async fn resend(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+        let id = share_id(call.request)?;
+        let (write, attempt) = match repeatable_request(call.request, &call.action.by, &())? {
+            None => (new_write_id()?, None),
+            Some(request) => {
+                let first = self.first_request(call, id, &request).await?;
+                (request.write_id(first.received), Some(first.settled))
+            }
+        };
+        let resend = |share: &Share| match attempt {
+            Some(attempt) if share.mail.attempt >= attempt => Ok(None),
+            _ => share.resent(&call.action).map(Some),
+        };
+        let share = self.table.resend(&call.item, id, write, resend).await?.transpose();
+        share_answer(StatusCode::ACCEPTED, share.map_err(|error| resend_problem(error, call))?, call)
+    }
+
+    /// The request as it came first, with which of the share's emails it asks for: a repetition asks for no
+    /// other.
+    async fn first_request(
+        &self,
+        call: &Call<'_>,
+        id: ShareId,
+        request: &RepeatableRequest,
+    ) -> Result<FirstRequest<u32>, Problem> {
+        let now = call.action.at;
+        if let Some(first) = self.table.recall(request, now).await? {
+            return Ok(first);
+        }
+        let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
+        // What is refused is not remembered: it may be asked for again.
+        let resent = share.resent(&call.action).map_err(|error| resend_problem(error, call))?;
+        Ok(self.table.remember(request, resent.mail.attempt, now).await?)
+    }
+
+    async fn copy_link(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+        let (id, now) = (share_id(call.request)?, call.action.at);
+        let key = self.links.current_key(now).await?;
+        let share = self.table.copy_link(&call.item, id, &key, &call.action).await?;
+        let share = share.ok_or(ProblemType::ShareNotFound)?;
+        let link = self.links.link(&share, now).await?;
+        Ok(answer(StatusCode::OK, "application/json", &LinkAnswer { link }))
+    }
+
+    async fn log(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+        let limit = limit(call.request)?;
+        let cursor = cursor(call.request, LogCursor::parse)?;
+        let page = self.table.log(&call.item, limit, cursor.as_ref()).await?;
+        let body = LogAnswer {
+            entries: page.entries.iter().map(LogEntryAnswer::from).collect(),
+            next_cursor: page.next.map(|cursor| next_cursor(cursor.as_str())),
+        };
+        Ok(answer(StatusCode::OK, "application/json", &body))
     }
 }
 
-fn share_answer(share: Option<Share>, now: Timestamp) -> Result<Answer, Problem> {
+fn share_answer(status: StatusCode, share: Option<Share>, call: &Call<'_>) -> Result<Answer, Problem> {
     let share = share.ok_or(ProblemType::ShareNotFound)?;
-    let mut answer = answer(StatusCode::OK, "application/json", &ShareAnswer::new(&share, now));
+    let mut answer = answer(status, "application/json", &ShareAnswer::new(&share, call.action.at));
     answer.headers_mut().insert(ETAG, etag(&share));
     Ok(answer)
 }
 
-/// An id that no share can have is one that there is no share of.
-fn share_id(request: &Request) -> Result<ShareId, Problem> {
-    path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
-}
-
-fn tab(request: &Request) -> Result<Option<Tab>, Problem> {
-    match query_parameter(request, "status").as_deref() {
-        None => Ok(None),
-        Some("active") => Ok(Some(Tab::Active)),
-        Some("inactive") => Ok(Some(Tab::Inactive)),
-        Some(_) => invalid("status", "must be \"active\" or \"inactive\""),
+fn resend_problem(error: ResendError, call: &Call<'_>) -> Problem {
+    match error {
+        ResendError::Inactive => ProblemType::ShareInactive.into(),
+        ResendError::TooSoon { until } => Problem::TooSoon(until - call.action.at),
     }
-}
-
-fn limit(request: &Request) -> Result<usize, Problem> {
-    let Some(limit) = query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
-    match limit.parse() {
-        Ok(limit) if (1..=PAGE_LIMIT).contains(&limit) => Ok(limit),
-        _ => invalid("limit", format!("must be a whole number from 1 to {PAGE_LIMIT}")),
-    }
-}
-
-fn cursor(request: &Request) -> Result<Option<Cursor>, Problem> {
-    let Some(text) = query_parameter(request, "cursor") else { return Ok(None) };
-    let cursor = URL_SAFE_NO_PAD
-        .decode(text)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok())
-        .and_then(|text| Cursor::parse(&text).ok());
-    cursor.map(Some).map_or_else(|| invalid("cursor", "is not a cursor that this list gave"), Ok)
-}
-
-fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {
-    Err(Problem::Invalid(vec![FieldError::parameter(parameter, detail)]))
 }

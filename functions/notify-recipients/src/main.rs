@@ -5,7 +5,7 @@ mod notify;
 
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use sharelink_aws::key_rings::KeyRings;
+use sharelink_aws::links::Links;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::parameters::PublicBaseUrl;
@@ -18,14 +18,11 @@ use notify::NotifyRecipients;
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
     let config = load_config().await;
+    let base_url =
+        PublicBaseUrl::new(&config, optional("PUBLIC_BASE_URL"), required("PUBLIC_BASE_URL_PARAMETER")?);
     let notify_recipients = NotifyRecipients {
-        base_url: PublicBaseUrl::new(
-            &config,
-            optional("PUBLIC_BASE_URL"),
-            required("PUBLIC_BASE_URL_PARAMETER")?,
-        ),
         clock: Clock::from_env(),
-        key_rings: KeyRings::new(&config, required("KEY_RING_SECRET")?),
+        links: Links::new(&config, required("KEY_RING_SECRET")?, base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };

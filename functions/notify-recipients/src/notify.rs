@@ -4,12 +4,10 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::{StreamExt, stream};
 use lambda_runtime::Error;
-use sharelink_aws::key_rings::{KeyRings, LinkError};
+use sharelink_aws::links::Links;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::{MailOutcome, ShareTable, Unreadable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::link::Link;
 use sharelink_domain::mail::{self, SendError};
 use sharelink_domain::{MailState, Share, Timestamp};
 use sharelink_runtime::Clock;
@@ -22,9 +20,8 @@ use crate::email;
 const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
-    pub(crate) base_url: PublicBaseUrl,
     pub(crate) clock: Clock,
-    pub(crate) key_rings: KeyRings,
+    pub(crate) links: Links,
     pub(crate) mailer: Mailer,
     pub(crate) table: ShareTable,
 }
@@ -64,11 +61,11 @@ impl NotifyRecipients {
         if !share.mail.is_due(now) {
             return Ok(());
         }
-        let ring = self.key_rings.ring(now).await;
-        let ring = ring.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
-        let key = ring.as_ref().map(|ring| ring.current());
+        let key = self.links.current_key(now).await;
+        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
         let claim = new_write_id()?;
-        let Some(share) = self.table.claim_mail(&share.item, share.id, key, claim, now).await? else {
+        let Some(share) = self.table.claim_mail(&share.item, share.id, key.as_ref(), claim, now).await?
+        else {
             return Ok(());
         };
         let outcome = self.send(&share, now).await;
@@ -83,9 +80,8 @@ impl NotifyRecipients {
             return MailOutcome::Ended(MailState::None, "revoked before the email was sent");
         }
         let again = MailOutcome::Due(mail::retry_at(now, share.mail.tries));
-        let link = match self.link(share, now).await {
-            Ok(Some(link)) => link,
-            Ok(None) => return again,
+        let link = match self.links.link(share, now).await {
+            Ok(link) => link,
             Err(error) => {
                 tracing::error!(%error, "a link could not be made");
                 return again;
@@ -99,14 +95,6 @@ impl NotifyRecipients {
             Err(SendError::Refused(reason)) => MailOutcome::Ended(MailState::Failed, reason),
             Err(SendError::Passing) => again,
         }
-    }
-
-    /// The share's link; none while no key has been settled for it, since the key ring was out of reach.
-    async fn link(&self, share: &Share, now: Timestamp) -> Result<Option<String>, LinkError> {
-        let Some(key) = &share.link_key else { return Ok(None) };
-        let token = self.key_rings.seal(key, &Link::of(share), now).await?;
-        let base_url = self.base_url.get(now).await?;
-        Ok(Some(format!("{base_url}/s/{}", token.expose())))
     }
 }
 

@@ -2,6 +2,7 @@ use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use sharelink_domain::idempotency::KeyReused;
 use thiserror::Error;
 
 /// AWS did not do what it was asked, after the SDK's own retries.
@@ -18,6 +19,15 @@ pub enum AwsError {
     /// What was read is not what we write.
     #[error("{service} holds something unreadable: {what}")]
     Unreadable { service: &'static str, what: &'static str },
+}
+
+/// A request under an idempotency key could not be looked up, or is another one.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RepeatError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error(transparent)]
+    Reused(#[from] KeyReused),
 }
 
 impl AwsError {

@@ -8,6 +8,7 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::operation::head_object::HeadObjectError;
 use aws_sdk_s3::presigning::PresigningConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item, SharedFile};
@@ -37,7 +38,8 @@ pub enum Presence {
 }
 
 /// The files of an item.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Listing {
     pub files: Vec<SharedFile>,
     /// Whether there are objects whose names no share can hold: with control characters, or too long.

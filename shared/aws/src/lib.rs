@@ -10,6 +10,8 @@ mod write_id;
 pub mod files;
 #[cfg(feature = "secrets")]
 pub mod key_rings;
+#[cfg(all(feature = "parameters", feature = "secrets"))]
+pub mod links;
 #[cfg(feature = "ses")]
 pub mod mailer;
 #[cfg(feature = "parameters")]
@@ -18,5 +20,5 @@ pub mod parameters;
 pub mod share_table;
 
 pub use config::load as load_config;
-pub use error::AwsError;
+pub use error::{AwsError, RepeatError};
 pub use write_id::{new_generation, new_write_id};

@@ -6,7 +6,9 @@
 
 pub mod address;
 pub mod expiry;
+pub mod idempotency;
 pub mod link;
+pub mod log;
 pub mod mail;
 pub mod names;
 pub mod permission;
@@ -17,7 +19,7 @@ pub use address::EmailAddress;
 pub use expiry::Expiry;
 pub use mail::{Mail, MailState};
 pub use names::{FileName, Item, ItemName, ModuleName};
-pub use share::{Generation, Share, ShareId, SharedFile, Sharer, Status};
+pub use share::{Action, Generation, Share, ShareId, SharedFile, Sharer, Status};
 
 /// A point in time, to the millisecond: the precision of the table and of every answer.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

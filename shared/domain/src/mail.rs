@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use crate::{Share, Timestamp};
+use crate::{Action, Share, Timestamp};
 
 /// How long a claimed email belongs to its sender: longer than the sender may run.
 pub const LEASE: TimeDelta = TimeDelta::minutes(2);
@@ -14,6 +14,10 @@ pub const LEASE: TimeDelta = TimeDelta::minutes(2);
 /// How far apart the clocks of two functions may be: an email counts as due this much early, or one that was
 /// queued by a clock ahead of the sender's would be passed over.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
+
+/// How long after the first email another one may be asked for.
+const FIRST_RESEND: TimeDelta = TimeDelta::minutes(5);
+const LONGEST_RESEND: TimeDelta = TimeDelta::days(1);
 
 const FIRST_BACKOFF: TimeDelta = TimeDelta::minutes(1);
 const LONGEST_BACKOFF: TimeDelta = TimeDelta::hours(1);
@@ -68,6 +72,8 @@ pub struct Mail {
     pub detail: Option<String>,
     /// Which email to the recipient this is, from 1: a resend is the next one.
     pub attempt: u32,
+    /// Who asked for this one, and when, where it is not the first.
+    pub requested: Option<Action>,
     /// How often sending this one has been tried.
     pub tries: u32,
     /// When it is due, while it is pending.
@@ -78,13 +84,35 @@ impl Mail {
     /// The email of a new share, due at once.
     #[must_use]
     pub fn queued(now: Timestamp) -> Self {
-        Self { state: MailState::Queued, at: Some(now), detail: None, attempt: 1, tries: 0, due: Some(now) }
+        Self {
+            state: MailState::Queued,
+            at: Some(now),
+            detail: None,
+            attempt: 1,
+            requested: None,
+            tries: 0,
+            due: Some(now),
+        }
     }
 
     /// A share without an email.
     #[must_use]
     pub fn none() -> Self {
-        Self { state: MailState::None, at: None, detail: None, attempt: 0, tries: 0, due: None }
+        Self {
+            state: MailState::None,
+            at: None,
+            detail: None,
+            attempt: 0,
+            requested: None,
+            tries: 0,
+            due: None,
+        }
+    }
+
+    /// The next email after this one, due at once.
+    #[must_use]
+    pub fn again(&self, action: &Action) -> Self {
+        Self { attempt: self.attempt + 1, requested: Some(action.clone()), ..Self::queued(action.at) }
     }
 
     /// Whether it may be claimed now.
@@ -108,6 +136,18 @@ pub enum SendError {
 #[must_use]
 pub fn may_leave(share: &Share) -> bool {
     share.revoked_at.is_none()
+}
+
+/// When another email of a share may be asked for: five minutes after the last one was, then twice as long each
+/// time, a day at most, so that nobody's mailbox is flooded; and not while one is on its way. `None`: there has
+/// been no email.
+#[must_use]
+pub fn resend_at(share: &Share) -> Option<Timestamp> {
+    let mail = &share.mail;
+    let wait = FIRST_RESEND * 2_i32.pow(mail.attempt.checked_sub(1)?.min(10));
+    let requested = mail.requested.as_ref().map_or(share.created_at, |requested| requested.at);
+    let at = requested + wait.min(LONGEST_RESEND);
+    Some(mail.due.map_or(at, |due| at.max(due)))
 }
 
 /// When to try again after a fault that may pass: a minute after the first try, then twice as long each
@@ -139,6 +179,21 @@ mod tests {
         assert!(mail.is_due(time(NOW) - CLOCK_SKEW));
         assert!(!mail.is_due(time(NOW) - CLOCK_SKEW - TimeDelta::milliseconds(1)));
         assert!(!Mail::none().is_due(time(NOW)));
+    }
+
+    #[test]
+    fn the_wait_for_another_email_grows_to_a_day() {
+        let mut share = share(&["a"]);
+        share.mail.due = None;
+        let mut minutes = |attempt| {
+            share.mail.attempt = attempt;
+            resend_at(&share).map(|at| (at - time(NOW)).num_minutes())
+        };
+        assert_eq!([0, 1, 2, 3].map(&mut minutes), [None, Some(5), Some(10), Some(20)]);
+        assert_eq!([9, 10, 99].map(&mut minutes), [Some(1280), Some(1440), Some(1440)]);
+        share.mail.attempt = 1;
+        share.mail.due = Some(time(NOW) + TimeDelta::hours(1));
+        assert_eq!(resend_at(&share), share.mail.due);
     }
 
     #[test]

@@ -129,7 +129,8 @@ impl ShareRequest {
             link_key: None,
             mail: if self.notify { Mail::queued(now) } else { Mail::none() },
             usage: crate::share::Usage::default(),
-            changed_by: None,
+            changed: None,
+            link_copied: None,
         }
     }
 }

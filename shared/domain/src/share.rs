@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{FixedOffset, TimeDelta};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::link::KeyId;
 use crate::request::Message;
-use crate::{EmailAddress, Expiry, FileName, Item, Mail, Timestamp};
+use crate::{EmailAddress, Expiry, FileName, Item, Mail, Timestamp, mail};
 
 /// A text that is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -88,7 +89,7 @@ impl ShareId {
 }
 
 /// A file of the item, as it was when it was shared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct SharedFile {
     /// Its name; the key follows from it.
     pub name: FileName,
@@ -112,6 +113,13 @@ impl fmt::Debug for Sharer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sharer(..)")
     }
+}
+
+/// That somebody did something, for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    pub by: Sharer,
+    pub at: Timestamp,
 }
 
 /// How often and when a link was used. Counts are upper bounds: mail scanners follow links too, and a use
@@ -150,7 +158,10 @@ pub struct Share {
     pub link_key: Option<KeyId>,
     pub mail: Mail,
     pub usage: Usage,
-    pub changed_by: Option<Sharer>,
+    /// The last change of the expiration or the revocation.
+    pub changed: Option<Action>,
+    /// The last time that somebody was shown the link.
+    pub link_copied: Option<Action>,
 }
 
 /// Whether a share gives access.
@@ -211,6 +222,17 @@ impl SeenVersion {
 #[error("the share has changed in the meantime")]
 pub struct StaleVersion;
 
+/// Why no other email is sent.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ResendError {
+    /// A link that opens nothing is not sent again.
+    #[error("the share is inactive")]
+    Inactive,
+    /// The last one was asked for too short a time ago, or is still on its way.
+    #[error("it is too soon for another email")]
+    TooSoon { until: Timestamp },
+}
+
 /// Why a recipient gets nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
@@ -256,11 +278,11 @@ impl Share {
 
     /// The share as a revocation leaves it; none if it is revoked already.
     #[must_use]
-    pub fn revoked(&self, by: &Sharer, now: Timestamp) -> Option<Self> {
+    pub fn revoked(&self, action: &Action) -> Option<Self> {
         let revoked = || Self {
-            revoked_at: Some(now),
+            revoked_at: Some(action.at),
             version: self.version + 1,
-            changed_by: Some(by.clone()),
+            changed: Some(action.clone()),
             ..self.clone()
         };
         self.revoked_at.is_none().then(revoked)
@@ -275,7 +297,7 @@ impl Share {
     pub fn with_expiration(
         &self,
         expiry: Expiry,
-        by: &Sharer,
+        action: &Action,
         seen: SeenVersion,
     ) -> Result<Option<Self>, StaleVersion> {
         if seen.is(self.version) {
@@ -285,13 +307,13 @@ impl Share {
                 expires_offset: expiry.offset(),
                 revoked_at,
                 version: self.version + 1,
-                changed_by: Some(by.clone()),
+                changed: Some(action.clone()),
                 ..self.clone()
             }));
         }
         let same_change = self.expires_at == expiry.at()
             && self.revoked_at.is_none()
-            && self.changed_by.as_ref().is_some_and(|changed| changed.sub == by.sub);
+            && self.changed.as_ref().is_some_and(|changed| changed.by.sub == action.by.sub);
         if same_change && seen.is(self.version - 1) { Ok(None) } else { Err(StaleVersion) }
     }
 
@@ -309,10 +331,25 @@ impl Share {
         at.format(&format!("%-d %B %Y at %H:%M (UTC{offset})")).to_string()
     }
 
-    /// When the share may be purged: its access has ended, and the retention after that.
+    /// The share as a request for another email leaves it: the same link, in an email that is due at once.
+    pub fn resent(&self, action: &Action) -> Result<Self, ResendError> {
+        if self.status(action.at) != Status::Active {
+            return Err(ResendError::Inactive);
+        }
+        match mail::resend_at(self) {
+            Some(until) if action.at < until || self.mail.due.is_some() => {
+                Err(ResendError::TooSoon { until })
+            }
+            _ => Ok(Self { mail: self.mail.again(action), ..self.clone() }),
+        }
+    }
+
+    /// When the share may be purged: its access has ended, and the retention after that. Access that had ended
+    /// before the share was created ended with its creation.
     #[must_use]
     pub fn purge_at(&self, retention: TimeDelta) -> Timestamp {
-        self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at)) + retention
+        let end = self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at));
+        end.max(self.created_at) + retention
     }
 }
 
@@ -334,7 +371,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::request::ShareRequest;
-    use crate::{Expiry, FileName};
+    use crate::{Expiry, FileName, MailState};
 
     pub(crate) fn time(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -449,8 +486,8 @@ pub(crate) mod tests {
         assert_eq!(share.expiry_in_words(), "10 March 2026 at 07:30 (UTC-05:30)");
     }
 
-    fn ann() -> Sharer {
-        Sharer { sub: "ann".into(), name: None, email: None }
+    pub(crate) fn ann() -> Action {
+        Action { by: Sharer { sub: "ann".into(), name: None, email: None }, at: time(NOW) }
     }
 
     fn expiry(text: &str) -> Expiry {
@@ -460,9 +497,9 @@ pub(crate) mod tests {
     #[test]
     fn a_future_expiry_reactivates_and_a_past_one_does_not() {
         let active = share(&["a"]);
-        let revoked = active.revoked(&ann(), time(NOW)).unwrap();
+        let revoked = active.revoked(&ann()).unwrap();
         assert_eq!((revoked.version, revoked.status(time(NOW))), (2, Status::Inactive(Reason::Revoked)));
-        assert_eq!(revoked.revoked(&ann(), time(NOW)), None);
+        assert_eq!(revoked.revoked(&ann()), None);
 
         let future = expiry("2026-03-11T10:00:00+02:00");
         let changed = revoked.with_expiration(future, &ann(), SeenVersion::This(2)).unwrap().unwrap();
@@ -479,7 +516,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_change_needs_the_version_that_it_was_decided_on_or_to_be_a_repetition() {
-        let bob = Sharer { sub: "bob".into(), ..ann() };
+        let bob = Action { by: Sharer { sub: "bob".into(), name: None, email: None }, ..ann() };
         let (one, other) = (expiry("2026-03-11T10:00:00Z"), expiry("2026-03-12T10:00:00Z"));
         let first = SeenVersion::This(1);
         let changed = share(&["a"]).with_expiration(one, &ann(), first).unwrap().unwrap();
@@ -489,8 +526,32 @@ pub(crate) mod tests {
         assert_eq!(changed.with_expiration(one, &ann(), SeenVersion::This(3)), Err(StaleVersion));
         let again = changed.with_expiration(one, &ann(), SeenVersion::This(2)).unwrap().unwrap();
         assert_eq!(again.with_expiration(one, &ann(), first), Err(StaleVersion));
-        let revoked = changed.revoked(&ann(), time(NOW)).unwrap();
+        let revoked = changed.revoked(&ann()).unwrap();
         assert_eq!(revoked.with_expiration(one, &ann(), SeenVersion::This(2)), Err(StaleVersion));
+    }
+
+    #[test]
+    fn only_an_active_share_gets_another_email_and_not_too_soon() {
+        let at = |minutes| Action { at: time(NOW) + TimeDelta::minutes(minutes), ..ann() };
+        let mut sent = share(&["a"]);
+        sent.expires_at = time(NOW) + TimeDelta::days(9);
+        let pending = sent.resent(&at(0));
+        assert_eq!(pending, Err(ResendError::TooSoon { until: at(5).at }));
+        // However late it is.
+        assert_eq!(sent.resent(&at(60)), Err(ResendError::TooSoon { until: at(5).at }));
+        (sent.mail.state, sent.mail.due) = (MailState::Sent, None);
+        assert_eq!(sent.resent(&at(4)), Err(ResendError::TooSoon { until: at(5).at }));
+
+        let resent = sent.resent(&at(5)).unwrap();
+        assert_eq!((resent.version, resent.generation), (sent.version, sent.generation));
+        let mail = &resent.mail;
+        assert_eq!((mail.state, mail.attempt, mail.tries), (MailState::Queued, 2, 0));
+        assert_eq!((mail.due, mail.requested.as_ref()), (Some(at(5).at), Some(&at(5))));
+
+        assert_eq!(sent.resent(&at(9 * 24 * 60)), Err(ResendError::Inactive));
+        assert_eq!(sent.revoked(&ann()).unwrap().resent(&at(5)), Err(ResendError::Inactive));
+        sent.mail = Mail::none();
+        assert_eq!(sent.resent(&at(0)).unwrap().mail.attempt, 1);
     }
 
     #[test]
@@ -509,6 +570,8 @@ pub(crate) mod tests {
         assert_eq!(share.purge_at(retention), time(NOW) + retention);
         share.revoked_at = Some(share.expires_at + TimeDelta::days(1));
         assert_eq!(share.purge_at(retention), share.expires_at + retention);
+        share.expires_at = share.created_at - TimeDelta::hours(1);
+        assert_eq!(share.purge_at(retention), share.created_at + retention);
     }
 
     proptest! {

@@ -25,8 +25,16 @@ pub type Request = lambda_http::Request;
 pub type Answer = Response<String>;
 
 /// The headers that a function may read.
-const HEADERS: [&str; 7] =
-    ["accept", "authorization", "if-match", "purpose", "sec-purpose", "x-moz", "x-purpose"];
+const HEADERS: [&str; 8] = [
+    "accept",
+    "authorization",
+    "idempotency-key",
+    "if-match",
+    "purpose",
+    "sec-purpose",
+    "x-moz",
+    "x-purpose",
+];
 
 /// Runs a function behind the API: one handler for all its routes.
 pub async fn run<H, F>(handler: H) -> Result<(), Error>
@@ -75,10 +83,13 @@ fn clean(event: &mut Value) {
     event.remove("rawQueryString");
     event.remove("cookies");
     if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
-        headers.retain(|name, value| {
-            HEADERS.contains(&name.to_ascii_lowercase().as_str())
-                && value.as_str().is_some_and(|value| HeaderValue::from_str(value).is_ok())
-        });
+        headers.retain(|name, _| HEADERS.contains(&name.to_ascii_lowercase().as_str()));
+        for value in headers.values_mut() {
+            // Not away with it: a wrong header must not pass for a missing one.
+            if value.as_str().is_none_or(|value| HeaderValue::from_str(value).is_err()) {
+                *value = "".into();
+            }
+        }
     }
     if let Some(context) = event.get_mut("requestContext").and_then(Value::as_object_mut) {
         context.remove("domainName");

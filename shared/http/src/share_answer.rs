@@ -36,8 +36,9 @@ pub struct ShareAnswer<'a> {
     version: u64,
 }
 
+/// A sharer in an answer.
 #[derive(Debug, Serialize)]
-struct SharerAnswer<'a> {
+pub struct SharerAnswer<'a> {
     sub: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'a str>,

@@ -141,15 +141,37 @@ impl<'a> Aws<'a> {
 
     /// Invokes the deployed function whose name has this in it.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
-        let functions = format!("{}/2015-03-31/functions", self.stack.info.aws_endpoint_url);
-        let all: Value =
-            self.stack.client.get(format!("{functions}/")).send().await.unwrap().json().await.unwrap();
-        let mut names =
-            all["Functions"].as_array().unwrap().iter().map(|f| f["FunctionName"].as_str().unwrap());
-        let name = names.find(|name| name.contains(function)).unwrap();
-        let invoke =
-            self.stack.client.post(format!("{functions}/{name}/invocations")).body(event.to_string());
-        invoke.send().await.unwrap().json().await.unwrap()
+        let functions = self.functions().await;
+        let name = functions.iter().find(|name| name.contains(function)).unwrap();
+        let invoke = self.stack.client.post(self.function_url(&format!("{name}/invocations")));
+        invoke.body(event.to_string()).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Sets a variable of every function's environment, or removes it.
+    pub(crate) async fn set_function_variable(&self, variable: &str, value: Option<&str>) {
+        for name in self.functions().await {
+            let url = self.function_url(&format!("{name}/configuration"));
+            let now = self.stack.client.get(&url).send().await.unwrap();
+            let mut environment = now.json::<Value>().await.unwrap()["Environment"].clone();
+            let variables = environment["Variables"].as_object_mut().unwrap();
+            match value {
+                Some(value) => variables.insert(variable.to_owned(), value.into()),
+                None => variables.remove(variable),
+            };
+            let update = self.stack.client.put(&url).body(json!({"Environment": environment}).to_string());
+            update.send().await.unwrap().error_for_status().unwrap();
+        }
+    }
+
+    async fn functions(&self) -> Vec<String> {
+        let all = self.stack.client.get(self.function_url("")).send().await.unwrap();
+        let all: Value = all.json().await.unwrap();
+        let name = |function: &Value| function["FunctionName"].as_str().unwrap().to_owned();
+        all["Functions"].as_array().unwrap().iter().map(name).collect()
+    }
+
+    fn function_url(&self, rest: &str) -> String {
+        format!("{}/2015-03-31/functions/{rest}", self.stack.info.aws_endpoint_url)
     }
 
     /// A call in AWS's JSON protocol; the emulator does not check signatures.

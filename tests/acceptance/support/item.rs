@@ -5,7 +5,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Aws, Stack, eventually, next_week, unique};
+use super::{Aws, Stack, contract, eventually, next_week, unique};
 
 /// An answer of the API, read whole.
 #[derive(Clone, Debug)]
@@ -16,10 +16,16 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The answer to a request, held to the contract.
     pub(crate) async fn to(request: RequestBuilder) -> Self {
-        let answer = request.send().await.unwrap();
+        let (client, request) = request.build_split();
+        let request = request.unwrap();
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let answer = client.execute(request).await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        Self { status, headers, text: answer.text().await.unwrap() }
+        let answer = Self { status, headers, text: answer.text().await.unwrap() };
+        contract::check(&method, &url, &answer);
+        answer
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -36,10 +42,11 @@ impl Answer {
         self.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
     }
 
-    /// The pointers and parameters that the problem names.
+    /// The pointers, parameters and headers that the problem names.
     pub(crate) fn places(&self) -> Vec<String> {
         let place = |error: &Value| {
-            error.get("pointer").or(error.get("parameter")).unwrap().as_str().unwrap().to_owned()
+            let place = ["pointer", "parameter", "header"].iter().find_map(|place| error.get(place));
+            place.unwrap().as_str().unwrap().to_owned()
         };
         self.json()["errors"].as_array().unwrap().iter().map(place).collect()
     }

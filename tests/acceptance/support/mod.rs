@@ -1,11 +1,14 @@
 //! What makes a test short.
 
 mod aws;
+pub(crate) mod contract;
 mod item;
+mod proxy;
 mod stack;
 
 pub(crate) use aws::{Aws, config as aws_config};
 pub(crate) use item::{Answer, TestItem, mails_to};
+pub(crate) use proxy::Proxy;
 pub(crate) use stack::Stack;
 
 use std::sync::atomic::{AtomicU64, Ordering};

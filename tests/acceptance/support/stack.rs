@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use super::{Aws, Proxy};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -38,9 +39,14 @@ pub(crate) struct Stack {
 
 /// The functions' clock, which only the test that holds it can move; back to the real time with its end.
 pub(crate) struct Clock {
-    file: PathBuf,
+    stack: StackInfo,
+    /// Whether the functions find DynamoDB through a proxy of this test's.
+    lossy: bool,
     _alone: RwLockWriteGuard<'static, ()>,
 }
+
+/// Where an SDK finds DynamoDB, apart from everything else.
+const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
 /// Held shared by tests in real time, and alone by those that move the clock.
 static TIME: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
@@ -56,8 +62,17 @@ impl Stack {
     pub(crate) async fn with_clock() -> (Self, Clock) {
         let alone = TIME.write().await;
         let stack = Self::connect().await;
-        let clock = Clock { file: stack.info.clock_file.clone(), _alone: alone };
+        let clock = Clock { stack: stack.info.clone(), lossy: false, _alone: alone };
         (stack, clock)
+    }
+
+    /// The stack for this test alone, with a proxy between the functions and DynamoDB.
+    pub(crate) async fn with_lossy_dynamodb() -> (Self, Proxy, Clock) {
+        let (stack, mut clock) = Self::with_clock().await;
+        let proxy = Proxy::before(&stack.info.aws_endpoint_url).await;
+        clock.lossy = true;
+        Aws::of(&stack).set_function_variable(DYNAMODB, Some(&proxy.url)).await;
+        (stack, proxy, clock)
     }
 
     async fn connect() -> Self {
@@ -70,9 +85,14 @@ impl Stack {
 
     /// A token of a user with these access rights.
     pub(crate) async fn token(&self, rights: &[&str]) -> String {
-        let claims = json!({
+        self.token_with(&json!({
             "sub": "test-user", "name": "Tess Tester", "email": "tess@sharelink.example", "accessRights": rights,
-        });
+        }))
+        .await
+    }
+
+    /// A token with these claims.
+    pub(crate) async fn token_with(&self, claims: &serde_json::Value) -> String {
         let query = URL_SAFE_NO_PAD.encode(claims.to_string());
         let answer = self.client.get(format!("{}/token?{query}", self.info.issuer)).send().await.unwrap();
         answer.error_for_status().unwrap().text().await.unwrap()
@@ -82,13 +102,29 @@ impl Stack {
 impl Clock {
     /// Stops time at a moment.
     pub(crate) fn stop_at(&self, time: DateTime<Utc>) {
-        set_clock(&self.file, &time.to_rfc3339());
+        set_clock(&self.stack.clock_file, &time.to_rfc3339());
     }
 }
 
 impl Drop for Clock {
     fn drop(&mut self) {
-        set_clock(&self.file, "0");
+        set_clock(&self.stack.clock_file, "0");
+        if self.lossy {
+            let info = self.stack.clone();
+            // A drop cannot wait, but another thread can.
+            let restore = async move {
+                let stack = Stack { info, client: Client::new(), _shared: None };
+                Aws::of(&stack).set_function_variable(DYNAMODB, None).await;
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let restored =
+                std::thread::spawn(move || runtime.map(|runtime| runtime.block_on(restore))).join();
+            let restored = matches!(restored, Ok(Ok(())));
+            assert!(
+                restored || std::thread::panicking(),
+                "the functions still use a proxy: restart the stack"
+            );
+        }
     }
 }
 

@@ -183,6 +183,6 @@ fn cursor_at(entry: &Attributes) -> Result<Cursor, AwsError> {
         .ok_or(AwsError::Unreadable { service: SERVICE, what: "created" })
 }
 
-fn string<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+pub(super) fn string<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
     attributes.get(name)?.as_s().ok().map(String::as_str)
 }

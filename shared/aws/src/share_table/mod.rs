@@ -7,7 +7,9 @@
 //! purged share back.
 
 mod list;
+mod log;
 mod record;
+mod requests;
 
 use std::collections::HashMap;
 
@@ -20,12 +22,14 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::share::{LEAST_LIFE, Target, WriteId};
-use sharelink_domain::{Item, MailState, Share, ShareId, Timestamp, mail};
+use sharelink_domain::{Action, Item, MailState, Share, ShareId, Timestamp, mail};
 
 use crate::AwsError;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
-use record::{SHARE_PREFIX, ShareRecord, encode_sharer};
+pub use log::{LogCursor, LogPage};
+use record::{SHARE_PREFIX, ShareRecord, encode_action, mail_shard};
 pub use record::{Unreadable, share_from_image};
+pub use requests::FirstRequest;
 
 pub(crate) const SERVICE: &str = "dynamodb";
 
@@ -122,8 +126,7 @@ impl ShareTable {
     }
 
     /// Changes the expiration or the revocation of a share, as `decide` says of the share as it is now: what
-    /// it becomes, or that it is so already, or why it must not. Decided anew when another change came first,
-    /// so changes that race leave one after the other, and never half of each. `None`: there is no such share.
+    /// it becomes, or that it is so already, or why it must not. `None`: there is no such share.
     pub async fn change<E>(
         &self,
         item: &Item,
@@ -132,6 +135,34 @@ impl ShareTable {
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Option<Result<Share, E>>, AwsError> {
+        let update = |old: &Share, new: &Share| self.put_change(old, new, retention, write);
+        self.decide(item, id, decide, update, |old| old.last_write == Some(write.to_string())).await
+    }
+
+    /// Asks for another email of a share, as `decide` says of the share as it is now: the share with an email
+    /// that is due, or that there has been one already, or why there must not be one. `None`: there is no such
+    /// share.
+    pub async fn resend<E>(
+        &self,
+        item: &Item,
+        id: ShareId,
+        write: WriteId,
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+    ) -> Result<Option<Result<Share, E>>, AwsError> {
+        let update = |old: &Share, new: &Share| self.put_email(old, new, write);
+        self.decide(item, id, decide, update, |old| old.mail_request == Some(write.to_string())).await
+    }
+
+    /// Decides on a share as it is now, and writes on condition that it still is. Decided anew when another
+    /// write came first, so writes that race leave one after the other, and never half of each.
+    async fn decide<E>(
+        &self,
+        item: &Item,
+        id: ShareId,
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+        update: impl Fn(&Share, &Share) -> Result<UpdateItemFluentBuilder, AwsError>,
+        is_ours: impl Fn(&ShareRecord) -> bool,
+    ) -> Result<Option<Result<Share, E>>, AwsError> {
         loop {
             let Some(share) = self.get(item, id).await? else { return Ok(None) };
             let changed = match decide(&share) {
@@ -139,12 +170,10 @@ impl ShareTable {
                 Ok(None) => return Ok(Some(Ok(share))),
                 Err(refusal) => return Ok(Some(Err(refusal))),
             };
-            match run(self.put_change(&share, &changed, retention, write)?).await? {
+            match run(update(&share, &changed)?).await? {
                 Update::Done(new) => return Ok(Some(Ok(new.into_share()?))),
                 Update::Refused(None) => return Ok(None),
-                Update::Refused(Some(old)) if old.last_write.as_deref() == Some(&write.to_string()) => {
-                    return Ok(Some(Ok(old.into_share()?)));
-                }
+                Update::Refused(Some(old)) if is_ours(&old) => return Ok(Some(Ok(old.into_share()?))),
                 Update::Refused(Some(_)) => {}
             }
         }
@@ -157,7 +186,7 @@ impl ShareTable {
         retention: TimeDelta,
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, AwsError> {
-        let set = "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changedBy = :by, \
+        let set = "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changed = :action, \
                    lastWrite = :write, #ttl = :ttl";
         let update = self.update(&share.item, share.id);
         let update = match changed.revoked_at {
@@ -174,9 +203,62 @@ impl ShareTable {
             .expression_attribute_values(":offset", number(&changed.expires_offset.local_minus_utc()))
             .expression_attribute_values(":new", number(&changed.version))
             .expression_attribute_values(":old", number(&share.version))
-            .expression_attribute_values(":by", encode_sharer(changed.changed_by.as_ref())?)
+            .expression_attribute_values(":action", encode_action(changed.changed.as_ref())?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
+    }
+
+    fn put_email(
+        &self,
+        share: &Share,
+        resent: &Share,
+        write: WriteId,
+    ) -> Result<UpdateItemFluentBuilder, AwsError> {
+        let mail = &resent.mail;
+        let at = mail.at.map(millis).ok_or(AwsError::Unreadable { service: SERVICE, what: "mailAt" })?;
+        // Without the claim, a sender of the email before has no more say.
+        Ok(self
+            .update(&share.item, share.id)
+            .update_expression(
+                "SET mailState = :state, mailAt = :at, mailAttempt = :new, mailRequested = :action, \
+                 mailRequest = :write, mailTries = :tries, mailShard = :shard, mailDue = :at \
+                 REMOVE mailDetail, mailClaim",
+            )
+            .condition_expression(
+                "attribute_exists(entry) AND mailAttempt = :old AND attribute_not_exists(mailShard) \
+                 AND #version = :version",
+            )
+            .expression_attribute_names("#version", "version")
+            .expression_attribute_values(":state", AttributeValue::S(mail.state.as_str().to_owned()))
+            .expression_attribute_values(":at", at)
+            .expression_attribute_values(":new", number(&mail.attempt))
+            .expression_attribute_values(":old", number(&share.mail.attempt))
+            .expression_attribute_values(":action", encode_action(mail.requested.as_ref())?)
+            .expression_attribute_values(":write", text(&write))
+            .expression_attribute_values(":tries", number(&mail.tries))
+            .expression_attribute_values(":shard", AttributeValue::S(mail_shard(share.id)))
+            .expression_attribute_values(":version", number(&share.version)))
+    }
+
+    /// Records that somebody is shown the link, and settles which key seals it, where none has yet. `None`:
+    /// there is no such share.
+    pub async fn copy_link(
+        &self,
+        item: &Item,
+        id: ShareId,
+        current_key: &KeyId,
+        action: &Action,
+    ) -> Result<Option<Share>, AwsError> {
+        let update = self
+            .update(item, id)
+            .update_expression("SET linkCopied = :action, linkKeyId = if_not_exists(linkKeyId, :key)")
+            .condition_expression("attribute_exists(entry)")
+            .expression_attribute_values(":action", encode_action(Some(action))?)
+            .expression_attribute_values(":key", AttributeValue::S(current_key.as_str().to_owned()));
+        match run(update).await? {
+            Update::Done(share) => Ok(Some(share.into_share()?)),
+            Update::Refused(_) => Ok(None),
+        }
     }
 
     /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for

@@ -8,7 +8,7 @@ use chrono::{FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::request::Message;
 use sharelink_domain::share::{Usage, WriteId};
-use sharelink_domain::{Item, Mail, MailState, Share, ShareId, SharedFile, Sharer, Timestamp};
+use sharelink_domain::{Action, Item, Mail, MailState, Share, ShareId, SharedFile, Sharer, Timestamp};
 use thiserror::Error;
 
 use super::{Attributes, SERVICE};
@@ -20,7 +20,7 @@ pub(super) const SHARE_PREFIX: &str = "SHARE#";
 /// An item of the table that is not a share as we write it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a share as the table holds it: {0}")]
-pub struct Unreadable(&'static str);
+pub struct Unreadable(pub(super) &'static str);
 
 impl From<Unreadable> for AwsError {
     fn from(Unreadable(what): Unreadable) -> Self {
@@ -41,7 +41,7 @@ pub(super) struct ShareRecord {
     /// Sorts an item's shares in the index `byCreated`: the creation time, and the id to tell equals apart.
     created: String,
     recipient: String,
-    files: Vec<FileRecord>,
+    files: Vec<SharedFile>,
     /// How many files there are, for a condition to compare.
     file_count: usize,
     downloads_per_open: u64,
@@ -64,6 +64,11 @@ pub(super) struct ShareRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_detail: Option<String>,
     mail_attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_requested: Option<ActionRecord>,
+    /// The write that asked for the email.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_request: Option<String>,
     mail_tries: u32,
     /// Partition and sort key of the index `outbox`, present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,17 +84,13 @@ pub(super) struct ShareRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_opened_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    changed_by: Option<SharerRecord>,
+    changed: Option<ActionRecord>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link_copied: Option<ActionRecord>,
     pub(super) create_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) last_write: Option<String>,
     ttl: i64,
-}
-
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct FileRecord {
-    name: String,
-    size: u64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -101,6 +102,12 @@ pub(super) struct SharerRecord {
     email: Option<String>,
 }
 
+#[derive(Clone, Debug, Deserialize, Serialize)]
+struct ActionRecord {
+    by: SharerRecord,
+    at: i64,
+}
+
 impl ShareRecord {
     pub(super) fn new(share: &Share, create_id: WriteId, retention: TimeDelta) -> Self {
         let id = share.id.to_string();
@@ -110,11 +117,7 @@ impl ShareRecord {
             entry: format!("{SHARE_PREFIX}{id}"),
             created: created_key(share.created_at, share.id),
             recipient: share.recipient.to_string(),
-            files: share
-                .files
-                .iter()
-                .map(|file| FileRecord { name: file.name.to_string(), size: file.size })
-                .collect(),
+            files: share.files.clone(),
             file_count: share.files.len(),
             downloads_per_open: share.downloads_per_open(),
             created_by: SharerRecord::from(&share.created_by),
@@ -130,16 +133,18 @@ impl ShareRecord {
             mail_at: share.mail.at.map(|at| at.timestamp_millis()),
             mail_detail: share.mail.detail.clone(),
             mail_attempt: share.mail.attempt,
+            mail_requested: share.mail.requested.as_ref().map(ActionRecord::from),
+            mail_request: None,
             mail_tries: share.mail.tries,
-            // The first digit of the id spreads the outbox over 16 partitions.
-            mail_shard: pending.then(|| id[..1].to_owned()),
+            mail_shard: pending.then(|| mail_shard(share.id)),
             mail_due: share.mail.due.map(|at| at.timestamp_millis()),
             mail_claim: None,
             opens: share.usage.opens,
             downloads: share.usage.downloads,
             first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
             last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
-            changed_by: share.changed_by.as_ref().map(SharerRecord::from),
+            changed: share.changed.as_ref().map(ActionRecord::from),
+            link_copied: share.link_copied.as_ref().map(ActionRecord::from),
             create_id: create_id.to_string(),
             last_write: None,
             ttl: share.purge_at(retention).timestamp(),
@@ -164,14 +169,7 @@ impl ShareRecord {
             id,
             item: Item::parse(&self.item).map_err(|_| Unreadable("item"))?,
             recipient: self.recipient.parse().map_err(|_| Unreadable("recipient"))?,
-            files: self
-                .files
-                .into_iter()
-                .map(|file| {
-                    let name = file.name.parse().map_err(|_| Unreadable("files"))?;
-                    Ok(SharedFile { name, size: file.size })
-                })
-                .collect::<Result<_, Unreadable>>()?,
+            files: self.files,
             created_by: self.created_by.into(),
             message: self
                 .message
@@ -196,6 +194,7 @@ impl ShareRecord {
                 at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
                 detail: self.mail_detail,
                 attempt: self.mail_attempt,
+                requested: action(self.mail_requested, "mailRequested")?,
                 tries: self.mail_tries,
                 due: self.mail_due.map(|at| time(at, "mailDue")).transpose()?,
             },
@@ -205,23 +204,43 @@ impl ShareRecord {
                 first_at: self.first_opened_at.map(|at| time(at, "firstOpenedAt")).transpose()?,
                 last_at: self.last_opened_at.map(|at| time(at, "lastOpenedAt")).transpose()?,
             },
-            changed_by: self.changed_by.map(Sharer::from),
+            changed: action(self.changed, "changed")?,
+            link_copied: action(self.link_copied, "linkCopied")?,
         })
     }
 }
 
-fn time(millis: i64, what: &'static str) -> Result<Timestamp, Unreadable> {
+fn action(record: Option<ActionRecord>, what: &'static str) -> Result<Option<Action>, Unreadable> {
+    record.map(|record| Ok(Action { by: record.by.into(), at: time(record.at, what)? })).transpose()
+}
+
+/// The first digit of a share's id spreads the outbox over 16 partitions.
+pub(super) fn mail_shard(id: ShareId) -> String {
+    id.to_string()[..1].to_owned()
+}
+
+pub(super) fn time(millis: i64, what: &'static str) -> Result<Timestamp, Unreadable> {
     Timestamp::from_timestamp_millis(millis).ok_or(Unreadable(what))
 }
 
 /// The sort key of the index `byCreated`.
 pub(super) fn created_key(at: Timestamp, id: ShareId) -> String {
-    format!("{}#{id}", at.to_rfc3339_opts(SecondsFormat::Millis, true))
+    format!("{}#{id}", sortable(at))
 }
 
-pub(super) fn encode_sharer(sharer: Option<&Sharer>) -> Result<AttributeValue, AwsError> {
-    serde_dynamo::to_attribute_value(sharer.map(SharerRecord::from))
-        .map_err(|_| Unreadable("changedBy").into())
+/// A time whose text sorts as the time does.
+pub(super) fn sortable(at: Timestamp) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+pub(super) fn encode_action(action: Option<&Action>) -> Result<AttributeValue, AwsError> {
+    serde_dynamo::to_attribute_value(action.map(ActionRecord::from)).map_err(|_| Unreadable("action").into())
+}
+
+impl From<&Action> for ActionRecord {
+    fn from(action: &Action) -> Self {
+        Self { by: SharerRecord::from(&action.by), at: action.at.timestamp_millis() }
+    }
 }
 
 impl From<&Sharer> for SharerRecord {

@@ -1,0 +1,54 @@
+//! The parameters of the path and the query.
+
+use std::fmt::Display;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sharelink_aws::share_table::{CursorError, PAGE_LIMIT, Tab};
+use sharelink_domain::ShareId;
+use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, query_parameter};
+
+/// How many entries a page has where the caller does not say.
+const DEFAULT_LIMIT: usize = 50;
+
+/// An id that no share can have is one that there is no share of.
+pub(crate) fn share_id(request: &Request) -> Result<ShareId, Problem> {
+    path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
+}
+
+pub(crate) fn tab(request: &Request) -> Result<Option<Tab>, Problem> {
+    match query_parameter(request, "status").as_deref() {
+        None => Ok(None),
+        Some("active") => Ok(Some(Tab::Active)),
+        Some("inactive") => Ok(Some(Tab::Inactive)),
+        Some(_) => invalid("status", "must be \"active\" or \"inactive\""),
+    }
+}
+
+pub(crate) fn limit(request: &Request) -> Result<usize, Problem> {
+    let Some(limit) = query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
+    match limit.parse() {
+        Ok(limit) if (1..=PAGE_LIMIT).contains(&limit) => Ok(limit),
+        _ => invalid("limit", format!("must be a whole number from 1 to {PAGE_LIMIT}")),
+    }
+}
+
+/// Where a page begins. The partition is never part of it: that always comes from the path.
+pub(crate) fn cursor<T>(
+    request: &Request,
+    parse: impl Fn(&str) -> Result<T, CursorError>,
+) -> Result<Option<T>, Problem> {
+    let Some(text) = query_parameter(request, "cursor") else { return Ok(None) };
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    let cursor = bytes.and_then(|bytes| parse(std::str::from_utf8(&bytes).ok()?).ok());
+    cursor.map(Some).map_or_else(|| invalid("cursor", "is not a cursor that this list gave"), Ok)
+}
+
+/// A place as a caller gets it, to be given back as the cursor of the next page.
+pub(crate) fn next_cursor(place: &str) -> String {
+    URL_SAFE_NO_PAD.encode(place)
+}
+
+fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {
+    Err(Problem::Invalid(vec![FieldError::parameter(parameter, detail)]))
+}

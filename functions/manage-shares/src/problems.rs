@@ -1,0 +1,26 @@
+//! The pages that problem types lead to.
+
+use lambda_http::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use sharelink_http::{Answer, Problem, ProblemType, Request, path_parameter};
+
+/// What a problem type means, for people.
+pub(crate) fn page(request: &Request) -> Result<Answer, Problem> {
+    let name = path_parameter(request, "problem");
+    let mut all = ProblemType::ALL.iter();
+    let problem = all.find(|problem| problem.name() == name).ok_or(ProblemType::RouteNotFound)?;
+    let (title, help, status) = (problem.title(), problem.help(), problem.status());
+    let mut answer = Answer::new(format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
+         <h1>{title}</h1>\n<p>{help}</p>\n\
+         <p><code>/problems/{name}</code> is answered with the status {status}.</p>\n</html>\n"
+    ));
+    for (header, value) in [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "public, max-age=3600"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
+    ] {
+        answer.headers_mut().insert(header, HeaderValue::from_static(value));
+    }
+    Ok(answer)
+}

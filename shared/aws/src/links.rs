@@ -1,0 +1,41 @@
+//! Making links, for emails and for those who may copy one.
+
+use aws_config::SdkConfig;
+use sharelink_domain::link::{KeyId, Link};
+use sharelink_domain::{Share, Timestamp};
+
+use crate::AwsError;
+use crate::key_rings::{KeyRings, LinkError};
+use crate::parameters::PublicBaseUrl;
+
+/// Makes the links of shares.
+#[derive(Debug)]
+pub struct Links {
+    key_rings: KeyRings,
+    base_url: PublicBaseUrl,
+}
+
+impl Links {
+    /// Links that begin with this address and are sealed with the ring in this secret.
+    #[must_use]
+    pub fn new(config: &SdkConfig, secret: impl Into<String>, base_url: PublicBaseUrl) -> Self {
+        Self { key_rings: KeyRings::new(config, secret), base_url }
+    }
+
+    /// The key that seals the link of a share for which none has been settled yet.
+    pub async fn current_key(&self, now: Timestamp) -> Result<KeyId, AwsError> {
+        Ok(self.key_rings.ring(now).await?.current().clone())
+    }
+
+    /// The link of a share whose key has been settled, the same each time.
+    pub async fn link(&self, share: &Share, now: Timestamp) -> Result<String, AwsError> {
+        let unreadable = |what| AwsError::Unreadable { service: "link", what };
+        let key = share.link_key.as_ref().ok_or_else(|| unreadable("no key has been settled"))?;
+        let token = self.key_rings.seal(key, &Link::of(share), now).await.map_err(|error| match error {
+            LinkError::Aws(error) => error,
+            LinkError::Token(_) => unreadable("its key is not in the ring"),
+        })?;
+        let base_url = self.base_url.get(now).await?;
+        Ok(format!("{base_url}/s/{}", token.expose()))
+    }
+}

@@ -1,0 +1,516 @@
+//! The table of shares against a small model of it, driven together through made-up histories in which several
+//! actors do things at the same time.
+//!
+//! What happened at the same time must have happened in some order: there must be one in which the model gives
+//! every actor the answer that the table gave, and ends as the table did. The model knows nothing of versions
+//! compared on writing, of retries or of indexes; it does one thing after the other.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use futures_util::future::{BoxFuture, join_all};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
+use sharelink_aws::{new_generation, new_write_id};
+use sharelink_domain::link::Link;
+use sharelink_domain::share::{Refusal, ResendError, SeenVersion, StaleVersion, Target};
+use sharelink_domain::{
+    Action, EmailAddress, Expiry, Generation, Item, Mail, MailState, Share, ShareId, Sharer,
+};
+use tokio::runtime::Runtime;
+
+use crate::share_table::{RETENTION, dynoxide, new_item, share};
+use crate::support::{Aws, Stack, rfc3339};
+
+type Time = DateTime<Utc>;
+
+const RECIPIENTS: [&str; 2] = ["ann@example.com", "bob@example.com"];
+const ACTORS: [&str; 2] = ["tess", "tom"];
+
+/// What an actor does.
+#[derive(Clone, Debug)]
+enum Deed {
+    Create {
+        life: TimeDelta,
+    },
+    /// Having seen the version that the share had before anybody acted, or one before that, or not minding.
+    Change {
+        life: TimeDelta,
+        behind: Option<u64>,
+    },
+    Revoke,
+    Resend,
+    /// The email that is pending is sent.
+    Send,
+    /// A recipient follows the link that was given out this many links ago.
+    Open {
+        ago: usize,
+    },
+    /// What TTL does in its own time.
+    Purge,
+}
+
+/// Who does what to whose share.
+#[derive(Clone, Debug)]
+struct Step {
+    recipient: usize,
+    actor: usize,
+    deed: Deed,
+}
+
+/// What an actor is told.
+#[derive(Clone, Debug, PartialEq)]
+enum Told {
+    Created,
+    /// The share that there is, by its generation.
+    Exists(Generation),
+    /// The share's version afterwards.
+    Version(u64),
+    Stale,
+    Missing,
+    Queued(u32),
+    TooSoon,
+    Inactive,
+    Sent,
+    Nothing,
+    Given,
+    Gone,
+    Unknown,
+    Purged,
+}
+
+/// A share, as the model knows it.
+#[derive(Clone, Debug, PartialEq)]
+struct ModelShare {
+    generation: Generation,
+    created_at: Time,
+    expires_at: Time,
+    revoked_at: Option<Time>,
+    version: u64,
+    changed_by: Option<usize>,
+    mails: u32,
+    mail_asked_at: Time,
+    mail_pending: bool,
+    opens: u64,
+}
+
+impl ModelShare {
+    fn is_active(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+
+    fn may_be_purged(&self, now: Time) -> bool {
+        let end = self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at));
+        (end.max(self.created_at) + RETENTION).timestamp() <= now.timestamp()
+    }
+}
+
+/// What a deed needs to be done: it is fixed before anybody acts.
+#[derive(Clone, Debug)]
+struct Prepared {
+    recipient: usize,
+    actor: usize,
+    deed: Deed,
+    expires_at: Time,
+    seen: SeenVersion,
+    generation: Generation,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Model(BTreeMap<usize, ModelShare>);
+
+impl Model {
+    fn apply(&mut self, step: &Prepared, now: Time) -> Told {
+        let &Prepared { recipient, actor, expires_at, seen, generation, .. } = step;
+        if let Deed::Create { .. } = step.deed {
+            if let Some(share) = self.0.get(&recipient) {
+                return Told::Exists(share.generation);
+            }
+            let share = ModelShare {
+                generation,
+                created_at: now,
+                expires_at,
+                revoked_at: None,
+                version: 1,
+                changed_by: None,
+                mails: 1,
+                mail_asked_at: now,
+                mail_pending: true,
+                opens: 0,
+            };
+            self.0.insert(recipient, share);
+            return Told::Created;
+        }
+        let Some(share) = self.0.get_mut(&recipient) else {
+            return match step.deed {
+                Deed::Send | Deed::Purge => Told::Nothing,
+                Deed::Open { .. } => Told::Unknown,
+                _ => Told::Missing,
+            };
+        };
+        match step.deed {
+            Deed::Create { .. } => unreachable!(),
+            Deed::Change { .. } => {
+                let repeated = seen == SeenVersion::This(share.version - 1)
+                    && share.expires_at == expires_at
+                    && share.revoked_at.is_none()
+                    && share.changed_by == Some(actor);
+                if seen == SeenVersion::Any || seen == SeenVersion::This(share.version) {
+                    share.expires_at = expires_at;
+                    if expires_at > now {
+                        share.revoked_at = None;
+                    }
+                    share.version += 1;
+                    share.changed_by = Some(actor);
+                } else if !repeated {
+                    return Told::Stale;
+                }
+                Told::Version(share.version)
+            }
+            Deed::Revoke => {
+                if share.revoked_at.is_none() {
+                    share.revoked_at = Some(now);
+                    share.version += 1;
+                    share.changed_by = Some(actor);
+                }
+                Told::Version(share.version)
+            }
+            Deed::Resend => {
+                let wait = TimeDelta::minutes(5 * 2_i64.pow(share.mails - 1)).min(TimeDelta::days(1));
+                if !share.is_active(now) {
+                    Told::Inactive
+                } else if share.mail_pending || now < share.mail_asked_at + wait {
+                    Told::TooSoon
+                } else {
+                    share.mails += 1;
+                    share.mail_asked_at = now;
+                    share.mail_pending = true;
+                    Told::Queued(share.mails)
+                }
+            }
+            Deed::Send if share.mail_pending => {
+                share.mail_pending = false;
+                Told::Sent
+            }
+            Deed::Open { .. } if share.generation != generation => Told::Unknown,
+            // A signed URL lives a second at least.
+            Deed::Open { .. } if !share.is_active(now) || share.expires_at - now < TimeDelta::seconds(1) => {
+                Told::Gone
+            }
+            Deed::Open { .. } => {
+                share.opens += 1;
+                Told::Given
+            }
+            Deed::Purge if share.may_be_purged(now) => {
+                self.0.remove(&recipient);
+                Told::Purged
+            }
+            Deed::Send | Deed::Purge => Told::Nothing,
+        }
+    }
+}
+
+/// What happens next: time passes, and then these act at once.
+#[derive(Clone, Debug)]
+struct Moment {
+    later: TimeDelta,
+    steps: Vec<Step>,
+}
+
+/// Histories. What is possible does not depend on what was before: everything may be tried at any time.
+struct Histories;
+
+impl ReferenceStateMachine for Histories {
+    type State = ();
+    type Transition = Moment;
+
+    fn init_state() -> BoxedStrategy<()> {
+        Just(()).boxed()
+    }
+
+    fn transitions((): &()) -> BoxedStrategy<Moment> {
+        let life = prop::sample::select(vec![
+            TimeDelta::hours(-3),
+            TimeDelta::zero(),
+            TimeDelta::milliseconds(500),
+            TimeDelta::minutes(10),
+            TimeDelta::days(2),
+            TimeDelta::days(60),
+        ]);
+        let behind = prop::sample::select(vec![Some(0), Some(0), Some(1), None]);
+        let deed = prop_oneof![
+            3 => life.clone().prop_map(|life| Deed::Create { life }),
+            4 => (life, behind).prop_map(|(life, behind)| Deed::Change { life, behind }),
+            2 => Just(Deed::Revoke),
+            2 => Just(Deed::Resend),
+            2 => Just(Deed::Send),
+            3 => prop::sample::select(vec![0_usize, 0, 0, 1, 2]).prop_map(|ago| Deed::Open { ago }),
+            1 => Just(Deed::Purge),
+        ];
+        // Mostly the same share, so that they meet.
+        let recipient = prop::sample::select(vec![0_usize, 0, 0, 1]);
+        let step = (recipient, 0..ACTORS.len(), deed);
+        let step = step.prop_map(|(recipient, actor, deed)| Step { recipient, actor, deed });
+        let later = prop::sample::select(vec![
+            TimeDelta::zero(),
+            TimeDelta::zero(),
+            TimeDelta::milliseconds(1),
+            TimeDelta::minutes(3),
+            TimeDelta::minutes(11),
+            TimeDelta::days(1),
+            TimeDelta::days(31),
+        ]);
+        (later, prop::collection::vec(step, 1..5)).prop_map(|(later, steps)| Moment { later, steps }).boxed()
+    }
+
+    fn apply((): (), _: &Moment) {}
+}
+
+/// Where the table is, in a runtime that outlives the cases.
+struct World {
+    runtime: Runtime,
+    table: ShareTable,
+    client: Client,
+    name: String,
+}
+
+static WORLD: LazyLock<World> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (table, client, name) = runtime.block_on(async {
+        let stack = Stack::get().await;
+        let name = stack.info.table_name.clone();
+        let config = dynoxide(Aws::of(&stack).config(), &name).await;
+        (ShareTable::new(&config, &name), Client::new(&config), name)
+    });
+    World { runtime, table, client, name }
+});
+
+/// A history under way: an item in the table, and what the model thinks of it.
+struct History {
+    item: Item,
+    now: Time,
+    model: Model,
+    /// Every link that was made for a recipient, whether or not its share was created.
+    links: BTreeMap<usize, Vec<Generation>>,
+}
+
+impl History {
+    fn id(&self, recipient: usize) -> ShareId {
+        let address: EmailAddress = RECIPIENTS[recipient].parse().unwrap();
+        ShareId::new(&self.item, &address)
+    }
+
+    fn prepare(&mut self, step: Step) -> Prepared {
+        let Step { recipient, actor, deed } = step;
+        let midnight = self.now.date_naive().and_time(NaiveTime::MIN).and_utc();
+        let expires_at = match deed {
+            Deed::Create { life } | Deed::Change { life, .. } => (self.now + life).max(midnight),
+            _ => self.now,
+        };
+        let version = self.model.0.get(&recipient).map_or(1, |share| share.version);
+        let seen = match deed {
+            Deed::Change { behind: Some(behind), .. } => SeenVersion::This(version.saturating_sub(behind)),
+            _ => SeenVersion::Any,
+        };
+        let fresh = new_generation().unwrap();
+        let links = self.links.entry(recipient).or_default();
+        let generation = match deed {
+            Deed::Open { ago } => links.iter().rev().nth(ago).copied().unwrap_or(fresh),
+            _ => fresh,
+        };
+        if let Deed::Create { .. } = deed {
+            links.push(generation);
+        }
+        Prepared { recipient, actor, deed, expires_at, seen, generation }
+    }
+
+    /// Does it, and says what the actor is told.
+    fn act(&self, step: &Prepared) -> BoxFuture<'_, Told> {
+        let World { table, .. } = &*WORLD;
+        let (item, id, now) = (&self.item, self.id(step.recipient), self.now);
+        let sharer = Sharer { sub: ACTORS[step.actor].into(), name: None, email: None };
+        let action = Action { by: sharer, at: now };
+        let Prepared { recipient, expires_at, seen, generation, .. } = *step;
+        let write = new_write_id().unwrap();
+        match step.deed {
+            Deed::Create { .. } => Box::pin(async move {
+                let mut share = share(item, RECIPIENTS[recipient], 1, TimeDelta::days(1), now);
+                share.expires_at = expires_at;
+                share.generation = generation;
+                share.mail = Mail::queued(now);
+                match table.create(&share, RETENTION, write).await.unwrap() {
+                    Creation::Created => Told::Created,
+                    Creation::Exists(existing) => Told::Exists(existing.generation),
+                }
+            }),
+            Deed::Change { .. } => Box::pin(async move {
+                let expiry = Expiry::parse(&rfc3339(expires_at), now).unwrap();
+                let change = |share: &Share| share.with_expiration(expiry, &action, seen);
+                match table.change(item, id, RETENTION, write, change).await.unwrap() {
+                    None => Told::Missing,
+                    Some(Ok(share)) => Told::Version(share.version),
+                    Some(Err(StaleVersion)) => Told::Stale,
+                }
+            }),
+            Deed::Revoke => Box::pin(async move {
+                let revoke = |share: &Share| Ok::<_, StaleVersion>(share.revoked(&action));
+                let revoked = table.change(item, id, RETENTION, write, revoke).await.unwrap();
+                revoked.map_or(Told::Missing, |share| Told::Version(share.unwrap().version))
+            }),
+            Deed::Resend => Box::pin(async move {
+                let resend = |share: &Share| share.resent(&action).map(Some);
+                match table.resend(item, id, write, resend).await.unwrap() {
+                    None => Told::Missing,
+                    Some(Ok(share)) => Told::Queued(share.mail.attempt),
+                    Some(Err(ResendError::TooSoon { .. })) => Told::TooSoon,
+                    Some(Err(ResendError::Inactive)) => Told::Inactive,
+                }
+            }),
+            Deed::Send => Box::pin(async move {
+                let key = "k1".parse().unwrap();
+                match table.claim_mail(item, id, Some(&key), write, now).await.unwrap() {
+                    None => Told::Nothing,
+                    Some(share) => {
+                        table.record_mail(&share, write, &MailOutcome::Sent, now).await.unwrap();
+                        Told::Sent
+                    }
+                }
+            }),
+            Deed::Open { .. } => Box::pin(async move {
+                let link = Link { item: item.clone(), share: id, generation };
+                match table.redeem(&link, Target::Link, write, now).await.unwrap() {
+                    None => Told::Unknown,
+                    Some(share) => match share.redeem(generation, Target::Link, now) {
+                        Ok(_) => Told::Given,
+                        Err(Refusal::Gone) => Told::Gone,
+                        Err(Refusal::Unknown) => Told::Unknown,
+                    },
+                }
+            }),
+            Deed::Purge => Box::pin(async move {
+                let delete = WORLD.client.delete_item().table_name(&WORLD.name);
+                let deleted = delete
+                    .key("item", AttributeValue::S(item.to_string()))
+                    .key("entry", AttributeValue::S(format!("SHARE#{id}")))
+                    .condition_expression("#ttl <= :now")
+                    .expression_attribute_names("#ttl", "ttl")
+                    .expression_attribute_values(":now", AttributeValue::N(now.timestamp().to_string()))
+                    .send()
+                    .await;
+                if deleted.is_ok() { Told::Purged } else { Told::Nothing }
+            }),
+        }
+    }
+
+    /// The share that the table holds, as far as the model knows shares.
+    async fn stored(&self, recipient: usize) -> Option<ModelShare> {
+        let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
+        assert_eq!(share.mail.due.is_some(), share.mail.state == MailState::Queued);
+        assert_eq!(share.usage.opens, share.usage.downloads, "it has one file");
+        let actor = |action: &Action| ACTORS.iter().position(|actor| *actor == action.by.sub).unwrap();
+        Some(ModelShare {
+            generation: share.generation,
+            created_at: share.created_at,
+            expires_at: share.expires_at,
+            revoked_at: share.revoked_at,
+            version: share.version,
+            changed_by: share.changed.as_ref().map(actor),
+            mails: share.mail.attempt,
+            mail_asked_at: share.mail.requested.as_ref().map_or(share.created_at, |action| action.at),
+            mail_pending: share.mail.due.is_some(),
+            opens: share.usage.opens,
+        })
+    }
+
+    /// A tab, by pages of one share.
+    async fn tab(&self, tab: Tab) -> Vec<ShareId> {
+        let (mut ids, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = WORLD.table.list(&self.item, Some(tab), 1, cursor.as_ref(), self.now).await.unwrap();
+            ids.extend(page.shares.iter().map(|share| share.id));
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return ids,
+            }
+        }
+    }
+
+    async fn live(&mut self, moment: Moment) {
+        self.now += moment.later;
+        let steps: Vec<Prepared> = moment.steps.into_iter().map(|step| self.prepare(step)).collect();
+        let told = join_all(steps.iter().map(|step| self.act(step))).await;
+        let mut stored = Model::default();
+        for recipient in 0..RECIPIENTS.len() {
+            if let Some(share) = self.stored(recipient).await {
+                stored.0.insert(recipient, share);
+            }
+        }
+        let explained = orders(steps.len()).into_iter().find_map(|order| {
+            let mut model = self.model.clone();
+            let same = order.iter().all(|i| model.apply(&steps[*i], self.now) == told[*i]);
+            (same && model.0 == stored.0).then_some(model)
+        });
+        let told: Vec<_> = steps.iter().zip(&told).collect();
+        let (before, now) = (&self.model, self.now);
+        self.model = explained.unwrap_or_else(|| {
+            panic!("at {now}, no order explains {told:#?}\nfrom {before:#?}\nto {stored:#?}")
+        });
+
+        let mut newest_first: Vec<_> = self.model.0.iter().collect();
+        newest_first.sort_by_key(|(recipient, share)| (share.created_at, self.id(**recipient).to_bytes()));
+        newest_first.reverse();
+        for (tab, active) in [(Tab::Active, true), (Tab::Inactive, false)] {
+            let of_tab = newest_first.iter().filter(|(_, share)| share.is_active(self.now) == active);
+            let expected: Vec<ShareId> = of_tab.map(|(recipient, _)| self.id(**recipient)).collect();
+            assert_eq!(self.tab(tab).await, expected, "{tab:?}");
+        }
+    }
+}
+
+/// Every order of so many things.
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    let mut orders = vec![vec![]];
+    for next in 0..count {
+        let insert = |order: Vec<usize>| {
+            (0..=order.len()).map(move |place| {
+                let mut order = order.clone();
+                order.insert(place, next);
+                order
+            })
+        };
+        orders = orders.into_iter().flat_map(insert).collect();
+    }
+    orders
+}
+
+struct TableIsTheModel;
+
+impl StateMachineTest for TableIsTheModel {
+    type SystemUnderTest = History;
+    type Reference = Histories;
+
+    fn init_test((): &()) -> History {
+        History {
+            item: new_item(),
+            now: "2030-01-01T12:00:00Z".parse().unwrap(),
+            model: Model::default(),
+            links: BTreeMap::new(),
+        }
+    }
+
+    fn apply(mut history: History, (): &(), moment: Moment) -> History {
+        WORLD.runtime.block_on(history.live(moment));
+        history
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(Config { cases: 48, failure_persistence: None, max_shrink_iters: 500, ..Config::default() })]
+    #[test]
+    fn the_table_does_what_the_model_does(sequential 1..25 => TableIsTheModel);
+}
