@@ -24,7 +24,7 @@ use sharelink_domain::{
 };
 use tokio::runtime::Runtime;
 
-use crate::share_table::{RETENTION, dynoxide, new_item, share};
+use crate::share_table::{RETENTION, new_item, share};
 use crate::support::{Aws, Stack, rfc3339};
 
 type Time = DateTime<Utc>;
@@ -284,7 +284,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let (table, client, name) = runtime.block_on(async {
         let stack = Stack::get().await;
         let name = stack.info.table_name.clone();
-        let config = dynoxide(Aws::of(&stack).config(), &name).await;
+        let config = Aws::of(&stack).dynoxide().await;
         (ShareTable::new(&config, &name), Client::new(&config), name)
     });
     World { runtime, table, client, name }
@@ -509,8 +509,14 @@ impl StateMachineTest for TableIsTheModel {
     }
 }
 
+/// `PROPTEST_CASES` says how many histories; 48 take a quarter of a minute.
+fn config() -> Config {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
+    Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() }
+}
+
 prop_state_machine! {
-    #![proptest_config(Config { cases: 48, failure_persistence: None, max_shrink_iters: 500, ..Config::default() })]
+    #![proptest_config(config())]
     #[test]
     fn the_table_does_what_the_model_does(sequential 1..25 => TableIsTheModel);
 }

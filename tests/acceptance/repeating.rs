@@ -84,7 +84,7 @@ async fn a_key_that_is_none_is_pointed_at_and_what_was_refused_may_be_corrected_
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let good = json!({"recipients": [address("ann")], "expiresAt": next_week()});
-    for bad in ["a b", &"x".repeat(256), ""] {
+    for bad in ["a b", "é", &"x".repeat(256), ""] {
         let answer = item.post_under(bad, &good).await;
         assert_eq!((answer.status, answer.places()), (422, vec!["Idempotency-Key".to_owned()]), "{bad}");
     }

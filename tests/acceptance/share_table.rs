@@ -2,12 +2,8 @@
 //! process, whose table is made like the deployed one.
 
 use std::convert::Infallible;
-use std::net::TcpListener;
 use std::num::NonZeroUsize;
 
-use aws_config::SdkConfig;
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{GlobalSecondaryIndex, LocalSecondaryIndex};
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 use proptest::prelude::*;
@@ -28,48 +24,8 @@ pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
 async fn tables(stack: &Stack) -> [ShareTable; 2] {
     let emulator = Aws::of(stack);
     let name = &stack.info.table_name;
-    let dynoxide = dynoxide(emulator.config(), name).await;
+    let dynoxide = emulator.dynoxide().await;
     [ShareTable::new(emulator.config(), name), ShareTable::new(&dynoxide, name)]
-}
-
-/// A dynoxide of its own, with a table like the deployed one.
-pub(crate) async fn dynoxide(deployed: &SdkConfig, name: &str) -> SdkConfig {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.set_nonblocking(true).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-    tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-    let config = deployed.to_builder().endpoint_url(endpoint).build();
-
-    let table = Client::new(deployed).describe_table().table_name(name).send().await.unwrap().table.unwrap();
-    let local = table.local_secondary_indexes().iter().map(|index| {
-        LocalSecondaryIndex::builder()
-            .set_index_name(index.index_name.clone())
-            .set_key_schema(index.key_schema.clone())
-            .set_projection(index.projection.clone())
-            .build()
-            .unwrap()
-    });
-    let global = table.global_secondary_indexes().iter().map(|index| {
-        GlobalSecondaryIndex::builder()
-            .set_index_name(index.index_name.clone())
-            .set_key_schema(index.key_schema.clone())
-            .set_projection(index.projection.clone())
-            .build()
-            .unwrap()
-    });
-    Client::new(&config)
-        .create_table()
-        .table_name(name)
-        .set_attribute_definitions(table.attribute_definitions.clone())
-        .set_key_schema(table.key_schema.clone())
-        .set_local_secondary_indexes(Some(local.collect()))
-        .set_global_secondary_indexes(Some(global.collect()))
-        .billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest)
-        .send()
-        .await
-        .unwrap();
-    config
 }
 
 pub(crate) fn new_item() -> Item {

@@ -1,4 +1,4 @@
-//! The local stack: `cargo local up`, `demo`, `token` and `clock`.
+//! The local stack: `cargo local up`, `demo`, `fuzz`, `token` and `clock`.
 //!
 //! Starts an AWS emulator, deploys the real template to it with SAM, and mends what the emulator leaves
 //! undone. No Docker; everything that listens binds 127.0.0.1.
@@ -11,6 +11,7 @@ mod demo;
 mod deployment;
 mod emulator;
 mod files;
+mod fuzz;
 mod issuer;
 mod mailbox;
 mod output;
@@ -36,6 +37,8 @@ enum Command {
     Up(up::Options),
     /// Plays the whole journey, on the running stack or on one that it starts and stops
     Demo(up::Options),
+    /// Holds the API to its document, with made-up requests, on the running stack or on one that it starts
+    Fuzz(fuzz::FuzzOptions),
     /// Prints a token for the running stack
     Token(issuer::Claims),
     /// Installs sam and cargo-lambda under target/, and prints the directory that has them
@@ -52,6 +55,7 @@ async fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Up(options) => up::run(&options).await,
         Command::Demo(options) => demo::run(&options).await,
+        Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_directory().await,
         Command::Clock { change } => clock::run(change.as_deref()),

@@ -23,6 +23,9 @@ pub(crate) const EMULATOR: Environment = Environment { name: "emulator" };
 /// The SAM CLI, cargo-lambda, and boto3, which comes with SAM.
 pub(crate) const DEPLOY: Environment = Environment { name: "deploy" };
 
+/// What fuzzes the API.
+pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
+
 impl Environment {
     fn directory(&self) -> PathBuf {
         made("python").join(self.name)

@@ -1,9 +1,11 @@
 //! What the platform and an operator see of AWS.
 
 use std::collections::HashMap;
+use std::net::TcpListener;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, GlobalSecondaryIndex, LocalSecondaryIndex};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
 use serde_json::{Value, json};
@@ -36,6 +38,48 @@ impl<'a> Aws<'a> {
         &self.config
     }
 
+    /// A DynamoDB of its own, in this process, with a table like the deployed one.
+    pub(crate) async fn dynoxide(&self) -> SdkConfig {
+        let name = &self.stack.info.table_name;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
+        let config = self.config.to_builder().endpoint_url(endpoint).build();
+
+        let table =
+            Client::new(&self.config).describe_table().table_name(name).send().await.unwrap().table.unwrap();
+        let local = table.local_secondary_indexes().iter().map(|index| {
+            LocalSecondaryIndex::builder()
+                .set_index_name(index.index_name.clone())
+                .set_key_schema(index.key_schema.clone())
+                .set_projection(index.projection.clone())
+                .build()
+                .unwrap()
+        });
+        let global = table.global_secondary_indexes().iter().map(|index| {
+            GlobalSecondaryIndex::builder()
+                .set_index_name(index.index_name.clone())
+                .set_key_schema(index.key_schema.clone())
+                .set_projection(index.projection.clone())
+                .build()
+                .unwrap()
+        });
+        Client::new(&config)
+            .create_table()
+            .table_name(name)
+            .set_attribute_definitions(table.attribute_definitions.clone())
+            .set_key_schema(table.key_schema.clone())
+            .set_local_secondary_indexes(Some(local.collect()))
+            .set_global_secondary_indexes(Some(global.collect()))
+            .billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+        config
+    }
+
     pub(crate) async fn upload(&self, key: &str, bytes: &[u8]) {
         let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
         put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
@@ -52,7 +96,7 @@ impl<'a> Aws<'a> {
 
     /// Every row of an item, as the table holds it.
     pub(crate) async fn rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
-        let query = aws_sdk_dynamodb::Client::new(&self.config)
+        let query = Client::new(&self.config)
             .query()
             .table_name(&self.stack.info.table_name)
             .consistent_read(true)

@@ -1,6 +1,7 @@
 //! `infra/openapi.yaml`, which every answer of the API is held to.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::Validator;
 use reqwest::{Method, Url};
@@ -81,8 +82,14 @@ fn route(path: &str) -> Option<&'static str> {
     DOCUMENT["paths"].as_object().unwrap().keys().find(matches).map(String::as_str)
 }
 
-/// A validator of the schema at this place.
-pub(crate) fn validator(pointer: &str) -> Validator {
+/// A validator of the schema at this place, made once.
+pub(crate) fn validator(pointer: &str) -> Arc<Validator> {
+    static MADE: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let mut made = MADE.lock().unwrap();
+    Arc::clone(made.entry(pointer.to_owned()).or_insert_with(|| Arc::new(make_validator(pointer))))
+}
+
+fn make_validator(pointer: &str) -> Validator {
     let mut schema = DOCUMENT.pointer(pointer).unwrap().clone();
     // What it refers to.
     schema["components"] = DOCUMENT["components"].clone();
