@@ -107,12 +107,30 @@ async fn names_outside_the_alphabet_are_refused_on_every_route() {
 }
 
 #[tokio::test]
+async fn a_body_that_would_be_ignored_is_refused() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let id =
+        item.share(&[&address("ann")]).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    for route in ["revoke", "resend", "link"] {
+        let request = || stack.client.post(item.url(&format!("/{id}/{route}"))).bearer_auth(&item.token);
+        let answer = Answer::to(request().json(&json!({"expiresAt": next_week()}))).await;
+        assert_eq!((answer.status, answer.places()), (422, vec!["/expiresAt".to_owned()]), "{route}");
+        assert_eq!(Answer::to(request().body("x")).await.status, 400, "{route}");
+    }
+    assert_eq!(item.share_with_id(&id).await["status"], "active");
+}
+
+#[tokio::test]
 async fn a_wrong_parameter_of_a_list_is_named() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     for (query, parameter) in [
         ("?status=expired", "status"),
         ("?status=", "status"),
+        ("?status=active,inactive", "status"),
+        ("?status=active&status=active", "status"),
+        ("?limit=5,junk", "limit"),
         ("?limit=0", "limit"),
         ("?limit=101", "limit"),
         ("?limit=-1", "limit"),

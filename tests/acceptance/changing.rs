@@ -86,7 +86,9 @@ async fn a_change_says_which_version_it_is_meant_for() {
 
     let missing = item.patch(&id, None, &body).await;
     assert_eq!((missing.status, missing.problem().as_str()), (428, "if-match-missing"));
-    for stale in ["\"2\"", "\"0\"", "W/\"1\"", "1", "\"x\"", "\"99999999999999999999\""] {
+    for stale in
+        ["\"2\"", "\"0\"", "\"01\"", "\"+1\"", "\"1", "W/\"1\"", "1", "", "\"x\"", "\"99999999999999999999\""]
+    {
         let answer = item.patch(&id, Some(stale), &body).await;
         assert_eq!((answer.status, answer.problem().as_str()), (412, "stale-version"), "{stale}");
     }
@@ -117,6 +119,37 @@ async fn a_change_whose_answer_was_lost_may_be_repeated() {
     assert_eq!(first.json(), again.json());
     let other = item.expire_at(&id, 1, "2031-01-01T00:00:00Z").await;
     assert_eq!(other.status, 412);
+}
+
+#[tokio::test]
+async fn a_repeated_change_is_known_where_it_left_the_share_revoked_and_after_midnight() {
+    let (stack, clock) = Stack::with_clock().await;
+    let item = TestItem::new(&stack).await;
+    let id = item.shared_with(&address("ann")).await.id;
+    item.revoke(&id).await;
+    clock.stop_at("2030-06-15T23:59:59Z".parse().unwrap());
+    let past = "2030-06-15T08:00:00Z";
+    let first = item.expire_at(&id, 2, past).await;
+    assert_eq!((first.status, &first.json()["reason"]), (200, &json!("revoked")), "{first:?}");
+    clock.stop_at("2030-06-16T00:00:01Z".parse().unwrap());
+    let again = item.expire_at(&id, 2, past).await;
+    assert_eq!((again.status, again.header("etag")), (200, "\"3\""), "{again:?}");
+    // Not so a new one.
+    assert_eq!(item.expire_at(&id, 3, past).await.status, 422);
+}
+
+#[tokio::test]
+async fn the_day_of_a_change_is_that_of_its_own_offset() {
+    let (stack, clock) = Stack::with_clock().await;
+    let item = TestItem::new(&stack).await;
+    let id = item.shared_with(&address("ann")).await.id;
+    clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
+    // At noon in UTC it is the 16th at +14:00 already, and still the 15th at -11:00.
+    let refused = item.expire_at(&id, 1, "2030-06-15T23:59:59+14:00").await;
+    assert_eq!((refused.status, refused.places()), (422, vec!["/expiresAt".to_owned()]));
+    assert_eq!(item.expire_at(&id, 1, "2030-06-16T00:00:00+14:00").await.json()["reason"], "expired");
+    assert_eq!(item.expire_at(&id, 2, "2030-06-15T02:00:00-11:00").await.json()["status"], "active");
+    assert_eq!(item.expire_at(&id, 3, "2030-06-14T23:00:00-11:00").await.status, 422);
 }
 
 #[tokio::test]

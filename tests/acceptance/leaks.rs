@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::support::{Aws, Stack, TestItem, address, eventually};
+use serde_json::json;
+
+use crate::support::{Answer, Aws, Stack, TestItem, address, eventually, next_week};
 
 #[tokio::test]
 async fn a_link_is_nowhere_but_in_its_email() {
@@ -19,6 +21,15 @@ async fn a_link_is_nowhere_but_in_its_email() {
     stack.download(&format!("{}/files/1", shared.link)).await;
     stack.open(&format!("{}/files/9", shared.link)).await;
     stack.open(&format!("{}x", shared.link)).await;
+    let key =
+        |request: reqwest::RequestBuilder| request.bearer_auth(&item.token).header("Idempotency-Key", "k");
+    let copied = Answer::to(key(stack.client.post(item.url(&format!("/{}/link", shared.id))))).await;
+    assert!(copied.text.contains(&token));
+    Answer::to(key(stack.client.post(item.url(&format!("/{}/resend", shared.id))))).await;
+    let changed = key(stack.client.patch(item.url(&format!("/{}", shared.id)))).header("If-Match", "*");
+    let changed = Answer::to(changed.json(&json!({"expiresAt": next_week()}))).await.text;
+    let again = json!({"recipients": [recipient], "expiresAt": next_week()});
+    let again = Answer::to(key(stack.client.post(item.url(""))).json(&again)).await.text;
     let list = item.get("").await.text;
     let read = item.get(&format!("/{}", shared.id)).await.text;
     let revoked = item.revoke(&shared.id).await.text;
@@ -46,6 +57,8 @@ async fn a_link_is_nowhere_but_in_its_email() {
         ("table", &table),
         ("stream", &stream),
         ("logs", &logs),
+        ("changed share", &changed),
+        ("create", &again),
         ("list", &list),
         ("share", &read),
         ("revoked share", &revoked),

@@ -44,6 +44,12 @@ async fn what_the_sdk_does_again_was_done_once() {
     assert_eq!((changed.status, changed.header("etag")), (200, "\"2\""), "{changed:?}");
     all_lost();
 
+    // Where nothing else would tell it from another one.
+    lost(2, UPDATE, "expiresOffset");
+    let changed = change("*").await;
+    assert_eq!((changed.status, changed.header("etag")), (200, "\"3\""), "{changed:?}");
+    all_lost();
+
     lost(1, UPDATE, "linkCopied");
     let copied = item.call(Method::POST, &format!("/{id}/link")).await;
     assert_eq!((copied.status, &copied.json()["link"]), (200, &json!(link)));
@@ -51,7 +57,7 @@ async fn what_the_sdk_does_again_was_done_once() {
 
     lost(2, UPDATE, "revokedAt = :revoked");
     let revoked = item.revoke(&id).await;
-    assert_eq!((revoked.status, revoked.header("etag")), (200, "\"3\""), "{revoked:?}");
+    assert_eq!((revoked.status, revoked.header("etag")), (200, "\"4\""), "{revoked:?}");
     all_lost();
 
     assert_eq!(Aws::of(&stack).rows(&row).await.len(), 1);
@@ -96,6 +102,29 @@ async fn a_create_that_dynamodb_never_seems_to_answer_is_finished_under_its_key(
         item.mail_to(recipient).await;
         assert_eq!(mails_to(&stack, recipient).await.len(), 1);
     }
+}
+
+#[tokio::test]
+async fn throttling_is_waited_out_and_no_recipient_is_lost() {
+    let (stack, proxy, _clock) = Stack::with_lossy_dynamodb().await;
+    let item = TestItem::new(&stack).await;
+    let recipients: Vec<String> = (0..30).map(|_| address("r")).collect();
+    proxy.throttle(25, &[PUT, &item.name]);
+    let body = json!({"recipients": recipients, "expiresAt": next_week(), "notify": false});
+    let created = item.post(&body).await;
+    assert_eq!((created.status, proxy.left()), (201, 0), "{created:?}");
+    // More of it than the SDK waits out: the others go ahead, and this one is told to try again.
+    let (unlucky, lucky) = (address("unlucky"), address("lucky"));
+    proxy.throttle(4, &[PUT, &unlucky]);
+    let body = json!({"recipients": [unlucky, lucky], "expiresAt": next_week(), "notify": false});
+    let mixed = item.post(&body).await;
+    assert_eq!((mixed.status, proxy.left()), (207, 0), "{mixed:?}");
+    assert_eq!(mixed.json()["results"][0]["problem"]["type"], "/problems/temporarily-unavailable");
+    assert_eq!(mixed.json()["results"][1]["outcome"], "created");
+    proxy.throttle(4, &[PUT, &unlucky]);
+    let alone = item.share(&[&unlucky]).await;
+    assert_eq!((alone.status, alone.problem().as_str()), (503, "temporarily-unavailable"));
+    assert_ne!(alone.header("retry-after"), "");
 }
 
 /// The first answer is lost; the client sends the very same request again.

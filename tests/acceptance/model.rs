@@ -3,9 +3,12 @@
 //!
 //! What happened at the same time must have happened in some order: there must be one in which the model gives
 //! every actor the answer that the table gave, and ends as the table did. The model knows nothing of versions
-//! compared on writing, of retries or of indexes; it does one thing after the other.
+//! compared on writing, of loops or of indexes; it does one thing after the other. Some deeds are done again under
+//! the same id, as an SDK or a client does them that lost the answer.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::mem::discriminant;
 use std::sync::LazyLock;
 
 use aws_sdk_dynamodb::Client;
@@ -18,10 +21,10 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state
 use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
 use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::link::Link;
-use sharelink_domain::share::{Refusal, ResendError, SeenVersion, StaleVersion, Target};
-use sharelink_domain::{
-    Action, EmailAddress, Expiry, Generation, Item, Mail, MailState, Share, ShareId, Sharer,
+use sharelink_domain::share::{
+    Change, ChangeError, Changed, Refusal, ResendError, SeenVersion, Target, WriteId,
 };
+use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, MailState, Share, ShareId, Sharer};
 use tokio::runtime::Runtime;
 
 use crate::share_table::{RETENTION, new_item, share};
@@ -55,23 +58,28 @@ enum Deed {
     Purge,
 }
 
-/// Who does what to whose share.
+/// Who does what to whose share; or who does again what was done, since nobody heard of it.
 #[derive(Clone, Debug)]
 struct Step {
     recipient: usize,
     actor: usize,
     deed: Deed,
+    again: bool,
 }
 
 /// What an actor is told.
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
     Created,
+    /// By this very request, before.
+    Repeated,
     /// The share that there is, by its generation.
     Exists(Generation),
     /// The share's version afterwards.
     Version(u64),
     Stale,
+    /// The date is on a day before today.
+    Refused,
     Missing,
     Queued(u32),
     TooSoon,
@@ -92,11 +100,27 @@ struct ModelShare {
     expires_at: Time,
     revoked_at: Option<Time>,
     version: u64,
-    changed_by: Option<usize>,
+    /// Who made the last change, and which expiry that gave the share, if it was no revocation.
+    last_change: Option<(usize, Option<Time>)>,
     mails: u32,
     mail_asked_at: Time,
     mail_pending: bool,
     opens: u64,
+}
+
+/// What the model alone remembers of a share: which writes it has seen.
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    created: Option<WriteId>,
+    changes: Vec<WriteId>,
+    resent: Option<WriteId>,
+    uses: Vec<WriteId>,
+}
+
+/// As many as a share remembers.
+fn remember(writes: &mut Vec<WriteId>, write: WriteId) {
+    writes.insert(0, write);
+    writes.truncate(4);
 }
 
 impl ModelShare {
@@ -119,34 +143,41 @@ struct Prepared {
     expires_at: Time,
     seen: SeenVersion,
     generation: Generation,
+    write: WriteId,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Model(BTreeMap<usize, ModelShare>);
+struct Model {
+    shares: BTreeMap<usize, ModelShare>,
+    seen: BTreeMap<usize, Seen>,
+}
 
 impl Model {
     fn apply(&mut self, step: &Prepared, now: Time) -> Told {
-        let &Prepared { recipient, actor, expires_at, seen, generation, .. } = step;
+        let &Prepared { recipient, actor, expires_at, seen, generation, write, .. } = step;
+        let writes = self.seen.entry(recipient).or_default();
         if let Deed::Create { .. } = step.deed {
-            if let Some(share) = self.0.get(&recipient) {
-                return Told::Exists(share.generation);
+            if let Some(share) = self.shares.get(&recipient) {
+                let ours = writes.created == Some(write);
+                return if ours { Told::Repeated } else { Told::Exists(share.generation) };
             }
+            *writes = Seen { created: Some(write), ..Seen::default() };
             let share = ModelShare {
                 generation,
                 created_at: now,
                 expires_at,
                 revoked_at: None,
                 version: 1,
-                changed_by: None,
+                last_change: None,
                 mails: 1,
                 mail_asked_at: now,
                 mail_pending: true,
                 opens: 0,
             };
-            self.0.insert(recipient, share);
+            self.shares.insert(recipient, share);
             return Told::Created;
         }
-        let Some(share) = self.0.get_mut(&recipient) else {
+        let Some(share) = self.shares.get_mut(&recipient) else {
             return match step.deed {
                 Deed::Send | Deed::Purge => Told::Nothing,
                 Deed::Open { .. } => Told::Unknown,
@@ -155,18 +186,23 @@ impl Model {
         };
         match step.deed {
             Deed::Create { .. } => unreachable!(),
+            Deed::Change { .. } | Deed::Revoke if writes.changes.contains(&write) => {
+                Told::Version(share.version)
+            }
             Deed::Change { .. } => {
                 let repeated = seen == SeenVersion::This(share.version - 1)
-                    && share.expires_at == expires_at
-                    && share.revoked_at.is_none()
-                    && share.changed_by == Some(actor);
+                    && share.last_change == Some((actor, Some(expires_at)));
                 if seen == SeenVersion::Any || seen == SeenVersion::This(share.version) {
+                    if expires_at.date_naive() < now.date_naive() {
+                        return Told::Refused;
+                    }
                     share.expires_at = expires_at;
                     if expires_at > now {
                         share.revoked_at = None;
                     }
                     share.version += 1;
-                    share.changed_by = Some(actor);
+                    share.last_change = Some((actor, Some(expires_at)));
+                    remember(&mut writes.changes, write);
                 } else if !repeated {
                     return Told::Stale;
                 }
@@ -176,20 +212,23 @@ impl Model {
                 if share.revoked_at.is_none() {
                     share.revoked_at = Some(now);
                     share.version += 1;
-                    share.changed_by = Some(actor);
+                    share.last_change = Some((actor, None));
+                    remember(&mut writes.changes, write);
                 }
                 Told::Version(share.version)
             }
+            Deed::Resend if writes.resent == Some(write) => Told::Queued(share.mails),
             Deed::Resend => {
                 let wait = TimeDelta::minutes(5 * 2_i64.pow(share.mails - 1)).min(TimeDelta::days(1));
                 if !share.is_active(now) {
                     Told::Inactive
-                } else if share.mail_pending || now < share.mail_asked_at + wait {
+                } else if now < share.mail_asked_at + wait {
                     Told::TooSoon
                 } else {
                     share.mails += 1;
                     share.mail_asked_at = now;
                     share.mail_pending = true;
+                    writes.resent = Some(write);
                     Told::Queued(share.mails)
                 }
             }
@@ -203,11 +242,14 @@ impl Model {
                 Told::Gone
             }
             Deed::Open { .. } => {
-                share.opens += 1;
+                if !writes.uses.contains(&write) {
+                    share.opens += 1;
+                    remember(&mut writes.uses, write);
+                }
                 Told::Given
             }
             Deed::Purge if share.may_be_purged(now) => {
-                self.0.remove(&recipient);
+                self.shares.remove(&recipient);
                 Told::Purged
             }
             Deed::Send | Deed::Purge => Told::Nothing,
@@ -254,8 +296,8 @@ impl ReferenceStateMachine for Histories {
         ];
         // Mostly the same share, so that they meet.
         let recipient = prop::sample::select(vec![0_usize, 0, 0, 1]);
-        let step = (recipient, 0..ACTORS.len(), deed);
-        let step = step.prop_map(|(recipient, actor, deed)| Step { recipient, actor, deed });
+        let step = (recipient, 0..ACTORS.len(), deed, prop::bool::weighted(0.2));
+        let step = step.prop_map(|(recipient, actor, deed, again)| Step { recipient, actor, deed, again });
         let later = prop::sample::select(vec![
             TimeDelta::zero(),
             TimeDelta::zero(),
@@ -297,6 +339,8 @@ struct History {
     model: Model,
     /// Every link that was made for a recipient, whether or not its share was created.
     links: BTreeMap<usize, Vec<Generation>>,
+    /// Everything that was done.
+    done: Vec<Prepared>,
 }
 
 impl History {
@@ -306,13 +350,23 @@ impl History {
     }
 
     fn prepare(&mut self, step: Step) -> Prepared {
-        let Step { recipient, actor, deed } = step;
+        let Step { recipient, actor, deed, again } = step;
+        let same = |before: &&Prepared| {
+            before.recipient == recipient && discriminant(&before.deed) == discriminant(&deed)
+        };
+        // Sending and purging are nobody's requests.
+        if again
+            && !matches!(deed, Deed::Send | Deed::Purge)
+            && let Some(before) = self.done.iter().rev().take(8).find(same)
+        {
+            return before.clone();
+        }
         let midnight = self.now.date_naive().and_time(NaiveTime::MIN).and_utc();
         let expires_at = match deed {
             Deed::Create { life } | Deed::Change { life, .. } => (self.now + life).max(midnight),
             _ => self.now,
         };
-        let version = self.model.0.get(&recipient).map_or(1, |share| share.version);
+        let version = self.model.shares.get(&recipient).map_or(1, |share| share.version);
         let seen = match deed {
             Deed::Change { behind: Some(behind), .. } => SeenVersion::This(version.saturating_sub(behind)),
             _ => SeenVersion::Any,
@@ -326,7 +380,8 @@ impl History {
         if let Deed::Create { .. } = deed {
             links.push(generation);
         }
-        Prepared { recipient, actor, deed, expires_at, seen, generation }
+        let write = new_write_id().unwrap();
+        Prepared { recipient, actor, deed, expires_at, seen, generation, write }
     }
 
     /// Does it, and says what the actor is told.
@@ -335,8 +390,7 @@ impl History {
         let (item, id, now) = (&self.item, self.id(step.recipient), self.now);
         let sharer = Sharer { sub: ACTORS[step.actor].into(), name: None, email: None };
         let action = Action { by: sharer, at: now };
-        let Prepared { recipient, expires_at, seen, generation, .. } = *step;
-        let write = new_write_id().unwrap();
+        let Prepared { recipient, expires_at, seen, generation, write, .. } = *step;
         match step.deed {
             Deed::Create { .. } => Box::pin(async move {
                 let mut share = share(item, RECIPIENTS[recipient], 1, TimeDelta::days(1), now);
@@ -345,20 +399,22 @@ impl History {
                 share.mail = Mail::queued(now);
                 match table.create(&share, RETENTION, write).await.unwrap() {
                     Creation::Created => Told::Created,
+                    Creation::Repeated => Told::Repeated,
                     Creation::Exists(existing) => Told::Exists(existing.generation),
                 }
             }),
             Deed::Change { .. } => Box::pin(async move {
-                let expiry = Expiry::parse(&rfc3339(expires_at), now).unwrap();
+                let expiry = rfc3339(expires_at).parse().unwrap();
                 let change = |share: &Share| share.with_expiration(expiry, &action, seen);
                 match table.change(item, id, RETENTION, write, change).await.unwrap() {
                     None => Told::Missing,
                     Some(Ok(share)) => Told::Version(share.version),
-                    Some(Err(StaleVersion)) => Told::Stale,
+                    Some(Err(ChangeError::Stale)) => Told::Stale,
+                    Some(Err(ChangeError::Expiry(_))) => Told::Refused,
                 }
             }),
             Deed::Revoke => Box::pin(async move {
-                let revoke = |share: &Share| Ok::<_, StaleVersion>(share.revoked(&action));
+                let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&action));
                 let revoked = table.change(item, id, RETENTION, write, revoke).await.unwrap();
                 revoked.map_or(Told::Missing, |share| Told::Version(share.unwrap().version))
             }),
@@ -412,14 +468,17 @@ impl History {
         let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
         assert_eq!(share.mail.due.is_some(), share.mail.state == MailState::Queued);
         assert_eq!(share.usage.opens, share.usage.downloads, "it has one file");
-        let actor = |action: &Action| ACTORS.iter().position(|actor| *actor == action.by.sub).unwrap();
+        let change = |change: &Change| {
+            let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
+            (actor, (change.of == Changed::Expiration).then_some(share.expires_at))
+        };
         Some(ModelShare {
             generation: share.generation,
             created_at: share.created_at,
             expires_at: share.expires_at,
             revoked_at: share.revoked_at,
             version: share.version,
-            changed_by: share.changed.as_ref().map(actor),
+            last_change: share.changed.as_ref().map(change),
             mails: share.mail.attempt,
             mail_asked_at: share.mail.requested.as_ref().map_or(share.created_at, |action| action.at),
             mail_pending: share.mail.due.is_some(),
@@ -444,16 +503,17 @@ impl History {
         self.now += moment.later;
         let steps: Vec<Prepared> = moment.steps.into_iter().map(|step| self.prepare(step)).collect();
         let told = join_all(steps.iter().map(|step| self.act(step))).await;
-        let mut stored = Model::default();
+        self.done.extend(steps.iter().cloned());
+        let mut stored = BTreeMap::new();
         for recipient in 0..RECIPIENTS.len() {
             if let Some(share) = self.stored(recipient).await {
-                stored.0.insert(recipient, share);
+                stored.insert(recipient, share);
             }
         }
         let explained = orders(steps.len()).into_iter().find_map(|order| {
             let mut model = self.model.clone();
             let same = order.iter().all(|i| model.apply(&steps[*i], self.now) == told[*i]);
-            (same && model.0 == stored.0).then_some(model)
+            (same && model.shares == stored).then_some(model)
         });
         let told: Vec<_> = steps.iter().zip(&told).collect();
         let (before, now) = (&self.model, self.now);
@@ -461,7 +521,7 @@ impl History {
             panic!("at {now}, no order explains {told:#?}\nfrom {before:#?}\nto {stored:#?}")
         });
 
-        let mut newest_first: Vec<_> = self.model.0.iter().collect();
+        let mut newest_first: Vec<_> = self.model.shares.iter().collect();
         newest_first.sort_by_key(|(recipient, share)| (share.created_at, self.id(**recipient).to_bytes()));
         newest_first.reverse();
         for (tab, active) in [(Tab::Active, true), (Tab::Inactive, false)] {
@@ -500,6 +560,7 @@ impl StateMachineTest for TableIsTheModel {
             now: "2030-01-01T12:00:00Z".parse().unwrap(),
             model: Model::default(),
             links: BTreeMap::new(),
+            done: Vec::new(),
         }
     }
 

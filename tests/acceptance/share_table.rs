@@ -11,9 +11,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
 use sharelink_aws::{new_generation, new_write_id};
+use sharelink_domain::expiry::TypedExpiry;
 use sharelink_domain::link::Link;
 use sharelink_domain::request::ShareRequest;
-use sharelink_domain::share::{SeenVersion, StaleVersion, Target, WriteId};
+use sharelink_domain::share::{ChangeError, SeenVersion, Target, WriteId};
 use sharelink_domain::{Action, Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
 
 use crate::support::{Aws, Stack, address, rfc3339, unique};
@@ -101,7 +102,7 @@ async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
         let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
         let write = new_write_id().unwrap();
         assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
-        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
+        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Repeated));
         let another = table.create(&share, RETENTION, new_write_id().unwrap()).await;
         assert_eq!(another, Ok(Creation::Exists(Box::new(share))));
     }
@@ -130,13 +131,32 @@ async fn racing_revocations_leave_one_revocation() {
 }
 
 #[tokio::test]
+async fn a_change_whose_answer_was_lost_is_made_once_whatever_came_after_it() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let write = new_write_id().unwrap();
+        assert_eq!(revoke(&table, &share, write).await.unwrap().version, 2);
+        let expiry: TypedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
+        let reactivate = |share: &Share| share.with_expiration(expiry, &action(), SeenVersion::Any);
+        let reactivated =
+            table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), reactivate).await;
+        assert_eq!(reactivated.unwrap().unwrap().unwrap().version, 3);
+        // The SDK sends the revocation again: it was made, and undone since.
+        let again = revoke(&table, &share, write).await.unwrap();
+        assert_eq!((again.version, again.revoked_at), (3, None));
+    }
+}
+
+#[tokio::test]
 async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         for _ in 0..50 {
             let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
             table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-            let expiry = Expiry::parse(&rfc3339(now() + TimeDelta::days(5)), now()).unwrap();
+            let expiry: TypedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
             let change = |share: &Share| share.with_expiration(expiry, &action(), SeenVersion::This(1));
             let change = table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), change);
             let (changed, revoked) = join(change, revoke(&table, &share, new_write_id().unwrap())).await;
@@ -147,7 +167,10 @@ async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
                 // Changed, then revoked.
                 Ok(_) => assert_eq!((stored.expires_at, stored.version), (expiry.at(), 3)),
                 // Revoked; the change had been decided on another version.
-                Err(StaleVersion) => assert_eq!((stored.expires_at, stored.version), (share.expires_at, 2)),
+                Err(error) => {
+                    assert_eq!(error, ChangeError::Stale);
+                    assert_eq!((stored.expires_at, stored.version), (share.expires_at, 2));
+                }
             }
         }
     }
@@ -165,6 +188,12 @@ async fn a_use_is_counted_once_even_when_its_answer_was_lost() {
             assert!(used.redeem(link.generation, Target::Link, now()).is_ok());
             assert_eq!((used.usage.opens, used.usage.downloads), (1, 1));
         }
+        // Not even when others came in between.
+        for _ in 0..3 {
+            table.redeem(&link, Target::Link, new_write_id().unwrap(), now()).await.unwrap();
+        }
+        let used = table.redeem(&link, Target::Link, write, now()).await.unwrap().unwrap();
+        assert_eq!((used.usage.opens, used.usage.downloads), (4, 4));
     }
 }
 

@@ -2,13 +2,14 @@
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
+use serde::{Deserialize, Serialize};
 use sharelink_aws::files::{FileStore, Listing};
 use sharelink_aws::share_table::{Creation, FirstRequest, ShareTable};
 use sharelink_aws::{AwsError, new_generation, new_write_id};
 use sharelink_domain::idempotency::RepeatableRequest;
 use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
 use sharelink_domain::share::WriteId;
-use sharelink_domain::{FileName, Item, Share, SharedFile, Timestamp};
+use sharelink_domain::{FileName, Item, Share, SharedFile, Sharer, Status, Timestamp};
 use sharelink_http::{
     Answer, Authorization, FieldError, Problem, Request, item, json_body, repeatable_request,
 };
@@ -28,6 +29,13 @@ pub(crate) struct CreateShares {
     pub(crate) table: ShareTable,
 }
 
+/// What a request and its repetitions have in common, beside its body.
+#[derive(Deserialize, Serialize)]
+struct Settled {
+    listing: Listing,
+    sharer: Sharer,
+}
+
 impl CreateShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
         let now = self.clock.now();
@@ -35,10 +43,10 @@ impl CreateShares {
         let sharer = self.authorization.sharer(&request, &item.module)?;
         let body = json_body::<OrderBody>(&request)?;
         let repeatable = repeatable_request(&request, &sharer, &body)?;
-        let first = self.first_request(repeatable.as_ref(), &item, &body, now).await?;
-        let FirstRequest { received, settled: Listing { files, left_out } } = first;
+        let first = self.first_request(repeatable.as_ref(), &item, sharer, &body, now).await?;
+        let FirstRequest { received, settled: Settled { listing, sharer } } = first;
         let Order { recipients, expiry, message, notify, .. } = body.read(received)?;
-        let request = ShareRequest { item, files, sharer, message, expiry, notify };
+        let request = ShareRequest { item, files: listing.files, sharer, message, expiry, notify };
         let write = repeatable.map(|repeatable| repeatable.write_id(received));
         let outcomes = self.create(&request, &recipients, write, received).await;
         for outcome in &outcomes {
@@ -46,30 +54,36 @@ impl CreateShares {
                 tracing::error!(%error, "a share could not be created");
             }
         }
-        let expired = expiry.already_past().then_some(ALREADY_EXPIRED);
-        let warnings: Vec<_> = expired.into_iter().chain(left_out.then_some(FILES_LEFT_OUT)).collect();
+        let dead =
+            |outcome: &Outcome| matches!(outcome, Outcome::Created(s) if s.status(now) != Status::Active);
+        let expired = expiry.already_past() || outcomes.iter().any(dead);
+        let expired = expired.then_some(ALREADY_EXPIRED);
+        let warnings: Vec<_> =
+            expired.into_iter().chain(listing.left_out.then_some(FILES_LEFT_OUT)).collect();
         Ok(results::answer(&recipients, &outcomes, &warnings, now))
     }
 
-    /// The request as it came first, with the files to share. A repetition shares what the first one found, and
-    /// is as old as the first one was: tomorrow, the same expiry may be on a day before today.
+    /// The request as it came first, with what is not to be found out again. A repetition shares the files that
+    /// the first one found, and is as old as the first one was: tomorrow, the same expiry may be on a day before today.
     async fn first_request(
         &self,
         repeatable: Option<&RepeatableRequest>,
         item: &Item,
+        sharer: Sharer,
         body: &OrderBody,
         now: Timestamp,
-    ) -> Result<FirstRequest<Listing>, Problem> {
+    ) -> Result<FirstRequest<Settled>, Problem> {
         if let Some(repeatable) = repeatable
             && let Some(first) = self.table.recall(repeatable, now).await?
         {
             return Ok(first);
         }
         let order = body.read(now)?;
-        let files = self.shared_files(item, order.files.as_deref()).await?;
+        let listing = self.shared_files(item, order.files.as_deref()).await?;
+        let settled = Settled { listing, sharer };
         match repeatable {
-            Some(repeatable) => Ok(self.table.remember(repeatable, files, now).await?),
-            None => Ok(FirstRequest { received: now, settled: files }),
+            Some(repeatable) => Ok(self.table.remember(repeatable, settled, now).await?),
+            None => Ok(FirstRequest { received: now, settled }),
         }
     }
 
@@ -137,6 +151,7 @@ impl CreateShares {
         };
         match created {
             Ok(Creation::Created) => Outcome::Created(Box::new(share)),
+            Ok(Creation::Repeated) => Outcome::Repeated(Box::new(share)),
             Ok(Creation::Exists(existing)) => Outcome::Exists(existing),
             Err(error) => Outcome::Failed(error),
         }

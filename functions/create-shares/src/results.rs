@@ -11,8 +11,9 @@ use sharelink_http::{Answer, ProblemType, ShareAnswer};
 /// What became of one recipient.
 #[derive(Debug)]
 pub(crate) enum Outcome {
-    /// As it was created; a repetition says the same again.
     Created(Box<Share>),
+    /// This very request had created it before; it is told as it was then.
+    Repeated(Box<Share>),
     /// The recipient has this share already.
     Exists(Box<Share>),
     Invalid(AddressError),
@@ -63,7 +64,7 @@ struct CreateAnswer<'a> {
 impl Outcome {
     fn name(&self, now: Timestamp) -> &'static str {
         match self {
-            Self::Created(_) => "created",
+            Self::Created(_) | Self::Repeated(_) => "created",
             Self::Exists(share) if share.status(now) == Status::Active => "alreadyActive",
             Self::Exists(_) => "alreadyInactive",
             Self::Invalid(_) => "invalidRecipient",
@@ -75,7 +76,7 @@ impl Outcome {
     /// Why nothing was created.
     fn problem(&self, now: Timestamp) -> Option<ProblemType> {
         match self {
-            Self::Created(_) => None,
+            Self::Created(_) | Self::Repeated(_) => None,
             Self::Exists(share) if share.status(now) == Status::Active => Some(ProblemType::AlreadyActive),
             Self::Exists(_) => Some(ProblemType::AlreadyInactive),
             Self::Invalid(_) => Some(ProblemType::InvalidRecipient),
@@ -86,8 +87,8 @@ impl Outcome {
 
     fn answer<'a>(&'a self, recipient: &'a str, now: Timestamp) -> ResultAnswer<'a> {
         let (share, as_of) = match self {
-            Self::Created(share) => (Some(share), share.created_at),
-            Self::Exists(share) => (Some(share), now),
+            Self::Repeated(share) => (Some(share), share.created_at),
+            Self::Created(share) | Self::Exists(share) => (Some(share), now),
             _ => (None, now),
         };
         let detail = match self {
@@ -112,7 +113,7 @@ pub(crate) fn answer(
     warnings: &[Warning],
     now: Timestamp,
 ) -> Answer {
-    let created = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Created(_))).count();
+    let created = outcomes.iter().filter(|outcome| outcome.problem(now).is_none()).count();
     let results =
         recipients.iter().zip(outcomes).map(|(recipient, outcome)| outcome.answer(recipient, now)).collect();
     if created == 0 {

@@ -10,13 +10,14 @@ use serde::{Deserialize, Serialize};
 use sharelink_aws::links::Links;
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::{Cursor, FirstRequest, LogCursor, ShareTable};
+use sharelink_domain::expiry::TypedExpiry;
 use sharelink_domain::idempotency::RepeatableRequest;
 use sharelink_domain::log::{LogEntry, LogEvent};
-use sharelink_domain::share::{ResendError, StaleVersion};
-use sharelink_domain::{Action, Expiry, Item, Share, ShareId, Timestamp};
+use sharelink_domain::share::{ChangeError, ResendError};
+use sharelink_domain::{Action, Item, Share, ShareId, Sharer};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, SharerAnswer, answer,
-    etag, if_match, item, json_body, repeatable_request, rfc3339, route,
+    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, if_match,
+    item, json_body, no_body, repeatable_request, rfc3339, route,
 };
 use sharelink_runtime::Clock;
 
@@ -63,7 +64,7 @@ struct LogEntryAnswer<'a> {
     share_id: String,
     recipient: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<SharerAnswer<'a>>,
+    by: Option<&'a Sharer>,
 }
 
 impl<'a> From<&'a LogEntry> for LogEntryAnswer<'a> {
@@ -73,7 +74,7 @@ impl<'a> From<&'a LogEntry> for LogEntryAnswer<'a> {
             event: &entry.event,
             share_id: entry.share.to_string(),
             recipient: entry.recipient.as_str(),
-            by: entry.by.as_ref().map(SharerAnswer::from),
+            by: entry.by.as_ref(),
         }
     }
 }
@@ -91,11 +92,14 @@ struct ChangeBody {
 }
 
 impl ChangeBody {
-    fn read(self, now: Timestamp) -> Result<Expiry, Problem> {
-        let wrong = |detail: &dyn Display| Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)]);
-        let text = self.expires_at.ok_or_else(|| wrong(&"is required"))?;
-        Expiry::parse(&text, now).map_err(|error| wrong(&error))
+    fn read(self) -> Result<TypedExpiry, Problem> {
+        let text = self.expires_at.ok_or_else(|| wrong_expiry("is required"))?;
+        text.parse().map_err(wrong_expiry)
     }
+}
+
+fn wrong_expiry(detail: impl Display) -> Problem {
+    Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)])
 }
 
 impl ManageShares {
@@ -143,15 +147,19 @@ impl ManageShares {
     async fn change_expiration(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = share_id(call.request)?;
         let seen = if_match(call.request)?;
-        let expiry = json_body::<ChangeBody>(call.request)?.read(call.action.at)?;
+        let expiry = json_body::<ChangeBody>(call.request)?.read()?;
         let change = |share: &Share| share.with_expiration(expiry, &call.action, seen);
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await?;
-        let share = share.transpose().map_err(|StaleVersion| ProblemType::StaleVersion)?;
+        let share = share.transpose().map_err(|error| match error {
+            ChangeError::Stale => ProblemType::StaleVersion.into(),
+            ChangeError::Expiry(error) => wrong_expiry(error),
+        })?;
         share_answer(StatusCode::OK, share, call)
     }
 
     async fn revoke(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = share_id(call.request)?;
+        no_body(call.request)?;
         let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&call.action));
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, revoke).await?;
         share_answer(StatusCode::OK, share.map(|Ok(share)| share), call)
@@ -159,6 +167,7 @@ impl ManageShares {
 
     async fn resend(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let id = share_id(call.request)?;
+        no_body(call.request)?;
         let (write, attempt) = match repeatable_request(call.request, &call.action.by, &())? {
             None => (new_write_id()?, None),
             Some(request) => {
@@ -167,7 +176,8 @@ impl ManageShares {
             }
         };
         let resend = |share: &Share| match attempt {
-            Some(attempt) if share.mail.attempt >= attempt => Ok(None),
+            // Somebody has asked for yet another one since.
+            Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
         let share = self.table.resend(&call.item, id, write, resend).await?.transpose();
@@ -194,6 +204,7 @@ impl ManageShares {
 
     async fn copy_link(&self, call: &Call<'_>) -> Result<Answer, Problem> {
         let (id, now) = (share_id(call.request)?, call.action.at);
+        no_body(call.request)?;
         let key = self.links.current_key(now).await?;
         let share = self.table.copy_link(&call.item, id, &key, &call.action).await?;
         let share = share.ok_or(ProblemType::ShareNotFound)?;

@@ -3,12 +3,20 @@
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use sharelink_http::{Answer, Problem, ProblemType, Request, path_parameter};
 
+/// Text in which every second backtick ends a name.
+fn marked_up(text: &str) -> String {
+    let part = |(i, part): (usize, &str)| {
+        if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }
+    };
+    text.split('`').enumerate().map(part).collect()
+}
+
 /// What a problem type means, for people.
 pub(crate) fn page(request: &Request) -> Result<Answer, Problem> {
     let name = path_parameter(request, "problem");
     let mut all = ProblemType::ALL.iter();
     let problem = all.find(|problem| problem.name() == name).ok_or(ProblemType::RouteNotFound)?;
-    let (title, help, status) = (problem.title(), problem.help(), problem.status());
+    let (title, help, status) = (problem.title(), marked_up(problem.help()), problem.status());
     let mut answer = Answer::new(format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\

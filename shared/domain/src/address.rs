@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use idna::AsciiDenyList;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// Why a text is not an address that mail can go to.
@@ -27,7 +28,8 @@ const LABEL_LIMIT: usize = 63;
 /// An address that SES can send to: the local part as typed, the domain in its ASCII form.
 ///
 /// Two addresses are the same recipient when their [`identity`](Self::identity) is equal.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Deserialize, PartialEq, Eq, Hash, Serialize)]
+#[serde(try_from = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
@@ -64,6 +66,14 @@ impl FromStr for EmailAddress {
             return Err(AddressError::TooLong);
         }
         Ok(Self(address))
+    }
+}
+
+impl TryFrom<String> for EmailAddress {
+    type Error = AddressError;
+
+    fn try_from(typed: String) -> Result<Self, AddressError> {
+        typed.parse()
     }
 }
 

@@ -1,6 +1,8 @@
 //! When access ends.
 
-use chrono::{DateTime, FixedOffset, Months, NaiveDate, NaiveDateTime};
+use std::str::FromStr;
+
+use chrono::{DateTime, FixedOffset, Months, NaiveDateTime};
 use thiserror::Error;
 
 use crate::{Timestamp, to_millis};
@@ -21,6 +23,44 @@ pub enum ExpiryError {
 /// Shares live ten years at most.
 const LATEST: Months = Months::new(120);
 
+/// An access expiration date as somebody typed it, whether or not a share may be given it today.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TypedExpiry(DateTime<FixedOffset>);
+
+impl FromStr for TypedExpiry {
+    type Err = ExpiryError;
+
+    fn from_str(text: &str) -> Result<Self, ExpiryError> {
+        DateTime::parse_from_rfc3339(text).map(Self).map_err(|_| without_offset(text))
+    }
+}
+
+impl TypedExpiry {
+    /// The moment that it names.
+    #[must_use]
+    pub fn at(self) -> Timestamp {
+        to_millis(self.0.to_utc())
+    }
+
+    /// The offset that it was typed with.
+    #[must_use]
+    pub fn offset(self) -> FixedOffset {
+        *self.0.offset()
+    }
+
+    /// Accepts it for a share. Its offset is the user's calendar: the expiry's date, in its own offset, must
+    /// not be before today in that offset. Earlier today is accepted: a known behaviour that users rely on.
+    pub fn accept(self, now: Timestamp) -> Result<Expiry, ExpiryError> {
+        if self.0.date_naive() < now.with_timezone(&self.offset()).date_naive() {
+            return Err(ExpiryError::BeforeToday);
+        }
+        if now.checked_add_months(LATEST).is_none_or(|latest| self.at() > latest) {
+            return Err(ExpiryError::TooLate);
+        }
+        Ok(Expiry { at: self.at(), offset: self.offset(), already_past: self.at() <= now })
+    }
+}
+
 /// An access expiration date that a share may be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
@@ -30,18 +70,9 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Reads an RFC 3339 time. Its offset is the user's calendar: the expiry's date, in its own offset, must
-    /// not be before today in that offset. Earlier today is accepted: a known behaviour that users rely on.
+    /// Reads an RFC 3339 time, and [accepts](TypedExpiry::accept) it.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, ExpiryError> {
-        let typed = DateTime::parse_from_rfc3339(text).map_err(|_| without_offset(text))?;
-        if typed.date_naive() < today(now, *typed.offset()) {
-            return Err(ExpiryError::BeforeToday);
-        }
-        let at = to_millis(typed.to_utc());
-        if now.checked_add_months(LATEST).is_none_or(|latest| at > latest) {
-            return Err(ExpiryError::TooLate);
-        }
-        Ok(Self { at, offset: *typed.offset(), already_past: at <= now })
+        text.parse::<TypedExpiry>()?.accept(now)
     }
 
     /// The moment from which the share is expired.
@@ -61,10 +92,6 @@ impl Expiry {
     pub fn already_past(self) -> bool {
         self.already_past
     }
-}
-
-fn today(now: Timestamp, offset: FixedOffset) -> NaiveDate {
-    now.with_timezone(&offset).date_naive()
 }
 
 fn without_offset(text: &str) -> ExpiryError {

@@ -139,15 +139,15 @@ pub fn may_leave(share: &Share) -> bool {
 }
 
 /// When another email of a share may be asked for: five minutes after the last one was, then twice as long each
-/// time, a day at most, so that nobody's mailbox is flooded; and not while one is on its way. `None`: there has
-/// been no email.
+/// time, a day at most, so that nobody's mailbox is flooded; and not while one is on its way, unless whoever was
+/// to send it has let its time and a lease go by. `None`: there has been no email.
 #[must_use]
 pub fn resend_at(share: &Share) -> Option<Timestamp> {
     let mail = &share.mail;
     let wait = FIRST_RESEND * 2_i32.pow(mail.attempt.checked_sub(1)?.min(10));
     let requested = mail.requested.as_ref().map_or(share.created_at, |requested| requested.at);
     let at = requested + wait.min(LONGEST_RESEND);
-    Some(mail.due.map_or(at, |due| at.max(due)))
+    Some(mail.due.map_or(at, |due| at.max(due + LEASE)))
 }
 
 /// When to try again after a fault that may pass: a minute after the first try, then twice as long each
@@ -193,7 +193,7 @@ mod tests {
         assert_eq!([9, 10, 99].map(&mut minutes), [Some(1280), Some(1440), Some(1440)]);
         share.mail.attempt = 1;
         share.mail.due = Some(time(NOW) + TimeDelta::hours(1));
-        assert_eq!(resend_at(&share), share.mail.due);
+        assert_eq!(resend_at(&share), Some(time(NOW) + TimeDelta::hours(1) + LEASE));
     }
 
     #[test]

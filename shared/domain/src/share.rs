@@ -10,9 +10,10 @@ use chrono::{FixedOffset, TimeDelta};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::expiry::{ExpiryError, TypedExpiry};
 use crate::link::KeyId;
 use crate::request::Message;
-use crate::{EmailAddress, Expiry, FileName, Item, Mail, Timestamp, mail};
+use crate::{EmailAddress, FileName, Item, Mail, Timestamp, mail};
 
 /// A text that is not 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -98,13 +99,15 @@ pub struct SharedFile {
 }
 
 /// Somebody who shared or changed a share, as their token described them.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Sharer {
-    /// The token's subject.
+    /// The token's subject: who it is.
     pub sub: String,
     /// The name to show a recipient.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Where a recipient's reply goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailAddress>,
 }
 
@@ -116,10 +119,26 @@ impl fmt::Debug for Sharer {
 }
 
 /// That somebody did something, for the log.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub struct Action {
     pub by: Sharer,
+    #[serde(with = "chrono::serde::ts_milliseconds")]
     pub at: Timestamp,
+}
+
+/// The last change of a share, from which a repetition of it is known.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub of: Changed,
+    pub action: Action,
+}
+
+/// What a change changed.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Changed {
+    Expiration,
+    Revocation,
 }
 
 /// How often and when a link was used. Counts are upper bounds: mail scanners follow links too, and a use
@@ -159,7 +178,7 @@ pub struct Share {
     pub mail: Mail,
     pub usage: Usage,
     /// The last change of the expiration or the revocation.
-    pub changed: Option<Action>,
+    pub changed: Option<Change>,
     /// The last time that somebody was shown the link.
     pub link_copied: Option<Action>,
 }
@@ -217,10 +236,15 @@ impl SeenVersion {
     }
 }
 
-/// The share has changed since the caller looked.
+/// Why an expiration was not changed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the share has changed in the meantime")]
-pub struct StaleVersion;
+pub enum ChangeError {
+    /// The share has changed since the caller looked.
+    #[error("the share has changed in the meantime")]
+    Stale,
+    #[error(transparent)]
+    Expiry(#[from] ExpiryError),
+}
 
 /// Why no other email is sent.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -282,7 +306,7 @@ impl Share {
         let revoked = || Self {
             revoked_at: Some(action.at),
             version: self.version + 1,
-            changed: Some(action.clone()),
+            changed: Some(Change { of: Changed::Revocation, action: action.clone() }),
             ..self.clone()
         };
         self.revoked_at.is_none().then(revoked)
@@ -293,28 +317,34 @@ impl Share {
     /// access at once, and leaves a revocation as it is.
     ///
     /// The caller says which version of the share they had seen. One behind is no conflict where the present
-    /// one is what the same caller's same change made: they repeat a change whose answer was lost.
+    /// one is what the same caller's same change made: they repeat a change whose answer was lost, and its
+    /// date may be on a day before today by now.
     pub fn with_expiration(
         &self,
-        expiry: Expiry,
+        typed: TypedExpiry,
         action: &Action,
         seen: SeenVersion,
-    ) -> Result<Option<Self>, StaleVersion> {
-        if seen.is(self.version) {
-            let revoked_at = self.revoked_at.filter(|_| expiry.already_past());
-            return Ok(Some(Self {
-                expires_at: expiry.at(),
-                expires_offset: expiry.offset(),
-                revoked_at,
-                version: self.version + 1,
-                changed: Some(action.clone()),
-                ..self.clone()
-            }));
+    ) -> Result<Option<Self>, ChangeError> {
+        if !seen.is(self.version) {
+            let repeated = seen.is(self.version - 1) && self.was_given(typed, &action.by);
+            return if repeated { Ok(None) } else { Err(ChangeError::Stale) };
         }
-        let same_change = self.expires_at == expiry.at()
-            && self.revoked_at.is_none()
-            && self.changed.as_ref().is_some_and(|changed| changed.by.sub == action.by.sub);
-        if same_change && seen.is(self.version - 1) { Ok(None) } else { Err(StaleVersion) }
+        let expiry = typed.accept(action.at)?;
+        Ok(Some(Self {
+            expires_at: expiry.at(),
+            expires_offset: expiry.offset(),
+            revoked_at: self.revoked_at.filter(|_| expiry.already_past()),
+            version: self.version + 1,
+            changed: Some(Change { of: Changed::Expiration, action: action.clone() }),
+            ..self.clone()
+        }))
+    }
+
+    /// Whether the last change gave the share this expiry, and was this sharer's.
+    fn was_given(&self, typed: TypedExpiry, by: &Sharer) -> bool {
+        let same = |change: &Change| change.of == Changed::Expiration && change.action.by.sub == by.sub;
+        self.changed.as_ref().is_some_and(same)
+            && (self.expires_at, self.expires_offset) == (typed.at(), typed.offset())
     }
 
     /// How many downloads an open of the link is: one when it leads straight to the only file.
@@ -337,9 +367,7 @@ impl Share {
             return Err(ResendError::Inactive);
         }
         match mail::resend_at(self) {
-            Some(until) if action.at < until || self.mail.due.is_some() => {
-                Err(ResendError::TooSoon { until })
-            }
+            Some(until) if action.at < until => Err(ResendError::TooSoon { until }),
             _ => Ok(Self { mail: self.mail.again(action), ..self.clone() }),
         }
     }
@@ -490,8 +518,8 @@ pub(crate) mod tests {
         Action { by: Sharer { sub: "ann".into(), name: None, email: None }, at: time(NOW) }
     }
 
-    fn expiry(text: &str) -> Expiry {
-        Expiry::parse(text, time(NOW)).unwrap()
+    fn expiry(text: &str) -> TypedExpiry {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -521,13 +549,30 @@ pub(crate) mod tests {
         let first = SeenVersion::This(1);
         let changed = share(&["a"]).with_expiration(one, &ann(), first).unwrap().unwrap();
         assert_eq!(changed.with_expiration(one, &ann(), first), Ok(None));
-        assert_eq!(changed.with_expiration(other, &ann(), first), Err(StaleVersion));
-        assert_eq!(changed.with_expiration(one, &bob, first), Err(StaleVersion));
-        assert_eq!(changed.with_expiration(one, &ann(), SeenVersion::This(3)), Err(StaleVersion));
+        assert_eq!(changed.with_expiration(other, &ann(), first), Err(ChangeError::Stale));
+        assert_eq!(changed.with_expiration(one, &bob, first), Err(ChangeError::Stale));
+        assert_eq!(changed.with_expiration(one, &ann(), SeenVersion::This(3)), Err(ChangeError::Stale));
         let again = changed.with_expiration(one, &ann(), SeenVersion::This(2)).unwrap().unwrap();
-        assert_eq!(again.with_expiration(one, &ann(), first), Err(StaleVersion));
+        assert_eq!(again.with_expiration(one, &ann(), first), Err(ChangeError::Stale));
         let revoked = changed.revoked(&ann()).unwrap();
-        assert_eq!(revoked.with_expiration(one, &ann(), SeenVersion::This(2)), Err(StaleVersion));
+        assert_eq!(revoked.with_expiration(one, &ann(), SeenVersion::This(2)), Err(ChangeError::Stale));
+        // A past expiry leaves the revocation, and is a change all the same.
+        let past = expiry("2026-03-10T01:00:00Z");
+        let changed = revoked.with_expiration(past, &ann(), SeenVersion::This(3)).unwrap().unwrap();
+        assert_eq!(changed.with_expiration(past, &ann(), SeenVersion::This(3)), Ok(None));
+        // On the next day, too, when nobody else may give it to the share any more.
+        let tomorrow = Action { at: time(NOW) + TimeDelta::days(1), ..ann() };
+        assert_eq!(changed.with_expiration(past, &tomorrow, SeenVersion::This(3)), Ok(None));
+        assert_eq!(
+            changed.with_expiration(past, &tomorrow, SeenVersion::This(4)),
+            Err(ChangeError::Expiry(ExpiryError::BeforeToday))
+        );
+        // The same moment in another calendar is another expiry.
+        let other_calendar = expiry("2026-03-10T02:00:00+01:00");
+        assert_eq!(
+            changed.with_expiration(other_calendar, &ann(), SeenVersion::This(3)),
+            Err(ChangeError::Stale)
+        );
     }
 
     #[test]
@@ -537,8 +582,10 @@ pub(crate) mod tests {
         sent.expires_at = time(NOW) + TimeDelta::days(9);
         let pending = sent.resent(&at(0));
         assert_eq!(pending, Err(ResendError::TooSoon { until: at(5).at }));
-        // However late it is.
-        assert_eq!(sent.resent(&at(60)), Err(ResendError::TooSoon { until: at(5).at }));
+        // Whoever was to send it has had their time.
+        assert_eq!(sent.resent(&at(5)).unwrap().mail.attempt, 2);
+        sent.mail.due = Some(at(30).at);
+        assert_eq!(sent.resent(&at(31)), Err(ResendError::TooSoon { until: at(30).at + mail::LEASE }));
         (sent.mail.state, sent.mail.due) = (MailState::Sent, None);
         assert_eq!(sent.resent(&at(4)), Err(ResendError::TooSoon { until: at(5).at }));
 

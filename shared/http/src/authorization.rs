@@ -114,8 +114,11 @@ fn verified_claims(request: &Request) -> Option<Map<String, Value>> {
     same_expiry.then_some(claims)
 }
 
-/// The longest text of a claim that is kept.
+/// The longest text of a claim that is kept for display.
 const CLAIM_LIMIT: usize = 200;
+
+/// The longest subject (OpenID Connect Core 1.0, section 2).
+const SUBJECT_LIMIT: usize = 255;
 
 fn sharer(claims: &Map<String, Value>) -> Option<Sharer> {
     let text = |name: &str| {
@@ -125,8 +128,13 @@ fn sharer(claims: &Map<String, Value>) -> Option<Sharer> {
         let text = displayed(text.trim());
         (!text.is_empty()).then_some(text)
     };
+    // Compared, so kept whole: what is cut or mended could be somebody else's.
+    let sub = claims.get("sub")?.as_str()?;
+    if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
+        return None;
+    }
     Some(Sharer {
-        sub: text("sub")?,
+        sub: sub.to_owned(),
         name: text("name"),
         email: claims.get("email").and_then(Value::as_str).and_then(|email| email.parse().ok()),
     })

@@ -1,6 +1,7 @@
 //! Reading a JSON body, with errors that point at the field.
 
 use lambda_http::Body;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
@@ -23,8 +24,36 @@ pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
     serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map_err(|error| {
         let pointer = pointer(error.path());
-        Problem::Invalid(vec![FieldError::pointer(pointer, error.into_inner())])
+        Problem::Invalid(vec![FieldError::pointer(pointer, detail(error.inner()))])
     })
+}
+
+/// Checks that the body is empty, or an empty object: what it said would not be done.
+pub fn no_body(request: &Request) -> Result<(), Problem> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Empty {}
+    match request.body() {
+        Body::Empty => Ok(()),
+        Body::Text(text) if text.is_empty() => Ok(()),
+        _ => json_body::<Empty>(request).map(|Empty {}| ()),
+    }
+}
+
+/// What is wrong with a field. The parser quotes what it found, which may be somebody's address; what it
+/// expected is all that helps.
+fn detail(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    if text.starts_with("unknown field") {
+        return "is not known".to_owned();
+    }
+    match text.rsplit_once(", expected ") {
+        Some((_, "a sequence")) => "must be a list".to_owned(),
+        Some((_, expected)) if expected.starts_with("struct") => "must be an object".to_owned(),
+        Some((_, expected)) => format!("must be {expected}"),
+        None => text.to_owned(),
+    }
 }
 
 /// The JSON pointer (RFC 6901) of a place in a body.
@@ -39,7 +68,6 @@ fn pointer(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
     use serde_json::json;
 
     use super::*;
@@ -94,6 +122,19 @@ mod tests {
                 (422, &json!(pointer)),
                 "{body}: {problem}"
             );
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_field_does_not_quote_it() {
+        for (body, detail) in [
+            (r#"{"names": "ann@example.com, expected"}"#, "must be a list"),
+            (r#"{"names": ["a"], "on": "ann@example.com"}"#, "must be a boolean"),
+            (r#"{"names": ["a"], "ann@example.com": 1}"#, "is not known"),
+            (r#""ann@example.com""#, "must be an object"),
+            ("{}", "missing field `names`"),
+        ] {
+            assert_eq!(refusal(body).1["errors"][0]["detail"], detail, "{body}");
         }
     }
 

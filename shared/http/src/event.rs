@@ -172,10 +172,11 @@ pub fn path_parameter(request: &Request, name: &str) -> String {
     request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
 }
 
-/// A parameter of the query, decoded.
+/// A parameter of the query, decoded. The gateway joins those that are there several times with commas, and
+/// nothing that we take has one: they come back as they came, to be refused.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
-    request.query_string_parameters_ref()?.first(name).map(ToOwned::to_owned)
+    Some(request.query_string_parameters_ref()?.all(name)?.join(","))
 }
 
 /// The item that the path names.

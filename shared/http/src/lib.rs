@@ -11,8 +11,8 @@ pub mod problem;
 mod share_answer;
 
 pub use authorization::Authorization;
-pub use body::json_body;
+pub use body::{json_body, no_body};
 pub use event::{Answer, Request, answer, header, item, path_parameter, query_parameter, route, run};
 pub use idempotency::repeatable_request;
 pub use problem::{FieldError, Problem, ProblemType};
-pub use share_answer::{ShareAnswer, SharerAnswer, etag, if_match, rfc3339};
+pub use share_answer::{ShareAnswer, etag, if_match, rfc3339};

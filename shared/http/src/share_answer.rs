@@ -4,7 +4,7 @@ use chrono::SecondsFormat;
 use lambda_http::http::header::HeaderValue;
 use serde::Serialize;
 use sharelink_domain::share::{Reason, SeenVersion, Status};
-use sharelink_domain::{MailState, Share, Sharer, Timestamp};
+use sharelink_domain::{MailState, Share, SharedFile, Sharer, Timestamp};
 
 use crate::event::header;
 use crate::{ProblemType, Request};
@@ -20,10 +20,10 @@ pub struct ShareAnswer<'a> {
     reason: Option<&'static str>,
     expires_at: String,
     created_at: String,
-    created_by: SharerAnswer<'a>,
+    created_by: &'a Sharer,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
-    files: Vec<FileAnswer<'a>>,
+    files: &'a [SharedFile],
     mail: MailAnswer<'a>,
     opens: u64,
     downloads: u64,
@@ -34,22 +34,6 @@ pub struct ShareAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
     version: u64,
-}
-
-/// A sharer in an answer.
-#[derive(Debug, Serialize)]
-pub struct SharerAnswer<'a> {
-    sub: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct FileAnswer<'a> {
-    name: &'a str,
-    size: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -77,13 +61,9 @@ impl<'a> ShareAnswer<'a> {
             reason,
             expires_at: rfc3339(share.expires_at),
             created_at: rfc3339(share.created_at),
-            created_by: SharerAnswer::from(&share.created_by),
+            created_by: &share.created_by,
             message: share.message.as_ref().map(sharelink_domain::request::Message::as_str),
-            files: share
-                .files
-                .iter()
-                .map(|file| FileAnswer { name: file.name.as_str(), size: file.size })
-                .collect(),
+            files: &share.files,
             mail: MailAnswer {
                 state: share.mail.state.as_str(),
                 at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(rfc3339),
@@ -99,16 +79,6 @@ impl<'a> ShareAnswer<'a> {
     }
 }
 
-impl<'a> From<&'a Sharer> for SharerAnswer<'a> {
-    fn from(sharer: &'a Sharer) -> Self {
-        Self {
-            sub: &sharer.sub,
-            name: sharer.name.as_deref(),
-            email: sharer.email.as_ref().map(sharelink_domain::EmailAddress::as_str),
-        }
-    }
-}
-
 /// A time in an answer: UTC, to the millisecond where there are any.
 #[must_use]
 pub fn rfc3339(time: Timestamp) -> String {
@@ -119,17 +89,21 @@ pub fn rfc3339(time: Timestamp) -> String {
 /// for any. A tag that is not ours matches no version.
 pub fn if_match(request: &Request) -> Result<SeenVersion, ProblemType> {
     match header(request, "if-match").map(str::trim) {
-        None | Some("") => Err(ProblemType::IfMatchMissing),
+        None => Err(ProblemType::IfMatchMissing),
         Some("*") => Ok(SeenVersion::Any),
         Some(tag) => {
-            let version = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')?.parse().ok());
+            let version = tag.trim_matches('"').parse().ok().filter(|version| entity_tag(*version) == tag);
             version.map(SeenVersion::This).ok_or(ProblemType::StaleVersion)
         }
     }
 }
 
+fn entity_tag(version: u64) -> String {
+    format!("\"{version}\"")
+}
+
 /// The share's version as a strong entity tag.
 #[must_use]
 pub fn etag(share: &Share) -> HeaderValue {
-    HeaderValue::from_str(&format!("\"{}\"", share.version)).unwrap_or(HeaderValue::from_static("\"\""))
+    HeaderValue::from_str(&entity_tag(share.version)).unwrap_or(HeaderValue::from_static("\"\""))
 }

@@ -1,4 +1,5 @@
-//! A proxy that loses answers: the request has been done, and nobody hears of it.
+//! A proxy that loses answers (the request has been done, and nobody hears of it) or throttles requests (they are
+//! not done), and counts calls.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -15,36 +16,60 @@ use tokio::net::{TcpListener, TcpStream};
 pub(crate) struct Proxy {
     pub(crate) url: String,
     losses: Arc<Mutex<Vec<Loss>>>,
+    calls: Arc<Mutex<Vec<String>>>,
 }
 
 /// Which answers are lost: those to requests that have this in their head or body.
 struct Loss {
+    fault: Fault,
     marks: Vec<String>,
     left: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    Lose,
+    Throttle,
 }
 
 impl Proxy {
     pub(crate) async fn before(upstream: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let losses = Arc::new(Mutex::new(Vec::new()));
+        let (losses, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let forward = Forward {
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             upstream: upstream.to_owned(),
             losses: Arc::clone(&losses),
+            calls: Arc::clone(&calls),
         };
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(serve(connection, forward.clone()));
             }
         });
-        Self { url, losses }
+        Self { url, losses, calls }
     }
 
     /// Loses the next answers to requests that have all of these marks.
     pub(crate) fn lose(&self, count: usize, marks: &[&str]) {
+        self.plan(Fault::Lose, count, marks);
+    }
+
+    /// Throttles the next requests that have all of these marks, as DynamoDB would.
+    pub(crate) fn throttle(&self, count: usize, marks: &[&str]) {
+        self.plan(Fault::Throttle, count, marks);
+    }
+
+    fn plan(&self, fault: Fault, count: usize, marks: &[&str]) {
         let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
-        self.losses.lock().unwrap().push(Loss { marks, left: count });
+        self.losses.lock().unwrap().push(Loss { fault, marks, left: count });
+    }
+
+    /// The calls with this mark since it was last asked.
+    pub(crate) fn calls(&self, mark: &str) -> usize {
+        let calls = std::mem::take(&mut *self.calls.lock().unwrap());
+        calls.iter().filter(|call| call.contains(mark)).count()
     }
 
     /// How many answers are still to be lost.
@@ -58,6 +83,7 @@ struct Forward {
     client: reqwest::Client,
     upstream: String,
     losses: Arc<Mutex<Vec<Loss>>>,
+    calls: Arc<Mutex<Vec<String>>>,
 }
 
 /// Makes the server hang up.
@@ -83,6 +109,13 @@ impl Forward {
     async fn forward(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Lost> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+        let call = format!("{head:?} {}", String::from_utf8_lossy(&body));
+        self.calls.lock().unwrap().push(call.clone());
+        if self.has(Fault::Throttle, &call) {
+            let body =
+                r#"{"__type":"com.amazonaws.dynamodb.v20120810#ThrottlingException","message":"slow down"}"#;
+            return Ok(Response::builder().status(400).body(Full::from(body)).unwrap());
+        }
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let upstream = self.client.request(head.method.clone(), format!("{}{path}", self.upstream));
         let answer =
@@ -92,17 +125,17 @@ impl Forward {
         // The body is whole by then, however it came.
         forwarded.headers_mut().unwrap().remove("transfer-encoding");
         let bytes = answer.bytes().await.map_err(|_| Lost)?;
-        if self.loses(&format!("{path} {head:?} {}", String::from_utf8_lossy(&body))) {
+        if self.has(Fault::Lose, &call) {
             return Err(Lost);
         }
         Ok(forwarded.body(Full::new(bytes)).unwrap())
     }
 
-    fn loses(&self, request: &str) -> bool {
+    fn has(&self, fault: Fault, request: &str) -> bool {
         let mut losses = self.losses.lock().unwrap();
-        let mut due = losses
-            .iter_mut()
-            .filter(|loss| loss.left > 0 && loss.marks.iter().all(|mark| request.contains(mark)));
+        let mut due = losses.iter_mut().filter(|loss| {
+            loss.fault == fault && loss.left > 0 && loss.marks.iter().all(|mark| request.contains(mark))
+        });
         due.next().map(|loss| loss.left -= 1).is_some()
     }
 }

@@ -1,6 +1,7 @@
 //! An item's shares, newest first, by pages.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use sharelink_domain::share::{Status, status};
@@ -14,8 +15,18 @@ use crate::AwsError;
 /// DynamoDB reads at most this many items in one batch.
 pub const PAGE_LIMIT: usize = 100;
 
-/// How many entries of the index one query reads once the first has not filled the page.
-const SPARSE_QUERY_LIMIT: i32 = 1_000;
+/// The most entries of the index that one query reads.
+const QUERY_LIMIT: usize = 1_000;
+
+/// How many entries the next query reads, where so many are still missing: as many as that takes if they are as
+/// frequent as they were so far.
+fn next_limit(missing: usize, found: usize, scanned: usize) -> usize {
+    let expected = (missing * scanned).checked_div(found).unwrap_or(QUERY_LIMIT);
+    (expected + missing).min(QUERY_LIMIT)
+}
+
+/// How long to wait before what one answer had no room for is asked for again.
+const UNPROCESSED_WAIT: Duration = Duration::from_millis(50);
 
 /// A tab of the Manage Link Access dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,9 +108,9 @@ impl ShareTable {
     ) -> Result<Page, AwsError> {
         let limit = limit.clamp(1, PAGE_LIMIT);
         // One more than the page tells whether there is a next one.
-        let mut query_limit = i32::try_from(limit + 1).unwrap_or(SPARSE_QUERY_LIMIT);
+        let mut query_limit = limit + 1;
         let mut start = after.map(|cursor| cursor.to_start_key(item));
-        let mut found = Vec::new();
+        let (mut found, mut scanned) = (Vec::new(), 0_usize);
         loop {
             let mut query = self
                 .client
@@ -111,7 +122,7 @@ impl ShareTable {
                 .key_condition_expression("#item = :item")
                 .expression_attribute_names("#item", "item")
                 .expression_attribute_values(":item", AttributeValue::S(item.to_string()))
-                .limit(query_limit)
+                .limit(i32::try_from(query_limit).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start);
             if let Some(tab) = tab {
                 query =
@@ -119,11 +130,12 @@ impl ShareTable {
             }
             let answer = query.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
             found.extend(answer.items.unwrap_or_default());
+            scanned += usize::try_from(answer.scanned_count).unwrap_or_default();
             start = answer.last_evaluated_key;
             if found.len() > limit || start.is_none() {
                 break;
             }
-            query_limit = SPARSE_QUERY_LIMIT;
+            query_limit = next_limit(limit + 1 - found.len(), found.len(), scanned);
         }
         let more = found.len() > limit;
         found.truncate(limit);
@@ -159,13 +171,16 @@ impl ShareTable {
                     Err(error) => tracing::error!(%error, "a share was left out of a list"),
                 }
             }
-            // What one answer has no room for comes with the next request.
+            // What one answer has no room for, or was throttled, comes with the next request.
             wanted = answer
                 .unprocessed_keys
                 .into_iter()
                 .flat_map(HashMap::into_values)
                 .flat_map(|keys| keys.keys)
                 .collect();
+            if !wanted.is_empty() {
+                tokio::time::sleep(UNPROCESSED_WAIT).await;
+            }
         }
         Ok(ids.iter().filter_map(|id| shares.remove(id)).collect())
     }

@@ -1,12 +1,12 @@
 //! An item's share log, newest first, by pages.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::{Item, Sharer, Timestamp};
 
 use super::list::{CursorError, string};
-use super::record::{SharerRecord, Unreadable, sortable};
+use super::record::{Unreadable, sortable};
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable};
 use crate::AwsError;
 
@@ -40,18 +40,15 @@ pub struct LogPage {
 }
 
 /// An entry in the table: `item` is `LOG#` and the item, `entry` the time and a sequence.
-#[derive(Deserialize, Serialize)]
+#[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRecord {
-    item: String,
     entry: String,
     share_id: String,
     recipient: String,
     #[serde(flatten)]
     event: LogEvent,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<SharerRecord>,
-    ttl: i64,
+    by: Option<Sharer>,
 }
 
 impl ShareTable {
@@ -86,7 +83,8 @@ impl ShareTable {
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
         let mut rows = answer.items.unwrap_or_default();
-        let more = rows.len() > limit;
+        // An answer ends at 1 MB, too.
+        let more = rows.len() > limit || answer.last_evaluated_key.is_some();
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).and_then(|last| string(last, "entry"));
         let next = next.map(|entry| LogCursor(entry.to_owned()));
@@ -110,6 +108,6 @@ fn read(row: Attributes) -> Result<LogEntry, Unreadable> {
         share: record.share_id.parse().map_err(|_| Unreadable("shareId"))?,
         recipient: record.recipient.parse().map_err(|_| Unreadable("recipient"))?,
         event: record.event,
-        by: record.by.map(Sharer::from),
+        by: record.by,
     })
 }

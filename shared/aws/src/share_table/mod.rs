@@ -27,7 +27,7 @@ use sharelink_domain::{Action, Item, MailState, Share, ShareId, Timestamp, mail}
 use crate::AwsError;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
 pub use log::{LogCursor, LogPage};
-use record::{SHARE_PREFIX, ShareRecord, encode_action, mail_shard};
+use record::{SHARE_PREFIX, ShareRecord, encode, mail_shard, remember};
 pub use record::{Unreadable, share_from_image};
 pub use requests::FirstRequest;
 
@@ -41,6 +41,8 @@ type Attributes = HashMap<String, AttributeValue>;
 pub enum Creation {
     /// It exists now.
     Created,
+    /// This very write had created it before, and nobody heard of it.
+    Repeated,
     /// Its key was taken by this share.
     Exists(Box<Share>),
 }
@@ -105,14 +107,19 @@ impl ShareTable {
         };
         let existing = refused.item.clone().unwrap_or_default();
         let existing = ShareRecord::read(existing)?;
-        if existing.create_id == write.to_string() {
-            return Ok(Creation::Created);
+        if existing.was_written_by(write) {
+            return Ok(Creation::Repeated);
         }
         Ok(Creation::Exists(Box::new(existing.into_share()?)))
     }
 
     /// Reads a share, strongly consistent.
     pub async fn get(&self, item: &Item, id: ShareId) -> Result<Option<Share>, AwsError> {
+        let record = self.read(item, id).await?;
+        Ok(record.map(ShareRecord::into_share).transpose()?)
+    }
+
+    async fn read(&self, item: &Item, id: ShareId) -> Result<Option<ShareRecord>, AwsError> {
         let answer = self
             .client
             .get_item()
@@ -122,7 +129,7 @@ impl ShareTable {
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        answer.item.map(read_share).transpose()
+        answer.item.map(ShareRecord::read).transpose()
     }
 
     /// Changes the expiration or the revocation of a share, as `decide` says of the share as it is now: what
@@ -136,7 +143,7 @@ impl ShareTable {
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Option<Result<Share, E>>, AwsError> {
         let update = |old: &Share, new: &Share| self.put_change(old, new, retention, write);
-        self.decide(item, id, decide, update, |old| old.last_write == Some(write.to_string())).await
+        self.decide(item, id, write, decide, update).await
     }
 
     /// Asks for another email of a share, as `decide` says of the share as it is now: the share with an email
@@ -150,31 +157,34 @@ impl ShareTable {
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Option<Result<Share, E>>, AwsError> {
         let update = |old: &Share, new: &Share| self.put_email(old, new, write);
-        self.decide(item, id, decide, update, |old| old.mail_request == Some(write.to_string())).await
+        self.decide(item, id, write, decide, update).await
     }
 
     /// Decides on a share as it is now, and writes on condition that it still is. Decided anew when another
-    /// write came first, so writes that race leave one after the other, and never half of each.
+    /// write came first, so writes that race leave one after the other, and never half of each; but a share
+    /// that this very write has changed already is not decided on again.
     async fn decide<E>(
         &self,
         item: &Item,
         id: ShareId,
+        write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
         update: impl Fn(&Share, &Share) -> Result<UpdateItemFluentBuilder, AwsError>,
-        is_ours: impl Fn(&ShareRecord) -> bool,
     ) -> Result<Option<Result<Share, E>>, AwsError> {
         loop {
-            let Some(share) = self.get(item, id).await? else { return Ok(None) };
+            let Some(record) = self.read(item, id).await? else { return Ok(None) };
+            let written = record.was_written_by(write);
+            let share = record.into_share()?;
+            if written {
+                return Ok(Some(Ok(share)));
+            }
             let changed = match decide(&share) {
                 Ok(Some(changed)) => changed,
                 Ok(None) => return Ok(Some(Ok(share))),
                 Err(refusal) => return Ok(Some(Err(refusal))),
             };
-            match run(update(&share, &changed)?).await? {
-                Update::Done(new) => return Ok(Some(Ok(new.into_share()?))),
-                Update::Refused(None) => return Ok(None),
-                Update::Refused(Some(old)) if is_ours(&old) => return Ok(Some(Ok(old.into_share()?))),
-                Update::Refused(Some(_)) => {}
+            if let Update::Done(new) = run(update(&share, &changed)?).await? {
+                return Ok(Some(Ok(new.into_share()?)));
             }
         }
     }
@@ -186,8 +196,11 @@ impl ShareTable {
         retention: TimeDelta,
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, AwsError> {
-        let set = "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changed = :action, \
-                   lastWrite = :write, #ttl = :ttl";
+        let set = format!(
+            "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changed = :change, \
+             #ttl = :ttl, {}",
+            remember("lastWrites")
+        );
         let update = self.update(&share.item, share.id);
         let update = match changed.revoked_at {
             None => update.update_expression(format!("{set} REMOVE revokedAt")),
@@ -196,14 +209,15 @@ impl ShareTable {
                 .expression_attribute_values(":revoked", millis(at)),
         };
         Ok(update
-            .condition_expression("attribute_exists(entry) AND #version = :old")
+            .condition_expression("generation = :generation AND #version = :old")
             .expression_attribute_names("#version", "version")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":expires", millis(changed.expires_at))
             .expression_attribute_values(":offset", number(&changed.expires_offset.local_minus_utc()))
             .expression_attribute_values(":new", number(&changed.version))
             .expression_attribute_values(":old", number(&share.version))
-            .expression_attribute_values(":action", encode_action(changed.changed.as_ref())?)
+            .expression_attribute_values(":generation", text(&share.generation))
+            .expression_attribute_values(":change", encode(&changed.changed)?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
@@ -215,29 +229,32 @@ impl ShareTable {
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, AwsError> {
         let mail = &resent.mail;
-        let at = mail.at.map(millis).ok_or(AwsError::Unreadable { service: SERVICE, what: "mailAt" })?;
+        let update = self.update(&share.item, share.id);
+        let update = match share.mail.due {
+            None => update.condition_expression(format!("{AS_READ} AND attribute_not_exists(mailDue)")),
+            Some(due) => update
+                .condition_expression(format!("{AS_READ} AND mailDue = :oldDue"))
+                .expression_attribute_values(":oldDue", millis(due)),
+        };
         // Without the claim, a sender of the email before has no more say.
-        Ok(self
-            .update(&share.item, share.id)
+        Ok(update
             .update_expression(
                 "SET mailState = :state, mailAt = :at, mailAttempt = :new, mailRequested = :action, \
-                 mailRequest = :write, mailTries = :tries, mailShard = :shard, mailDue = :at \
+                 mailRequestId = :write, mailTries = :tries, mailShard = :shard, mailDue = :due \
                  REMOVE mailDetail, mailClaim",
             )
-            .condition_expression(
-                "attribute_exists(entry) AND mailAttempt = :old AND attribute_not_exists(mailShard) \
-                 AND #version = :version",
-            )
             .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":state", AttributeValue::S(mail.state.as_str().to_owned()))
-            .expression_attribute_values(":at", at)
-            .expression_attribute_values(":new", number(&mail.attempt))
+            .expression_attribute_values(":generation", text(&share.generation))
+            .expression_attribute_values(":version", number(&share.version))
             .expression_attribute_values(":old", number(&share.mail.attempt))
-            .expression_attribute_values(":action", encode_action(mail.requested.as_ref())?)
+            .expression_attribute_values(":state", AttributeValue::S(mail.state.as_str().to_owned()))
+            .expression_attribute_values(":at", encode(&mail.at.map(|at| at.timestamp_millis()))?)
+            .expression_attribute_values(":new", number(&mail.attempt))
+            .expression_attribute_values(":action", encode(&mail.requested)?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":tries", number(&mail.tries))
             .expression_attribute_values(":shard", AttributeValue::S(mail_shard(share.id)))
-            .expression_attribute_values(":version", number(&share.version)))
+            .expression_attribute_values(":due", encode(&mail.due.map(|at| at.timestamp_millis()))?))
     }
 
     /// Records that somebody is shown the link, and settles which key seals it, where none has yet. `None`:
@@ -253,7 +270,7 @@ impl ShareTable {
             .update(item, id)
             .update_expression("SET linkCopied = :action, linkKeyId = if_not_exists(linkKeyId, :key)")
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":action", encode_action(Some(action))?)
+            .expression_attribute_values(":action", encode(action)?)
             .expression_attribute_values(":key", AttributeValue::S(current_key.as_str().to_owned()));
         match run(update).await? {
             Update::Done(share) => Ok(Some(share.into_share()?)),
@@ -263,8 +280,8 @@ impl ShareTable {
 
     /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for
     /// [`Share::redeem`] to say. One conditional update decides and counts in the same step: nothing is
-    /// counted unless access is given. A use whose answer was lost is counted once, unless another use of
-    /// the same link came between it and the SDK's retry. `None`: there is no such share.
+    /// counted unless access is given. A use whose answer was lost is counted once. `None`: there is no such
+    /// share.
     pub async fn redeem(
         &self,
         link: &Link,
@@ -283,11 +300,12 @@ impl ShareTable {
         let update = self
             .update(&link.item, link.share)
             .update_expression(format!(
-                "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), lastUse = :write"
+                "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), {}",
+                remember("lastUses")
             ))
             .condition_expression(
                 "generation = :generation AND expiresAt >= :least AND attribute_not_exists(revokedAt) \
-                 AND fileCount >= :file AND (attribute_not_exists(lastUse) OR lastUse <> :write)",
+                 AND fileCount >= :file AND NOT contains(lastUses, :write)",
             )
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":now", millis(now))
@@ -372,6 +390,9 @@ impl ShareTable {
         self.client.update_item().table_name(&self.name).set_key(Some(key(item, id)))
     }
 }
+
+/// The share is the one that was read, no other of its key, and nobody has changed it or asked for an email.
+const AS_READ: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
 
 /// What became of a conditional update.
 enum Update {

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::request::Message;
-use sharelink_domain::share::{Usage, WriteId};
+use sharelink_domain::share::{Change, Usage, WriteId};
 use sharelink_domain::{Action, Item, Mail, MailState, Share, ShareId, SharedFile, Sharer, Timestamp};
 use thiserror::Error;
 
@@ -45,7 +45,7 @@ pub(super) struct ShareRecord {
     /// How many files there are, for a condition to compare.
     file_count: usize,
     downloads_per_open: u64,
-    created_by: SharerRecord,
+    created_by: Sharer,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
     created_at: i64,
@@ -65,10 +65,10 @@ pub(super) struct ShareRecord {
     mail_detail: Option<String>,
     mail_attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mail_requested: Option<ActionRecord>,
+    mail_requested: Option<Action>,
     /// The write that asked for the email.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) mail_request: Option<String>,
+    mail_request_id: Option<String>,
     mail_tries: u32,
     /// Partition and sort key of the index `outbox`, present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,31 +84,37 @@ pub(super) struct ShareRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_opened_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    changed: Option<ActionRecord>,
+    changed: Option<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    link_copied: Option<ActionRecord>,
-    pub(super) create_id: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) last_write: Option<String>,
+    link_copied: Option<Action>,
+    create_id: String,
+    /// The ids of the latest changes, newest first.
+    last_writes: [String; KEPT],
+    /// The ids of the latest uses, newest first.
+    last_uses: [String; KEPT],
     ttl: i64,
 }
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct SharerRecord {
-    sub: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    email: Option<String>,
-}
+/// How many writes a share remembers: an SDK's retry knows its first attempt unless so many others came between.
+const KEPT: usize = 4;
 
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct ActionRecord {
-    by: SharerRecord,
-    at: i64,
+/// What remembers `:write` as the newest in one of these lists. All of it sees the list as it was before.
+pub(super) fn remember(list: &str) -> String {
+    let moved = (1..KEPT).map(|i| format!("{list}[{i}] = {list}[{}]", i - 1));
+    moved.chain([format!("{list}[0] = :write")]).collect::<Vec<_>>().join(", ")
 }
 
 impl ShareRecord {
+    /// Whether this write made the share what it is, or what it was a few changes ago.
+    pub(super) fn was_written_by(&self, write: WriteId) -> bool {
+        let write = write.to_string();
+        [&self.create_id]
+            .into_iter()
+            .chain(&self.mail_request_id)
+            .chain(&self.last_writes)
+            .any(|id| *id == write)
+    }
+
     pub(super) fn new(share: &Share, create_id: WriteId, retention: TimeDelta) -> Self {
         let id = share.id.to_string();
         let pending = share.mail.due.is_some();
@@ -120,7 +126,7 @@ impl ShareRecord {
             files: share.files.clone(),
             file_count: share.files.len(),
             downloads_per_open: share.downloads_per_open(),
-            created_by: SharerRecord::from(&share.created_by),
+            created_by: share.created_by.clone(),
             message: share.message.as_ref().map(|message| message.as_str().to_owned()),
             created_at: share.created_at.timestamp_millis(),
             expires_at: share.expires_at.timestamp_millis(),
@@ -133,8 +139,8 @@ impl ShareRecord {
             mail_at: share.mail.at.map(|at| at.timestamp_millis()),
             mail_detail: share.mail.detail.clone(),
             mail_attempt: share.mail.attempt,
-            mail_requested: share.mail.requested.as_ref().map(ActionRecord::from),
-            mail_request: None,
+            mail_requested: share.mail.requested.clone(),
+            mail_request_id: None,
             mail_tries: share.mail.tries,
             mail_shard: pending.then(|| mail_shard(share.id)),
             mail_due: share.mail.due.map(|at| at.timestamp_millis()),
@@ -143,10 +149,11 @@ impl ShareRecord {
             downloads: share.usage.downloads,
             first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
             last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
-            changed: share.changed.as_ref().map(ActionRecord::from),
-            link_copied: share.link_copied.as_ref().map(ActionRecord::from),
+            changed: share.changed.clone(),
+            link_copied: share.link_copied.clone(),
             create_id: create_id.to_string(),
-            last_write: None,
+            last_writes: Default::default(),
+            last_uses: Default::default(),
             ttl: share.purge_at(retention).timestamp(),
         }
     }
@@ -170,7 +177,7 @@ impl ShareRecord {
             item: Item::parse(&self.item).map_err(|_| Unreadable("item"))?,
             recipient: self.recipient.parse().map_err(|_| Unreadable("recipient"))?,
             files: self.files,
-            created_by: self.created_by.into(),
+            created_by: self.created_by,
             message: self
                 .message
                 .map_or(Ok(None), |text| Message::parse(&text))
@@ -194,7 +201,7 @@ impl ShareRecord {
                 at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
                 detail: self.mail_detail,
                 attempt: self.mail_attempt,
-                requested: action(self.mail_requested, "mailRequested")?,
+                requested: self.mail_requested,
                 tries: self.mail_tries,
                 due: self.mail_due.map(|at| time(at, "mailDue")).transpose()?,
             },
@@ -204,14 +211,10 @@ impl ShareRecord {
                 first_at: self.first_opened_at.map(|at| time(at, "firstOpenedAt")).transpose()?,
                 last_at: self.last_opened_at.map(|at| time(at, "lastOpenedAt")).transpose()?,
             },
-            changed: action(self.changed, "changed")?,
-            link_copied: action(self.link_copied, "linkCopied")?,
+            changed: self.changed,
+            link_copied: self.link_copied,
         })
     }
-}
-
-fn action(record: Option<ActionRecord>, what: &'static str) -> Result<Option<Action>, Unreadable> {
-    record.map(|record| Ok(Action { by: record.by.into(), at: time(record.at, what)? })).transpose()
 }
 
 /// The first digit of a share's id spreads the outbox over 16 partitions.
@@ -233,28 +236,7 @@ pub(super) fn sortable(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-pub(super) fn encode_action(action: Option<&Action>) -> Result<AttributeValue, AwsError> {
-    serde_dynamo::to_attribute_value(action.map(ActionRecord::from)).map_err(|_| Unreadable("action").into())
-}
-
-impl From<&Action> for ActionRecord {
-    fn from(action: &Action) -> Self {
-        Self { by: SharerRecord::from(&action.by), at: action.at.timestamp_millis() }
-    }
-}
-
-impl From<&Sharer> for SharerRecord {
-    fn from(sharer: &Sharer) -> Self {
-        Self {
-            sub: sharer.sub.clone(),
-            name: sharer.name.clone(),
-            email: sharer.email.as_ref().map(ToString::to_string),
-        }
-    }
-}
-
-impl From<SharerRecord> for Sharer {
-    fn from(record: SharerRecord) -> Self {
-        Self { sub: record.sub, name: record.name, email: record.email.and_then(|email| email.parse().ok()) }
-    }
+/// Who did what, as an attribute.
+pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, AwsError> {
+    serde_dynamo::to_attribute_value(value).map_err(|_| Unreadable("action").into())
 }
