@@ -117,6 +117,7 @@ async fn a_body_that_would_be_ignored_is_refused() {
         let answer = Answer::to(request().json(&json!({"expiresAt": next_week()}))).await;
         assert_eq!((answer.status, answer.places()), (422, vec!["/expiresAt".to_owned()]), "{route}");
         assert_eq!(Answer::to(request().body("x")).await.status, 400, "{route}");
+        assert_eq!(Answer::to(request().body("[]")).await.status, 422, "{route}");
     }
     assert_eq!(item.share_with_id(&id).await["status"], "active");
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{TimeDelta, Utc};
+use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::support::{Answer, Aws, Stack, TestItem, address, eventually, next_week};
+use crate::support::{Answer, Aws, Stack, TestItem, address, eventually, next_week, unique};
 
 #[tokio::test]
 async fn a_link_is_nowhere_but_in_its_email() {
-    let stack = Stack::get().await;
+    let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt"]).await;
     let aws = Aws::of(&stack);
     let gone_before = lines_of(&aws.logs().await, "\"status\":410");
@@ -21,15 +23,22 @@ async fn a_link_is_nowhere_but_in_its_email() {
     stack.download(&format!("{}/files/1", shared.link)).await;
     stack.open(&format!("{}/files/9", shared.link)).await;
     stack.open(&format!("{}x", shared.link)).await;
-    let key =
-        |request: reqwest::RequestBuilder| request.bearer_auth(&item.token).header("Idempotency-Key", "k");
+    let key = unique("key");
+    let key = |request: RequestBuilder| request.bearer_auth(&item.token).header("Idempotency-Key", &key);
     let copied = Answer::to(key(stack.client.post(item.url(&format!("/{}/link", shared.id))))).await;
     assert!(copied.text.contains(&token));
-    Answer::to(key(stack.client.post(item.url(&format!("/{}/resend", shared.id))))).await;
+    let resend = || Answer::to(key(stack.client.post(item.url(&format!("/{}/resend", shared.id)))));
+    assert_eq!(resend().await.status, 429);
+    clock.stop_at(Utc::now() + TimeDelta::minutes(6));
+    let sent_again = resend().await;
+    assert_eq!(sent_again.status, 202);
+    item.mail_to(&recipient).await;
     let changed = key(stack.client.patch(item.url(&format!("/{}", shared.id)))).header("If-Match", "*");
-    let changed = Answer::to(changed.json(&json!({"expiresAt": next_week()}))).await.text;
+    let changed = Answer::to(changed.json(&json!({"expiresAt": next_week()}))).await;
+    assert_eq!(changed.status, 200);
     let again = json!({"recipients": [recipient], "expiresAt": next_week()});
-    let again = Answer::to(key(stack.client.post(item.url(""))).json(&again)).await.text;
+    let again = Answer::to(key(stack.client.post(item.url(""))).json(&again)).await;
+    assert_eq!(again.status, 409);
     let list = item.get("").await.text;
     let read = item.get(&format!("/{}", shared.id)).await.text;
     let revoked = item.revoke(&shared.id).await.text;
@@ -57,8 +66,9 @@ async fn a_link_is_nowhere_but_in_its_email() {
         ("table", &table),
         ("stream", &stream),
         ("logs", &logs),
-        ("changed share", &changed),
-        ("create", &again),
+        ("resent share", &sent_again.text),
+        ("changed share", &changed.text),
+        ("create", &again.text),
         ("list", &list),
         ("share", &read),
         ("revoked share", &revoked),

@@ -2,16 +2,9 @@
 
 use chrono::TimeDelta;
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week, rfc3339, unique};
-
-impl TestItem<'_> {
-    async fn post_under(&self, key: &str, body: &Value) -> Answer {
-        let request = self.stack.client.post(self.url("")).bearer_auth(&self.token);
-        Answer::to(request.header("Idempotency-Key", key).json(body)).await
-    }
-}
 
 #[tokio::test]
 async fn a_repeated_create_gets_the_first_answer_again() {

@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
+use futures_util::stream::{StreamExt, iter};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -17,7 +18,7 @@ use sharelink_domain::request::ShareRequest;
 use sharelink_domain::share::{ChangeError, SeenVersion, Target, WriteId};
 use sharelink_domain::{Action, Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
 
-use crate::support::{Aws, Stack, address, rfc3339, unique};
+use crate::support::{Aws, Proxy, Stack, address, rfc3339, unique};
 
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
 
@@ -317,4 +318,27 @@ async fn pages_are_full_and_complete_however_the_tabs_mix() {
         assert_eq!((all.shares.len(), all.next), (40, None));
         assert!(all.shares.is_sorted_by_key(|share| std::cmp::Reverse(share.created_at)));
     }
+}
+
+#[tokio::test]
+async fn a_page_that_lacks_one_share_does_not_look_for_it_in_small_steps() {
+    let stack = Stack::get().await;
+    let aws = Aws::of(&stack);
+    let proxy = Proxy::before(&stack.info.aws_endpoint_url).await;
+    let config = aws.config().to_builder().endpoint_url(&proxy.url).build();
+    let table = ShareTable::new(&config, &stack.info.table_name);
+    // The newest fill a page exactly, and all the older ones are on the other tab.
+    let (item, start) = (new_item(), now());
+    let create = |i: i64| {
+        let life = if i >= 600 { TimeDelta::days(9) } else { TimeDelta::days(1) };
+        let share = share(&item, &address("r"), 1, life, start + TimeDelta::milliseconds(i));
+        let table = &table;
+        async move { table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap() }
+    };
+    iter(0..620).map(create).buffer_unordered(16).collect::<Vec<_>>().await;
+    proxy.calls("");
+    let page = table.list(&item, Some(Tab::Active), 20, None, start + TimeDelta::days(2)).await.unwrap();
+    assert_eq!((page.shares.len(), page.next), (20, None));
+    // 21, 42, 84, 168, 336: five queries pass over 620 entries.
+    assert_eq!(proxy.calls("DynamoDB_20120810.Query"), 5);
 }

@@ -54,9 +54,9 @@ impl CreateShares {
                 tracing::error!(%error, "a share could not be created");
             }
         }
-        let dead =
+        let is_late =
             |outcome: &Outcome| matches!(outcome, Outcome::Created(s) if s.status(now) != Status::Active);
-        let expired = expiry.already_past() || outcomes.iter().any(dead);
+        let expired = expiry.already_past() || outcomes.iter().any(is_late);
         let expired = expired.then_some(ALREADY_EXPIRED);
         let warnings: Vec<_> =
             expired.into_iter().chain(listing.left_out.then_some(FILES_LEFT_OUT)).collect();
@@ -64,7 +64,8 @@ impl CreateShares {
     }
 
     /// The request as it came first, with what is not to be found out again. A repetition shares the files that
-    /// the first one found, and is as old as the first one was: tomorrow, the same expiry may be on a day before today.
+    /// the first one found, and is as old as the first one was: tomorrow, the same expiry may be on a
+    /// day before today.
     async fn first_request(
         &self,
         repeatable: Option<&RepeatableRequest>,

@@ -44,7 +44,7 @@ pub(crate) struct Warning {
 
 pub(crate) const ALREADY_EXPIRED: Warning = Warning {
     code: "alreadyExpired",
-    detail: "The expiry is earlier today, so the links are inactive from the start.",
+    detail: "The expiry has passed, so the links are inactive from the start.",
 };
 
 pub(crate) const FILES_LEFT_OUT: Warning = Warning {

@@ -4,7 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::names::NameError;
 use sharelink_domain::{ItemName, ModuleName};
-use sharelink_http::{Answer, Authorization, FieldError, Problem, Request, answer, item, json_body};
+use sharelink_http::{Answer, Authorization, FieldError, Object, Problem, Request, answer, item, json_body};
 
 /// The most items that one request may ask about.
 const ITEMS_LIMIT: usize = 100;
@@ -18,7 +18,7 @@ struct Permission {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ItemsBody {
-    items: Option<Vec<ItemBody>>,
+    items: Option<Vec<Object<ItemBody>>>,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +58,7 @@ pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Re
     }
     let mut errors = Vec::new();
     let mut permissions = Vec::new();
-    for (i, ItemBody { module, item }) in items.into_iter().enumerate() {
+    for (i, Object(ItemBody { module, item })) in items.into_iter().enumerate() {
         let mut wrong =
             |field, error: NameError| errors.push(FieldError::pointer(format!("/items/{i}/{field}"), error));
         if let Err(error) = item.parse::<ItemName>() {

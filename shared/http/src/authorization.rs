@@ -188,6 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn a_subject_is_kept_whole_or_refused() {
+        let ask_as = |sub: &str| {
+            let (mut claims, mut verified) = (claims(&json!(["producer"])), verified());
+            claims["sub"] = sub.into();
+            verified["sub"] = sub.into();
+            ask(&authorization(None), &token(&claims), &verified)
+        };
+        for good in ["x".repeat(255), " u\u{202e}1 ".to_owned()] {
+            assert_eq!(ask_as(&good).unwrap().sub, good);
+        }
+        for bad in ["x".repeat(256), String::new(), "u\n1".to_owned()] {
+            assert_eq!(ask_as(&bad), Err(401), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_string_claim_is_one_right_unless_a_separator_is_set() {
         assert!(ask_with(&json!("producer"), None).is_ok());
         assert_eq!(ask_with(&json!("viewer producer"), None), Err(403));

@@ -1,8 +1,12 @@
 //! Reading a JSON body, with errors that point at the field.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use lambda_http::Body;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
@@ -11,21 +15,50 @@ use crate::{FieldError, Problem, ProblemType, Request};
 /// More than the largest valid request takes.
 const BODY_LIMIT: usize = 256 * 1024;
 
-/// Reads the body as JSON.
-pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    let bytes: &[u8] = match request.body() {
+fn bytes(request: &Request) -> &[u8] {
+    match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
-    };
+    }
+}
+
+/// Reads the body as a JSON object.
+pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let bytes = bytes(request);
     if bytes.len() > BODY_LIMIT {
         return Err(ProblemType::BodyTooLarge.into());
     }
     serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
-    serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map_err(|error| {
+    let body = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    body.map(|Object(body)| body).map_err(|error| {
         let pointer = pointer(error.path());
         Problem::Invalid(vec![FieldError::pointer(pointer, detail(error.inner()))])
     })
+}
+
+/// Something written as an object: of a struct, serde takes a list of its fields, too.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<T, M::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 /// Checks that the body is empty, or an empty object: what it said would not be done.
@@ -33,11 +66,7 @@ pub fn no_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Empty {}
-    match request.body() {
-        Body::Empty => Ok(()),
-        Body::Text(text) if text.is_empty() => Ok(()),
-        _ => json_body::<Empty>(request).map(|Empty {}| ()),
-    }
+    if bytes(request).is_empty() { Ok(()) } else { json_body::<Empty>(request).map(|Empty {}| ()) }
 }
 
 /// What is wrong with a field. The parser quotes what it found, which may be somebody's address; what it
@@ -50,7 +79,6 @@ fn detail(error: &serde_json::Error) -> String {
     }
     match text.rsplit_once(", expected ") {
         Some((_, "a sequence")) => "must be a list".to_owned(),
-        Some((_, expected)) if expected.starts_with("struct") => "must be an object".to_owned(),
         Some((_, expected)) => format!("must be {expected}"),
         None => text.to_owned(),
     }
@@ -132,6 +160,7 @@ mod tests {
             (r#"{"names": ["a"], "on": "ann@example.com"}"#, "must be a boolean"),
             (r#"{"names": ["a"], "ann@example.com": 1}"#, "is not known"),
             (r#""ann@example.com""#, "must be an object"),
+            (r#"[["ann@example.com"], true]"#, "must be an object"),
             ("{}", "missing field `names`"),
         ] {
             assert_eq!(refusal(body).1["errors"][0]["detail"], detail, "{body}");

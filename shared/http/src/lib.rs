@@ -11,7 +11,7 @@ pub mod problem;
 mod share_answer;
 
 pub use authorization::Authorization;
-pub use body::{json_body, no_body};
+pub use body::{Object, json_body, no_body};
 pub use event::{Answer, Request, answer, header, item, path_parameter, query_parameter, route, run};
 pub use idempotency::repeatable_request;
 pub use problem::{FieldError, Problem, ProblemType};

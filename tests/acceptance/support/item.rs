@@ -123,6 +123,12 @@ impl<'a> TestItem<'a> {
         Answer::to(self.stack.client.post(self.url("")).bearer_auth(&self.token).json(body)).await
     }
 
+    /// Shares with this body, under an idempotency key.
+    pub(crate) async fn post_under(&self, key: &str, body: &Value) -> Answer {
+        let request = self.stack.client.post(self.url("")).bearer_auth(&self.token);
+        Answer::to(request.header("Idempotency-Key", key).json(body)).await
+    }
+
     /// Shares all the item's files for a week.
     pub(crate) async fn share(&self, recipients: &[&str]) -> Answer {
         self.post(&json!({"recipients": recipients, "expiresAt": next_week()})).await

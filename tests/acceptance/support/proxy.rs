@@ -15,12 +15,12 @@ use tokio::net::{TcpListener, TcpStream};
 /// Stands before a server, until the test's runtime ends.
 pub(crate) struct Proxy {
     pub(crate) url: String,
-    losses: Arc<Mutex<Vec<Loss>>>,
+    plans: Arc<Mutex<Vec<Plan>>>,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
-/// Which answers are lost: those to requests that have this in their head or body.
-struct Loss {
+/// A fault to come, for requests that have all of these marks in their head or body.
+struct Plan {
     fault: Fault,
     marks: Vec<String>,
     left: usize,
@@ -36,11 +36,11 @@ impl Proxy {
     pub(crate) async fn before(upstream: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (losses, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+        let (plans, calls) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let forward = Forward {
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             upstream: upstream.to_owned(),
-            losses: Arc::clone(&losses),
+            plans: Arc::clone(&plans),
             calls: Arc::clone(&calls),
         };
         tokio::spawn(async move {
@@ -48,7 +48,7 @@ impl Proxy {
                 tokio::spawn(serve(connection, forward.clone()));
             }
         });
-        Self { url, losses, calls }
+        Self { url, plans, calls }
     }
 
     /// Loses the next answers to requests that have all of these marks.
@@ -63,7 +63,7 @@ impl Proxy {
 
     fn plan(&self, fault: Fault, count: usize, marks: &[&str]) {
         let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
-        self.losses.lock().unwrap().push(Loss { fault, marks, left: count });
+        self.plans.lock().unwrap().push(Plan { fault, marks, left: count });
     }
 
     /// The calls with this mark since it was last asked.
@@ -72,9 +72,9 @@ impl Proxy {
         calls.iter().filter(|call| call.contains(mark)).count()
     }
 
-    /// How many answers are still to be lost.
+    /// How many faults are still to come.
     pub(crate) fn left(&self) -> usize {
-        self.losses.lock().unwrap().iter().map(|loss| loss.left).sum()
+        self.plans.lock().unwrap().iter().map(|plan| plan.left).sum()
     }
 }
 
@@ -82,7 +82,7 @@ impl Proxy {
 struct Forward {
     client: reqwest::Client,
     upstream: String,
-    losses: Arc<Mutex<Vec<Loss>>>,
+    plans: Arc<Mutex<Vec<Plan>>>,
     calls: Arc<Mutex<Vec<String>>>,
 }
 
@@ -132,10 +132,10 @@ impl Forward {
     }
 
     fn has(&self, fault: Fault, request: &str) -> bool {
-        let mut losses = self.losses.lock().unwrap();
-        let mut due = losses.iter_mut().filter(|loss| {
-            loss.fault == fault && loss.left > 0 && loss.marks.iter().all(|mark| request.contains(mark))
+        let mut plans = self.plans.lock().unwrap();
+        let mut due = plans.iter_mut().filter(|plan| {
+            plan.fault == fault && plan.left > 0 && plan.marks.iter().all(|mark| request.contains(mark))
         });
-        due.next().map(|loss| loss.left -= 1).is_some()
+        due.next().map(|plan| plan.left -= 1).is_some()
     }
 }

@@ -18,13 +18,6 @@ pub const PAGE_LIMIT: usize = 100;
 /// The most entries of the index that one query reads.
 const QUERY_LIMIT: usize = 1_000;
 
-/// How many entries the next query reads, where so many are still missing: as many as that takes if they are as
-/// frequent as they were so far.
-fn next_limit(missing: usize, found: usize, scanned: usize) -> usize {
-    let expected = (missing * scanned).checked_div(found).unwrap_or(QUERY_LIMIT);
-    (expected + missing).min(QUERY_LIMIT)
-}
-
 /// How long to wait before what one answer had no room for is asked for again.
 const UNPROCESSED_WAIT: Duration = Duration::from_millis(50);
 
@@ -110,7 +103,7 @@ impl ShareTable {
         // One more than the page tells whether there is a next one.
         let mut query_limit = limit + 1;
         let mut start = after.map(|cursor| cursor.to_start_key(item));
-        let (mut found, mut scanned) = (Vec::new(), 0_usize);
+        let mut found = Vec::new();
         loop {
             let mut query = self
                 .client
@@ -130,12 +123,12 @@ impl ShareTable {
             }
             let answer = query.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
             found.extend(answer.items.unwrap_or_default());
-            scanned += usize::try_from(answer.scanned_count).unwrap_or_default();
             start = answer.last_evaluated_key;
             if found.len() > limit || start.is_none() {
                 break;
             }
-            query_limit = next_limit(limit + 1 - found.len(), found.len(), scanned);
+            // Fuller each time: a mixed item needs little more, a sparse tab reads on in large steps.
+            query_limit = (query_limit * 2).min(QUERY_LIMIT);
         }
         let more = found.len() > limit;
         found.truncate(limit);

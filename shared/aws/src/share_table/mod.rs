@@ -1,9 +1,9 @@
 //! The table of shares, in DynamoDB.
 //!
 //! The primary key is the one-link rule: a share's key is made of the item and the recipient, so one
-//! conditional put decides whether it exists. Every write carries an id of its own invocation; a condition
-//! that fails returns the item, and an item that bears our id means that the SDK's retry met its own first
-//! attempt, which is success. Every update requires that the share exists, so that a late one cannot bring a
+//! conditional put decides whether it exists. Every write carries an id of its own invocation, which the share
+//! keeps; where a condition fails and the share bears our id, the SDK's retry met its own first attempt, which is
+//! success. Every update requires that the share exists, so that a late one cannot bring a
 //! purged share back.
 
 mod list;
@@ -229,6 +229,8 @@ impl ShareTable {
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, AwsError> {
         let mail = &resent.mail;
+        let due =
+            mail.due.ok_or(AwsError::Unreadable { service: SERVICE, what: "an email that is not due" })?;
         let update = self.update(&share.item, share.id);
         let update = match share.mail.due {
             None => update.condition_expression(format!("{AS_READ} AND attribute_not_exists(mailDue)")),
@@ -239,7 +241,7 @@ impl ShareTable {
         // Without the claim, a sender of the email before has no more say.
         Ok(update
             .update_expression(
-                "SET mailState = :state, mailAt = :at, mailAttempt = :new, mailRequested = :action, \
+                "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
                  mailRequestId = :write, mailTries = :tries, mailShard = :shard, mailDue = :due \
                  REMOVE mailDetail, mailClaim",
             )
@@ -248,13 +250,12 @@ impl ShareTable {
             .expression_attribute_values(":version", number(&share.version))
             .expression_attribute_values(":old", number(&share.mail.attempt))
             .expression_attribute_values(":state", AttributeValue::S(mail.state.as_str().to_owned()))
-            .expression_attribute_values(":at", encode(&mail.at.map(|at| at.timestamp_millis()))?)
             .expression_attribute_values(":new", number(&mail.attempt))
             .expression_attribute_values(":action", encode(&mail.requested)?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":tries", number(&mail.tries))
             .expression_attribute_values(":shard", AttributeValue::S(mail_shard(share.id)))
-            .expression_attribute_values(":due", encode(&mail.due.map(|at| at.timestamp_millis()))?))
+            .expression_attribute_values(":due", millis(due)))
     }
 
     /// Records that somebody is shown the link, and settles which key seals it, where none has yet. `None`:

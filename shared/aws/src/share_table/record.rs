@@ -236,7 +236,7 @@ pub(super) fn sortable(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// Who did what, as an attribute.
+/// Who did what and when, as an attribute.
 pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, AwsError> {
     serde_dynamo::to_attribute_value(value).map_err(|_| Unreadable("action").into())
 }
