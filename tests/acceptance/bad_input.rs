@@ -110,8 +110,7 @@ async fn names_outside_the_alphabet_are_refused_on_every_route() {
 async fn a_body_that_would_be_ignored_is_refused() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let id =
-        item.share(&[&address("ann")]).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = item.share(&[&address("ann")]).await.share_id();
     for route in ["revoke", "resend", "link"] {
         let request = || stack.client.post(item.url(&format!("/{id}/{route}"))).bearer_auth(&item.token);
         let answer = Answer::to(request().json(&json!({"expiresAt": next_week()}))).await;

@@ -80,8 +80,7 @@ async fn a_future_expiration_reactivates_the_same_link_without_an_email() {
 async fn a_change_says_which_version_it_is_meant_for() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let id =
-        item.share(&[&address("ann")]).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = item.share(&[&address("ann")]).await.share_id();
     let body = json!({"expiresAt": next_week()});
 
     let missing = item.patch(&id, None, &body).await;
@@ -156,8 +155,7 @@ async fn the_day_of_a_change_is_that_of_its_own_offset() {
 async fn of_racing_changes_one_wins() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let id =
-        item.share(&[&address("ann")]).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = item.share(&[&address("ann")]).await.share_id();
     let times: Vec<String> = (1..=20).map(|day| rfc3339(Utc::now() + TimeDelta::days(day))).collect();
     let answers = join_all(times.iter().map(|time| item.expire_at(&id, 1, time))).await;
     let count = |status| answers.iter().filter(|answer| answer.status == status).count();

@@ -61,7 +61,7 @@ async fn what_was_just_done_is_what_the_list_shows() {
     let item = TestItem::new(&stack).await;
     for _ in 0..5 {
         let recipient = format!("{}@example.com", unique("r"));
-        let id = item.share(&[&recipient]).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+        let id = item.share(&[&recipient]).await.share_id();
         assert!(item.tab("active").await.contains(&recipient));
         item.revoke(&id).await;
         assert!(!item.tab("active").await.contains(&recipient));

@@ -22,7 +22,7 @@ async fn what_the_sdk_does_again_was_done_once() {
     lost(2, PUT, "SHARE#");
     let created = item.share(&[&ann]).await;
     assert_eq!(created.status, 201, "{created:?}");
-    let id = created.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = created.share_id();
     let link = item.mail_to(&ann).await.link();
     all_lost();
 
@@ -148,7 +148,7 @@ async fn a_client_that_lost_the_answer_gets_it_by_asking_again() {
     let create = create.json(&json!({"recipients": [ann], "expiresAt": next_week()}));
     let created = lost_and_repeated(&proxy, create).await;
     assert_eq!(created.status, 201, "{created:?}");
-    let id = created.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = created.share_id();
     item.mail_to(&ann).await;
 
     let change = request(Method::PATCH, &format!("/{id}")).header("If-Match", "\"1\"");

@@ -17,7 +17,7 @@ async fn a_repeated_create_gets_the_first_answer_again() {
     assert_eq!(first.status, 207, "{first:?}");
 
     // Neither what became of the share nor what became of the item's files makes a difference.
-    let id = first.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = first.share_id();
     item.revoke(&id).await;
     item.upload("later.pdf").await;
     Aws::of(&stack).delete(&item.key("brief.pdf")).await;
@@ -190,7 +190,7 @@ async fn a_share_made_without_an_email_can_be_sent_one() {
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let body = json!({"recipients": [ann], "expiresAt": next_week(), "notify": false});
-    let id = item.post(&body).await.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+    let id = item.post(&body).await.share_id();
     let link = item.call(Method::POST, &format!("/{id}/link")).await;
     assert_eq!(link.status, 200, "{link:?}");
     assert_eq!(item.call(Method::POST, &format!("/{id}/resend")).await.status, 202);

@@ -36,6 +36,11 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// The id of the first share in the answer to a create.
+    pub(crate) fn share_id(&self) -> String {
+        self.json()["results"][0]["shareId"].as_str().unwrap().to_owned()
+    }
+
     /// The end of the problem's type.
     pub(crate) fn problem(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
@@ -138,7 +143,7 @@ impl<'a> TestItem<'a> {
     pub(crate) async fn share_until(&self, recipient: &str, expires_at: &str) -> Shared {
         let answer = self.post(&json!({"recipients": [recipient], "expiresAt": expires_at})).await;
         assert_eq!(answer.status, 201, "{answer:?}");
-        let id = answer.json()["results"][0]["shareId"].as_str().unwrap().to_owned();
+        let id = answer.share_id();
         let mail = self.mail_to(recipient).await;
         Shared { id, link: mail.link() }
     }

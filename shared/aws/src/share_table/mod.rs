@@ -281,8 +281,8 @@ impl ShareTable {
 
     /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for
     /// [`Share::redeem`] to say. One conditional update decides and counts in the same step: nothing is
-    /// counted unless access is given. A use whose answer was lost is counted once. `None`: there is no such
-    /// share.
+    /// counted unless access is given. A use whose answer was lost is counted once, unless more uses than a
+    /// share remembers came in between. `None`: there is no such share.
     pub async fn redeem(
         &self,
         link: &Link,
