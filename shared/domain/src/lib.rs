@@ -1,10 +1,12 @@
 //! What a share is and may do.
 //!
 //! Every rule of Sharelink lives here and nowhere else: who may share, what an address, a name and an
-//! expiry must look like, when a share is active, what a link is made of, when its email is due. The crate
+//! expiry must look like, when a share is active, what a link is made of, when its email is due, what
+//! happened to it. The crate
 //! is pure: no I/O and no clock of its own, the current time is always an argument.
 
 pub mod address;
+pub mod delivery;
 pub mod expiry;
 pub mod idempotency;
 pub mod link;

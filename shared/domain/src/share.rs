@@ -141,6 +141,15 @@ pub enum Changed {
     Revocation,
 }
 
+/// That somebody was shown the link.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct LinkCopy {
+    pub action: Action,
+    /// Tells it from others of the same time.
+    #[serde(with = "as_text")]
+    pub id: WriteId,
+}
+
 /// How often and when a link was used. Counts are upper bounds: mail scanners follow links too, and a use
 /// is counted before it turns out that the file is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -180,7 +189,7 @@ pub struct Share {
     /// The last change of the expiration or the revocation.
     pub changed: Option<Change>,
     /// The last time that somebody was shown the link.
-    pub link_copied: Option<Action>,
+    pub link_copied: Option<LinkCopy>,
 }
 
 /// Whether a share gives access.
@@ -372,6 +381,15 @@ impl Share {
         }
     }
 
+    /// When the share expires by time passing, whatever the clock says now; none if it is revoked, or if access
+    /// had ended already when it was given this expiry.
+    #[must_use]
+    pub fn lapses_at(&self) -> Option<Timestamp> {
+        let given = self.changed.as_ref().filter(|change| change.of == Changed::Expiration);
+        let given_at = given.map_or(self.created_at, |change| change.action.at);
+        (self.revoked_at.is_none() && self.expires_at > given_at).then_some(self.expires_at)
+    }
+
     /// When the share may be purged: its access has ended, and the retention after that. Access that had ended
     /// before the share was created ended with its creation.
     #[must_use]
@@ -393,11 +411,31 @@ pub fn status(expires_at: Timestamp, revoked_at: Option<Timestamp>, now: Timesta
     }
 }
 
+/// Ids in a row are written as they are shown.
+mod as_text {
+    use std::fmt::Display;
+    use std::str::FromStr;
+
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(id: &impl Display, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(id)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, T>(deserializer: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+    {
+        String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::mail::Pending;
     use crate::request::ShareRequest;
     use crate::{Expiry, FileName, MailState};
 
@@ -514,11 +552,15 @@ pub(crate) mod tests {
         assert_eq!(share.expiry_in_words(), "10 March 2026 at 07:30 (UTC-05:30)");
     }
 
+    pub(crate) fn pending(due: Timestamp, tries: u32) -> MailState {
+        MailState::Queued(Pending { due, tries })
+    }
+
     pub(crate) fn ann() -> Action {
         Action { by: Sharer { sub: "ann".into(), name: None, email: None }, at: time(NOW) }
     }
 
-    fn expiry(text: &str) -> TypedExpiry {
+    pub(crate) fn expiry(text: &str) -> TypedExpiry {
         text.parse().unwrap()
     }
 
@@ -580,20 +622,20 @@ pub(crate) mod tests {
         let at = |minutes| Action { at: time(NOW) + TimeDelta::minutes(minutes), ..ann() };
         let mut sent = share(&["a"]);
         sent.expires_at = time(NOW) + TimeDelta::days(9);
-        let pending = sent.resent(&at(0));
-        assert_eq!(pending, Err(ResendError::TooSoon { until: at(5).at }));
+        let too_soon = sent.resent(&at(0));
+        assert_eq!(too_soon, Err(ResendError::TooSoon { until: at(5).at }));
         // Whoever was to send it has had their time.
         assert_eq!(sent.resent(&at(5)).unwrap().mail.attempt, 2);
-        sent.mail.due = Some(at(30).at);
+        sent.mail.state = pending(at(30).at, 3);
         assert_eq!(sent.resent(&at(31)), Err(ResendError::TooSoon { until: at(30).at + mail::LEASE }));
-        (sent.mail.state, sent.mail.due) = (MailState::Sent, None);
+        sent.mail.state = MailState::Sent;
         assert_eq!(sent.resent(&at(4)), Err(ResendError::TooSoon { until: at(5).at }));
 
         let resent = sent.resent(&at(5)).unwrap();
         assert_eq!((resent.version, resent.generation), (sent.version, sent.generation));
         let mail = &resent.mail;
-        assert_eq!((mail.state, mail.attempt, mail.tries), (MailState::Queued, 2, 0));
-        assert_eq!((mail.due, mail.requested.as_ref()), (Some(at(5).at), Some(&at(5))));
+        assert_eq!((mail.state, mail.attempt), (pending(at(5).at, 0), 2));
+        assert_eq!(mail.requested.as_ref(), Some(&at(5)));
 
         assert_eq!(sent.resent(&at(9 * 24 * 60)), Err(ResendError::Inactive));
         assert_eq!(sent.revoked(&ann()).unwrap().resent(&at(5)), Err(ResendError::Inactive));
@@ -619,6 +661,21 @@ pub(crate) mod tests {
         assert_eq!(share.purge_at(retention), share.expires_at + retention);
         share.expires_at = share.created_at - TimeDelta::hours(1);
         assert_eq!(share.purge_at(retention), share.created_at + retention);
+    }
+
+    #[test]
+    fn a_share_expires_by_time_passing_unless_access_ends_otherwise() {
+        let share = share(&["a"]);
+        assert_eq!(share.lapses_at(), Some(share.expires_at));
+        let revoked = share.revoked(&ann()).unwrap();
+        assert_eq!(revoked.lapses_at(), None);
+        let changed = |share: &Share, to| share.with_expiration(expiry(to), &ann(), SeenVersion::Any);
+        let ended = changed(&share, "2026-03-10T11:00:00Z").unwrap().unwrap();
+        assert_eq!(ended.lapses_at(), None);
+        let reactivated = changed(&revoked, "2026-03-12T11:00:00Z").unwrap().unwrap();
+        assert_eq!(reactivated.lapses_at(), Some(time("2026-03-12T11:00:00Z")));
+        let born_expired = Share { expires_at: share.created_at, ..share };
+        assert_eq!(born_expired.lapses_at(), None);
     }
 
     proptest! {
