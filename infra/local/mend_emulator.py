@@ -28,7 +28,6 @@ def main():
     correct_public_base_url(stack, api_url)
     if args.ministack:
         recreate_routes(stack)
-        enable_time_to_live(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
@@ -162,16 +161,6 @@ def set_cors(stack, api, cors):
             "MaxAge": configured["maxAge"],
         },
     )
-
-
-def enable_time_to_live(stack):
-    """CloudFormation leaves a table's time to live off."""
-    dynamodb = boto3.client("dynamodb")
-    table = stack.outputs["TableName"]
-    wanted = stack.template["Resources"]["Table"]["Properties"]["TimeToLiveSpecification"]
-    status = dynamodb.describe_time_to_live(TableName=table)["TimeToLiveDescription"]["TimeToLiveStatus"]
-    if status == "DISABLED":
-        dynamodb.update_time_to_live(TableName=table, TimeToLiveSpecification=wanted)
 
 
 def correct_public_base_url(stack, api_url):

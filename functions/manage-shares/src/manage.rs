@@ -13,7 +13,7 @@ use sharelink_aws::share_table::{Cursor, FirstRequest, LogCursor, ShareTable};
 use sharelink_domain::expiry::TypedExpiry;
 use sharelink_domain::idempotency::RepeatableRequest;
 use sharelink_domain::log::{LogEntry, LogEvent};
-use sharelink_domain::share::{ChangeError, ResendError};
+use sharelink_domain::share::{ChangeError, LinkCopy, ResendError};
 use sharelink_domain::{Action, Item, Share, ShareId, Sharer};
 use sharelink_http::{
     Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, if_match,
@@ -206,7 +206,8 @@ impl ManageShares {
         let (id, now) = (share_id(call.request)?, call.action.at);
         no_body(call.request)?;
         let key = self.links.current_key(now).await?;
-        let share = self.table.copy_link(&call.item, id, &key, &call.action).await?;
+        let copy = LinkCopy { action: call.action.clone(), id: new_write_id()? };
+        let share = self.table.copy_link(&call.item, id, &key, &copy).await?;
         let share = share.ok_or(ProblemType::ShareNotFound)?;
         let link = self.links.link(&share, now).await?;
         Ok(answer(StatusCode::OK, "application/json", &LinkAnswer { link }))

@@ -1,16 +1,19 @@
 //! The email of a share.
 
 use askama::Template;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sharelink_aws::mailer::Email;
+use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::displayed;
 use sharelink_domain::request::Message;
-use sharelink_domain::{Share, SharedFile};
+use sharelink_domain::{EmailAddress, Share, SharedFile};
 
 /// What both forms of the email say.
 struct Contents<'a> {
     heading: String,
+    /// The sharer's name, if they have one.
+    sharer: Option<&'a str>,
+    /// The sharer's address, if a reply reaches them.
+    reply_to: Option<&'a str>,
     message: Option<&'a str>,
     files: Vec<File>,
     link: &'a str,
@@ -39,9 +42,13 @@ struct Text<'a>(&'a Contents<'a>);
 
 /// Composes the email that brings a share's link to its recipient.
 pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
-    let sharer = share.created_by.name.as_deref();
+    let sharer = share.created_by.name.as_deref().map(displayed);
+    let sharer = sharer.as_deref();
+    let reply_to = share.created_by.email.as_ref();
     let contents = Contents {
         heading: heading(sharer, &share.files),
+        sharer,
+        reply_to: reply_to.map(EmailAddress::as_str),
         message: share.message.as_ref().map(Message::as_str),
         files: share.files.iter().map(File::from).collect(),
         link,
@@ -49,11 +56,11 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
     };
     Ok(Email {
         to: &share.recipient,
-        reply_to: share.created_by.email.as_ref().map(|email| (email, sharer.unwrap_or(email.as_str()))),
+        reply_to: reply_to.map(|email| (email, sharer.unwrap_or(email.as_str()).to_owned())),
         text: Text(&contents).render()?,
         html: Html(&contents).render()?,
         subject: contents.heading,
-        tags: tags(share),
+        id: EmailId::of(share),
     })
 }
 
@@ -67,17 +74,6 @@ fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
         None if files.len() == 1 => format!("{what} is shared with you"),
         None => format!("{what} are shared with you"),
     }
-}
-
-/// Names the share and the attempt to SES, whose events carry the tags back. Values may hold only
-/// `A-Z a-z 0-9 - _`, so names are encoded.
-fn tags(share: &Share) -> [(&'static str, String); 4] {
-    [
-        ("module", URL_SAFE_NO_PAD.encode(share.item.module.as_str())),
-        ("item", URL_SAFE_NO_PAD.encode(share.item.name.as_str())),
-        ("share", share.id.to_string()),
-        ("attempt", share.mail.attempt.to_string()),
-    ]
 }
 
 #[cfg(test)]
@@ -127,17 +123,35 @@ mod tests {
             assert!(part.contains("11 March 2026 at 13:00 (UTC+01:00)") && part.contains(LINK), "{part}");
         }
         assert_eq!(email.reply_to.unwrap().0.as_str(), "ann@example.com");
+        assert!(email.text.contains("Reply to this email to write to Ann."));
     }
 
     #[test]
-    fn tags_hold_only_what_ses_takes() {
-        let share = share("", None);
-        for (name, value) in tags(&share) {
-            assert!(
-                value.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b)),
-                "{name}: {value}"
-            );
-            assert!(value.len() <= 256);
+    fn a_message_cannot_pass_for_the_link() {
+        let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        assert_eq!(email.text.lines().find(|line| line.starts_with("http")), Some(LINK));
+        assert!(!email.html.contains("href=\"https://evil"));
+        // SES rewrites no link that is marked so.
+        assert_eq!(email.html.matches("<a ").count(), email.html.matches("<a ses:no-track ").count());
+    }
+
+    #[test]
+    fn nothing_in_an_email_is_fetched_from_elsewhere() {
+        let share = share("Hi", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        for remote in ["<img", "<link", "url(", "src=", "@import"] {
+            assert!(!email.html.contains(remote), "{remote}");
         }
+    }
+
+    /// Gmail cuts off what is longer than 102 KB.
+    #[test]
+    fn the_longest_email_is_shown_whole() {
+        let mut share = share(&"m".repeat(2_000), Some(&"n".repeat(200)));
+        let name = |n: usize| format!("{n:0>160}.pdf").parse().unwrap();
+        share.files = (0..100).map(|n| SharedFile { name: name(n), size: u64::MAX / 1_000_000 }).collect();
+        let email = compose(&share, &format!("{LINK}{}", "x".repeat(200))).unwrap();
+        assert!(email.html.len() < 102_000, "{}", email.html.len());
     }
 }

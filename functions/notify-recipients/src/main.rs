@@ -1,18 +1,19 @@
-//! Sends each new share's email, from the table's stream.
+//! Sends each new share's email: at once from the table's stream, and from the outbox whatever is overdue.
 
 mod email;
 mod notify;
+mod pace;
 
-use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use sharelink_aws::links::Links;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, optional, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, optional, required, start_logging, whole_number};
 
-use notify::NotifyRecipients;
+use notify::{NotifyRecipients, Wakeup};
+use pace::Pace;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -24,8 +25,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         clock: Clock::from_env(),
         links: Links::new(&config, required("KEY_RING_SECRET")?, base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
+        metrics: Metrics::start()?,
+        pace: Pace::new(whole_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let notify_recipients = &notify_recipients;
-    run(service_fn(|event: LambdaEvent<Event>| Box::pin(notify_recipients.handle(event.payload)))).await
+    run(service_fn(|event: LambdaEvent<Wakeup>| Box::pin(notify_recipients.handle(event)))).await
 }

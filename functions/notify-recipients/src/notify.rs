@@ -1,29 +1,53 @@
-//! From a record of the stream to an email.
+//! From a pending email to a sent one.
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
-use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures_util::{StreamExt, stream};
-use lambda_runtime::Error;
+use lambda_runtime::{Error, LambdaEvent};
+use serde::Deserialize;
 use sharelink_aws::links::Links;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::share_table::{MailOutcome, ShareTable, Unreadable, share_from_image};
+use sharelink_aws::share_table::{ShareTable, Unreadable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::mail::{self, SendError};
-use sharelink_domain::{MailState, Share, Timestamp};
-use sharelink_runtime::Clock;
+use sharelink_domain::mail::{Fault, Outcome, SendError};
+use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_runtime::streams::each_record;
+use sharelink_runtime::{Clock, Metrics};
 use thiserror::Error;
 
 use crate::email;
+use crate::pace::{Pace, Run};
 
-/// How many emails of one batch may be under way at the same time: all of it, or a slow service would hold
-/// the batch longer than the function may run.
+/// How many overdue emails may be under way at the same time.
 const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
     pub(crate) clock: Clock,
     pub(crate) links: Links,
     pub(crate) mailer: Mailer,
+    pub(crate) metrics: Metrics,
+    pub(crate) pace: Pace,
     pub(crate) table: ShareTable,
+}
+
+/// What there is to do.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Wakeup {
+    /// Shares have changed whose emails are pending.
+    Stream(Event),
+    /// Another minute has passed.
+    Schedule {
+        #[serde(rename = "detail-type")]
+        detail_type: Scheduled,
+    },
+}
+
+/// How `EventBridge` calls what a schedule sends.
+#[derive(Debug, Deserialize)]
+pub(crate) enum Scheduled {
+    #[serde(rename = "Scheduled Event")]
+    Event,
 }
 
 /// Why a record must come again. A fault of any other service is none: the share says when its email is due
@@ -37,69 +61,85 @@ enum RecordError {
 }
 
 impl NotifyRecipients {
-    /// Sends the emails that a batch of records says are pending. A record that fails is reported, and keeps
-    /// none of the others from their emails.
-    pub(crate) async fn handle(&self, event: Event) -> Result<DynamoDbEventResponse, Error> {
-        let failures = stream::iter(event.records)
-            .map(|record| async move {
-                let error = self.notify(&record).await.err()?;
-                tracing::error!(%error, event_id = record.event_id, "a record could not be handled");
-                Some(record.change.sequence_number)
-            })
-            .buffered(CONCURRENCY)
-            .filter_map(std::future::ready)
-            .collect::<Vec<_>>()
-            .await;
-        let mut response = DynamoDbEventResponse::default();
-        response.batch_item_failures = failures.into_iter().map(failure).collect();
-        Ok(response)
+    pub(crate) async fn handle(&self, event: LambdaEvent<Wakeup>) -> Result<DynamoDbEventResponse, Error> {
+        let run = Run::new(event.context.deadline());
+        let handled = match event.payload {
+            Wakeup::Stream(event) => Ok(each_record(event, |record| self.on_change(record, &run)).await),
+            Wakeup::Schedule { detail_type: Scheduled::Event } => {
+                self.work_off(&run).await.map(|()| DynamoDbEventResponse::default())
+            }
+        };
+        self.metrics.tell();
+        Ok(handled?)
     }
 
-    async fn notify(&self, record: &EventRecord) -> Result<(), RecordError> {
-        let share = share_from_image(record.change.new_image.clone())?;
-        let now = self.clock.now();
-        if !share.mail.is_due(now) {
-            return Ok(());
+    /// The fast path: a change of a share whose email is pending.
+    async fn on_change(&self, record: EventRecord, run: &Run) -> Result<(), RecordError> {
+        let share = share_from_image(record.change.new_image)?;
+        if share.mail.is_due(self.clock.now()) {
+            self.notify(&share.item, share.id, run).await?;
         }
-        let key = self.links.current_key(now).await;
-        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
-        let claim = new_write_id()?;
-        let Some(share) = self.table.claim_mail(&share.item, share.id, key.as_ref(), claim, now).await?
-        else {
-            return Ok(());
-        };
-        let outcome = self.send(&share, now).await;
-        self.table.record_mail(&share, claim, &outcome, self.clock.now()).await?;
-        tracing::info!(outcome = outcome.name(), attempt = share.mail.attempt, "an email was handled");
         Ok(())
     }
 
-    /// Sends the email of a share that was claimed, and says what became of it.
-    async fn send(&self, share: &Share, now: Timestamp) -> MailOutcome {
-        if !mail::may_leave(share) {
-            return MailOutcome::Ended(MailState::None, "revoked before the email was sent");
-        }
-        let again = MailOutcome::Due(mail::retry_at(now, share.mail.tries));
-        let link = match self.links.link(share, now).await {
-            Ok(link) => link,
-            Err(error) => {
-                tracing::error!(%error, "a link could not be made");
-                return again;
+    /// The recovery path: whatever is overdue, after a crash, an outage or a record that was lost.
+    async fn work_off(&self, run: &Run) -> Result<(), AwsError> {
+        let due = self.table.due_mail(self.clock.now()).await?;
+        metrics::histogram!("EmailsDue").record(u32::try_from(due.len()).unwrap_or(u32::MAX));
+        let notify = |(item, id): (Item, ShareId)| async move {
+            if let Err(error) = self.notify(&item, id, run).await {
+                tracing::error!(%error, "an overdue email could not be handled");
             }
         };
-        let Ok(email) = email::compose(share, &link) else {
-            return MailOutcome::Ended(MailState::Failed, "the email could not be composed");
-        };
-        match self.mailer.send(&email).await {
-            Ok(()) => MailOutcome::Sent,
-            Err(SendError::Refused(reason)) => MailOutcome::Ended(MailState::Failed, reason),
-            Err(SendError::Passing) => again,
+        stream::iter(due).for_each_concurrent(CONCURRENCY, notify).await;
+        Ok(())
+    }
+
+    /// Sends the email of a share, if it is due and nobody else has claimed it.
+    async fn notify(&self, item: &Item, id: ShareId, run: &Run) -> Result<(), AwsError> {
+        if !run.goes_on() {
+            return Ok(());
         }
+        self.pace.turn().await;
+        if !run.goes_on() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let key = self.links.current_key(now).await;
+        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
+        let claim = new_write_id()?;
+        let Some(share) = self.table.claim_mail(item, id, key.as_ref(), claim, now).await? else {
+            return Ok(());
+        };
+        let outcome = match Outcome::before_sending(&share, now) {
+            Some(outcome) => outcome,
+            None => Outcome::of_sending(self.send(&share, now).await, &share, now),
+        };
+        run.note(outcome);
+        self.table.record_mail(&share, claim, outcome, self.clock.now()).await?;
+        tell(outcome, &share);
+        Ok(())
+    }
+
+    async fn send(&self, share: &Share, now: Timestamp) -> Result<(), SendError> {
+        let link = self.links.link(share, now).await.map_err(|error| {
+            tracing::error!(%error, "a link could not be made");
+            SendError::Passing(Fault::NoLink)
+        })?;
+        let email = email::compose(share, &link)
+            .map_err(|_| SendError::Refused("the email could not be composed"))?;
+        self.mailer.send(&email).await
     }
 }
 
-fn failure(sequence_number: Option<String>) -> DynamoDbBatchItemFailure {
-    let mut failure = DynamoDbBatchItemFailure::default();
-    failure.item_identifier = sequence_number;
-    failure
+/// Tells operators what became of an email.
+fn tell(outcome: Outcome, share: &Share) {
+    let (attempt, tries) = (share.mail.attempt, share.mail.pending().map(|pending| pending.tries));
+    if let Outcome::PutOff { fault, .. } = outcome {
+        metrics::counter!("EmailsPutOff", "Reason" => fault.name()).increment(1);
+        tracing::warn!(reason = fault.name(), attempt, tries, "an email was put off");
+    } else {
+        metrics::counter!("Emails", "Outcome" => outcome.name()).increment(1);
+        tracing::info!(outcome = outcome.name(), attempt, tries, "an email was handled");
+    }
 }

@@ -14,14 +14,23 @@ pub(crate) fn run(change: Option<&str>) -> Result<()> {
         fs::create_dir_all(made(""))?;
         set(&changed(change, &fs::read_to_string(&file).unwrap_or_default())?)?;
     }
-    let set = fs::read_to_string(&file).unwrap_or_default();
-    let (time, how) = match (set.parse::<i64>(), set.parse::<DateTime<Utc>>()) {
+    let (time, how) = shown();
+    println!("{} ({how})", time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    Ok(())
+}
+
+/// What the clock shows.
+pub(crate) fn now() -> DateTime<Utc> {
+    shown().0
+}
+
+fn shown() -> (DateTime<Utc>, &'static str) {
+    let set = fs::read_to_string(made("clock")).unwrap_or_default();
+    match (set.parse::<i64>(), set.parse::<DateTime<Utc>>()) {
         (_, Ok(time)) => (time, "standing still"),
         (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "moved"),
         _ => (Utc::now(), "the real time"),
-    };
-    println!("{} ({how})", time.to_rfc3339_opts(SecondsFormat::Secs, true));
-    Ok(())
+    }
 }
 
 /// Sets the clock back to the real time.

@@ -22,8 +22,9 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         println!("Using the running stack at {}", stack.api_url);
         return play(&stack).await;
     }
-    let stack = until_stopped(options, Stack::start(options)).await.context("interrupted")??;
-    let played = until_stopped(options, play(&stack.info)).await;
+    let stack =
+        until_stopped(options.until_stdin_closes, Stack::start(options)).await.context("interrupted")??;
+    let played = until_stopped(options.until_stdin_closes, play(&stack.info)).await;
     stack.stop().await;
     played.context("interrupted")?
 }

@@ -36,8 +36,10 @@ pub(crate) async fn run(options: &FuzzOptions) -> Result<()> {
     if let Some(stack) = StackInfo::running().await {
         return fuzz(&stack, options).await;
     }
-    let stack = until_stopped(&options.up, Stack::start(&options.up)).await.context("interrupted")??;
-    let fuzzed = until_stopped(&options.up, fuzz(&stack.info, options)).await;
+    let stack = until_stopped(options.up.until_stdin_closes, Stack::start(&options.up))
+        .await
+        .context("interrupted")??;
+    let fuzzed = until_stopped(options.up.until_stdin_closes, fuzz(&stack.info, options)).await;
     stack.stop().await;
     fuzzed.context("interrupted")?
 }

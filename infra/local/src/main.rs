@@ -9,6 +9,7 @@
 mod clock;
 mod demo;
 mod deployment;
+mod dynamodb;
 mod emulator;
 mod files;
 mod fuzz;
@@ -19,6 +20,7 @@ mod paths;
 mod process;
 mod python;
 mod stack;
+mod ticker;
 mod up;
 
 use anyhow::Result;
@@ -43,6 +45,9 @@ enum Command {
     Token(issuer::Claims),
     /// Installs sam and cargo-lambda under target/, and prints the directory that has them
     Tools,
+    /// Runs DynamoDB Local for a test, and prints its endpoint
+    #[command(hide = true)]
+    Dynamodb,
     /// Moves the functions' clock: +2d, -3h, a moment to stand still at, or reset
     Clock {
         #[arg(allow_hyphen_values = true)]
@@ -58,6 +63,7 @@ async fn main() -> Result<()> {
         Command::Fuzz(options) => fuzz::run(&options).await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_directory().await,
+        Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }
 }

@@ -26,6 +26,9 @@ pub(crate) const DEPLOY: Environment = Environment { name: "deploy" };
 /// What fuzzes the API.
 pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
 
+/// What fetches and runs DynamoDB Local.
+pub(crate) const DYNAMODB: Environment = Environment { name: "dynamodb-local" };
+
 impl Environment {
     fn directory(&self) -> PathBuf {
         made("python").join(self.name)

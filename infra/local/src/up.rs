@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{io, thread};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
 use clap::Args;
-use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
@@ -20,7 +21,7 @@ use crate::mailbox::Mailbox;
 use crate::output::Step;
 use crate::paths::{made, source};
 use crate::stack::StackInfo;
-use crate::{clock, files, python};
+use crate::{clock, files, python, ticker};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -32,7 +33,7 @@ pub(crate) struct Options {
     endpoint: Option<String>,
     /// Also stops when standard input closes, so that a program that starts the stack cannot leave it behind
     #[arg(long)]
-    until_stdin_closes: bool,
+    pub(crate) until_stdin_closes: bool,
 }
 
 /// The sample item that everyone can share at once.
@@ -48,6 +49,7 @@ pub(crate) struct Stack {
     token: String,
     emulator: Emulator,
     server: JoinHandle<()>,
+    ticker: JoinHandle<()>,
     _lock: File,
 }
 
@@ -56,23 +58,26 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     if let Some(stack) = StackInfo::running().await {
         bail!("a stack is running already, at {}", stack.api_url);
     }
-    let Some(stack) = until_stopped(options, Stack::start(options)).await.transpose()? else { return Ok(()) };
+    let Some(stack) = until_stopped(options.until_stdin_closes, Stack::start(options)).await.transpose()?
+    else {
+        return Ok(());
+    };
     stack.greet();
-    let ended = until_stopped(options, stack.show_mail()).await;
+    let ended = until_stopped(options.until_stdin_closes, stack.show_mail()).await;
     println!("\nStopping.");
     stack.stop().await;
     ended.unwrap_or(Ok(()))
 }
 
 /// Does the work, unless somebody stops us first.
-pub(crate) async fn until_stopped<T>(options: &Options, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn until_stopped<T>(until_stdin_closes: bool, work: impl Future<Output = T>) -> Option<T> {
     let stopped = async {
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            () = stdin_closed(), if options.until_stdin_closes => {}
+            () = stdin_closed(), if until_stdin_closes => {}
         }
     };
     tokio::select! {
@@ -82,8 +87,13 @@ pub(crate) async fn until_stopped<T>(options: &Options, work: impl Future<Output
 }
 
 async fn stdin_closed() {
-    let mut byte = [0];
-    while tokio::io::stdin().read(&mut byte).await.is_ok_and(|read| read > 0) {}
+    let (open, closed) = oneshot::channel::<()>();
+    // In a thread of its own: nothing can end a read, and the runtime does not end before a read of its own.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut io::sink());
+        drop(open);
+    });
+    let _ = closed.await;
 }
 
 impl Stack {
@@ -103,7 +113,8 @@ impl Stack {
             Emulator::start(options.port).await?
         };
         let (info, mailbox, token, server) = Self::deploy(&emulator).await?;
-        Ok(Self { info, mailbox, token, emulator, server, _lock: lock })
+        let ticker = tokio::spawn(ticker::run(info.clone()));
+        Ok(Self { info, mailbox, token, emulator, server, ticker, _lock: lock })
     }
 
     async fn deploy(emulator: &Emulator) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
@@ -179,6 +190,7 @@ impl Stack {
     /// Stops everything that was started.
     pub(crate) async fn stop(self) {
         StackInfo::remove();
+        self.ticker.abort();
         self.server.abort();
         self.emulator.stop().await;
     }

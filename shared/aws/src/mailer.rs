@@ -1,14 +1,18 @@
 //! Sending email, through SES.
 
 use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_sesv2::Client;
-use aws_sdk_sesv2::error::SdkError;
+use aws_sdk_sesv2::config::Builder;
+use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sharelink_domain::EmailAddress;
-use sharelink_domain::mail::SendError;
+use sharelink_domain::delivery::EmailId;
+use sharelink_domain::mail::{Fault, SendError};
 
 use crate::AwsError;
 
@@ -17,12 +21,12 @@ use crate::AwsError;
 pub struct Email<'a> {
     pub to: &'a EmailAddress,
     /// Whom a reply goes to, with a name to show.
-    pub reply_to: Option<(&'a EmailAddress, &'a str)>,
+    pub reply_to: Option<(&'a EmailAddress, String)>,
     pub subject: String,
     pub text: String,
     pub html: String,
-    /// Names and values of `A-Z a-z 0-9 - _`, with which SES events are told apart.
-    pub tags: [(&'static str, String); 4],
+    /// By which SES's reports on it are known.
+    pub id: EmailId,
 }
 
 /// Sends email from one address, under one configuration set.
@@ -35,17 +39,26 @@ pub struct Mailer {
 
 impl Mailer {
     /// A mailer that sends from this address, which SES must have verified.
+    ///
+    /// It tries once: SES cannot tell a repetition, so each one after an answer that was lost is another email. The
+    /// outbox tries again, and later.
     #[must_use]
     pub fn new(config: &SdkConfig, from: impl Into<String>, configuration_set: impl Into<String>) -> Self {
-        Self { client: Client::new(config), from: from.into(), configuration_set: configuration_set.into() }
+        let config = Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        Self {
+            client: Client::from_conf(config),
+            from: from.into(),
+            configuration_set: configuration_set.into(),
+        }
     }
 
     /// Sends an email, to its recipient alone.
     pub async fn send(&self, email: &Email<'_>) -> Result<(), SendError> {
         let content =
             email_content(email).map_err(|()| SendError::Refused("the email could not be composed"))?;
+        let tags = email.id.to_tags();
         let tags =
-            email.tags.iter().map(|(name, value)| MessageTag::builder().name(*name).value(value).build());
+            tags.into_iter().map(|(name, value)| MessageTag::builder().name(name).value(value).build());
         let tags = tags.collect::<Result<Vec<_>, _>>();
         let sent = self
             .client
@@ -53,7 +66,9 @@ impl Mailer {
             .from_email_address(&self.from)
             .configuration_set_name(&self.configuration_set)
             .destination(Destination::builder().to_addresses(email.to.as_str()).build())
-            .set_reply_to_addresses(email.reply_to.map(|(address, name)| vec![mailbox(address, name)]))
+            .set_reply_to_addresses(
+                email.reply_to.as_ref().map(|(address, name)| vec![mailbox(address, name)]),
+            )
             .content(content)
             .set_email_tags(tags.ok())
             .send()
@@ -71,21 +86,32 @@ impl Mailer {
 
 /// Only what SES says of this very message is final; anything else may pass, or be mended by an operator.
 fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
-    match error {
-        SdkError::ConstructionFailure(_) => SendError::Refused("the email could not be composed"),
-        SdkError::ServiceError(answer) => match answer.err() {
-            // The sender's identity, or in the sandbox the recipient's: what an operator is about to verify.
-            SendEmailError::MessageRejected(e) if e.message().is_some_and(|m| m.contains("not verified")) => {
-                SendError::Passing
-            }
-            SendEmailError::MessageRejected(_) => SendError::Refused("SES rejected the message"),
-            SendEmailError::BadRequestException(_) => {
-                SendError::Refused("SES did not accept the address or the message")
-            }
-            _ => SendError::Passing,
-        },
-        _ => SendError::Passing,
-    }
+    let error = match error {
+        SdkError::ConstructionFailure(_) => return SendError::Refused("the email could not be composed"),
+        SdkError::ServiceError(answer) => answer.err(),
+        _ => return SendError::Passing(Fault::Unavailable),
+    };
+    let says = |words| error.message().is_some_and(|message| message.contains(words));
+    let throttled = error.is_too_many_requests_exception()
+        || error.is_limit_exceeded_exception()
+        || error.code().is_some_and(|code| THROTTLING_ERRORS.contains(&code));
+    SendError::Passing(match error {
+        _ if throttled && says("Daily") => Fault::QuotaSpent,
+        _ if throttled => Fault::Throttled,
+        SendEmailError::SendingPausedException(_) | SendEmailError::AccountSuspendedException(_) => {
+            Fault::Paused
+        }
+        SendEmailError::MailFromDomainNotVerifiedException(_) => Fault::Unverified,
+        // The sender's identity, or in the sandbox the recipient's.
+        SendEmailError::MessageRejected(_) if says("not verified") => Fault::Unverified,
+        SendEmailError::MessageRejected(_) => {
+            return SendError::Refused("the mail service rejected the message");
+        }
+        SendEmailError::BadRequestException(_) => {
+            return SendError::Refused("the mail service did not accept the address or the message");
+        }
+        _ => Fault::Unavailable,
+    })
 }
 
 fn email_content(email: &Email<'_>) -> Result<EmailContent, ()> {
@@ -114,31 +140,67 @@ fn mailbox(address: &EmailAddress, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sesv2::error::ErrorMetadata;
     use aws_sdk_sesv2::types::error::{
-        BadRequestException, MessageRejected, SendingPausedException, TooManyRequestsException,
+        AccountSuspendedException, BadRequestException, LimitExceededException, MessageRejected,
+        NotFoundException, SendingPausedException, TooManyRequestsException,
     };
 
     use super::*;
 
+    fn classify(error: impl Into<SendEmailError>) -> SendError {
+        super::classify(&SdkError::service_error(error.into(), ()))
+    }
+
+    fn generic(code: &str, message: &str) -> SendEmailError {
+        SendEmailError::generic(ErrorMetadata::builder().code(code).message(message).build())
+    }
+
+    fn too_many(message: &str) -> SendEmailError {
+        let metadata = ErrorMetadata::builder().message(message).build();
+        SendEmailError::TooManyRequestsException(
+            TooManyRequestsException::builder().message(message).meta(metadata).build(),
+        )
+    }
+
+    fn rejected(message: &str) -> SendEmailError {
+        let metadata = ErrorMetadata::builder().message(message).build();
+        SendEmailError::MessageRejected(MessageRejected::builder().message(message).meta(metadata).build())
+    }
+
     #[test]
     fn only_what_ses_says_of_the_message_itself_is_final() {
-        let classify = |error: SendEmailError| classify(&SdkError::service_error(error, ()));
         let refused = [
-            SendEmailError::MessageRejected(MessageRejected::builder().build()),
+            rejected("Email address is on the suppression list."),
             SendEmailError::BadRequestException(BadRequestException::builder().build()),
         ];
         for error in refused {
             assert!(matches!(classify(error), SendError::Refused(_)));
         }
-        let passing = [
-            SendEmailError::TooManyRequestsException(TooManyRequestsException::builder().build()),
-            SendEmailError::SendingPausedException(SendingPausedException::builder().build()),
-            SendEmailError::MessageRejected(
-                MessageRejected::builder().message("Email address is not verified.").build(),
-            ),
-        ];
-        for error in passing {
-            assert_eq!(classify(error), SendError::Passing);
+    }
+
+    #[test]
+    fn what_may_pass_is_told_apart() {
+        let paused = SendEmailError::SendingPausedException(SendingPausedException::builder().build());
+        let suspended =
+            SendEmailError::AccountSuspendedException(AccountSuspendedException::builder().build());
+        let limit = SendEmailError::LimitExceededException(LimitExceededException::builder().build());
+        let no_set = SendEmailError::NotFoundException(NotFoundException::builder().build());
+        for (error, fault) in [
+            (too_many("Maximum sending rate exceeded."), Fault::Throttled),
+            (too_many("Daily message quota exceeded."), Fault::QuotaSpent),
+            (generic("ThrottlingException", "Daily message quota exceeded"), Fault::QuotaSpent),
+            (generic("ThrottlingException", "Rate exceeded"), Fault::Throttled),
+            (limit, Fault::Throttled),
+            (paused, Fault::Paused),
+            (suspended, Fault::Paused),
+            (rejected("Email address is not verified."), Fault::Unverified),
+            (generic("InternalFailure", ""), Fault::Unavailable),
+            // An operator's mistake, such as a configuration set that is gone.
+            (no_set, Fault::Unavailable),
+        ] {
+            let told = format!("{error:?}");
+            assert_eq!(classify(error), SendError::Passing(fault), "{told}");
         }
     }
 

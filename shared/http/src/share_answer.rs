@@ -65,7 +65,7 @@ impl<'a> ShareAnswer<'a> {
             message: share.message.as_ref().map(sharelink_domain::request::Message::as_str),
             files: &share.files,
             mail: MailAnswer {
-                state: share.mail.state.as_str(),
+                state: share.mail.state.name(),
                 at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(rfc3339),
                 detail: share.mail.detail.as_deref(),
             },

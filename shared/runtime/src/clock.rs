@@ -23,10 +23,15 @@ impl Clock {
     /// The current time, to the millisecond.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        let now = Utc::now();
+        self.at(Utc::now())
+    }
+
+    /// What this clock shows when the system's, or AWS's, shows this.
+    #[must_use]
+    pub fn at(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         #[cfg(debug_assertions)]
-        let now = self.file.as_deref().map_or(now, |file| movable::read(file, now));
-        DateTime::from_timestamp_millis(now.timestamp_millis()).unwrap_or(now)
+        let time = self.file.as_deref().map_or(time, |file| movable::read(file, time));
+        DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
     }
 }
 

@@ -6,8 +6,10 @@ use thiserror::Error;
 pub enum SettingError {
     #[error("the environment variable {0} is not set")]
     Missing(&'static str),
-    #[error("the environment variable {0} is not a number of days")]
-    Days(&'static str),
+    #[error("the environment variable {0} is not a whole number above zero")]
+    Number(&'static str),
+    #[error("metrics are counted already")]
+    Metrics,
 }
 
 /// A setting without which the function cannot work.
@@ -21,8 +23,12 @@ pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// A setting that is a whole number above zero.
+pub fn whole_number(name: &'static str) -> Result<u16, SettingError> {
+    required(name)?.parse().ok().filter(|number| *number > 0).ok_or(SettingError::Number(name))
+}
+
 /// A setting in whole days.
 pub fn days(name: &'static str) -> Result<TimeDelta, SettingError> {
-    let days = required(name)?.parse::<u16>().map_err(|_| SettingError::Days(name))?;
-    Ok(TimeDelta::days(days.into()))
+    Ok(TimeDelta::days(whole_number(name)?.into()))
 }

@@ -1,7 +1,8 @@
 //! An item's share log, newest first, by pages.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde::Deserialize;
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
 use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::{Item, Sharer, Timestamp};
 
@@ -19,7 +20,7 @@ impl LogCursor {
     pub fn parse(text: &str) -> Result<Self, CursorError> {
         let (at, sequence) = text.split_once('#').ok_or(CursorError)?;
         let at: Timestamp = at.parse().map_err(|_| CursorError)?;
-        let sequence = (1..=64).contains(&sequence.len()) && sequence.bytes().all(|b| b.is_ascii_graphic());
+        let sequence = (1..=80).contains(&sequence.len()) && sequence.bytes().all(|b| b.is_ascii_graphic());
         if sequence && text.starts_with(&sortable(at)) { Ok(Self(text.to_owned())) } else { Err(CursorError) }
     }
 
@@ -40,18 +41,43 @@ pub struct LogPage {
 }
 
 /// An entry in the table: `item` is `LOG#` and the item, `entry` the time and a sequence.
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRecord {
+    item: String,
     entry: String,
     share_id: String,
     recipient: String,
     #[serde(flatten)]
     event: LogEvent,
+    #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<Sharer>,
+    ttl: i64,
 }
 
 impl ShareTable {
+    /// Appends an entry to the item's log, where it stays for `retention`. An entry that is there already is
+    /// written once more, the same as it was.
+    pub async fn append_to_log(
+        &self,
+        item: &Item,
+        entry: LogEntry,
+        retention: TimeDelta,
+    ) -> Result<(), AwsError> {
+        let record = LogRecord {
+            item: partition(item),
+            entry: format!("{}#{}", sortable(entry.at), entry.sequence),
+            share_id: entry.share.to_string(),
+            recipient: entry.recipient.to_string(),
+            event: entry.event,
+            by: entry.by,
+            ttl: (entry.at + retention).timestamp(),
+        };
+        let row = serde_dynamo::to_item(record).map_err(|_| AwsError::from(Unreadable("log entry")))?;
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(row)).send().await;
+        put.map(|_| ()).map_err(|e| AwsError::new(SERVICE, &e))
+    }
+
     /// A page of at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
     pub async fn log(
         &self,
@@ -60,7 +86,7 @@ impl ShareTable {
         after: Option<&LogCursor>,
     ) -> Result<LogPage, AwsError> {
         let limit = limit.clamp(1, PAGE_LIMIT);
-        let partition = || AttributeValue::S(format!("LOG#{item}"));
+        let partition = || AttributeValue::S(partition(item));
         let start = after.map(|cursor| {
             Attributes::from([
                 ("item".to_owned(), partition()),
@@ -100,11 +126,16 @@ impl ShareTable {
     }
 }
 
+fn partition(item: &Item) -> String {
+    format!("LOG#{item}")
+}
+
 fn read(row: Attributes) -> Result<LogEntry, Unreadable> {
     let record: LogRecord = serde_dynamo::from_item(row).map_err(|_| Unreadable("attributes"))?;
-    let at = record.entry.split('#').next().and_then(|at| at.parse().ok()).ok_or(Unreadable("entry"))?;
+    let (at, sequence) = record.entry.split_once('#').ok_or(Unreadable("entry"))?;
     Ok(LogEntry {
-        at,
+        at: at.parse().map_err(|_| Unreadable("entry"))?,
+        sequence: sequence.to_owned(),
         share: record.share_id.parse().map_err(|_| Unreadable("shareId"))?,
         recipient: record.recipient.parse().map_err(|_| Unreadable("recipient"))?,
         event: record.event,

@@ -6,8 +6,10 @@
 //! success. Every update requires that the share exists, so that a late one cannot bring a
 //! purged share back.
 
+mod alarms;
 mod list;
 mod log;
+mod outbox;
 mod record;
 mod requests;
 
@@ -21,13 +23,14 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
-use sharelink_domain::share::{LEAST_LIFE, Target, WriteId};
-use sharelink_domain::{Action, Item, MailState, Share, ShareId, Timestamp, mail};
+use sharelink_domain::share::{LEAST_LIFE, LinkCopy, Target, WriteId};
+use sharelink_domain::{Item, Share, ShareId, Timestamp};
 
 use crate::AwsError;
+pub use alarms::alarm_from_keys;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
 pub use log::{LogCursor, LogPage};
-use record::{SHARE_PREFIX, ShareRecord, encode, mail_shard, remember};
+use record::{SHARE_PREFIX, ShareRecord, encode, remember};
 pub use record::{Unreadable, share_from_image};
 pub use requests::FirstRequest;
 
@@ -45,29 +48,6 @@ pub enum Creation {
     Repeated,
     /// Its key was taken by this share.
     Exists(Box<Share>),
-}
-
-/// What became of a claimed email.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum MailOutcome {
-    /// SES took it.
-    Sent,
-    /// It will never be sent, for this reason.
-    Ended(MailState, &'static str),
-    /// It is due again at this time.
-    Due(Timestamp),
-}
-
-impl MailOutcome {
-    /// A word for the log.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Ended(state, _) => state.as_str(),
-            Self::Due(_) => "due again",
-        }
-    }
 }
 
 /// The table of shares.
@@ -146,20 +126,6 @@ impl ShareTable {
         self.decide(item, id, write, decide, update).await
     }
 
-    /// Asks for another email of a share, as `decide` says of the share as it is now: the share with an email
-    /// that is due, or that there has been one already, or why there must not be one. `None`: there is no such
-    /// share.
-    pub async fn resend<E>(
-        &self,
-        item: &Item,
-        id: ShareId,
-        write: WriteId,
-        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
-    ) -> Result<Option<Result<Share, E>>, AwsError> {
-        let update = |old: &Share, new: &Share| self.put_email(old, new, write);
-        self.decide(item, id, write, decide, update).await
-    }
-
     /// Decides on a share as it is now, and writes on condition that it still is. Decided anew when another
     /// write came first, so writes that race leave one after the other, and never half of each; but a share
     /// that this very write has changed already is not decided on again.
@@ -222,42 +188,6 @@ impl ShareTable {
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
 
-    fn put_email(
-        &self,
-        share: &Share,
-        resent: &Share,
-        write: WriteId,
-    ) -> Result<UpdateItemFluentBuilder, AwsError> {
-        let mail = &resent.mail;
-        let due =
-            mail.due.ok_or(AwsError::Unreadable { service: SERVICE, what: "an email that is not due" })?;
-        let update = self.update(&share.item, share.id);
-        let update = match share.mail.due {
-            None => update.condition_expression(format!("{AS_READ} AND attribute_not_exists(mailDue)")),
-            Some(due) => update
-                .condition_expression(format!("{AS_READ} AND mailDue = :oldDue"))
-                .expression_attribute_values(":oldDue", millis(due)),
-        };
-        // Without the claim, a sender of the email before has no more say.
-        Ok(update
-            .update_expression(
-                "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
-                 mailRequestId = :write, mailTries = :tries, mailShard = :shard, mailDue = :due \
-                 REMOVE mailDetail, mailClaim",
-            )
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":generation", text(&share.generation))
-            .expression_attribute_values(":version", number(&share.version))
-            .expression_attribute_values(":old", number(&share.mail.attempt))
-            .expression_attribute_values(":state", AttributeValue::S(mail.state.as_str().to_owned()))
-            .expression_attribute_values(":new", number(&mail.attempt))
-            .expression_attribute_values(":action", encode(&mail.requested)?)
-            .expression_attribute_values(":write", text(&write))
-            .expression_attribute_values(":tries", number(&mail.tries))
-            .expression_attribute_values(":shard", AttributeValue::S(mail_shard(share.id)))
-            .expression_attribute_values(":due", millis(due)))
-    }
-
     /// Records that somebody is shown the link, and settles which key seals it, where none has yet. `None`:
     /// there is no such share.
     pub async fn copy_link(
@@ -265,13 +195,13 @@ impl ShareTable {
         item: &Item,
         id: ShareId,
         current_key: &KeyId,
-        action: &Action,
+        copy: &LinkCopy,
     ) -> Result<Option<Share>, AwsError> {
         let update = self
             .update(item, id)
-            .update_expression("SET linkCopied = :action, linkKeyId = if_not_exists(linkKeyId, :key)")
+            .update_expression("SET linkCopied = :copy, linkKeyId = if_not_exists(linkKeyId, :key)")
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":action", encode(action)?)
+            .expression_attribute_values(":copy", encode(copy)?)
             .expression_attribute_values(":key", AttributeValue::S(current_key.as_str().to_owned()));
         match run(update).await? {
             Update::Done(share) => Ok(Some(share.into_share()?)),
@@ -320,80 +250,10 @@ impl ShareTable {
         }
     }
 
-    /// Claims a share's email for this sender, if it is due, and settles which key seals its link, where the
-    /// current one is known. `None`: there is nothing to send, or another sender has it.
-    pub async fn claim_mail(
-        &self,
-        item: &Item,
-        id: ShareId,
-        current_key: Option<&KeyId>,
-        write: WriteId,
-        now: Timestamp,
-    ) -> Result<Option<Share>, AwsError> {
-        let claim = "SET mailDue = :leased, mailClaim = :write, mailTries = mailTries + :one";
-        let update = self.update(item, id);
-        let update = match current_key {
-            None => update.update_expression(claim),
-            Some(key) => update
-                .update_expression(format!("{claim}, linkKeyId = if_not_exists(linkKeyId, :key)"))
-                .expression_attribute_values(":key", AttributeValue::S(key.as_str().to_owned())),
-        };
-        let update = update
-            .condition_expression("attribute_exists(mailShard) AND mailDue <= :due")
-            .expression_attribute_values(":leased", millis(now + mail::LEASE))
-            .expression_attribute_values(":due", millis(now + mail::CLOCK_SKEW))
-            .expression_attribute_values(":one", number(&1))
-            .expression_attribute_values(":write", text(&write));
-        match run(update).await? {
-            Update::Done(share) => Ok(Some(share.into_share()?)),
-            Update::Refused(Some(old)) if old.mail_claim.as_deref() == Some(&write.to_string()) => {
-                Ok(Some(old.into_share()?))
-            }
-            Update::Refused(_) => Ok(None),
-        }
-    }
-
-    /// Records what became of an email that this sender had claimed. Does nothing where the claim is no
-    /// longer its own: the lease had ended, and the next sender's word counts.
-    pub async fn record_mail(
-        &self,
-        share: &Share,
-        claim: WriteId,
-        outcome: &MailOutcome,
-        now: Timestamp,
-    ) -> Result<(), AwsError> {
-        let update = self
-            .update(&share.item, share.id)
-            .condition_expression("mailClaim = :claim AND attribute_exists(mailShard)")
-            .expression_attribute_values(":claim", text(&claim));
-        let update = match *outcome {
-            MailOutcome::Due(due) => update
-                .update_expression("SET mailDue = :due")
-                .expression_attribute_values(":due", millis(due)),
-            MailOutcome::Sent => update
-                .update_expression(
-                    "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",
-                )
-                .expression_attribute_values(":state", AttributeValue::S(MailState::Sent.as_str().into()))
-                .expression_attribute_values(":now", millis(now)),
-            MailOutcome::Ended(state, detail) => update
-                .update_expression(
-                    "SET mailState = :state, mailAt = :now, mailDetail = :detail REMOVE mailShard, mailDue",
-                )
-                .expression_attribute_values(":state", AttributeValue::S(state.as_str().into()))
-                .expression_attribute_values(":detail", AttributeValue::S(detail.into()))
-                .expression_attribute_values(":now", millis(now)),
-        };
-        run(update).await.map(|_| ())
-    }
-
     fn update(&self, item: &Item, id: ShareId) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.name).set_key(Some(key(item, id)))
     }
 }
-
-/// The share is the one that was read, no other of its key, and nobody has changed it or asked for an email.
-const AS_READ: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
 
 /// What became of a conditional update.
 enum Update {

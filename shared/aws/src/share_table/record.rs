@@ -6,8 +6,9 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
+use sharelink_domain::mail::{BounceType, Pending};
 use sharelink_domain::request::Message;
-use sharelink_domain::share::{Change, Usage, WriteId};
+use sharelink_domain::share::{Change, LinkCopy, Usage, WriteId};
 use sharelink_domain::{Action, Item, Mail, MailState, Share, ShareId, SharedFile, Sharer, Timestamp};
 use thiserror::Error;
 
@@ -58,23 +59,14 @@ pub(super) struct ShareRecord {
     generation: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_key_id: Option<String>,
-    mail_state: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail_detail: Option<String>,
-    mail_attempt: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail_requested: Option<Action>,
+    #[serde(flatten)]
+    mail: MailRecord,
     /// The write that asked for the email.
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_request_id: Option<String>,
-    mail_tries: u32,
-    /// Partition and sort key of the index `outbox`, present only while the email is pending.
+    /// Partition key of the index `outbox`, present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_shard: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail_due: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_claim: Option<String>,
     opens: u64,
@@ -86,13 +78,80 @@ pub(super) struct ShareRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<Change>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    link_copied: Option<Action>,
+    link_copied: Option<LinkCopy>,
     create_id: String,
     /// The ids of the latest changes, newest first.
     last_writes: [String; KEPT],
     /// The ids of the latest uses, newest first.
     last_uses: [String; KEPT],
     ttl: i64,
+}
+
+/// The email of a share, as attributes of the share.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "they are attributes among the share's own")]
+pub(super) struct MailRecord {
+    pub(super) mail_state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_detail: Option<String>,
+    /// With the state `bounced`: whether for good.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_bounce: Option<String>,
+    mail_attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_requested: Option<Action>,
+    mail_tries: u32,
+    /// Sort key of the index `outbox`, present only while the email is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mail_due: Option<i64>,
+}
+
+const TRANSIENT: &str = "transient";
+const PERMANENT: &str = "permanent";
+
+impl MailRecord {
+    pub(super) fn of(mail: &Mail) -> Self {
+        let bounce = match mail.state {
+            MailState::Bounced(BounceType::Transient) => Some(TRANSIENT),
+            MailState::Bounced(BounceType::Permanent) => Some(PERMANENT),
+            _ => None,
+        };
+        Self {
+            mail_state: mail.state.name().to_owned(),
+            mail_at: mail.at.map(|at| at.timestamp_millis()),
+            mail_detail: mail.detail.clone(),
+            mail_bounce: bounce.map(Into::into),
+            mail_attempt: mail.attempt,
+            mail_requested: mail.requested.clone(),
+            mail_tries: mail.pending().map_or(0, |pending| pending.tries),
+            mail_due: mail.pending().map(|pending| pending.due.timestamp_millis()),
+        }
+    }
+
+    fn into_mail(self) -> Result<Mail, Unreadable> {
+        let due = self.mail_due.map(|due| time(due, "mailDue")).transpose()?;
+        let state = match (self.mail_state.as_str(), due, self.mail_bounce.as_deref()) {
+            ("queued", Some(due), None) => MailState::Queued(Pending { due, tries: self.mail_tries }),
+            ("none", None, None) => MailState::None,
+            ("sent", None, None) => MailState::Sent,
+            ("delivered", None, None) => MailState::Delivered,
+            ("failed", None, None) => MailState::Failed,
+            ("bounced", None, Some(TRANSIENT)) => MailState::Bounced(BounceType::Transient),
+            ("bounced", None, Some(PERMANENT)) => MailState::Bounced(BounceType::Permanent),
+            ("complained", None, None) => MailState::Complained,
+            _ => return Err(Unreadable("mailState")),
+        };
+        Ok(Mail {
+            state,
+            at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
+            detail: self.mail_detail,
+            attempt: self.mail_attempt,
+            requested: self.mail_requested,
+        })
+    }
 }
 
 /// How many writes a share remembers: an SDK's retry knows its first attempt unless so many others came between.
@@ -117,7 +176,6 @@ impl ShareRecord {
 
     pub(super) fn new(share: &Share, create_id: WriteId, retention: TimeDelta) -> Self {
         let id = share.id.to_string();
-        let pending = share.mail.due.is_some();
         Self {
             item: share.item.to_string(),
             entry: format!("{SHARE_PREFIX}{id}"),
@@ -135,15 +193,9 @@ impl ShareRecord {
             version: share.version,
             generation: share.generation.to_string(),
             link_key_id: share.link_key.as_ref().map(|key| key.as_str().to_owned()),
-            mail_state: share.mail.state.as_str().to_owned(),
-            mail_at: share.mail.at.map(|at| at.timestamp_millis()),
-            mail_detail: share.mail.detail.clone(),
-            mail_attempt: share.mail.attempt,
-            mail_requested: share.mail.requested.clone(),
+            mail: MailRecord::of(&share.mail),
             mail_request_id: None,
-            mail_tries: share.mail.tries,
-            mail_shard: pending.then(|| mail_shard(share.id)),
-            mail_due: share.mail.due.map(|at| at.timestamp_millis()),
+            mail_shard: share.mail.pending().map(|_| mail_shard(share.id)),
             mail_claim: None,
             opens: share.usage.opens,
             downloads: share.usage.downloads,
@@ -167,14 +219,10 @@ impl ShareRecord {
     }
 
     pub(super) fn into_share(self) -> Result<Share, Unreadable> {
-        let id: ShareId = self
-            .entry
-            .strip_prefix(SHARE_PREFIX)
-            .and_then(|id| id.parse().ok())
-            .ok_or(Unreadable("entry"))?;
+        let (item, id) = share_key(&self.item, &self.entry)?;
         Ok(Share {
             id,
-            item: Item::parse(&self.item).map_err(|_| Unreadable("item"))?,
+            item,
             recipient: self.recipient.parse().map_err(|_| Unreadable("recipient"))?,
             files: self.files,
             created_by: self.created_by,
@@ -193,18 +241,7 @@ impl ShareRecord {
                 .map(|id| id.parse())
                 .transpose()
                 .map_err(|_| Unreadable("linkKeyId"))?,
-            mail: Mail {
-                state: MailState::ALL
-                    .into_iter()
-                    .find(|state| state.as_str() == self.mail_state)
-                    .ok_or(Unreadable("mailState"))?,
-                at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
-                detail: self.mail_detail,
-                attempt: self.mail_attempt,
-                requested: self.mail_requested,
-                tries: self.mail_tries,
-                due: self.mail_due.map(|at| time(at, "mailDue")).transpose()?,
-            },
+            mail: self.mail.into_mail()?,
             usage: Usage {
                 opens: self.opens,
                 downloads: self.downloads,
@@ -217,7 +254,18 @@ impl ShareRecord {
     }
 }
 
-/// The first digit of a share's id spreads the outbox over 16 partitions.
+/// Of which share these keys are.
+pub(super) fn share_key(item: &str, entry: &str) -> Result<(Item, ShareId), Unreadable> {
+    let item = Item::parse(item).map_err(|_| Unreadable("item"))?;
+    let id = entry.strip_prefix(SHARE_PREFIX).and_then(|id| id.parse().ok()).ok_or(Unreadable("entry"))?;
+    Ok((item, id))
+}
+
+/// The partitions of the index `outbox`.
+pub(super) const SHARDS: [char; 16] =
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+
+/// The first digit of a share's id spreads the outbox over its partitions.
 pub(super) fn mail_shard(id: ShareId) -> String {
     id.to_string()[..1].to_owned()
 }

@@ -1,0 +1,28 @@
+//! Fills the share log and minds the alarm clocks, from the table's stream.
+
+mod sweep;
+
+use aws_lambda_events::dynamodb::Event;
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use sharelink_aws::load_config;
+use sharelink_aws::share_table::ShareTable;
+use sharelink_runtime::streams::each_record;
+use sharelink_runtime::{Clock, days, required, start_logging};
+
+use sweep::SweepShares;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    start_logging();
+    let config = load_config().await;
+    let sweep_shares = SweepShares {
+        clock: Clock::from_env(),
+        log_retention: days("LOG_RETENTION_DAYS")?,
+        table: ShareTable::new(&config, required("TABLE_NAME")?),
+    };
+    let sweep_shares = &sweep_shares;
+    run(service_fn(|event: LambdaEvent<Event>| async {
+        Ok::<_, Error>(each_record(event.payload, |record| sweep_shares.sweep(record)).await)
+    }))
+    .await
+}

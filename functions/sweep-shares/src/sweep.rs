@@ -1,0 +1,100 @@
+//! From a record of the stream to what it means for the log and for the alarms.
+
+use aws_lambda_events::dynamodb::EventRecord;
+use chrono::TimeDelta;
+use sharelink_aws::AwsError;
+use sharelink_aws::share_table::{ShareTable, Unreadable, alarm_from_keys, share_from_image};
+use sharelink_domain::log::{self, LogEntry};
+use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_runtime::Clock;
+use thiserror::Error;
+
+pub(crate) struct SweepShares {
+    pub(crate) clock: Clock,
+    pub(crate) log_retention: TimeDelta,
+    pub(crate) table: ShareTable,
+}
+
+/// Why a record must come again.
+#[derive(Debug, Error)]
+pub(crate) enum SweepError {
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+/// What a record tells of.
+enum Change {
+    Created(Box<Share>),
+    /// From what it was to what it is.
+    Changed(Box<(Share, Share)>),
+    /// At this time.
+    Purged(Box<Share>, Timestamp),
+    /// A share's alarm has gone off, or was taken away.
+    Alarm(Item, ShareId),
+    /// An alarm was set.
+    Nothing,
+}
+
+impl SweepShares {
+    /// Each step is the same when it is taken again, and none depends on the order of records.
+    pub(crate) async fn sweep(&self, record: EventRecord) -> Result<(), SweepError> {
+        match self.read(record)? {
+            Change::Created(share) => {
+                self.log(&share.item, log::of_creation(&share)).await?;
+                self.table.set_alarm(&share).await?;
+            }
+            Change::Changed(images) => {
+                let (old, new) = *images;
+                self.log(&new.item, log::of_change(&old, &new)).await?;
+                if new.version != old.version {
+                    self.table.set_alarm(&new).await?;
+                }
+            }
+            Change::Purged(share, at) => {
+                self.log(&share.item, log::of_purge(&share, at)).await?;
+                self.table.clear_alarm(&share).await?;
+            }
+            Change::Alarm(item, id) => self.look(&item, id).await?,
+            Change::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn read(&self, record: EventRecord) -> Result<Change, Unreadable> {
+        let change = record.change;
+        let removed = record.event_name == "REMOVE";
+        if let Some((item, id)) = alarm_from_keys(change.keys)? {
+            return Ok(if removed { Change::Alarm(item, id) } else { Change::Nothing });
+        }
+        if removed {
+            let at = self.clock.at(change.approximate_creation_date_time);
+            return Ok(Change::Purged(Box::new(share_from_image(change.old_image)?), at));
+        }
+        let new = share_from_image(change.new_image)?;
+        if record.event_name == "INSERT" {
+            return Ok(Change::Created(Box::new(new)));
+        }
+        Ok(Change::Changed(Box::new((share_from_image(change.old_image)?, new))))
+    }
+
+    /// Looks at a share whose alarm is gone: it is asked what is true now, whatever the alarm was set for and
+    /// whoever took it away. One that is still to expire gets its alarm back.
+    async fn look(&self, item: &Item, id: ShareId) -> Result<(), SweepError> {
+        let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
+        let now = self.clock.now();
+        self.log(item, log::of_lapse(&share, now)).await?;
+        if share.lapses_at().is_some_and(|at| at > now) {
+            self.table.set_alarm(&share).await?;
+        }
+        Ok(())
+    }
+
+    async fn log(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), AwsError> {
+        for entry in entries {
+            self.table.append_to_log(item, entry, self.log_retention).await?;
+        }
+        Ok(())
+    }
+}
