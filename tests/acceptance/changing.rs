@@ -27,9 +27,9 @@ async fn an_active_share_may_expire_later_or_at_once() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
-    let shared = item.shared_with(&recipient).await;
     // Noon, so that earlier today is still today.
     clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
+    let shared = item.share_until(&recipient, "2030-06-20T00:00:00Z").await;
 
     let later = item.expire_at(&shared.id, 1, "2030-07-01T00:00:00+02:00").await;
     assert_eq!((later.status, later.header("etag")), (200, "\"2\""), "{later:?}");
@@ -124,9 +124,9 @@ async fn a_change_whose_answer_was_lost_may_be_repeated() {
 async fn a_repeated_change_is_known_where_it_left_the_share_revoked_and_after_midnight() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
-    let id = item.shared_with(&address("ann")).await.id;
-    item.revoke(&id).await;
     clock.stop_at("2030-06-15T23:59:59Z".parse().unwrap());
+    let id = item.share_until(&address("ann"), "2030-06-20T00:00:00Z").await.id;
+    item.revoke(&id).await;
     let past = "2030-06-15T08:00:00Z";
     let first = item.expire_at(&id, 2, past).await;
     assert_eq!((first.status, &first.json()["reason"]), (200, &json!("revoked")), "{first:?}");
@@ -141,8 +141,8 @@ async fn a_repeated_change_is_known_where_it_left_the_share_revoked_and_after_mi
 async fn the_day_of_a_change_is_that_of_its_own_offset() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
-    let id = item.shared_with(&address("ann")).await.id;
     clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
+    let id = item.share_until(&address("ann"), "2030-06-20T00:00:00Z").await.id;
     // At noon in UTC it is the 16th at +14:00 already, and still the 15th at -11:00.
     let refused = item.expire_at(&id, 1, "2030-06-15T23:59:59+14:00").await;
     assert_eq!((refused.status, refused.places()), (422, vec!["/expiresAt".to_owned()]));

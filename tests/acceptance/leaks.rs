@@ -47,7 +47,7 @@ async fn a_link_is_nowhere_but_in_its_email() {
     item.share(&[&recipient]).await;
     item.share(&["nobody <nobody@example.com>"]).await;
 
-    let (table, stream) = (aws.scan().await, aws.stream_records().await);
+    let (table, stream) = (aws.scan().await, json!(aws.stream_records().await).to_string());
     // The log of the last redemption above has arrived, so those before it have.
     let logs = eventually("the log", || async {
         Some(aws.logs().await).filter(|logs| lines_of(logs, "\"status\":410") > gone_before)

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Aws, Stack, TestItem, address};
+use crate::support::{Aws, Stack, TestItem, address};
 
 #[tokio::test]
 async fn a_copied_link_is_the_emailed_one_and_the_share_knows_who_asked() {
@@ -16,20 +16,13 @@ async fn a_copied_link_is_the_emailed_one_and_the_share_knows_who_asked() {
     assert_eq!((copied.status, &copied.json()), (200, &json!({"link": shared.link})));
     assert_eq!(copied.header("cache-control"), "no-store");
     let row = &Aws::of(&stack).images(&format!("jobs/{}", item.name)).await[0];
-    assert_eq!(row["linkCopied"]["M"]["by"]["M"]["sub"], json!({"S": "test-user"}));
+    assert_eq!(row["linkCopied"]["M"]["action"]["M"]["by"]["M"]["sub"], json!({"S": "test-user"}));
 
     // It is the same after it was revoked: it will work again when it is reactivated.
     item.revoke(&shared.id).await;
     assert_eq!(copy().await.json(), copied.json());
     let nobody = item.call(Method::POST, "/00000000000000000000000000000000/link").await;
     assert_eq!((nobody.status, nobody.problem().as_str()), (404, "share-not-found"));
-}
-
-impl TestItem<'_> {
-    async fn log(&self, query: &str) -> Answer {
-        let url = self.url("").replace("/shares", &format!("/share-log{query}"));
-        Answer::to(self.stack.client.get(url).bearer_auth(&self.token)).await
-    }
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn a_create_that_dynamodb_never_seems_to_answer_is_finished_under_its_key(
     };
     // The answer to remembering the request, once; and every answer about one of the two shares.
     proxy.lose(1, &[PUT, "REQUEST#"]);
-    proxy.lose(4, &[PUT, &item.name, &ann]);
+    proxy.lose(4, &[PUT, "createId", &ann]);
     let first = create().await;
     assert_eq!((first.status, proxy.left()), (207, 0), "{first:?}");
     let results = first.json()["results"].clone();

@@ -6,9 +6,13 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of it is tests")]
 
 mod access;
+mod alarms;
 mod bad_input;
 mod changing;
 mod contract;
+mod delivery;
+#[cfg(feature = "dynamodb-local")]
+mod dynamodb_local;
 mod faults;
 mod key_ring;
 mod leaks;
@@ -19,9 +23,12 @@ mod lost_answers;
 mod model;
 mod notifying;
 mod one_link;
+mod outbox;
 mod racing;
+mod random_faults;
 mod redemption;
 mod repeating;
+mod share_log;
 mod share_table;
 mod sharing;
 mod support;

@@ -18,13 +18,14 @@ use futures_util::future::{BoxFuture, join_all};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use sharelink_aws::share_table::{Creation, MailOutcome, ShareTable, Tab};
+use sharelink_aws::share_table::{Creation, ShareTable, Tab};
 use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::link::Link;
+use sharelink_domain::mail::{LEASE, Outcome};
 use sharelink_domain::share::{
     Change, ChangeError, Changed, Refusal, ResendError, SeenVersion, Target, WriteId,
 };
-use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, MailState, Share, ShareId, Sharer};
+use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, Share, ShareId, Sharer};
 use tokio::runtime::Runtime;
 
 use crate::share_table::{RETENTION, new_item, share};
@@ -225,7 +226,7 @@ impl Model {
                 if !share.is_active(now) {
                     Told::Inactive
                 } else if now < share.mail_asked_at + wait
-                    || share.mail_due.is_some_and(|due| now < due + TimeDelta::minutes(2))
+                    || share.mail_due.is_some_and(|due| now < due + LEASE)
                 {
                     Told::TooSoon
                 } else {
@@ -237,7 +238,7 @@ impl Model {
                 }
             }
             Deed::Send if share.mail_due.is_some_and(|due| due <= now + TimeDelta::seconds(30)) => {
-                share.mail_due = Some(now + TimeDelta::minutes(2));
+                share.mail_due = Some(now + LEASE);
                 writes.claimed = Some(write);
                 Told::Sent
             }
@@ -484,7 +485,7 @@ impl History {
                 match table.claim_mail(item, id, Some(&key), write, now).await.unwrap() {
                     None => Told::Nothing,
                     Some(share) => {
-                        table.record_mail(&share, write, &MailOutcome::Sent, now).await.unwrap();
+                        table.record_mail(&share, write, Outcome::Sent, now).await.unwrap();
                         Told::Sent
                     }
                 }
@@ -518,7 +519,6 @@ impl History {
     /// The share that the table holds, as far as the model knows shares.
     async fn stored(&self, recipient: usize) -> Option<ModelShare> {
         let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
-        assert_eq!(share.mail.due.is_some(), share.mail.state == MailState::Queued);
         assert_eq!(share.usage.opens, share.usage.downloads, "it has one file");
         let change = |change: &Change| {
             let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
@@ -533,7 +533,7 @@ impl History {
             last_change: share.changed.as_ref().map(change),
             mails: share.mail.attempt,
             mail_asked_at: share.mail.requested.as_ref().map_or(share.created_at, |action| action.at),
-            mail_due: share.mail.due,
+            mail_due: share.mail.pending().map(|pending| pending.due),
             opens: share.usage.opens,
         })
     }

@@ -1,14 +1,17 @@
 //! What the platform and an operator see of AWS.
 
 use std::collections::HashMap;
-use std::net::TcpListener;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, GlobalSecondaryIndex, LocalSecondaryIndex};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, TimeToLiveSpecification,
+};
 use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
+use dynoxide::Database;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use super::Stack;
 
@@ -34,20 +37,33 @@ impl<'a> Aws<'a> {
         Self { stack, config: config(&stack.info.aws_endpoint_url, &stack.info.region) }
     }
 
+    /// The same, with a DynamoDB elsewhere.
+    pub(crate) fn with(stack: &'a Stack, config: SdkConfig) -> Self {
+        Self { stack, config }
+    }
+
     pub(crate) fn config(&self) -> &SdkConfig {
         &self.config
     }
 
     /// A DynamoDB of its own, in this process, with a table like the deployed one.
     pub(crate) async fn dynoxide(&self) -> SdkConfig {
-        let name = &self.stack.info.table_name;
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-        tokio::spawn(dynoxide::server::serve_on(listener, dynoxide::Database::memory().unwrap()));
-        let config = self.config.to_builder().endpoint_url(endpoint).build();
+        self.serve_dynoxide(Database::memory().unwrap()).await
+    }
 
+    /// This DynamoDB, at an address of its own, with a table like the deployed one.
+    pub(crate) async fn serve_dynoxide(&self, database: Database) -> SdkConfig {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, database));
+        self.copy_table(&endpoint, true).await
+    }
+
+    /// Makes a table like the deployed one in another DynamoDB, with its stream and with TTL; with its indexes, too,
+    /// or without.
+    pub(crate) async fn copy_table(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
+        let name = &self.stack.info.table_name;
+        let config = self.config.to_builder().endpoint_url(endpoint).build();
         let table =
             Client::new(&self.config).describe_table().table_name(name).send().await.unwrap().table.unwrap();
         let local = table.local_secondary_indexes().iter().map(|index| {
@@ -66,17 +82,24 @@ impl<'a> Aws<'a> {
                 .build()
                 .unwrap()
         });
-        Client::new(&config)
+        let is_key = |name: &str| table.key_schema().iter().any(|key| key.attribute_name == name);
+        let attributes = table.attribute_definitions().iter();
+        let attributes = attributes.filter(|attribute| with_indexes || is_key(&attribute.attribute_name));
+        let client = Client::new(&config);
+        client
             .create_table()
             .table_name(name)
-            .set_attribute_definitions(table.attribute_definitions.clone())
+            .set_attribute_definitions(Some(attributes.cloned().collect()))
             .set_key_schema(table.key_schema.clone())
-            .set_local_secondary_indexes(Some(local.collect()))
-            .set_global_secondary_indexes(Some(global.collect()))
-            .billing_mode(aws_sdk_dynamodb::types::BillingMode::PayPerRequest)
+            .set_local_secondary_indexes(with_indexes.then(|| local.collect()))
+            .set_global_secondary_indexes(with_indexes.then(|| global.collect()))
+            .set_stream_specification(table.stream_specification.clone())
+            .billing_mode(BillingMode::PayPerRequest)
             .send()
             .await
             .unwrap();
+        let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build().unwrap();
+        client.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await.unwrap();
         config
     }
 
@@ -121,7 +144,7 @@ impl<'a> Aws<'a> {
     }
 
     /// Every record of the table's stream.
-    pub(crate) async fn stream_records(&self) -> String {
+    pub(crate) async fn stream_records(&self) -> Vec<Value> {
         let call = |action: &'static str, body: Value| async move {
             self.call("dynamodb", &format!("DynamoDBStreams_20120810.{action}"), &body).await
         };
@@ -129,17 +152,18 @@ impl<'a> Aws<'a> {
         let table = self.call("dynamodb", "DynamoDB_20120810.DescribeTable", &table).await;
         let arn = table["Table"]["LatestStreamArn"].clone();
         let stream = call("DescribeStream", json!({"StreamArn": arn})).await;
-        let mut records = String::new();
+        let mut records = Vec::new();
         for shard in stream["StreamDescription"]["Shards"].as_array().unwrap() {
             let start =
                 json!({"StreamArn": arn, "ShardId": shard["ShardId"], "ShardIteratorType": "TRIM_HORIZON"});
             let mut iterator = call("GetShardIterator", start).await["ShardIterator"].clone();
             while iterator.is_string() {
                 let page = call("GetRecords", json!({"ShardIterator": iterator})).await;
-                if page["Records"].as_array().is_none_or(Vec::is_empty) {
+                let found = page["Records"].as_array().unwrap();
+                if found.is_empty() {
                     break;
                 }
-                records += &page["Records"].to_string();
+                records.extend(found.iter().cloned());
                 iterator = page["NextShardIterator"].clone();
             }
         }
@@ -183,10 +207,32 @@ impl<'a> Aws<'a> {
         answer["Items"].as_array().unwrap().clone()
     }
 
+    /// The environment of the deployed function whose name has this in it.
+    pub(crate) async fn function_environment(&self, function: &str) -> HashMap<String, String> {
+        let name = self.function(function).await;
+        let url = self.function_url(&format!("{name}/configuration"));
+        let configuration: Value = self.stack.client.get(url).send().await.unwrap().json().await.unwrap();
+        serde_json::from_value(configuration["Environment"]["Variables"].clone()).unwrap()
+    }
+
+    /// The deployed function's mapping of the table's stream, as Lambda's API tells it.
+    pub(crate) async fn event_source_mapping(&self, function: &str) -> Value {
+        let name = self.function(function).await;
+        let url = format!(
+            "{}/2015-03-31/event-source-mappings/?FunctionName={name}",
+            self.stack.info.aws_endpoint_url
+        );
+        let mappings: Value = self.stack.client.get(url).send().await.unwrap().json().await.unwrap();
+        mappings["EventSourceMappings"][0].clone()
+    }
+
+    async fn function(&self, part: &str) -> String {
+        self.functions().await.into_iter().find(|name| name.contains(part)).unwrap()
+    }
+
     /// Invokes the deployed function whose name has this in it.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
-        let functions = self.functions().await;
-        let name = functions.iter().find(|name| name.contains(function)).unwrap();
+        let name = self.function(function).await;
         let invoke = self.stack.client.post(self.function_url(&format!("{name}/invocations")));
         invoke.body(event.to_string()).send().await.unwrap().json().await.unwrap()
     }
@@ -224,9 +270,10 @@ impl<'a> Aws<'a> {
         let request = self
             .stack
             .client
-            .post(&self.stack.info.aws_endpoint_url)
+            .post(self.config.endpoint_url().unwrap())
             .header("X-Amz-Target", target)
-            .header("Content-Type", "application/x-amz-json-1.1")
+            .header("X-Amz-Date", "20260101T000000Z")
+            .header("Content-Type", format!("application/x-amz-json-1.{}", u8::from(service != "dynamodb")))
             .header(
                 "Authorization",
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),

@@ -74,9 +74,14 @@ impl Mail {
     }
 }
 
+/// Every email that was sent so far.
+pub(crate) async fn all_mails(stack: &Stack) -> Vec<Mail> {
+    stack.client.get(&stack.info.mail_url).send().await.unwrap().json().await.unwrap()
+}
+
 /// The emails that were sent to an address so far.
 pub(crate) async fn mails_to(stack: &Stack, address: &str) -> Vec<Mail> {
-    let mails: Vec<Mail> = stack.client.get(&stack.info.mail_url).send().await.unwrap().json().await.unwrap();
+    let mails = all_mails(stack).await;
     mails.into_iter().filter(|mail| mail.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
 }
 
@@ -164,6 +169,21 @@ impl<'a> TestItem<'a> {
         })
         .await;
         mails_to(self.stack, recipient).await.pop().expect("an email to the recipient")
+    }
+
+    /// A page of the item's share log.
+    pub(crate) async fn log(&self, query: &str) -> Answer {
+        let url = self.url("").replace("/shares", &format!("/share-log{query}"));
+        Answer::to(self.stack.client.get(url).bearer_auth(&self.token)).await
+    }
+
+    /// The item's share log, oldest first, once it has this many entries.
+    pub(crate) async fn log_of(&self, count: usize) -> Vec<Value> {
+        eventually("the log", || async {
+            let log = self.log("?limit=100").await.json()["entries"].as_array().unwrap().clone();
+            (log.len() >= count).then(|| log.into_iter().rev().collect())
+        })
+        .await
     }
 
     pub(crate) async fn revoke(&self, id: &str) -> Answer {

@@ -2,14 +2,18 @@
 
 mod aws;
 pub(crate) mod contract;
+pub(crate) mod function;
 mod item;
-mod proxy;
+pub(crate) mod proxy;
+pub(crate) mod pump;
 mod stack;
+pub(crate) mod world;
 
 pub(crate) use aws::{Aws, config as aws_config};
-pub(crate) use item::{Answer, TestItem, mails_to};
+pub(crate) use item::{Answer, TestItem, all_mails, mails_to};
 pub(crate) use proxy::Proxy;
-pub(crate) use stack::Stack;
+pub(crate) use stack::{Stack, root};
+pub(crate) use world::World;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,4 +56,9 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         }
     };
     tokio::time::timeout(Duration::from_mins(2), answered).await.unwrap_or_else(|_| panic!("{what}: never"))
+}
+
+/// Waits for what comes soon or never, so that a test that waits in vain fails.
+pub(crate) async fn within_minutes<T>(minutes: u64, work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_mins(minutes), work).await.expect("it never came")
 }

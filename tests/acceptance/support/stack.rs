@@ -40,13 +40,16 @@ pub(crate) struct Stack {
 /// The functions' clock, which only the test that holds it can move; back to the real time with its end.
 pub(crate) struct Clock {
     stack: StackInfo,
-    /// Whether the functions find DynamoDB through a proxy of this test's.
-    lossy: bool,
+    /// The variable of the functions' environment that this test has changed, and what it was.
+    changed: Option<(&'static str, Option<String>)>,
     _alone: RwLockWriteGuard<'static, ()>,
 }
 
 /// Where an SDK finds DynamoDB, apart from everything else.
 const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+
+/// How many days a share is kept after its access has ended.
+const RETENTION: &str = "RETENTION_DAYS";
 
 /// Held shared by tests in real time, and alone by those that move the clock.
 static TIME: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
@@ -62,7 +65,7 @@ impl Stack {
     pub(crate) async fn with_clock() -> (Self, Clock) {
         let alone = TIME.write().await;
         let stack = Self::connect().await;
-        let clock = Clock { stack: stack.info.clone(), lossy: false, _alone: alone };
+        let clock = Clock { stack: stack.info.clone(), changed: None, _alone: alone };
         (stack, clock)
     }
 
@@ -70,9 +73,20 @@ impl Stack {
     pub(crate) async fn with_lossy_dynamodb() -> (Self, Proxy, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let proxy = Proxy::before(&stack.info.aws_endpoint_url).await;
-        clock.lossy = true;
+        clock.changed = Some((DYNAMODB, None));
         Aws::of(&stack).set_function_variable(DYNAMODB, Some(&proxy.url)).await;
         (stack, proxy, clock)
+    }
+
+    /// The stack for this test alone, with shares that are kept for a day: a clock that passes it does not purge
+    /// what all the other tests have left.
+    pub(crate) async fn with_short_retention() -> (Self, Clock) {
+        let (stack, mut clock) = Self::with_clock().await;
+        let aws = Aws::of(&stack);
+        let days = aws.function_environment("CreateShares").await.remove(RETENTION);
+        clock.changed = Some((RETENTION, days));
+        aws.set_function_variable(RETENTION, Some("1")).await;
+        (stack, clock)
     }
 
     async fn connect() -> Self {
@@ -109,12 +123,12 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         set_clock(&self.stack.clock_file, "0");
-        if self.lossy {
+        if let Some((variable, value)) = self.changed.take() {
             let info = self.stack.clone();
             // A drop cannot wait, but another thread can.
             let restore = async move {
                 let stack = Stack { info, client: Client::new(), _shared: None };
-                Aws::of(&stack).set_function_variable(DYNAMODB, None).await;
+                Aws::of(&stack).set_function_variable(variable, value.as_deref()).await;
             };
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let restored =
@@ -122,20 +136,20 @@ impl Drop for Clock {
             let restored = matches!(restored, Ok(Ok(())));
             assert!(
                 restored || std::thread::panicking(),
-                "the functions still use a proxy: restart the stack"
+                "the functions have a changed environment: restart the stack"
             );
         }
     }
 }
 
 /// In one step, or a function would read an empty file.
-fn set_clock(file: &Path, text: &str) {
+pub(super) fn set_clock(file: &Path, text: &str) {
     let next = file.with_extension("next");
     fs::write(&next, text).unwrap();
     fs::rename(next, file).unwrap();
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 

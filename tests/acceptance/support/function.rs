@@ -1,0 +1,159 @@
+//! A deployed function's own program, run by a Lambda of ours: its runtime API, one instance at a time. What
+//! becomes of the instance is the test's to decide.
+
+use std::collections::HashMap;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+
+/// Why an invocation has no answer.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Failure {
+    /// The function said so.
+    Error(Value),
+    /// Its process ended.
+    Crash,
+}
+
+/// How long an invocation may take.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// A function, with one instance.
+pub(crate) struct Function {
+    program: PathBuf,
+    environment: HashMap<String, String>,
+    runtime_api: Arc<RuntimeApi>,
+    address: String,
+    /// The instance that runs, if one does.
+    instance: Mutex<Option<Child>>,
+    killed: Notify,
+}
+
+/// What stands between an invocation and an instance.
+struct RuntimeApi {
+    events: Mutex<mpsc::UnboundedReceiver<String>>,
+    send: mpsc::UnboundedSender<String>,
+    answer: Mutex<Option<oneshot::Sender<Result<Value, Failure>>>>,
+    requests: AtomicU64,
+}
+
+impl Function {
+    /// A function of the deployed stack, by its name in the template, with this environment.
+    pub(crate) async fn new(name: &str, environment: HashMap<String, String>) -> Self {
+        let (send, events) = mpsc::unbounded_channel();
+        let runtime_api = Arc::new(RuntimeApi {
+            events: Mutex::new(events),
+            send,
+            answer: Mutex::default(),
+            requests: AtomicU64::new(0),
+        });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let served = Arc::clone(&runtime_api);
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let api = Arc::clone(&served);
+                let service = service_fn(move |request| Arc::clone(&api).serve(request));
+                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
+            }
+        });
+        let program = super::stack::root().join("target/local/sam").join(name).join("bootstrap");
+        assert!(program.exists(), "{} is not built", program.display());
+        Self { program, environment, runtime_api, address, instance: Mutex::default(), killed: Notify::new() }
+    }
+
+    /// Invokes it, on the instance that there is or on a new one.
+    pub(crate) async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
+        let (send, answer) = oneshot::channel();
+        *self.runtime_api.answer.lock().await = Some(send);
+        self.runtime_api.send.send(event.to_string()).unwrap();
+        let mut instance = self.instance.lock().await;
+        let process = instance.get_or_insert_with(|| self.start());
+        let ended = tokio::select! {
+            answer = answer => return answer.unwrap(),
+            () = self.killed.notified() => "killed",
+            _ = process.wait() => "ended",
+            () = tokio::time::sleep(TIMEOUT) => panic!("{} does not answer", self.program.display()),
+        };
+        let _ = process.kill().await;
+        *instance = None;
+        // Nobody may take the event afterwards.
+        let _ = self.runtime_api.events.lock().await.try_recv();
+        assert!(ended == "killed", "{} crashed by itself", self.program.display());
+        Err(Failure::Crash)
+    }
+
+    /// Kills the instance in the middle of its invocation.
+    pub(crate) fn kill(&self) {
+        self.killed.notify_one();
+    }
+
+    /// Where its output goes, for whoever wonders why a test fails.
+    fn log() -> File {
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions.log");
+        OpenOptions::new().create(true).append(true).open(file).unwrap()
+    }
+
+    fn start(&self) -> Child {
+        Command::new(&self.program)
+            .env_clear()
+            .envs(&self.environment)
+            .env("AWS_LAMBDA_RUNTIME_API", &self.address)
+            .env("AWS_LAMBDA_FUNCTION_NAME", "function")
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
+            .stdin(Stdio::null())
+            .stdout(Self::log())
+            .stderr(Self::log())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap()
+    }
+}
+
+impl RuntimeApi {
+    async fn serve(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        if path.ends_with("/invocation/next") {
+            let event = self.events.lock().await.recv().await.unwrap();
+            let deadline = SystemTime::now() + TIMEOUT;
+            let id = self.requests.fetch_add(1, Ordering::Relaxed);
+            let answer = Response::builder()
+                .header("lambda-runtime-aws-request-id", format!("request-{id}"))
+                .header(
+                    "lambda-runtime-deadline-ms",
+                    deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string(),
+                )
+                .header(
+                    "lambda-runtime-invoked-function-arn",
+                    "arn:aws:lambda:us-east-1:0:function:function",
+                );
+            return Ok(answer.body(Full::from(event)).unwrap());
+        }
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let value = serde_json::from_slice(&body).unwrap_or_default();
+        let answer = if path.ends_with("/response") { Ok(value) } else { Err(Failure::Error(value)) };
+        if let Some(waiting) = self.answer.lock().await.take() {
+            let _ = waiting.send(answer);
+        }
+        Ok(Response::builder().status(202).body(Full::default()).unwrap())
+    }
+}
