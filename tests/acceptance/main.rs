@@ -23,6 +23,7 @@ mod lost_answers;
 mod model;
 mod notifying;
 mod one_link;
+mod operations;
 mod outbox;
 mod racing;
 mod random_faults;

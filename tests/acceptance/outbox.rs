@@ -329,6 +329,10 @@ async fn a_poison_record_is_set_aside_and_the_good_ones_are_done() {
     for share in &shares {
         assert_eq!(outcome(&mut world, share).await, sent_once());
     }
+    // Nor does it hold up the schedule.
+    let overdue = world.share(&address("bob"), WEEK).await;
+    world.run_schedule().await.unwrap();
+    assert_eq!(outcome(&mut world, &overdue).await, sent_once());
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! From a pending email to a sent one.
 
+use std::time::Duration;
+
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures_util::{StreamExt, stream};
@@ -7,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use sharelink_aws::links::Links;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::share_table::{ShareTable, Unreadable, share_from_image};
+use sharelink_aws::share_table::{DueMail, ShareTable, Unreadable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::mail::{Fault, Outcome, SendError};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
@@ -84,10 +86,14 @@ impl NotifyRecipients {
 
     /// The recovery path: whatever is overdue, after a crash, an outage or a record that was lost.
     async fn work_off(&self, run: &Run) -> Result<(), AwsError> {
-        let due = self.table.due_mail(self.clock.now()).await?;
-        metrics::histogram!("EmailsDue").record(u32::try_from(due.len()).unwrap_or(u32::MAX));
-        let notify = |(item, id): (Item, ShareId)| async move {
-            if let Err(error) = self.notify(&item, id, run).await {
+        let now = self.clock.now();
+        let due = self.table.due_mail(now).await?;
+        // Zero tells, too: that somebody has looked.
+        let overdue =
+            due.first().map_or(Duration::ZERO, |mail| (now - mail.since).to_std().unwrap_or_default());
+        metrics::histogram!("LongestOverdue").record(overdue);
+        let notify = |mail: DueMail| async move {
+            if let Err(error) = self.notify(&mail.item, mail.share, run).await {
                 tracing::error!(%error, "an overdue email could not be handled");
             }
         };

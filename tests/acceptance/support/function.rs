@@ -2,7 +2,7 @@
 //! becomes of the instance is the test's to decide.
 
 use std::collections::HashMap;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -38,6 +38,8 @@ pub(crate) struct Function {
     environment: HashMap<String, String>,
     runtime_api: Arc<RuntimeApi>,
     address: String,
+    /// The file that its output goes to, removed with it.
+    output: PathBuf,
     /// The instance that runs, if one does.
     instance: Mutex<Option<Child>>,
     killed: Notify,
@@ -73,7 +75,15 @@ impl Function {
         });
         let program = super::stack::root().join("target/local/sam").join(name).join("bootstrap");
         assert!(program.exists(), "{} is not built", program.display());
-        Self { program, environment, runtime_api, address, instance: Mutex::default(), killed: Notify::new() }
+        Self {
+            program,
+            environment,
+            runtime_api,
+            address,
+            output: Path::new(env!("CARGO_TARGET_TMPDIR")).join(super::unique("output")),
+            instance: Mutex::default(),
+            killed: Notify::new(),
+        }
     }
 
     /// Invokes it, on the instance that there is or on a new one.
@@ -102,13 +112,13 @@ impl Function {
         self.killed.notify_one();
     }
 
-    /// Where its output goes, for whoever wonders why a test fails.
-    fn log() -> File {
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("functions.log");
-        OpenOptions::new().create(true).append(true).open(file).unwrap()
+    /// All that its instances have printed.
+    pub(crate) fn output(&self) -> String {
+        fs::read_to_string(&self.output).unwrap_or_default()
     }
 
     fn start(&self) -> Child {
+        let output = OpenOptions::new().create(true).append(true).open(&self.output).unwrap();
         Command::new(&self.program)
             .env_clear()
             .envs(&self.environment)
@@ -117,11 +127,22 @@ impl Function {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256")
             .stdin(Stdio::null())
-            .stdout(Self::log())
-            .stderr(Self::log())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
             .kill_on_drop(true)
             .spawn()
             .unwrap()
+    }
+}
+
+impl Drop for Function {
+    #[expect(clippy::print_stderr, reason = "whoever wonders why a test failed may read it")]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}: its output is in {}", self.program.display(), self.output.display());
+        } else {
+            let _ = fs::remove_file(&self.output);
+        }
     }
 }
 

@@ -215,6 +215,7 @@ impl<'a> World<'a> {
     pub(crate) async fn poison(&self) -> String {
         let row = json!({
             "item": {"S": self.item.to_string()}, "entry": {"S": "SHARE#poison"}, "mailShard": {"S": "0"},
+            "mailDue": {"N": "0"},
         });
         let put = json!({"TableName": self.stack.info.table_name, "Item": row});
         Aws::with(self.stack, self.config.clone()).call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use sharelink_domain::{Item, Share, ShareId};
 
 use super::record::Unreadable;
-use super::{Attributes, SERVICE, ShareTable, number, text};
+use super::{Attributes, ShareTable, done_or_refused, number, text};
 use crate::AwsError;
 
 const PREFIX: &str = "ALARM#";
@@ -47,10 +47,7 @@ impl ShareTable {
             .expression_attribute_values(":version", number(&share.version))
             .send()
             .await;
-        put.map(|_| ()).or_else(|error| match error.as_service_error() {
-            Some(refused) if refused.is_conditional_check_failed_exception() => Ok(()),
-            _ => Err(AwsError::new(SERVICE, &error)),
-        })
+        done_or_refused(put)
     }
 
     /// Takes away the alarm of a share that expires no more.
@@ -66,10 +63,7 @@ impl ShareTable {
             .expression_attribute_values(":version", number(&share.version))
             .send()
             .await;
-        delete.map(|_| ()).or_else(|error| match error.as_service_error() {
-            Some(refused) if refused.is_conditional_check_failed_exception() => Ok(()),
-            _ => Err(AwsError::new(SERVICE, &error)),
-        })
+        done_or_refused(delete)
     }
 }
 

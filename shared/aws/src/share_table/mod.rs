@@ -17,10 +17,12 @@ use std::collections::HashMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::share::{LEAST_LIFE, LinkCopy, Target, WriteId};
@@ -30,6 +32,7 @@ use crate::AwsError;
 pub use alarms::alarm_from_keys;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
 pub use log::{LogCursor, LogPage};
+pub use outbox::DueMail;
 use record::{SHARE_PREFIX, ShareRecord, encode, remember};
 pub use record::{Unreadable, share_from_image};
 pub use requests::FirstRequest;
@@ -277,6 +280,18 @@ async fn run(update: UpdateItemFluentBuilder) -> Result<Update, AwsError> {
             }
             _ => Err(AwsError::new(SERVICE, &error)),
         },
+    }
+}
+
+/// A write that its condition refused is as good as done: what it would have said has been overtaken.
+fn done_or_refused<T, E: ProvideErrorMetadata>(
+    written: Result<T, SdkError<E, HttpResponse>>,
+) -> Result<(), AwsError> {
+    match written {
+        Err(error) if error.code() != Some("ConditionalCheckFailedException") => {
+            Err(AwsError::new(SERVICE, &error))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -14,8 +14,8 @@ use sharelink_domain::share::WriteId;
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 
 use super::list::string;
-use super::record::{MailRecord, SHARDS, encode, mail_shard, share_key};
-use super::{Attributes, SERVICE, ShareTable, Update, millis, number, run, text};
+use super::record::{MailRecord, SHARDS, Unreadable, encode, mail_shard, share_key, time};
+use super::{Attributes, SERVICE, ShareTable, Update, done_or_refused, millis, number, run, text};
 use crate::AwsError;
 
 /// The share is the one that was read, no other of its key, and nobody has changed it or asked for an email.
@@ -23,6 +23,24 @@ const AS_READ: &str = "generation = :generation AND #version = :version AND mail
 
 /// How many emails of each shard one look at the outbox finds.
 const DUE_LIMIT: i32 = 100;
+
+/// An email that is overdue.
+#[derive(Clone, Debug)]
+pub struct DueMail {
+    pub item: Item,
+    pub share: ShareId,
+    /// When it was due.
+    pub since: Timestamp,
+}
+
+impl DueMail {
+    fn read(entry: &Attributes) -> Result<Self, Unreadable> {
+        let (item, share) =
+            share_key(string(entry, "item").unwrap_or(""), string(entry, "entry").unwrap_or(""))?;
+        let due = entry.get("mailDue").and_then(|due| due.as_n().ok()?.parse().ok());
+        Ok(Self { item, share, since: time(due.ok_or(Unreadable("mailDue"))?, "mailDue")? })
+    }
+}
 
 impl ShareTable {
     /// Asks for another email of a share, as `decide` says of the share as it is now: the share with an email
@@ -76,16 +94,22 @@ impl ShareTable {
             .expression_attribute_values(":due", millis(due)))
     }
 
-    /// Emails that are due, the longest overdue first: whoever was to send them has not. At most 100 of each
-    /// of the outbox's 16 shards; eventually consistent, so the claim decides.
-    pub async fn due_mail(&self, now: Timestamp) -> Result<Vec<(Item, ShareId)>, AwsError> {
+    /// Emails that are overdue, the longest first: whoever was to send them has not. At most 100 of each of the
+    /// outbox's 16 shards; eventually consistent, so the claim decides.
+    pub async fn due_mail(&self, now: Timestamp) -> Result<Vec<DueMail>, AwsError> {
         let shards: Vec<Vec<Attributes>> =
             stream::iter(SHARDS).map(|shard| self.due_in(shard, now)).buffered(4).try_collect().await?;
-        let mut due: Vec<Attributes> = shards.into_iter().flatten().collect();
-        due.sort_by_key(|entry| entry.get("mailDue").and_then(|due| due.as_n().ok()?.parse::<i64>().ok()));
-        let keys =
-            |entry| share_key(string(entry, "item").unwrap_or(""), string(entry, "entry").unwrap_or(""));
-        due.iter().map(|entry| Ok(keys(entry)?)).collect()
+        let read = |entry| match DueMail::read(&entry) {
+            Ok(due) => Some(due),
+            // One row that cannot be read must not hold the others up.
+            Err(error) => {
+                tracing::error!(%error, "a row was left out of the outbox");
+                None
+            }
+        };
+        let mut due: Vec<DueMail> = shards.into_iter().flatten().filter_map(read).collect();
+        due.sort_by_key(|mail| mail.since);
+        Ok(due)
     }
 
     async fn due_in(&self, shard: char, now: Timestamp) -> Result<Vec<Attributes>, AwsError> {
@@ -185,18 +209,14 @@ impl ShareTable {
         let patient = Builder::new()
             .retry_config(retries)
             .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build());
-        update
+        let put = update
             .condition_expression("mailClaim = :claim AND attribute_exists(mailShard)")
             .expression_attribute_values(":claim", text(&claim))
             .customize()
             .config_override(patient)
             .send()
-            .await
-            .map(|_| ())
-            .or_else(|error| match error.as_service_error() {
-                Some(refused) if refused.is_conditional_check_failed_exception() => Ok(()),
-                _ => Err(AwsError::new(SERVICE, &error)),
-            })
+            .await;
+        done_or_refused(put)
     }
 
     /// Takes note of what SES reports of a share's email, as `decide` says of the share as it is now: the share
