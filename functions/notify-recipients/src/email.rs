@@ -147,7 +147,7 @@ mod tests {
 
     /// Gmail cuts off what is longer than 102 KB.
     #[test]
-    fn the_longest_email_is_shown_whole() {
+    fn an_email_with_a_hundred_files_is_shown_whole() {
         let mut share = share(&"m".repeat(2_000), Some(&"n".repeat(200)));
         let name = |n: usize| format!("{n:0>160}.pdf").parse().unwrap();
         share.files = (0..100).map(|n| SharedFile { name: name(n), size: u64::MAX / 1_000_000 }).collect();

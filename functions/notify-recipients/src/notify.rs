@@ -11,7 +11,7 @@ use sharelink_aws::links::Links;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::share_table::{DueMail, ShareTable, Unreadable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::mail::{Fault, Outcome, SendError};
+use sharelink_domain::mail::{Fault, OVERDUE_AFTER, Outcome, SendError};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::streams::each_record;
 use sharelink_runtime::{Clock, Metrics};
@@ -87,7 +87,7 @@ impl NotifyRecipients {
     /// The recovery path: whatever is overdue, after a crash, an outage or a record that was lost.
     async fn work_off(&self, run: &Run) -> Result<(), AwsError> {
         let now = self.clock.now();
-        let due = self.table.due_mail(now).await?;
+        let due = self.table.due_mail(now - OVERDUE_AFTER).await?;
         // Zero tells, too: that somebody has looked.
         let overdue =
             due.first().map_or(Duration::ZERO, |mail| (now - mail.since).to_std().unwrap_or_default());
@@ -106,13 +106,13 @@ impl NotifyRecipients {
         if !run.goes_on() {
             return Ok(());
         }
+        let key = self.links.current_key(self.clock.now()).await;
+        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
         self.pace.turn().await;
         if !run.goes_on() {
             return Ok(());
         }
         let now = self.clock.now();
-        let key = self.links.current_key(now).await;
-        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
         let claim = new_write_id()?;
         let Some(share) = self.table.claim_mail(item, id, key.as_ref(), claim, now).await? else {
             return Ok(());

@@ -25,8 +25,9 @@ impl Pace {
     }
 }
 
-/// How long one email may take: its claim, SES's answer and its record, each with all its retries.
-const LONGEST: Duration = Duration::from_secs(40);
+/// How long one email may take: its claim (10 s), the ring and the base URL of its link (20 s), SES's answer (20 s)
+/// and its record (20 s), each with all its retries.
+const LONGEST: Duration = Duration::from_secs(75);
 
 /// So many failures of SES in a row are an outage.
 const OUTAGE: u32 = 5;

@@ -6,7 +6,6 @@ use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::streams::each_record;
 use sharelink_runtime::{Clock, days, required, start_logging};
 
 use sweep::SweepShares;
@@ -21,8 +20,5 @@ async fn main() -> Result<(), Error> {
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let sweep_shares = &sweep_shares;
-    run(service_fn(|event: LambdaEvent<Event>| async {
-        Ok::<_, Error>(each_record(event.payload, |record| sweep_shares.sweep(record)).await)
-    }))
-    .await
+    run(service_fn(|event: LambdaEvent<Event>| sweep_shares.handle(event))).await
 }

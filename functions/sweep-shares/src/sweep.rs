@@ -1,13 +1,19 @@
 //! From a record of the stream to what it means for the log and for the alarms.
 
-use aws_lambda_events::dynamodb::EventRecord;
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::dynamodb::{Event, EventRecord};
+use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
+use lambda_runtime::{Error, LambdaEvent};
 use sharelink_aws::AwsError;
 use sharelink_aws::share_table::{ShareTable, Unreadable, alarm_from_keys, share_from_image};
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::Clock;
+use sharelink_runtime::streams::each_record;
 use thiserror::Error;
+use tokio::time::{Instant, sleep};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
@@ -17,11 +23,32 @@ pub(crate) struct SweepShares {
 
 /// Why a record must come again.
 #[derive(Debug, Error)]
-pub(crate) enum SweepError {
+enum SweepError {
     #[error(transparent)]
     Unreadable(#[from] Unreadable),
     #[error(transparent)]
     Aws(#[from] AwsError),
+}
+
+/// How long to wait for DynamoDB before it is asked again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How long a last try may take.
+const LAST_TRY: Duration = Duration::from_secs(45);
+
+/// How long DynamoDB is waited for.
+struct Patience(Instant);
+
+impl Patience {
+    /// So long that a last try fits in before the function's time is up.
+    fn until(deadline: SystemTime) -> Self {
+        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        Self(Instant::now() + left.saturating_sub(LAST_TRY))
+    }
+
+    fn is_left(&self) -> bool {
+        Instant::now() < self.0
+    }
 }
 
 /// What a record tells of.
@@ -38,8 +65,25 @@ enum Change {
 }
 
 impl SweepShares {
+    pub(crate) async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
+        let patience = Patience::until(event.context.deadline());
+        Ok(each_record(event.payload, |record| self.sweep(record, &patience)).await)
+    }
+
+    /// Sweeps a record, and waits for DynamoDB while there is time.
+    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), SweepError> {
+        loop {
+            match self.sweep_once(record.clone()).await {
+                Err(SweepError::Aws(AwsError::Unavailable { .. })) if patience.is_left() => {
+                    sleep(PAUSE).await;
+                }
+                swept => return swept,
+            }
+        }
+    }
+
     /// Each step is the same when it is taken again, and none depends on the order of records.
-    pub(crate) async fn sweep(&self, record: EventRecord) -> Result<(), SweepError> {
+    async fn sweep_once(&self, record: EventRecord) -> Result<(), SweepError> {
         match self.read(record)? {
             Change::Created(share) => {
                 self.log(&share.item, log::of_creation(&share)).await?;

@@ -1,7 +1,10 @@
 //! Sending email, through SES.
 
+use std::time::Duration;
+
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
@@ -29,6 +32,11 @@ pub struct Email<'a> {
     pub id: EmailId,
 }
 
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Long, since an answer that is not waited for may be another email.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
 /// Sends email from one address, under one configuration set.
 #[derive(Clone, Debug)]
 pub struct Mailer {
@@ -44,7 +52,12 @@ impl Mailer {
     /// outbox tries again, and later.
     #[must_use]
     pub fn new(config: &SdkConfig, from: impl Into<String>, configuration_set: impl Into<String>) -> Self {
-        let config = Builder::from(config).retry_config(RetryConfig::disabled()).build();
+        let timeouts =
+            TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_timeout(ANSWER_WITHIN);
+        let config = Builder::from(config)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts.build())
+            .build();
         Self {
             client: Client::from_conf(config),
             from: from.into(),

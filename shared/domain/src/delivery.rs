@@ -56,7 +56,7 @@ impl EmailId {
             item: Item { module: name(module)?.parse().ok()?, name: name(item)?.parse().ok()? },
             share: share?.parse().ok()?,
             created_at: Timestamp::from_timestamp_millis(created?.parse().ok()?)?,
-            attempt: attempt?.parse().ok()?,
+            attempt: attempt?.parse().ok().filter(|attempt| *attempt > 0)?,
         })
     }
 }

@@ -9,7 +9,10 @@ use chrono::TimeDelta;
 use crate::{Action, Share, Timestamp};
 
 /// How long a claimed email belongs to its sender: longer than the sender may run, by more than [`CLOCK_SKEW`].
-pub const LEASE: TimeDelta = TimeDelta::minutes(3);
+pub const LEASE: TimeDelta = TimeDelta::minutes(4);
+
+/// How long after it was due an email is overdue: until then it is for the stream, which is fast, to bring it.
+pub const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
 /// How far apart the clocks of two functions may be: an email counts as due this much early, or one that was
 /// queued by a clock ahead of the sender's would be passed over.
@@ -21,6 +24,9 @@ pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(4);
 /// How long after the first email another one may be asked for.
 const FIRST_RESEND: TimeDelta = TimeDelta::minutes(5);
 const LONGEST_RESEND: TimeDelta = TimeDelta::days(1);
+
+/// How often an email is tried, however old it is.
+const LEAST_TRIES: u32 = 4;
 
 const FIRST_BACKOFF: TimeDelta = TimeDelta::minutes(1);
 const LONGEST_BACKOFF: TimeDelta = TimeDelta::hours(1);
@@ -212,15 +218,14 @@ impl Outcome {
     /// What becomes of a claimed email without any sending; none if it is to be sent. Access that has merely
     /// expired does not hold it back: a share that expires earlier today is mailed like any other.
     ///
-    /// One that has become too old is given up, but not before it has been tried: its sender may have been
-    /// down all the while.
+    /// One that has become too old is given up, but not before it has been tried some times: its sender may have
+    /// been down all the while.
     #[must_use]
     pub fn before_sending(share: &Share, now: Timestamp) -> Option<Self> {
         if share.revoked_at.is_some() {
             return Some(Self::Withdrawn);
         }
-        let tried = share.mail.pending().is_some_and(|pending| pending.tries > 1);
-        (tried && now >= given_up_at(share)).then_some(Self::Failed(GIVEN_UP))
+        is_given_up(share, now).then_some(Self::Failed(GIVEN_UP))
     }
 
     /// What became of an email that was to be sent: after a fault that may pass it is due again, a minute after
@@ -230,7 +235,7 @@ impl Outcome {
         match sent {
             Ok(()) => Self::Sent,
             Err(SendError::Refused(reason)) => Self::Failed(reason),
-            Err(SendError::Passing(_)) if now >= given_up_at(share) => Self::Failed(GIVEN_UP),
+            Err(SendError::Passing(_)) if is_given_up(share, now) => Self::Failed(GIVEN_UP),
             Err(SendError::Passing(fault)) => {
                 let tries = share.mail.pending().map_or(1, |pending| pending.tries);
                 let backoff = FIRST_BACKOFF * 2_i32.pow(tries.saturating_sub(1).min(10));
@@ -240,7 +245,7 @@ impl Outcome {
     }
 }
 
-const GIVEN_UP: &str = "the mail service could not be reached for days";
+const GIVEN_UP: &str = "the email could not be sent for days";
 
 /// What the share says of an email that was withdrawn.
 pub const WITHDRAWN: &str = "revoked before the email was sent";
@@ -249,8 +254,9 @@ fn requested_at(share: &Share) -> Timestamp {
     share.mail.requested.as_ref().map_or(share.created_at, |requested| requested.at)
 }
 
-fn given_up_at(share: &Share) -> Timestamp {
-    requested_at(share) + GIVE_UP_AFTER
+fn is_given_up(share: &Share, now: Timestamp) -> bool {
+    let tries = share.mail.pending().map_or(0, |pending| pending.tries);
+    tries > LEAST_TRIES && now >= requested_at(share) + GIVE_UP_AFTER
 }
 
 /// When another email of a share may be asked for: five minutes after the last one was, then twice as long each
@@ -328,9 +334,10 @@ mod tests {
         assert!(matches!(Outcome::of_sending(failed, &share, just_before), Outcome::PutOff { .. }));
         assert_eq!(Outcome::before_sending(&share, end), Some(Outcome::Failed(GIVEN_UP)));
         assert_eq!(Outcome::of_sending(failed, &share, end), Outcome::Failed(GIVEN_UP));
-        // Nobody has tried yet.
-        share.mail.state = pending(end, 1);
+        // Nobody has tried often yet.
+        share.mail.state = pending(end, LEAST_TRIES);
         assert_eq!(Outcome::before_sending(&share, end), None);
+        assert!(matches!(Outcome::of_sending(failed, &share, end), Outcome::PutOff { .. }));
         assert_eq!(Outcome::of_sending(Ok(()), &share, end), Outcome::Sent);
         // A resend is as old as its request.
         share.mail = share.mail.again(&Action { at: end, ..ann() });

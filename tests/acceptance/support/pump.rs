@@ -94,18 +94,17 @@ impl Pump {
             }
             invocations += 1;
             let answer = invoke(&json!({"Records": batch})).await;
-            let failed_at = match &answer {
-                Ok(answer) if self.settings.partial_failures => first_failure(answer, &batch),
-                Ok(_) => batch.len(),
-                Err(_) => 0,
+            let checkpoint = match &answer {
+                Ok(answer) if self.settings.partial_failures => checkpoint(answer, &batch),
+                Ok(_) => Some(batch.len()),
+                Err(_) => None,
             };
-            let rest = batch.split_off(failed_at);
+            let rest = batch.split_off(checkpoint.unwrap_or(0));
             if rest.is_empty() {
                 continue;
             }
-            // What comes before the failure that the function told is done. Where it told nothing, the batch is
-            // halved, which is no retry.
-            if self.settings.bisect && answer.is_err() && rest.len() > 1 {
+            // What comes before the checkpoint is done. A batch that failed as a whole is halved, which is no retry.
+            if self.settings.bisect && checkpoint.is_none() && rest.len() > 1 {
                 let (first, second) = rest.split_at(rest.len() / 2);
                 work.push_front((second.to_vec(), tries));
                 work.push_front((first.to_vec(), tries));
@@ -136,21 +135,23 @@ fn created(record: &Value) -> DateTime<Utc> {
 }
 
 /// Where the first of the records is that an answer says have failed: the lowest sequence number is the
-/// checkpoint. An answer that names no record of the batch fails all of it.
-fn first_failure(answer: &Value, batch: &[Value]) -> usize {
-    let Some(failures) = answer["batchItemFailures"].as_array() else { return batch.len() };
+/// checkpoint. An answer that names a record outside the batch fails all of it.
+fn checkpoint(answer: &Value, batch: &[Value]) -> Option<usize> {
+    let Some(failures) = answer["batchItemFailures"].as_array() else { return Some(batch.len()) };
     let place = |failure: &Value| {
         batch.iter().position(|record| record["dynamodb"]["SequenceNumber"] == failure["itemIdentifier"])
     };
-    failures.iter().map(|failure| place(failure).unwrap_or(0)).min().unwrap_or(batch.len())
+    let places: Option<Vec<usize>> = failures.iter().map(place).collect();
+    Some(places?.into_iter().min().unwrap_or(batch.len()))
 }
 
-/// Whether a record matches a filter's pattern: every field that it names has one of the values, or meets one of
-/// the conditions, that it lists.
-fn matches(pattern: &Value, value: &Value) -> bool {
-    match pattern {
-        Value::Object(fields) => fields.iter().all(|(name, pattern)| matches(pattern, &value[name])),
-        Value::Array(options) => options.iter().any(|option| match option {
+/// Whether a record matches a pattern of Lambda's filters or `EventBridge`'s rules: every field that it names has one
+/// of the values, or meets one of the conditions, that it lists; of a list, one of its values does.
+pub(crate) fn matches(pattern: &Value, value: &Value) -> bool {
+    match (pattern, value) {
+        (Value::Object(fields), _) => fields.iter().all(|(name, pattern)| matches(pattern, &value[name])),
+        (_, Value::Array(values)) => values.iter().any(|value| matches(pattern, value)),
+        (Value::Array(options), _) => options.iter().any(|option| match option {
             Value::Object(condition) => {
                 let prefix = condition.get("prefix").and_then(Value::as_str);
                 let exists = condition.get("exists").and_then(Value::as_bool);
@@ -161,5 +162,115 @@ fn matches(pattern: &Value, value: &Value) -> bool {
             option => option == value,
         }),
         _ => panic!("not a pattern: {pattern}"),
+    }
+}
+
+/// What AWS documents of it, with a function that does as it is told.
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn record(n: usize) -> Value {
+        json!({
+            "eventName": "INSERT",
+            "dynamodb": {"SequenceNumber": n.to_string(), "ApproximateCreationDateTime": 1_000 + n},
+        })
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            filters: vec![json!({"eventName": ["INSERT"]})],
+            batch_size: 4,
+            bisect: true,
+            retries: 2,
+            maximum_age: None,
+            partial_failures: true,
+        }
+    }
+
+    fn numbers(event: &Value) -> Vec<usize> {
+        let records = event["Records"].as_array().unwrap();
+        records.iter().map(|record| sequence_number(record).parse().unwrap()).collect()
+    }
+
+    /// The batches that a function gets which answers so, and what is set aside.
+    async fn batches(
+        settings: Settings,
+        now: i64,
+        answer: impl Fn(&[usize]) -> Result<Value, Failure>,
+    ) -> (Vec<Vec<usize>>, Vec<SetAside>) {
+        let mut pump = Pump::new(settings);
+        let records = pump.select(&(1..=6).map(record).collect::<Vec<_>>());
+        let got = Mutex::new(Vec::new());
+        let invoke = async |event: &Value| {
+            let batch = numbers(event);
+            got.lock().unwrap().push(batch.clone());
+            answer(&batch)
+        };
+        pump.deliver(records, DateTime::from_timestamp(now, 0).unwrap(), invoke).await;
+        (got.into_inner().unwrap(), pump.set_aside)
+    }
+
+    fn set_aside(condition: &'static str, numbers: &[usize]) -> Vec<SetAside> {
+        vec![SetAside { condition, sequence_numbers: numbers.iter().map(ToString::to_string).collect() }]
+    }
+
+    #[tokio::test]
+    async fn batches_are_as_large_as_they_may_be() {
+        let done = |_: &[usize]| Ok(json!({"batchItemFailures": []}));
+        assert_eq!(batches(settings(), 0, done).await, (vec![vec![1, 2, 3, 4], vec![5, 6]], vec![]));
+    }
+
+    #[tokio::test]
+    async fn a_partial_failure_goes_on_at_the_lowest_number_until_the_retries_are_spent() {
+        let fails = |batch: &[usize]| {
+            let failed = batch.iter().filter(|n| [2, 3].contains(*n));
+            Ok(
+                json!({"batchItemFailures": failed.map(|n| json!({"itemIdentifier": n.to_string()})).collect::<Vec<_>>()}),
+            )
+        };
+        let (got, aside) = batches(settings(), 0, fails).await;
+        assert_eq!(got, [vec![1, 2, 3, 4], vec![2, 3, 4], vec![2, 3, 4], vec![5, 6]]);
+        assert_eq!(aside, set_aside("RetryAttemptsExhausted", &[2, 3, 4]));
+    }
+
+    #[tokio::test]
+    async fn a_failure_of_the_whole_is_halved_down_to_its_cause() {
+        let crash = |batch: &[usize]| if batch.contains(&2) { Err(Failure::Crash) } else { Ok(json!(null)) };
+        let halves =
+            vec![vec![1, 2, 3, 4], vec![1, 2], vec![1], vec![2], vec![2], vec![2], vec![3, 4], vec![5, 6]];
+        assert_eq!(batches(settings(), 0, crash).await, (halves, set_aside("RetryAttemptsExhausted", &[2])));
+        // So is one whose answer names no record of the batch.
+        let odd = |batch: &[usize]| {
+            let failures = if batch.contains(&2) { json!([{"itemIdentifier": ""}]) } else { json!([]) };
+            Ok(json!({"batchItemFailures": failures}))
+        };
+        assert_eq!(batches(settings(), 0, odd).await.1, set_aside("RetryAttemptsExhausted", &[2]));
+        let whole = Settings { bisect: false, ..settings() };
+        assert_eq!(batches(whole, 0, crash).await.1, set_aside("RetryAttemptsExhausted", &[1, 2, 3, 4]));
+    }
+
+    #[tokio::test]
+    async fn what_is_too_old_is_set_aside_unseen() {
+        let aging = Settings { maximum_age: Some(TimeDelta::seconds(60)), ..settings() };
+        let done = |_: &[usize]| Ok(json!({"batchItemFailures": []}));
+        let (got, aside) = batches(aging, 1_063, done).await;
+        assert_eq!((got, aside), (vec![vec![3, 4], vec![5, 6]], set_aside("RecordAgeExceeded", &[1, 2])));
+    }
+
+    #[test]
+    fn a_record_is_selected_once_and_by_the_filters() {
+        let mut pump = Pump::new(Settings {
+            filters: vec![json!({"dynamodb": {"SequenceNumber": [{"prefix": "1"}]}})],
+            ..settings()
+        });
+        let records: Vec<Value> = [1, 2, 10].map(record).to_vec();
+        let selected = |selected: Vec<Value>| numbers(&json!({"Records": selected}));
+        assert_eq!(selected(pump.select(&records[..2])), [1]);
+        assert_eq!(selected(pump.select(&records)), [10]);
+        assert!(matches(&json!({"a": [{"exists": false}], "b": ["x"]}), &json!({"b": ["y", "x"]})));
+        assert!(!matches(&json!({"a": [{"exists": true}]}), &json!({"b": 1})));
     }
 }

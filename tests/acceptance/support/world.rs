@@ -104,6 +104,8 @@ impl<'a> World<'a> {
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
+            // Faster than any SES, so that tests do not wait.
+            ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
             ("AWS_REGION".to_owned(), stack.info.region.clone()),
             ("AWS_ACCESS_KEY_ID".to_owned(), "test".to_owned()),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
@@ -211,16 +213,18 @@ impl<'a> World<'a> {
         Worker::new(self.stack, name, &self.environment).await.function
     }
 
-    /// Writes a row that is no share, though it looks like one whose email is pending. Returns its sequence number.
-    pub(crate) async fn poison(&self) -> String {
+    /// Writes a row with this id that is no share, though it looks like one whose email is pending. Returns its
+    /// sequence number.
+    pub(crate) async fn poison(&self, id: &str) -> String {
+        let entry = format!("SHARE#{id}");
         let row = json!({
-            "item": {"S": self.item.to_string()}, "entry": {"S": "SHARE#poison"}, "mailShard": {"S": "0"},
+            "item": {"S": self.item.to_string()}, "entry": {"S": entry}, "mailShard": {"S": "0"},
             "mailDue": {"N": "0"},
         });
         let put = json!({"TableName": self.stack.info.table_name, "Item": row});
         Aws::with(self.stack, self.config.clone()).call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
         let records = self.records().await;
-        let of_poison = |record: &&Value| record["dynamodb"]["Keys"]["entry"]["S"] == "SHARE#poison";
+        let of_poison = |record: &&Value| record["dynamodb"]["Keys"]["entry"]["S"] == entry.as_str();
         let record = records.iter().rfind(of_poison).unwrap();
         record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned()
     }

@@ -94,11 +94,11 @@ impl ShareTable {
             .expression_attribute_values(":due", millis(due)))
     }
 
-    /// Emails that are overdue, the longest first: whoever was to send them has not. At most 100 of each of the
+    /// Emails that were due by then, the longest overdue first: whoever was to send them has not. At most 100 of each of the
     /// outbox's 16 shards; eventually consistent, so the claim decides.
-    pub async fn due_mail(&self, now: Timestamp) -> Result<Vec<DueMail>, AwsError> {
+    pub async fn due_mail(&self, by: Timestamp) -> Result<Vec<DueMail>, AwsError> {
         let shards: Vec<Vec<Attributes>> =
-            stream::iter(SHARDS).map(|shard| self.due_in(shard, now)).buffered(4).try_collect().await?;
+            stream::iter(SHARDS).map(|shard| self.due_in(shard, by)).buffered(4).try_collect().await?;
         let read = |entry| match DueMail::read(&entry) {
             Ok(due) => Some(due),
             // One row that cannot be read must not hold the others up.
@@ -112,15 +112,15 @@ impl ShareTable {
         Ok(due)
     }
 
-    async fn due_in(&self, shard: char, now: Timestamp) -> Result<Vec<Attributes>, AwsError> {
+    async fn due_in(&self, shard: char, by: Timestamp) -> Result<Vec<Attributes>, AwsError> {
         let answer = self
             .client
             .query()
             .table_name(&self.name)
             .index_name("outbox")
-            .key_condition_expression("mailShard = :shard AND mailDue <= :now")
+            .key_condition_expression("mailShard = :shard AND mailDue <= :by")
             .expression_attribute_values(":shard", text(&shard))
-            .expression_attribute_values(":now", millis(now))
+            .expression_attribute_values(":by", millis(by))
             .limit(DUE_LIMIT)
             .send()
             .await
@@ -130,6 +130,8 @@ impl ShareTable {
 
     /// Claims a share's email for this sender, if it is due, and settles which key seals its link, where the
     /// current one is known. `None`: there is nothing to send, or another sender has it.
+    ///
+    /// A share that cannot be read leaves the outbox, or it would be due for ever.
     pub async fn claim_mail(
         &self,
         item: &Item,
@@ -138,7 +140,24 @@ impl ShareTable {
         write: WriteId,
         now: Timestamp,
     ) -> Result<Option<Share>, AwsError> {
-        let claim = "SET mailDue = :leased, mailClaim = :write, mailTries = mailTries + :one";
+        let claimed = self.claim(item, id, current_key, write, now).await;
+        if let Err(AwsError::Unreadable { .. }) = claimed {
+            let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
+            self.put_outcome(update, write).await?;
+        }
+        claimed
+    }
+
+    async fn claim(
+        &self,
+        item: &Item,
+        id: ShareId,
+        current_key: Option<&KeyId>,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Option<Share>, AwsError> {
+        let claim =
+            "SET mailDue = :leased, mailClaim = :write, mailTries = if_not_exists(mailTries, :zero) + :one";
         let update = self.update(item, id);
         let update = match current_key {
             None => update.update_expression(claim),
@@ -150,6 +169,7 @@ impl ShareTable {
             .condition_expression("attribute_exists(mailShard) AND mailDue <= :due")
             .expression_attribute_values(":leased", millis(now + mail::LEASE))
             .expression_attribute_values(":due", millis(now + mail::CLOCK_SKEW))
+            .expression_attribute_values(":zero", number(&0))
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":write", text(&write));
         match run(update).await? {
