@@ -12,7 +12,9 @@ pub(crate) mod world;
 pub(crate) use aws::{Aws, config as aws_config};
 pub(crate) use item::{Answer, TestItem, all_mails, mails_to};
 pub(crate) use proxy::Proxy;
-pub(crate) use stack::{Stack, root};
+pub(crate) use stack::Stack;
+#[cfg(feature = "dynamodb-local")]
+pub(crate) use stack::root;
 pub(crate) use world::World;
 
 use std::sync::atomic::{AtomicU64, Ordering};

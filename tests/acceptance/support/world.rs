@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
 use serde_json::{Value, json};
@@ -86,7 +86,7 @@ impl<'a> World<'a> {
     #[cfg(feature = "dynamodb-local")]
     pub(crate) async fn on_endpoint(stack: &'a Stack, endpoint: &str) -> Self {
         let config = Aws::of(stack).copy_table(endpoint, false).await;
-        Self::on(stack, config, Utc::now().trunc_subsecs(3), None).await
+        Self::on(stack, config, sharelink_domain::to_millis(Utc::now()), None).await
     }
 
     async fn on(
