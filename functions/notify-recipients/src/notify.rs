@@ -9,13 +9,12 @@ use lambda_runtime::{Error, LambdaEvent};
 use serde::Deserialize;
 use sharelink_aws::links::Links;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::share_table::{DueMail, ShareTable, Unreadable, share_from_image};
+use sharelink_aws::share_table::{DueMail, ShareTable, share_from_image};
 use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::mail::{Fault, OVERDUE_AFTER, Outcome, SendError};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::streams::each_record;
 use sharelink_runtime::{Clock, Metrics};
-use thiserror::Error;
 
 use crate::email;
 use crate::pace::{Pace, Run};
@@ -52,16 +51,6 @@ pub(crate) enum Scheduled {
     Event,
 }
 
-/// Why a record must come again. A fault of any other service is none: the share says when its email is due
-/// again.
-#[derive(Debug, Error)]
-enum RecordError {
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    #[error(transparent)]
-    Aws(#[from] AwsError),
-}
-
 impl NotifyRecipients {
     pub(crate) async fn handle(&self, event: LambdaEvent<Wakeup>) -> Result<DynamoDbEventResponse, Error> {
         let run = Run::new(event.context.deadline());
@@ -75,8 +64,9 @@ impl NotifyRecipients {
         Ok(handled?)
     }
 
-    /// The fast path: a change of a share whose email is pending.
-    async fn on_change(&self, record: EventRecord, run: &Run) -> Result<(), RecordError> {
+    /// The fast path: a change of a share whose email is pending. Only a fault of the table brings a record again:
+    /// after any other, the share says when its email is due.
+    async fn on_change(&self, record: EventRecord, run: &Run) -> Result<(), AwsError> {
         let share = share_from_image(record.change.new_image)?;
         if share.mail.is_due(self.clock.now()) {
             self.notify(&share.item, share.id, run).await?;

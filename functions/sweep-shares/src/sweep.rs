@@ -12,22 +12,12 @@ use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::Clock;
 use sharelink_runtime::streams::each_record;
-use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
     pub(crate) log_retention: TimeDelta,
     pub(crate) table: ShareTable,
-}
-
-/// Why a record must come again.
-#[derive(Debug, Error)]
-enum SweepError {
-    #[error(transparent)]
-    Unreadable(#[from] Unreadable),
-    #[error(transparent)]
-    Aws(#[from] AwsError),
 }
 
 /// How long to wait for DynamoDB before it is asked again.
@@ -71,10 +61,10 @@ impl SweepShares {
     }
 
     /// Sweeps a record, and waits for DynamoDB while there is time.
-    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), SweepError> {
+    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), AwsError> {
         loop {
             match self.sweep_once(record.clone()).await {
-                Err(SweepError::Aws(AwsError::Unavailable { .. })) if patience.is_left() => {
+                Err(AwsError::Unavailable { .. }) if patience.is_left() => {
                     sleep(PAUSE).await;
                 }
                 swept => return swept,
@@ -83,7 +73,7 @@ impl SweepShares {
     }
 
     /// Each step is the same when it is taken again, and none depends on the order of records.
-    async fn sweep_once(&self, record: EventRecord) -> Result<(), SweepError> {
+    async fn sweep_once(&self, record: EventRecord) -> Result<(), AwsError> {
         match self.read(record)? {
             Change::Created(share) => {
                 self.log(&share.item, log::of_creation(&share)).await?;
@@ -125,7 +115,7 @@ impl SweepShares {
 
     /// Looks at a share whose alarm is gone: it is asked what is true now, whatever the alarm was set for and
     /// whoever took it away. One that is still to expire gets its alarm back.
-    async fn look(&self, item: &Item, id: ShareId) -> Result<(), SweepError> {
+    async fn look(&self, item: &Item, id: ShareId) -> Result<(), AwsError> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
         self.log(item, log::of_lapse(&share, now)).await?;
