@@ -28,6 +28,7 @@ def main():
     correct_public_base_url(stack, api_url)
     if args.ministack:
         recreate_routes(stack)
+        unpublish(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
@@ -167,6 +168,15 @@ def correct_public_base_url(stack, api_url):
     """An API's own host name leads to AWS, not to the emulator."""
     name = f"/{stack.name}/public-base-url"
     boto3.client("ssm").put_parameter(Name=name, Value=api_url, Type="String", Overwrite=True)
+
+
+def unpublish(stack):
+    """A published version keeps its environment for good, and on this machine that has to change."""
+    client = boto3.client("lambda")
+    for name, resource in stack.template["Resources"].items():
+        if resource["Type"] == "AWS::Lambda::Alias":
+            function, alias = stack.ids[name].split(":")[-2:]
+            client.update_alias(FunctionName=function, Name=alias, FunctionVersion="$LATEST")
 
 
 def set_function_environment(stack, endpoint, clock_file):
