@@ -16,7 +16,7 @@ use crate::python::{DEPLOY, run};
 const ENVIRONMENT: &str = "local";
 
 /// Keeps SAM to itself: no telemetry, and its own notes under `target/`.
-fn sam_environment() -> [(&'static str, PathBuf); 2] {
+pub(crate) fn sam_environment() -> [(&'static str, PathBuf); 2] {
     [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", made("sam-cli"))]
 }
 

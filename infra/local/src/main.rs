@@ -1,4 +1,4 @@
-//! The local stack: `cargo local up`, `demo`, `fuzz`, `token` and `clock`.
+//! The local stack: `cargo local up`, `demo`, `fuzz`, `token` and `clock`; and `check-template`.
 //!
 //! Starts an AWS emulator, deploys the real template to it with SAM, and mends what the emulator leaves
 //! undone. No Docker; everything that listens binds 127.0.0.1.
@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "it is a program for people to read")]
 #![allow(clippy::unused_async, reason = "a route's handler must be async")]
 
+mod check;
 mod clock;
 mod demo;
 mod deployment;
@@ -41,6 +42,8 @@ enum Command {
     Demo(up::Options),
     /// Holds the API to its document, with made-up requests, on the running stack or on one that it starts
     Fuzz(fuzz::FuzzOptions),
+    /// Checks the template with SAM, cfn-lint and checkov, without deploying it
+    CheckTemplate,
     /// Prints a token for the running stack
     Token(issuer::Claims),
     /// Installs sam and cargo-lambda under target/, and prints the directory that has them
@@ -61,6 +64,7 @@ async fn main() -> Result<()> {
         Command::Up(options) => up::run(&options).await,
         Command::Demo(options) => demo::run(&options).await,
         Command::Fuzz(options) => fuzz::run(&options).await,
+        Command::CheckTemplate => check::run().await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_directory().await,
         Command::Dynamodb => dynamodb::run().await,

@@ -23,6 +23,9 @@ pub(crate) const EMULATOR: Environment = Environment { name: "emulator" };
 /// The SAM CLI, cargo-lambda, and boto3, which comes with SAM.
 pub(crate) const DEPLOY: Environment = Environment { name: "deploy" };
 
+/// What looks for holes in the template.
+pub(crate) const CHECK: Environment = Environment { name: "check" };
+
 /// What fuzzes the API.
 pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
 
