@@ -33,4 +33,5 @@ mod share_log;
 mod share_table;
 mod sharing;
 mod support;
+mod template;
 mod time;
