@@ -1,9 +1,8 @@
 //! Putting files where the platform would.
 
 use anyhow::Result;
-use aws_config::BehaviorVersion;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Credentials, Region};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::primitives::ByteStream;
 
 use crate::emulator::REGION;

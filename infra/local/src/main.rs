@@ -20,6 +20,8 @@ mod output;
 mod paths;
 mod process;
 mod python;
+mod references;
+mod release;
 mod stack;
 mod ticker;
 mod up;
@@ -48,6 +50,11 @@ enum Command {
     Token(issuer::Claims),
     /// Installs sam and cargo-lambda under target/, and prints the directory that has them
     Tools,
+    /// Builds the functions as a deployment does, into target/local/release
+    Release,
+    /// Builds what the benchmark compares a redemption with, and prints how it is started
+    #[command(hide = true)]
+    References,
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
@@ -67,6 +74,8 @@ async fn main() -> Result<()> {
         Command::CheckTemplate => check::run().await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_directory().await,
+        Command::Release => release::build().await,
+        Command::References => references::run_commands().await,
         Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }

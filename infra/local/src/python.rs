@@ -29,6 +29,9 @@ pub(crate) const CHECK: Environment = Environment { name: "check" };
 /// What fuzzes the API.
 pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
 
+/// What the benchmark's references need.
+pub(crate) const BENCHMARKS: Environment = Environment { name: "benchmarks" };
+
 /// What fetches and runs DynamoDB Local.
 pub(crate) const DYNAMODB: Environment = Environment { name: "dynamodb-local" };
 
