@@ -50,6 +50,7 @@ impl CreateShares {
         let write = repeatable.map(|repeatable| repeatable.write_id(received));
         let outcomes = self.create(&request, &recipients, write, received).await;
         for outcome in &outcomes {
+            metrics::counter!("Shares", "Outcome" => outcome.metric(now)).increment(1);
             if let Outcome::Failed(error) = outcome {
                 tracing::error!(%error, "a share could not be created");
             }

@@ -8,20 +8,25 @@ use sharelink_aws::files::FileStore;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
-use sharelink_runtime::{Clock, days, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
 
 use create::CreateShares;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
-    let config = load_config().await;
+    let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
+    let config = load_config()?;
+    let (table, files) = tokio::join!(
+        ShareTable::connected(&config, required("TABLE_NAME")?),
+        FileStore::connected(&config, required("FILES_BUCKET")?),
+    );
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
         clock: Clock::from_env(),
-        files: FileStore::new(&config, required("FILES_BUCKET")?),
+        files,
         retention: days("RETENTION_DAYS")?,
-        table: ShareTable::new(&config, required("TABLE_NAME")?),
+        table,
     };
-    run(|request| create_shares.handle(request)).await
+    run(&metrics, |request| create_shares.handle(request)).await
 }

@@ -62,6 +62,11 @@ struct CreateAnswer<'a> {
 }
 
 impl Outcome {
+    /// What operators are told: a repetition is not another share.
+    pub(crate) fn metric(&self, now: Timestamp) -> &'static str {
+        if matches!(self, Self::Repeated(_)) { "repeated" } else { self.name(now) }
+    }
+
     fn name(&self, now: Timestamp) -> &'static str {
         match self {
             Self::Created(_) | Self::Repeated(_) => "created",

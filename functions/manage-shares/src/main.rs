@@ -5,27 +5,33 @@ mod parameters;
 mod permissions;
 mod problems;
 
+use sharelink_aws::key_rings::KeyRings;
 use sharelink_aws::links::Links;
 use sharelink_aws::load_config;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
-use sharelink_runtime::{Clock, days, optional, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
 
 use manage::ManageShares;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
-    let config = load_config().await;
-    let base_url =
-        PublicBaseUrl::new(&config, optional("PUBLIC_BASE_URL"), required("PUBLIC_BASE_URL_PARAMETER")?);
+    let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
+    let config = load_config()?;
+    let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
+    let clock = Clock::from_env();
+    let (key_rings, table) = tokio::join!(
+        KeyRings::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
+        ShareTable::connected(&config, required("TABLE_NAME")?),
+    );
     let manage_shares = ManageShares {
         authorization: Authorization::from_env()?,
-        clock: Clock::from_env(),
-        links: Links::new(&config, required("KEY_RING_SECRET")?, base_url),
+        clock,
+        links: Links::new(key_rings, base_url),
         retention: days("RETENTION_DAYS")?,
-        table: ShareTable::new(&config, required("TABLE_NAME")?),
+        table,
     };
-    run(|request| manage_shares.handle(request)).await
+    run(&metrics, |request| manage_shares.handle(request)).await
 }

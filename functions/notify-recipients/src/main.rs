@@ -5,12 +5,13 @@ mod notify;
 mod pace;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use sharelink_aws::key_rings::KeyRings;
 use sharelink_aws::links::Links;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, Metrics, optional, required, start_logging, whole_number};
+use sharelink_runtime::{Clock, Metrics, required, start_logging, whole_number};
 
 use notify::{NotifyRecipients, Wakeup};
 use pace::Pace;
@@ -18,14 +19,13 @@ use pace::Pace;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
-    let config = load_config().await;
-    let base_url =
-        PublicBaseUrl::new(&config, optional("PUBLIC_BASE_URL"), required("PUBLIC_BASE_URL_PARAMETER")?);
+    let config = load_config()?;
+    let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
     let notify_recipients = NotifyRecipients {
         clock: Clock::from_env(),
-        links: Links::new(&config, required("KEY_RING_SECRET")?, base_url),
+        links: Links::new(KeyRings::new(&config, required("KEY_RING_SECRET")?), base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
-        metrics: Metrics::start()?,
+        metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
         pace: Pace::new(whole_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };

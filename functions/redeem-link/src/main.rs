@@ -9,20 +9,22 @@ use sharelink_aws::key_rings::KeyRings;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::run;
-use sharelink_runtime::{Clock, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
 use redeem::RedeemLink;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
-    let config = load_config().await;
-    let redeem_link = RedeemLink {
-        clock: Clock::from_env(),
-        files: FileStore::new(&config, required("FILES_BUCKET")?),
-        key_rings: KeyRings::new(&config, required("KEY_RING_SECRET")?),
-        table: ShareTable::new(&config, required("TABLE_NAME")?),
-    };
-    redeem_link.warm_up().await;
-    run(|request| redeem_link.handle(request)).await
+    let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
+    let config = load_config()?;
+    let clock = Clock::from_env();
+    // All at once: while one waits for AWS, the next is made.
+    let (key_rings, table, files) = tokio::join!(
+        KeyRings::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
+        ShareTable::connected(&config, required("TABLE_NAME")?),
+        FileStore::connected(&config, required("FILES_BUCKET")?),
+    );
+    let redeem_link = RedeemLink { clock, files, key_rings, table };
+    run(&metrics, |request| redeem_link.handle(request)).await
 }

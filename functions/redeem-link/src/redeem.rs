@@ -52,13 +52,6 @@ impl From<LinkError> for Miss {
 }
 
 impl RedeemLink {
-    /// Fetches the key ring before the first request needs it.
-    pub(crate) async fn warm_up(&self) {
-        if let Err(error) = self.key_rings.ring(self.clock.now()).await {
-            tracing::warn!(%error, "could not fetch the key ring yet");
-        }
-    }
-
     /// Answers a request; never with a problem, since every answer of this function, errors too, has its own
     /// headers and a page that a person understands.
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
@@ -78,7 +71,11 @@ impl RedeemLink {
             self.table.get(&link.item, link.share).await?
         };
         let share = share.ok_or(Refusal::Unknown)?;
-        match share.redeem(link.generation, target, now)? {
+        let delivery = share.redeem(link.generation, target, now)?;
+        if is_counted(request) {
+            tell(target, &delivery);
+        }
+        match delivery {
             Delivery::List(files) => Ok(pages::files(&share, files, &token, form)),
             Delivery::File(file, life) => {
                 let method =
@@ -112,6 +109,16 @@ fn is_counted(request: &Request) -> bool {
     request.method() != Method::HEAD && !prefetch
 }
 
+/// Tells operators of a use that the share has counted.
+fn tell(target: Target, delivery: &Delivery<'_>) {
+    if target == Target::Link {
+        metrics::counter!("Opens").increment(1);
+    }
+    if matches!(delivery, Delivery::File(..)) {
+        metrics::counter!("Downloads").increment(1);
+    }
+}
+
 fn redirect(url: &str) -> Result<Answer, Miss> {
     let unexpected = |_| AwsError::Unexpected { service: "s3", code: "presigning".into() };
     let mut answer = Answer::new(String::new());
@@ -130,5 +137,6 @@ fn missed(miss: &Miss, form: Form) -> Answer {
             aws_problem(error)
         }
     };
+    metrics::counter!("Refusals", "Reason" => problem.name()).increment(1);
     pages::problem(problem, form)
 }

@@ -6,16 +6,17 @@ use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, days, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
 
 use sweep::SweepShares;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     start_logging();
-    let config = load_config().await;
+    let config = load_config()?;
     let sweep_shares = SweepShares {
         clock: Clock::from_env(),
+        metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
         log_retention: days("LOG_RETENTION_DAYS")?,
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };

@@ -10,13 +10,14 @@ use sharelink_aws::AwsError;
 use sharelink_aws::share_table::{ShareTable, Unreadable, alarm_from_keys, share_from_image};
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
-use sharelink_runtime::Clock;
 use sharelink_runtime::streams::each_record;
+use sharelink_runtime::{Clock, Metrics};
 use tokio::time::{Instant, sleep};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
     pub(crate) log_retention: TimeDelta,
+    pub(crate) metrics: Metrics,
     pub(crate) table: ShareTable,
 }
 
@@ -57,7 +58,9 @@ enum Change {
 impl SweepShares {
     pub(crate) async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
         let patience = Patience::until(event.context.deadline());
-        Ok(each_record(event.payload, |record| self.sweep(record, &patience)).await)
+        let response = each_record(event.payload, |record| self.sweep(record, &patience)).await;
+        self.metrics.tell();
+        Ok(response)
     }
 
     /// Sweeps a record, and waits for DynamoDB while there is time.

@@ -36,6 +36,7 @@ impl AwsError {
     where
         E: ProvideErrorMetadata,
     {
+        metrics::counter!("CallFailures", "Service" => service).increment(1);
         let unavailable = |code: &str| Self::Unavailable { service, code: code.to_owned() };
         match error {
             SdkError::TimeoutError(_) => unavailable("timeout"),

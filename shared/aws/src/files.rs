@@ -2,19 +2,23 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
-use aws_sdk_s3::operation::head_object::HeadObjectError;
+use aws_sdk_s3::config::{Config, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::error::SdkError;
+use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item, SharedFile};
-use tokio::time::timeout;
 
 use crate::AwsError;
+use crate::calls::CallTimer;
+use crate::warm_up::warm_up;
 
 const SERVICE: &str = "s3";
 
@@ -63,8 +67,17 @@ impl FileStore {
             // Only where S3 asks for one: a checksum header would have to be signed into every URL.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+            .interceptor(CallTimer(SERVICE))
             .build();
         Self { client: Client::from_conf(settings), bucket: bucket.into() }
+    }
+
+    /// The same, with an open connection, so that the first request need not wait for one.
+    pub async fn connected(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+        let files = Self::new(config, bucket);
+        let look = files.client.head_bucket().bucket(&files.bucket).send();
+        warm_up(SERVICE, async { look.await.map_err(|e| AwsError::new(SERVICE, &e)) }).await;
+        files
     }
 
     /// The item's files in the order of their names: all of them, or one more than fit into a share.
@@ -100,26 +113,21 @@ impl FileStore {
 
     /// Looks up one of the item's files.
     pub async fn find(&self, item: &Item, name: &FileName) -> Result<Option<SharedFile>, AwsError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name)).send().await;
-        match head {
-            Ok(object) => Ok(Some(SharedFile { name: name.clone(), size: size(object.content_length()) })),
-            Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
-            Err(error) => Err(AwsError::new(SERVICE, &error)),
-        }
+        let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
+        found(name, head.send().await)
     }
 
     /// Whether one of the item's files is there. A fault of S3 is no answer, and must not keep a recipient
     /// waiting, or from a file that may well be there.
     pub async fn presence(&self, item: &Item, name: &FileName) -> Presence {
-        match timeout(PRESENCE_LIMIT, self.find(item, name)).await {
-            Ok(Ok(Some(_))) => Presence::Present,
-            Ok(Ok(None)) => Presence::Missing,
-            Ok(Err(error)) => {
+        let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
+        let limit = TimeoutConfig::builder().operation_timeout(PRESENCE_LIMIT).build();
+        let hurried = head.customize().config_override(Config::builder().timeout_config(limit));
+        match found(name, hurried.send().await) {
+            Ok(Some(_)) => Presence::Present,
+            Ok(None) => Presence::Missing,
+            Err(error) => {
                 tracing::warn!(%error, "could not look for a shared file");
-                Presence::Unknown
-            }
-            Err(_) => {
-                tracing::warn!("looking for a shared file took too long");
                 Presence::Unknown
             }
         }
@@ -153,6 +161,17 @@ impl FileStore {
         };
         let signed = signed.ok_or_else(failed)?;
         Ok(signed.uri().to_owned())
+    }
+}
+
+fn found(
+    name: &FileName,
+    head: Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>>,
+) -> Result<Option<SharedFile>, AwsError> {
+    match head {
+        Ok(object) => Ok(Some(SharedFile { name: name.clone(), size: size(object.content_length()) })),
+        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
+        Err(error) => Err(AwsError::new(SERVICE, &error)),
     }
 }
 

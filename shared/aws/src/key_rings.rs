@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use sharelink_domain::Timestamp;
 use sharelink_domain::link::{KeyId, KeyRing, Link, LinkToken, TokenError};
@@ -11,6 +12,8 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use crate::AwsError;
+use crate::calls::CallTimer;
+use crate::warm_up::warm_up;
 
 const SERVICE: &str = "secretsmanager";
 
@@ -55,7 +58,15 @@ impl KeyRings {
     /// The ring in the secret of this name or ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, secret: impl Into<String>) -> Self {
-        Self { client: Client::new(config), secret: secret.into(), cached: Mutex::new(None) }
+        let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
+        Self { client: Client::from_conf(settings), secret: secret.into(), cached: Mutex::new(None) }
+    }
+
+    /// The same, fetched, so that the first request need not wait for it.
+    pub async fn fetched(config: &SdkConfig, secret: impl Into<String>, now: Timestamp) -> Self {
+        let rings = Self::new(config, secret);
+        warm_up(SERVICE, rings.ring(now)).await;
+        rings
     }
 
     /// The ring as it was at most five minutes ago; older only while Secrets Manager is unavailable.

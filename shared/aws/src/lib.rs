@@ -2,8 +2,11 @@
 //!
 //! They translate and nothing more: what a share may do is decided in `sharelink-domain`.
 
+mod calls;
 mod config;
 mod error;
+#[cfg(any(feature = "dynamodb", feature = "s3", feature = "secrets"))]
+mod warm_up;
 mod write_id;
 
 #[cfg(feature = "s3")]
@@ -19,6 +22,6 @@ pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
 
-pub use config::load as load_config;
+pub use config::{ConfigError, load as load_config};
 pub use error::{AwsError, RepeatError};
 pub use write_id::{new_generation, new_write_id};

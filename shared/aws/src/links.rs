@@ -1,6 +1,5 @@
 //! Making links, for emails and for those who may copy one.
 
-use aws_config::SdkConfig;
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Share, Timestamp};
 
@@ -16,10 +15,10 @@ pub struct Links {
 }
 
 impl Links {
-    /// Links that begin with this address and are sealed with the ring in this secret.
+    /// Links that begin with this address and are sealed with this ring.
     #[must_use]
-    pub fn new(config: &SdkConfig, secret: impl Into<String>, base_url: PublicBaseUrl) -> Self {
-        Self { key_rings: KeyRings::new(config, secret), base_url }
+    pub fn new(key_rings: KeyRings, base_url: PublicBaseUrl) -> Self {
+        Self { key_rings, base_url }
     }
 
     /// The key that seals the link of a share for which none has been settled yet.

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sharelink_domain::EmailAddress;
@@ -18,6 +18,7 @@ use sharelink_domain::delivery::EmailId;
 use sharelink_domain::mail::{Fault, SendError};
 
 use crate::AwsError;
+use crate::calls::CallTimer;
 
 /// One email to one recipient.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Email<'a> {
     /// By which SES's reports on it are known.
     pub id: EmailId,
 }
+
+const SERVICE: &str = "sesv2";
 
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
@@ -57,6 +60,7 @@ impl Mailer {
         let config = Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build())
+            .interceptor(CallTimer(SERVICE))
             .build();
         Self {
             client: Client::from_conf(config),
@@ -89,7 +93,7 @@ impl Mailer {
         match sent {
             Ok(_) => Ok(()),
             Err(error) => {
-                let code = AwsError::new("ses", &error);
+                let code = AwsError::new(SERVICE, &error);
                 tracing::warn!(error = %code, "SES did not take an email");
                 Err(classify(&error))
             }

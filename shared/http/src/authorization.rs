@@ -43,11 +43,15 @@ pub struct Authorization {
 impl Authorization {
     /// The rule as the deployment set it.
     pub fn from_env() -> Result<Self, AuthorizationError> {
-        Ok(Self {
-            permission: SharePermission::parse(&required("SHARE_PERMISSION")?)?,
-            claim: required("ACCESS_RIGHTS_CLAIM")?,
-            separator: optional("ACCESS_RIGHTS_SEPARATOR"),
-        })
+        let permission = SharePermission::parse(&required("SHARE_PERMISSION")?)?;
+        Ok(Self::new(permission, required("ACCESS_RIGHTS_CLAIM")?, optional("ACCESS_RIGHTS_SEPARATOR")))
+    }
+
+    /// A rule: who holds the permission, the claim that lists a caller's access rights, and what separates them where
+    /// the claim is one string.
+    #[must_use]
+    pub fn new(permission: SharePermission, claim: String, separator: Option<String>) -> Self {
+        Self { permission, claim, separator }
     }
 
     /// The caller, who holds the Share permission in this module.
@@ -149,11 +153,8 @@ mod tests {
     use crate::event::tests::{event, request};
 
     fn authorization(separator: Option<&str>) -> Authorization {
-        Authorization {
-            permission: SharePermission::parse(r#"{"jobs": ["producer"], "*": ["admin"]}"#).unwrap(),
-            claim: "accessRights".into(),
-            separator: separator.map(Into::into),
-        }
+        let permission = SharePermission::parse(r#"{"jobs": ["producer"], "*": ["admin"]}"#).unwrap();
+        Authorization::new(permission, "accessRights".into(), separator.map(Into::into))
     }
 
     fn token(claims: &Value) -> String {
@@ -170,7 +171,7 @@ mod tests {
     }
 
     fn ask(authorization: &Authorization, header: &str, verified: &Value) -> Result<Sharer, u16> {
-        let request = request(event(&json!({"authorization": header}), verified));
+        let request = request(&event(&json!({"authorization": header}), verified));
         authorization
             .sharer(&request, &"jobs".parse().unwrap())
             .map_err(|problem| problem.into_answer().status().as_u16())
@@ -251,7 +252,7 @@ mod tests {
     fn without_the_authorizers_word_nobody_is_known() {
         let mut event = event(&json!({"authorization": token(&claims(&json!(["producer"])))}), &json!({}));
         event["requestContext"].as_object_mut().unwrap().remove("authorizer");
-        let problem = authorization(None).sharer(&request(event), &"jobs".parse().unwrap()).unwrap_err();
+        let problem = authorization(None).sharer(&request(&event), &"jobs".parse().unwrap()).unwrap_err();
         assert_eq!(problem.into_answer().status(), 401);
     }
 

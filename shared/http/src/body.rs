@@ -114,7 +114,7 @@ mod tests {
     fn refusal(body: &str) -> (u16, Value) {
         let mut event = event(&json!({}), &json!({}));
         event["body"] = body.into();
-        let answer = json_body::<Fixture>(&request(event)).unwrap_err().into_answer();
+        let answer = json_body::<Fixture>(&request(&event)).unwrap_err().into_answer();
         (answer.status().as_u16(), serde_json::from_str(answer.body()).unwrap())
     }
 

@@ -1,21 +1,30 @@
 //! From API Gateway's event to a request, and from an answer to its response.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use lambda_http::aws_lambda_events::apigw::{
+    ApiGatewayRequestAuthorizer, ApiGatewayRequestAuthorizerJwtDescription, ApiGatewayV2httpRequest,
+    ApiGatewayV2httpRequestContext,
+};
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use lambda_http::http::method::InvalidMethod;
 use lambda_http::http::{Response, StatusCode};
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{LambdaEvent, RequestExt};
 use lambda_runtime::{Error, service_fn};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use sharelink_domain::Item;
 use sharelink_domain::names::NameError;
+use sharelink_runtime::Metrics;
+use tokio::time::timeout;
 
-use crate::{FieldError, Problem};
+use crate::{FieldError, Problem, ProblemType};
 
 /// What a caller sent. Only the route key, the parameters, the body and the headers below are to be trusted:
 /// the path, `Host` and `X-Forwarded-*` are gone.
@@ -36,8 +45,12 @@ const HEADERS: [&str; 8] = [
     "x-purpose",
 ];
 
-/// Runs a function behind the API: one handler for all its routes.
-pub async fn run<H, F>(handler: H) -> Result<(), Error>
+/// What is kept of a function's time to answer that the rest of it is up.
+const RESERVE: Duration = Duration::from_secs(1);
+
+/// Runs a function behind the API: one handler for all its routes, and a clear answer for each request, within the
+/// time that the function has.
+pub async fn run<H, F>(metrics: &Metrics, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Answer, Problem>>,
@@ -47,63 +60,122 @@ where
         let request_id = event.context.request_id.clone();
         let request = Request::from(event.payload.0);
         let route = route(&request).to_owned();
+        let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         // On the heap: it holds whatever the handler holds across its calls to AWS.
-        let answer = Box::pin(handler(request));
+        let answer = timeout(left.saturating_sub(RESERVE), Box::pin(handler(request)));
         async move {
-            let answer = answer.await.unwrap_or_else(Problem::into_answer);
+            let answer = answer.await.unwrap_or_else(|_| {
+                tracing::error!("a request has taken too long");
+                Err(ProblemType::TemporarilyUnavailable.into())
+            });
+            let answer = answer.unwrap_or_else(Problem::into_answer);
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(request_id, route, status = answer.status().as_u16(), duration_ms, "answered");
+            metrics.tell();
             Ok::<_, Error>(into_response(answer))
         }
     }))
     .await
 }
 
-/// An HTTP API event, cleaned of what its parsers choke on.
+/// An HTTP API event (payload 2.0), without what its parsers choke on.
 ///
 /// `lambda_http` panics on a `Host`, a path or a query that make no URL, and fails at a header that is not
-/// ASCII; a caller could reach all of these. None of them is needed, so they go before it sees the event.
+/// ASCII; a caller could reach all of these. None of them is needed, so only what is gets that far.
 struct Event(LambdaRequest);
+
+/// What is read of an event.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EventFields {
+    body: Option<String>,
+    headers: Option<HashMap<String, Value>>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+    path_parameters: Option<HashMap<String, String>>,
+    query_string_parameters: Option<HashMap<String, String>>,
+    request_context: ContextFields,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ContextFields {
+    authorizer: Option<AuthorizerFields>,
+    http: HttpFields,
+    route_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct AuthorizerFields {
+    jwt: Option<JwtFields>,
+}
+
+#[derive(Deserialize)]
+struct JwtFields {
+    claims: Option<HashMap<String, Value>>,
+}
+
+#[derive(Deserialize)]
+struct HttpFields {
+    method: String,
+}
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut event = Value::deserialize(deserializer)?;
-        clean(&mut event);
         // The message of a parser may quote the event.
-        LambdaRequest::deserialize(event)
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("not an HTTP API event"))
+        let no_event = || D::Error::custom("not an HTTP API event");
+        let fields = EventFields::deserialize(deserializer).map_err(|_| no_event())?;
+        // `lambda_http` takes base64 for granted.
+        let body = fields.body.as_ref().filter(|_| fields.is_base64_encoded);
+        if body.is_some_and(|body| STANDARD.decode(body).is_err()) {
+            return Err(no_event());
+        }
+        fields.try_into().map(Self).map_err(|_: InvalidMethod| no_event())
     }
 }
 
-fn clean(event: &mut Value) {
-    let Some(event) = event.as_object_mut() else { return };
-    event.insert("rawPath".into(), "/".into());
-    // Without it, `lambda_http` takes the parameters that the gateway has parsed.
-    event.remove("rawQueryString");
-    event.remove("cookies");
-    if let Some(headers) = event.get_mut("headers").and_then(Value::as_object_mut) {
-        headers.retain(|name, _| HEADERS.contains(&name.to_ascii_lowercase().as_str()));
-        for value in headers.values_mut() {
-            // Not away with it: a wrong header must not pass for a missing one.
-            if value.as_str().is_none_or(|value| !is_header_text(value)) {
-                *value = "".into();
-            }
-        }
+impl TryFrom<EventFields> for LambdaRequest {
+    type Error = InvalidMethod;
+
+    fn try_from(event: EventFields) -> Result<Self, InvalidMethod> {
+        let mut context = ApiGatewayV2httpRequestContext::default();
+        context.http.method = event.request_context.http.method.parse()?;
+        context.route_key = event.request_context.route_key;
+        context.stage = Some("$default".to_owned());
+        context.authorizer = event.request_context.authorizer.map(|authorizer| {
+            let mut verified = ApiGatewayRequestAuthorizer::default();
+            verified.jwt = authorizer.jwt.map(|jwt| {
+                let mut description = ApiGatewayRequestAuthorizerJwtDescription::default();
+                let text =
+                    |(name, claim)| if let Value::String(claim) = claim { Some((name, claim)) } else { None };
+                description.claims = jwt.claims.into_iter().flatten().filter_map(text).collect();
+                description
+            });
+            verified
+        });
+        let mut request = ApiGatewayV2httpRequest::default();
+        request.raw_path = Some("/".to_owned());
+        request.path_parameters = event.path_parameters.unwrap_or_default();
+        // Without `rawQueryString`, `lambda_http` takes the parameters that the gateway has parsed.
+        request.query_string_parameters = event.query_string_parameters.unwrap_or_default().into();
+        request.headers = event.headers.unwrap_or_default().into_iter().filter_map(known_header).collect();
+        request.body = event.body;
+        request.is_base64_encoded = event.is_base64_encoded;
+        request.request_context = context;
+        Ok(Self::ApiGatewayV2(request))
     }
-    if let Some(context) = event.get_mut("requestContext").and_then(Value::as_object_mut) {
-        context.remove("domainName");
-        context.remove("domainPrefix");
-        context.insert("stage".into(), "$default".into());
-        if let Some(claims) = context
-            .get_mut("authorizer")
-            .and_then(|authorizer| authorizer.get_mut("jwt"))
-            .and_then(|jwt| jwt.get_mut("claims"))
-            .and_then(Value::as_object_mut)
-        {
-            claims.retain(|_, claim| claim.is_string());
-        }
-    }
+}
+
+/// A header that a function may read. One that is no text stays, empty: a wrong header must not pass for a missing one.
+fn known_header((name, value): (String, Value)) -> Option<(HeaderName, HeaderValue)> {
+    let name = HEADERS.into_iter().find(|known| known.eq_ignore_ascii_case(&name))?;
+    let value = value.as_str().filter(|value| is_header_text(value)).unwrap_or_default();
+    Some((HeaderName::from_static(name), HeaderValue::from_str(value).ok()?))
+}
+
+/// The request of an HTTP API event.
+pub fn read_event(json: &[u8]) -> Result<Request, serde_json::Error> {
+    serde_json::from_slice::<Event>(json).map(|Event(request)| request.into())
 }
 
 /// Visible ASCII, spaces and tabs.
@@ -197,8 +269,8 @@ pub(crate) mod tests {
 
     use super::*;
 
-    pub(crate) fn request(event: Value) -> Request {
-        serde_json::from_value::<Event>(event).unwrap().0.into()
+    pub(crate) fn request(event: &Value) -> Request {
+        read_event(event.to_string().as_bytes()).unwrap()
     }
 
     pub(crate) fn event(headers: &Value, claims: &Value) -> Value {
@@ -225,7 +297,7 @@ pub(crate) mod tests {
 
     #[test]
     fn a_request_has_its_route_and_parameters() {
-        let request = request(event(&json!({"Accept": "text/html"}), &json!({})));
+        let request = request(&event(&json!({"Accept": "text/html"}), &json!({})));
         assert_eq!(route(&request), "POST /modules/{module}/items/{item}/shares");
         assert_eq!(item(&request).unwrap().to_string(), "jobs/1042");
         assert_eq!(query_parameter(&request, "limit").as_deref(), Some("2"));
@@ -233,9 +305,19 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_body_that_is_no_base64_is_no_event() {
+        let mut event = event(&json!({}), &json!({}));
+        event["isBase64Encoded"] = true.into();
+        for (body, is_read) in [("e30=", true), ("e30", false), ("{}", false)] {
+            event["body"] = body.into();
+            assert_eq!(read_event(event.to_string().as_bytes()).is_ok(), is_read, "{body}");
+        }
+    }
+
+    #[test]
     fn a_wrong_header_does_not_pass_for_a_missing_one() {
         for wrong in [json!("é"), json!("\u{0}"), json!(7)] {
-            let request = request(event(&json!({"Idempotency-Key": wrong, "host": "a"}), &json!({})));
+            let request = request(&event(&json!({"Idempotency-Key": wrong, "host": "a"}), &json!({})));
             assert_eq!((header(&request, "idempotency-key"), header(&request, "host")), (Some(""), None));
         }
     }
@@ -249,7 +331,7 @@ pub(crate) mod tests {
                 event["rawQueryString"] = value.into();
                 event["requestContext"]["domainName"] = value.into();
                 event["requestContext"]["stage"] = value.into();
-                assert_eq!(super::header(&request(event), "host"), None);
+                assert_eq!(super::header(&request(&event), "host"), None);
             }
         }
     }
@@ -265,7 +347,7 @@ pub(crate) mod tests {
             event["pathParameters"]["item"] = path.clone().into();
             event["queryStringParameters"]["limit"] = path.into();
             event["body"] = body.into();
-            let _ = item(&request(event));
+            let _ = item(&request(&event));
         }
     }
 }

@@ -12,7 +12,9 @@ mod share_answer;
 
 pub use authorization::Authorization;
 pub use body::{Object, json_body, no_body};
-pub use event::{Answer, Request, answer, header, item, path_parameter, query_parameter, route, run};
+pub use event::{
+    Answer, Request, answer, header, item, path_parameter, query_parameter, read_event, route, run,
+};
 pub use idempotency::repeatable_request;
 pub use problem::{FieldError, Problem, ProblemType};
 pub use share_answer::{ShareAnswer, etag, if_match, rfc3339};

@@ -18,8 +18,15 @@ pub const PAGE_LIMIT: usize = 100;
 /// The most entries of the index that one query reads.
 const QUERY_LIMIT: usize = 1_000;
 
-/// How long to wait before what one answer had no room for is asked for again.
-const UNPROCESSED_WAIT: Duration = Duration::from_millis(50);
+/// How long to wait, each time, before what one answer left out is asked for again: DynamoDB throttles a part of a
+/// batch without an error that the SDK would retry.
+const UNPROCESSED_WAITS: [Duration; 5] = [
+    Duration::from_millis(50),
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+];
 
 /// A tab of the Manage Link Access dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +150,7 @@ impl ShareTable {
     async fn read_all(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, AwsError> {
         let ids = entries.iter().map(share_id).collect::<Result<Vec<_>, _>>()?;
         let mut wanted: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
-        let mut shares = HashMap::new();
+        let (mut shares, mut waits) = (HashMap::new(), UNPROCESSED_WAITS.into_iter());
         while !wanted.is_empty() {
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(wanted))
@@ -172,7 +179,11 @@ impl ShareTable {
                 .flat_map(|keys| keys.keys)
                 .collect();
             if !wanted.is_empty() {
-                tokio::time::sleep(UNPROCESSED_WAIT).await;
+                let wait = waits.next().ok_or_else(|| AwsError::Unavailable {
+                    service: SERVICE,
+                    code: "UnprocessedKeys".into(),
+                })?;
+                tokio::time::sleep(wait).await;
             }
         }
         Ok(ids.iter().filter_map(|id| shares.remove(id)).collect())

@@ -15,20 +15,23 @@ mod requests;
 
 use std::collections::HashMap;
 
-use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::share::{LEAST_LIFE, LinkCopy, Target, WriteId};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 
 use crate::AwsError;
+use crate::calls::CallTimer;
+use crate::warm_up::warm_up;
 pub use alarms::alarm_from_keys;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
 pub use log::{LogCursor, LogPage};
@@ -64,7 +67,15 @@ impl ShareTable {
     /// The table of this name.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        Self { client: Client::new(config), name: name.into() }
+        let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
+        Self { client: Client::from_conf(settings), name: name.into() }
+    }
+
+    /// The same, with an open connection, so that the first request need not wait for one.
+    pub async fn connected(config: &SdkConfig, name: impl Into<String>) -> Self {
+        let table = Self::new(config, name);
+        warm_up(SERVICE, table.read_nothing()).await;
+        table
     }
 
     /// Creates a share, unless its item and recipient have one already. It stays for `retention` after its

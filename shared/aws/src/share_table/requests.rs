@@ -11,6 +11,7 @@ use super::record::{Unreadable, time};
 use super::{Attributes, SERVICE, ShareTable, millis, text};
 use crate::{AwsError, RepeatError};
 
+const PARTITION: &str = "REQUEST#";
 const ENTRY: &str = "REQUEST";
 
 /// A request as it was received first.
@@ -32,6 +33,13 @@ struct RequestRecord<T> {
 }
 
 impl ShareTable {
+    /// Reads a request that nobody made: every function that may read may read that.
+    pub(super) async fn read_nothing(&self) -> Result<(), AwsError> {
+        let read = self.client.get_item().table_name(&self.name);
+        let read = read.key("item", text(&format!("{PARTITION}warm-up"))).key("entry", text(&ENTRY));
+        read.send().await.map(drop).map_err(|e| AwsError::new(SERVICE, &e))
+    }
+
     /// The request as it was received first, if it is a repetition.
     pub async fn recall<T: DeserializeOwned>(
         &self,
@@ -94,7 +102,7 @@ impl ShareTable {
 }
 
 fn partition(request: &RepeatableRequest) -> String {
-    format!("REQUEST#{}", request.id())
+    format!("{PARTITION}{}", request.id())
 }
 
 fn forgotten(now: Timestamp) -> Timestamp {
