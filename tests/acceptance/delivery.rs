@@ -1,11 +1,12 @@
 //! What SES reports of sent emails. No local emulator publishes its events, so the deployed function is invoked with
 //! events of the documented shape; whether AWS delivers them is for AWS to show.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sharelink_domain::Item;
 use sharelink_domain::delivery::EmailId;
 
+use crate::support::events::{CONFIGURATION_SET, ses_event};
 use crate::support::pump::matches;
 use crate::support::{Aws, Stack, TestItem, address, eventually, rfc3339};
 
@@ -20,37 +21,6 @@ async fn email(item: &TestItem<'_>, share: &str, attempt: u32) -> EmailId {
     }
 }
 
-/// SES's event on an email, as `EventBridge` delivers it.
-fn event(email: &EmailId, event_type: &str, at: DateTime<Utc>, more: &Value) -> Value {
-    let mut tags =
-        json!({"ses:configuration-set": [CONFIGURATION_SET], "ses:from-domain": ["sharelink.example"]});
-    for (name, value) in email.to_tags() {
-        tags[name] = json!([value]);
-    }
-    let detail_type = match event_type {
-        "Delivery" => "Email Delivered",
-        "Bounce" => "Email Bounced",
-        "Complaint" => "Email Complaint Received",
-        _ => "Email Delivery Delayed",
-    };
-    let mut fate = json!({"timestamp": rfc3339(at)});
-    fate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json!({
-        "version": "0", "id": "12a18625-3cf2-fd85-c1cb-0ed6e1b3f8ac", "detail-type": detail_type,
-        "source": "aws.ses", "account": "123456789012", "time": rfc3339(at), "region": "us-east-1",
-        "resources": ["arn:aws:ses:us-east-1:123456789012:configuration-set/Emails"],
-        "detail": {
-            "eventType": event_type,
-            event_type.to_lowercase(): fate,
-            "mail": {
-                "timestamp": rfc3339(at - TimeDelta::seconds(3)), "source": "no-reply@sharelink.example",
-                "sendingAccountId": "123456789012", "messageId": "EXAMPLE7c191be45",
-                "destination": ["secret-recipient@example.com"], "headersTruncated": false, "tags": tags,
-            },
-        },
-    })
-}
-
 fn bounce(bounce_type: &str, subtype: &str) -> Value {
     json!({
         "bounceType": bounce_type, "bounceSubType": subtype, "feedbackId": "01000157c44f053b",
@@ -60,9 +30,6 @@ fn bounce(bounce_type: &str, subtype: &str) -> Value {
         }],
     })
 }
-
-/// Stands for the deployed one.
-const CONFIGURATION_SET: &str = "Emails";
 
 /// Reports an event, if the deployed rule lets it through.
 async fn report(stack: &Stack, event: &Value) {
@@ -90,24 +57,24 @@ async fn deliveries_bounces_and_complaints_become_the_state_of_the_email() {
     let email = email(&item, &shared.id, 1).await;
     let version = item.share_with_id(&shared.id).await["version"].clone();
     let at = Utc::now();
-    report(&stack, &event(&email, "Delivery", at, &json!({"smtpResponse": "250 ok"}))).await;
+    report(&stack, &ses_event(&email, "Delivery", at, &json!({"smtpResponse": "250 ok"}))).await;
     let mail = item.share_with_id(&shared.id).await["mail"].clone();
     assert_eq!(mail, json!({"state": "delivered", "at": rfc3339(at)}));
 
     let later = at + TimeDelta::minutes(1);
-    report(&stack, &event(&email, "Bounce", later, &bounce("Permanent", "NoEmail"))).await;
+    report(&stack, &ses_event(&email, "Bounce", later, &bounce("Permanent", "NoEmail"))).await;
     let bounced = json!({"state": "bounced", "at": rfc3339(later), "detail": "the address does not exist"});
     assert_eq!(item.share_with_id(&shared.id).await["mail"], bounced);
     // Late, repeated and out of order.
     for event in [
-        event(&email, "Bounce", later, &bounce("Permanent", "NoEmail")),
-        event(&email, "Delivery", at, &json!({})),
-        event(&email, "Bounce", later, &bounce("Transient", "MailboxFull")),
+        ses_event(&email, "Bounce", later, &bounce("Permanent", "NoEmail")),
+        ses_event(&email, "Delivery", at, &json!({})),
+        ses_event(&email, "Bounce", later, &bounce("Transient", "MailboxFull")),
     ] {
         report(&stack, &event).await;
         assert_eq!(item.share_with_id(&shared.id).await["mail"], bounced);
     }
-    report(&stack, &event(&email, "Complaint", later, &json!({"complaintFeedbackType": "abuse"}))).await;
+    report(&stack, &ses_event(&email, "Complaint", later, &json!({"complaintFeedbackType": "abuse"}))).await;
     let share = item.share_with_id(&shared.id).await;
     assert_eq!((&share["mail"]["state"], &share["version"]), (&json!("complained"), &version));
 
@@ -129,14 +96,14 @@ async fn an_old_bounce_does_not_overwrite_a_resend() {
     assert_eq!(resent.status, 202);
     item.mail_to(&recipient).await;
     let before = item.share_with_id(&shared.id).await;
-    report(&stack, &event(&first, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
+    report(&stack, &ses_event(&first, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
     // Nor does one of an earlier share of the same address.
     let mut earlier = EmailId { attempt: 2, ..first.clone() };
     earlier.created_at -= TimeDelta::days(100);
-    report(&stack, &event(&earlier, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
+    report(&stack, &ses_event(&earlier, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
     assert_eq!(item.share_with_id(&shared.id).await, before);
     let second = EmailId { attempt: 2, ..first };
-    report(&stack, &event(&second, "Delivery", Utc::now(), &json!({}))).await;
+    report(&stack, &ses_event(&second, "Delivery", Utc::now(), &json!({}))).await;
     assert_eq!(item.share_with_id(&shared.id).await["mail"]["state"], "delivered");
 }
 
@@ -147,12 +114,12 @@ async fn what_is_no_report_on_an_email_of_ours_is_ignored() {
     let shared = item.shared_with(&address("ann")).await;
     let email = email(&item, &shared.id, 1).await;
     let before = item.share_with_id(&shared.id).await;
-    let mut foreign = event(&email, "Bounce", Utc::now(), &bounce("Permanent", "General"));
+    let mut foreign = ses_event(&email, "Bounce", Utc::now(), &bounce("Permanent", "General"));
     foreign["detail"]["mail"]["tags"] = json!({"ses:configuration-set": [CONFIGURATION_SET]});
     let unknown = EmailId { share: "00000000000000000000000000000000".parse().unwrap(), ..email.clone() };
     for odd in [
-        event(&email, "DeliveryDelay", Utc::now(), &json!({"delayType": "MailboxFull"})),
-        event(&unknown, "Delivery", Utc::now(), &json!({})),
+        ses_event(&email, "DeliveryDelay", Utc::now(), &json!({"delayType": "MailboxFull"})),
+        ses_event(&unknown, "Delivery", Utc::now(), &json!({})),
         foreign,
         json!({"source": "aws.ses", "detail": {}}),
         json!([]),

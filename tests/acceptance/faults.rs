@@ -1,6 +1,6 @@
 //! What the adapters make of AWS's errors.
 
-use aws_config::retry::RetryConfig;
+use aws_smithy_types::retry::RetryConfig;
 use sharelink_aws::AwsError;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::{Item, ShareId};

@@ -2,9 +2,13 @@
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
-use sharelink_domain::mail::Fault;
+use sharelink_domain::delivery::EmailId;
+use sharelink_domain::mail;
 
-use crate::support::{Stack, World, address};
+use crate::support::events::{api_event, ses_event};
+use crate::support::function::Function;
+use crate::support::proxy::Fault;
+use crate::support::{Aws, Stack, World, address, mails_to, rfc3339};
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const NOTES: &str = include_str!("../../infra/operations.md");
@@ -22,18 +26,66 @@ fn every_alarm_has_a_line_in_the_operations_notes() {
 #[test]
 fn every_fault_of_sending_has_an_alarm() {
     for fault in [
-        Fault::Throttled,
-        Fault::QuotaSpent,
-        Fault::Paused,
-        Fault::Unverified,
-        Fault::Unavailable,
-        Fault::NoLink,
+        mail::Fault::Throttled,
+        mail::Fault::QuotaSpent,
+        mail::Fault::Paused,
+        mail::Fault::Unverified,
+        mail::Fault::Unavailable,
+        mail::Fault::NoLink,
     ] {
         assert!(TEMPLATE.contains(&format!("{{Name: Reason, Value: {}}}", fault.name())), "{fault:?}");
     }
 }
 
-/// The dimensions have to be the very ones that the alarms name.
+/// A metric, its dimension beside the stack, and the value of that.
+type Told = (String, Option<(String, String)>);
+
+/// The metrics that a function has told.
+fn metrics(function: &Function) -> Vec<(Told, Value)> {
+    let mut told = Vec::new();
+    for line in lines(function).iter().filter(|line| line["_aws"].is_object()) {
+        let directive = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(directive["Namespace"], "Sharelink");
+        assert!(line["Stack"].is_string());
+        let dimensions: Vec<&str> = directive["Dimensions"][0]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
+        let dimension = match dimensions[..] {
+            ["Stack"] => None,
+            ["Stack", name] => Some((name.to_owned(), line[name].as_str().unwrap().to_owned())),
+            _ => panic!("{line}"),
+        };
+        for metric in directive["Metrics"].as_array().unwrap() {
+            let name = metric["Name"].as_str().unwrap();
+            told.push(((name.to_owned(), dimension.clone()), line[name].clone()));
+        }
+    }
+    told
+}
+
+/// All that a function has printed: one JSON object a line.
+fn lines(function: &Function) -> Vec<Value> {
+    function.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn assert_told(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
+    let told: Vec<Told> = metrics(function).into_iter().map(|(told, _)| told).collect();
+    for (name, dimension) in expected {
+        let dimension = dimension.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert!(told.contains(&((*name).to_owned(), dimension.clone())), "{name} {dimension:?}: {told:?}");
+        // Somebody looks at it, by this name and this dimension.
+        let dimension = dimension.map_or(String::new(), |(name, _)| format!(",{name}"));
+        let on_dashboard = TEMPLATE.contains(&format!("{{Sharelink,Stack{dimension}}} Stack"))
+            && TEMPLATE.contains(&format!("MetricName=\\\"{name}\\\""));
+        let by_name = TEMPLATE.contains(&format!("\"Sharelink\", \"{name}\""));
+        assert!(on_dashboard || by_name, "nobody looks at {name}");
+    }
+}
+
+/// The dimensions have to be the very ones that alarms and the dashboard name.
 #[tokio::test]
 async fn the_schedule_tells_how_long_emails_are_overdue() {
     let stack = Stack::get().await;
@@ -41,23 +93,116 @@ async fn the_schedule_tells_how_long_emails_are_overdue() {
     world.share(&address("ann"), TimeDelta::days(7)).await;
     world.pass(TimeDelta::minutes(2));
     world.run_schedule().await.unwrap();
-    let told = world.notify.function.output();
-    let metrics: Vec<Value> = told
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .filter(|line| line["_aws"].is_object())
-        .collect();
-    let stack_name = &metrics[0]["Stack"];
-    let told = |name: &str, dimensions: &[&str]| {
-        metrics.iter().find(|line| {
-            let directive = &line["_aws"]["CloudWatchMetrics"][0];
-            directive["Namespace"] == "Sharelink"
-                && directive["Dimensions"] == json!([dimensions])
-                && line["Stack"] == *stack_name
-                && line.get(name).is_some()
-        })
-    };
-    assert_eq!(told("LongestOverdue", &["Stack"]).unwrap()["LongestOverdue"], json!([120.0]));
-    let sent = told("Emails", &["Stack", "Outcome"]).unwrap();
-    assert_eq!((&sent["Emails"], &sent["Outcome"]), (&json!(1), &json!("sent")));
+    let told = metrics(&world.notify.function);
+    let overdue = told.iter().find(|((name, _), _)| name == "LongestOverdue").unwrap();
+    assert_eq!(overdue, &(("LongestOverdue".to_owned(), None), json!([120.0])));
+    assert_told(
+        &world.notify.function,
+        &[
+            ("LongestOverdue", None),
+            ("Emails", Some(("Outcome", "sent"))),
+            ("CallDuration", Some(("Service", "sesv2"))),
+            ("CallDuration", Some(("Service", "secretsmanager"))),
+            ("ColdStarts", Some(("Function", "notify-recipients"))),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn shares_uses_refusals_and_reports_are_counted() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let aws = Aws::of(&stack);
+    aws.upload(&format!("{}/brief.pdf", world.item), b"abc").await;
+    let ann = address("ann");
+    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
+    let body = json!({"recipients": [ann], "expiresAt": rfc3339(world.now() + TimeDelta::days(7))});
+    let create = api_event("POST /modules/{module}/items/{item}/shares", &item, &body);
+    let function = world.another("CreateShares").await;
+    for status in [201, 409] {
+        assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], status);
+    }
+    assert_told(
+        &function,
+        &[
+            ("Shares", Some(("Outcome", "created"))),
+            ("Shares", Some(("Outcome", "alreadyActive"))),
+            ("CallDuration", Some(("Service", "s3"))),
+            ("ColdStarts", Some(("Function", "create-shares"))),
+        ],
+    );
+
+    world.run_notify().await;
+    let link = mails_to(&stack, &ann).await[0].link();
+    let redeem = world.another("RedeemLink").await;
+    for (token, status) in [(link.rsplit('/').next().unwrap(), 302), ("forged", 404)] {
+        let open = api_event("GET /s/{token}", &json!({"token": token}), &Value::Null);
+        assert_eq!(redeem.invoke(&open).await.unwrap()["statusCode"], status);
+    }
+    assert_told(
+        &redeem,
+        &[
+            ("Opens", None),
+            ("Downloads", None),
+            ("Refusals", Some(("Reason", "unknown-link"))),
+            ("CallDuration", Some(("Service", "dynamodb"))),
+        ],
+    );
+
+    let share = world.table.list(&world.item, None, 1, None, world.now()).await.unwrap().shares.remove(0);
+    let track = world.another("TrackDelivery").await;
+    let at = share.mail.at.unwrap() + TimeDelta::seconds(1);
+    track.invoke(&ses_event(&EmailId::of(&share), "Delivery", at, &json!({}))).await.unwrap();
+    assert_told(&track, &[("EmailReports", Some(("Event", "delivered")))]);
+
+    world.dynamodb.plan(100, &[], || Some(Fault::Refuse));
+    let open = api_event("GET /s/{token}", &json!({"token": link.rsplit('/').next().unwrap()}), &Value::Null);
+    assert_eq!(redeem.invoke(&open).await.unwrap()["statusCode"], 503);
+    assert_told(
+        &redeem,
+        &[
+            ("CallFailures", Some(("Service", "dynamodb"))),
+            ("Refusals", Some(("Reason", "temporarily-unavailable"))),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn every_request_has_one_line_in_the_log() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    let manage = world.another("ManageShares").await;
+    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
+    let list = api_event("GET /modules/{module}/items/{item}/shares", &item, &Value::Null);
+    for _ in 0..3 {
+        manage.invoke(&list).await.unwrap();
+    }
+    let lines: Vec<Value> = lines(&manage).into_iter().filter(|line| line["_aws"].is_null()).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    for (n, line) in lines.iter().enumerate() {
+        assert_eq!(line["request_id"], format!("request-{n}"));
+        assert_eq!((&line["route"], &line["status"]), (&list["routeKey"], &json!(200)));
+        assert!(line["duration_ms"].is_u64() && line["level"] == "INFO", "{line}");
+    }
+}
+
+/// A line of metrics holds a hundred values at the most.
+#[tokio::test]
+async fn every_call_of_a_large_request_is_measured() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    Aws::of(&stack).upload(&format!("{}/brief.pdf", world.item), b"abc").await;
+    let recipients: Vec<String> = (0..100).map(|_| address("ann")).collect();
+    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
+    let body = json!({"recipients": recipients, "expiresAt": rfc3339(world.now() + TimeDelta::days(7))});
+    let create = api_event("POST /modules/{module}/items/{item}/shares", &item, &body);
+    let function = world.another("CreateShares").await;
+    assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], 201);
+    let dynamodb = Some(("Service".to_owned(), "dynamodb".to_owned()));
+    let values = metrics(&function)
+        .into_iter()
+        .filter(|(told, _)| *told == ("CallDuration".to_owned(), dynamodb.clone()));
+    // Each share, and the look when the function started.
+    assert_eq!(values.map(|(_, values)| values.as_array().unwrap().len()).sum::<usize>(), 101);
+    assert!(lines(&function).iter().all(|line| line["level"] != "ERROR"));
 }

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
     AttributeValue, BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, TimeToLiveSpecification,
 };
-use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_types::SdkConfig;
 use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;

@@ -1,13 +1,14 @@
-//! A deployed function's own program, run by a Lambda of ours: its runtime API, one instance at a time. What
-//! becomes of the instance is the test's to decide.
+//! A function's own program, run by a Lambda of ours: its runtime API, one instance at a time. What becomes of the
+//! instance is the test's to decide.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -29,12 +30,13 @@ pub(crate) enum Failure {
     Crash,
 }
 
-/// How long an invocation may take.
+/// How long an invocation may take, if nobody says anything else.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A function, with one instance.
 pub(crate) struct Function {
     program: PathBuf,
+    arguments: Vec<OsString>,
     environment: HashMap<String, String>,
     runtime_api: Arc<RuntimeApi>,
     address: String,
@@ -49,6 +51,10 @@ pub(crate) struct Function {
 struct RuntimeApi {
     events: Mutex<mpsc::UnboundedReceiver<String>>,
     send: mpsc::UnboundedSender<String>,
+    /// An instance has asked for an event.
+    asked: Notify,
+    /// How long the function is told that it may take.
+    time_limit: Duration,
     answer: Mutex<Option<oneshot::Sender<Result<Value, Failure>>>>,
     requests: AtomicU64,
 }
@@ -56,10 +62,40 @@ struct RuntimeApi {
 impl Function {
     /// A function of the deployed stack, by its name in the template, with this environment.
     pub(crate) async fn new(name: &str, environment: HashMap<String, String>) -> Self {
+        Self::of(deployed(name), vec![], environment).await
+    }
+
+    /// The same, with this time limit.
+    pub(crate) async fn hurried(
+        name: &str,
+        time_limit: Duration,
+        environment: HashMap<String, String>,
+    ) -> Self {
+        Self::within(time_limit, deployed(name), vec![], environment).await
+    }
+
+    /// A function whose program is this one, called with these arguments.
+    pub(crate) async fn of(
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        environment: HashMap<String, String>,
+    ) -> Self {
+        Self::within(TIMEOUT, program, arguments, environment).await
+    }
+
+    async fn within(
+        time_limit: Duration,
+        program: PathBuf,
+        arguments: Vec<OsString>,
+        environment: HashMap<String, String>,
+    ) -> Self {
+        assert!(program.exists(), "{} is not built", program.display());
         let (send, events) = mpsc::unbounded_channel();
         let runtime_api = Arc::new(RuntimeApi {
             events: Mutex::new(events),
             send,
+            asked: Notify::new(),
+            time_limit,
             answer: Mutex::default(),
             requests: AtomicU64::new(0),
         });
@@ -68,15 +104,16 @@ impl Function {
         let served = Arc::clone(&runtime_api);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
+                // Lambda's own does not wait for more to send, either.
+                connection.set_nodelay(true).unwrap();
                 let api = Arc::clone(&served);
                 let service = service_fn(move |request| Arc::clone(&api).serve(request));
                 tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(connection), service));
             }
         });
-        let program = super::stack::root().join("target/local/sam").join(name).join("bootstrap");
-        assert!(program.exists(), "{} is not built", program.display());
         Self {
             program,
+            arguments,
             environment,
             runtime_api,
             address,
@@ -84,6 +121,21 @@ impl Function {
             instance: Mutex::default(),
             killed: Notify::new(),
         }
+    }
+
+    /// Starts an instance, and tells how long it took until it asked for an event.
+    pub(crate) async fn ready(&self) -> Duration {
+        let start = Instant::now();
+        *self.instance.lock().await = Some(self.start());
+        let asked = tokio::time::timeout(TIMEOUT, self.runtime_api.asked.notified()).await;
+        asked.unwrap_or_else(|_| panic!("{} asks for no event: {}", self.program.display(), self.output()));
+        start.elapsed()
+    }
+
+    /// The process of the instance that runs.
+    #[allow(dead_code, reason = "only benchmarks look at it")]
+    pub(crate) async fn pid(&self) -> u32 {
+        self.instance.lock().await.as_ref().and_then(Child::id).expect("no instance runs")
     }
 
     /// Invokes it, on the instance that there is or on a new one.
@@ -120,6 +172,7 @@ impl Function {
     fn start(&self) -> Child {
         let output = OpenOptions::new().create(true).append(true).open(&self.output).unwrap();
         Command::new(&self.program)
+            .args(&self.arguments)
             .env_clear()
             .envs(&self.environment)
             .env("AWS_LAMBDA_RUNTIME_API", &self.address)
@@ -135,12 +188,19 @@ impl Function {
     }
 }
 
+fn deployed(name: &str) -> PathBuf {
+    super::stack::root().join("target/local/sam").join(name).join("bootstrap")
+}
+
 impl Drop for Function {
     #[expect(clippy::print_stderr, reason = "whoever wonders why a test failed may read it")]
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!("{}: its output is in {}", self.program.display(), self.output.display());
         } else {
+            // Whatever a test has made of it: it has told nobody's secrets.
+            let leak = super::leaks::leak(&self.output());
+            assert_eq!(leak, None, "{}: see {}", self.program.display(), self.output.display());
             let _ = fs::remove_file(&self.output);
         }
     }
@@ -154,8 +214,9 @@ impl RuntimeApi {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
         if path.ends_with("/invocation/next") {
+            self.asked.notify_one();
             let event = self.events.lock().await.recv().await.unwrap();
-            let deadline = SystemTime::now() + TIMEOUT;
+            let deadline = SystemTime::now() + self.time_limit;
             let id = self.requests.fetch_add(1, Ordering::Relaxed);
             let answer = Response::builder()
                 .header("lambda-runtime-aws-request-id", format!("request-{id}"))

@@ -2,18 +2,19 @@
 
 mod aws;
 pub(crate) mod contract;
+pub(crate) mod events;
 pub(crate) mod function;
 mod item;
+pub(crate) mod leaks;
 pub(crate) mod proxy;
 pub(crate) mod pump;
 mod stack;
 pub(crate) mod world;
 
 pub(crate) use aws::{Aws, config as aws_config};
-pub(crate) use item::{Answer, TestItem, all_mails, mails_to};
+pub(crate) use item::{Answer, Mail, TestItem, all_mails, mails_to};
 pub(crate) use proxy::Proxy;
 pub(crate) use stack::Stack;
-#[cfg(feature = "dynamodb-local")]
 pub(crate) use stack::root;
 pub(crate) use world::World;
 

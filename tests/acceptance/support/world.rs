@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_types::SdkConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
@@ -34,6 +34,8 @@ pub(crate) struct World<'a> {
     pub(crate) dynamodb: Proxy,
     /// Between the functions and SES.
     pub(crate) ses: Proxy,
+    /// Between the functions and S3.
+    pub(crate) s3: Proxy,
     /// Sends emails.
     pub(crate) notify: Worker,
     /// Fills the log.
@@ -74,11 +76,20 @@ impl Drop for Clock {
 
 impl<'a> World<'a> {
     pub(crate) async fn new(stack: &'a Stack) -> Self {
+        Self::in_process(stack, HashMap::new()).await
+    }
+
+    /// A world whose links are sealed with the ring in this secret.
+    pub(crate) async fn with_key_ring(stack: &'a Stack, secret: &str) -> Self {
+        Self::in_process(stack, HashMap::from([("KEY_RING_SECRET".to_owned(), secret.to_owned())])).await
+    }
+
+    async fn in_process(stack: &'a Stack, environment: HashMap<String, String>) -> Self {
         let clock = ManualClock::default();
         let database = Database::memory_with_clock(clock.arc()).unwrap();
         let config = Aws::of(stack).serve_dynoxide(database.clone()).await;
         let now = "2030-03-10T12:00:00Z".parse().unwrap();
-        Self::on(stack, config, now, Some((database, clock))).await
+        Self::on(stack, config, now, Some((database, clock)), environment).await
     }
 
     /// A world on a DynamoDB whose time is the real one, with a table without indexes: DynamoDB Local's TTL
@@ -86,7 +97,7 @@ impl<'a> World<'a> {
     #[cfg(feature = "dynamodb-local")]
     pub(crate) async fn on_endpoint(stack: &'a Stack, endpoint: &str) -> Self {
         let config = Aws::of(stack).copy_table(endpoint, false).await;
-        Self::on(stack, config, sharelink_domain::to_millis(Utc::now()), None).await
+        Self::on(stack, config, sharelink_domain::to_millis(Utc::now()), None, HashMap::new()).await
     }
 
     async fn on(
@@ -94,15 +105,18 @@ impl<'a> World<'a> {
         config: SdkConfig,
         now: DateTime<Utc>,
         database: Option<(Database, ManualClock)>,
+        mut environment: HashMap<String, String>,
     ) -> Self {
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(unique("clock"));
         let mut clock = Clock { file, now, database };
         clock.set(now);
         let dynamodb = Proxy::before(config.endpoint_url().unwrap()).await;
         let ses = Proxy::before(&stack.info.aws_endpoint_url).await;
-        let environment = HashMap::from([
+        let s3 = Proxy::before(&stack.info.aws_endpoint_url).await;
+        environment.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
+            ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
             // Faster than any SES, so that tests do not wait.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
@@ -118,6 +132,7 @@ impl<'a> World<'a> {
             sweep: Worker::new(stack, "SweepShares", &environment).await,
             dynamodb,
             ses,
+            s3,
             environment,
             clock,
             config,
@@ -210,7 +225,18 @@ impl<'a> World<'a> {
 
     /// Another instance of a function.
     pub(crate) async fn another(&self, name: &str) -> Arc<Function> {
-        Worker::new(self.stack, name, &self.environment).await.function
+        Arc::new(Function::new(name, self.function_environment(name).await).await)
+    }
+
+    /// An instance that has this long for an invocation.
+    pub(crate) async fn hurried(&self, name: &str, time_limit: Duration) -> Function {
+        Function::hurried(name, time_limit, self.function_environment(name).await).await
+    }
+
+    async fn function_environment(&self, name: &str) -> HashMap<String, String> {
+        let mut variables = Aws::of(self.stack).function_environment(name).await;
+        variables.extend(self.environment.clone());
+        variables
     }
 
     /// Writes a row with this id that is no share, though it looks like one whose email is pending. Returns its

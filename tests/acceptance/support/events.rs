@@ -1,0 +1,74 @@
+//! What AWS invokes functions with.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use sharelink_domain::delivery::EmailId;
+
+use super::{rfc3339, unique};
+
+/// A request of somebody who holds the Share permission in the module `jobs`, as API Gateway hands it to a function,
+/// with all that a browser sends.
+pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value {
+    let method = route.split(' ').next().unwrap();
+    let claims = json!({"sub": "u1", "iss": "https://login.example.com", "exp": 1_900_000_000, "name": "Ann Example",
+                        "accessRights": ["producer"]});
+    let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    json!({
+        "version": "2.0", "routeKey": route, "rawPath": "/", "rawQueryString": "",
+        "headers": {
+            "accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
+            "accept-encoding": "gzip, deflate, br", "accept-language": "en-GB,en;q=0.9",
+            "authorization": format!("Bearer {token}"), "host": "files.example.com",
+            "user-agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0",
+            "x-amzn-trace-id": "Root=1-5e6722a7-cc56xmpl46db7ae02d4da47e", "x-forwarded-for": "203.0.113.7",
+            "x-forwarded-port": "443", "x-forwarded-proto": "https",
+        },
+        "pathParameters": parameters,
+        "requestContext": {
+            "accountId": "123456789012", "apiId": "a", "domainName": "files.example.com", "requestId": unique("request"),
+            "routeKey": route, "stage": "$default", "time": "10/Mar/2030:12:00:00 +0000", "timeEpoch": 0,
+            "authorizer": {"jwt": {"claims": {"sub": "u1", "iss": "https://login.example.com", "exp": "1900000000"},
+                                   "scopes": null}},
+            "http": {"method": method, "path": "/", "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
+                     "userAgent": "Mozilla/5.0"},
+        },
+        "body": if body.is_null() { Value::Null } else { body.to_string().into() },
+        "isBase64Encoded": false,
+    })
+}
+
+/// Stands for the deployed one.
+pub(crate) const CONFIGURATION_SET: &str = "Emails";
+
+/// SES's event on an email, as `EventBridge` delivers it.
+pub(crate) fn ses_event(email: &EmailId, event_type: &str, at: DateTime<Utc>, more: &Value) -> Value {
+    let mut tags =
+        json!({"ses:configuration-set": [CONFIGURATION_SET], "ses:from-domain": ["sharelink.example"]});
+    for (name, value) in email.to_tags() {
+        tags[name] = json!([value]);
+    }
+    let detail_type = match event_type {
+        "Delivery" => "Email Delivered",
+        "Bounce" => "Email Bounced",
+        "Complaint" => "Email Complaint Received",
+        _ => "Email Delivery Delayed",
+    };
+    let mut fate = json!({"timestamp": rfc3339(at)});
+    fate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    json!({
+        "version": "0", "id": "12a18625-3cf2-fd85-c1cb-0ed6e1b3f8ac", "detail-type": detail_type,
+        "source": "aws.ses", "account": "123456789012", "time": rfc3339(at), "region": "us-east-1",
+        "resources": ["arn:aws:ses:us-east-1:123456789012:configuration-set/Emails"],
+        "detail": {
+            "eventType": event_type,
+            event_type.to_lowercase(): fate,
+            "mail": {
+                "timestamp": rfc3339(at - TimeDelta::seconds(3)), "source": "no-reply@sharelink.example",
+                "sendingAccountId": "123456789012", "messageId": "EXAMPLE7c191be45",
+                "destination": ["secret-recipient@example.com"], "headersTruncated": false, "tags": tags,
+            },
+        },
+    })
+}
