@@ -1,0 +1,51 @@
+//! Whatever SES reports, it is read or ignored, and no address goes any further.
+
+#![no_main]
+
+mod edited;
+#[allow(dead_code)]
+#[path = "../../functions/track-delivery/src/report.rs"]
+mod report;
+
+use std::sync::LazyLock;
+
+use edited::Json;
+use libfuzzer_sys::fuzz_target;
+use report::Report;
+use serde_json::{Value, json};
+
+static USUAL: LazyLock<Value> = LazyLock::new(|| {
+    json!({
+        "detail-type": "Email Bounced",
+        "detail": {
+            "eventType": "Bounce",
+            "bounce": {
+                "bounceType": "Permanent", "bounceSubType": "General", "timestamp": "2026-03-10T12:00:01.123Z",
+                "bouncedRecipients": [{"emailAddress": "ann@example.com", "diagnosticCode": "<ann@example.com>"}],
+            },
+            "delivery": {"timestamp": "2026-03-10T12:00:02Z", "smtpResponse": "250 ann@example.com"},
+            "complaint": {"timestamp": "2026-03-10T13:00:00Z"},
+            "mail": {
+                "timestamp": "2026-03-10T12:00:00.000Z", "destination": ["ann@example.com"],
+                "tags": {
+                    "module": ["am9icw"], "item": ["MTA0Mg"], "share": ["877fab806afa6fcb1a85617f9ffe0709"],
+                    "created": ["1773144000000"], "attempt": ["2"],
+                },
+            },
+            "others": ["Delivery", "Bounce", "Complaint", "Reject", "Transient", "MailboxFull"],
+        },
+    })
+});
+
+fuzz_target!(
+    init: assert!(Report::read(USUAL.clone()).is_ok()),
+    |json: Json| {
+        let Ok(event) = serde_json::from_slice(&json.text(&USUAL)) else { return };
+        let Ok(report) = Report::read(event) else { return };
+        assert!(!format!("{report:?}").contains('@'));
+        // An email is known by its tags again.
+        let tags = report.email.to_tags();
+        let tag = |name: &str| tags.iter().find(|tag| tag.0 == name).map(|tag| tag.1.as_str());
+        assert!(sharelink_domain::delivery::EmailId::from_tags(tag) == Some(report.email.clone()));
+    }
+);
