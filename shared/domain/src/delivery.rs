@@ -184,6 +184,7 @@ mod tests {
             |wanted: &str| tags.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
         assert_eq!(EmailId::from_tags(read), Some(id));
         assert_eq!(EmailId::from_tags(|name| read(name).filter(|_| name != "attempt")), None);
+        assert_eq!(EmailId::from_tags(|name| if name == "attempt" { Some("0") } else { read(name) }), None);
         assert_eq!(EmailId::from_tags(|_| Some("!")), None);
     }
 
@@ -207,6 +208,27 @@ mod tests {
         assert!(mail.pending().is_some());
         let delivered = mail.reported(DeliveryEvent::Delivered, time(NOW)).unwrap();
         assert_eq!((delivered.pending(), delivered.attempt), (None, 1));
+    }
+
+    #[test]
+    fn the_first_report_of_a_state_says_since_when_and_why() {
+        let sent = Mail { state: MailState::Sent, ..share(&["a"]).mail };
+        let later = time(NOW) + chrono::TimeDelta::seconds(3);
+        let bounced = DeliveryEvent::Bounced(Bounce::new("Permanent", "MailboxFull"));
+        for (event, name, why) in [
+            (DeliveryEvent::Delivered, "delivered", None),
+            (
+                DeliveryEvent::Rejected,
+                "rejected",
+                Some("the mail service found something harmful in the email"),
+            ),
+            (bounced, "bounced", Some("the mailbox is full")),
+            (DeliveryEvent::Complained, "complained", None),
+        ] {
+            let mail = sent.reported(event, later).unwrap();
+            assert_eq!((event.name(), mail.at, mail.detail.as_deref()), (name, Some(later), why));
+            assert_eq!(mail.reported(event, later + chrono::TimeDelta::seconds(1)), None, "{name}");
+        }
     }
 
     #[test]

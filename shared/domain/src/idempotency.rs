@@ -144,6 +144,19 @@ mod tests {
     }
 
     #[test]
+    fn a_request_and_its_contents_are_told_by_hashes_in_hexadecimal() {
+        let request = |key: &str| RepeatableRequest::new(&ann().by, "POST /a", &key.parse().unwrap(), b"x");
+        let (one, other) = (request("k"), request("l"));
+        for hash in [one.id(), one.fingerprint()] {
+            let digits = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+            assert!(hash.len() == 64 && digits, "{hash}");
+        }
+        assert_ne!(one.id(), one.fingerprint());
+        assert_ne!(one.id(), other.id());
+        assert_eq!(one.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
     fn a_key_that_is_used_again_after_it_was_forgotten_writes_anew() {
         let request = RepeatableRequest::new(&ann().by, "POST /a", &"k".parse().unwrap(), b"");
         assert_eq!(request.write_id(time(NOW)), request.write_id(time(NOW)));

@@ -313,7 +313,14 @@ mod tests {
         ] {
             assert_eq!(KeyRing::parse(json).map(|_| ()), Err(why), "{json}");
         }
-        assert!(!format!("{:?}", ring()).contains("secret"));
+    }
+
+    #[test]
+    fn a_debug_print_shows_neither_a_secret_nor_a_link() {
+        let ring = ring();
+        let token = ring.seal(ring.current(), &link()).unwrap();
+        assert_eq!(ring.current().as_str(), "k2");
+        assert_eq!(format!("{ring:?} {token:?}"), r#"KeyRing { current: KeyId("k2"), .. } LinkToken(..)"#);
     }
 
     proptest! {

@@ -285,6 +285,43 @@ mod tests {
         assert_eq!(Outcome::before_sending(&share, time(NOW)), Some(Outcome::Withdrawn));
     }
 
+    /// The table and the API have them so.
+    #[test]
+    fn the_names_of_states_are_frozen() {
+        let states = [
+            (MailState::None, "none"),
+            (pending(time(NOW), 0), "queued"),
+            (MailState::Sent, "sent"),
+            (MailState::Delivered, "delivered"),
+            (MailState::Failed, "failed"),
+            (MailState::Bounced(BounceType::Transient), "bounced"),
+            (MailState::Bounced(BounceType::Permanent), "bounced"),
+            (MailState::Complained, "complained"),
+        ];
+        for (state, name) in states {
+            assert_eq!(state.name(), name);
+            assert!(MailState::NAMES.contains(&name));
+        }
+    }
+
+    /// Dashboards and alarms have them so.
+    #[test]
+    fn operators_know_outcomes_and_faults_by_their_names() {
+        let put_off = Outcome::PutOff { until: time(NOW), fault: Fault::Throttled };
+        let outcomes = [Outcome::Sent, Outcome::Withdrawn, Outcome::Failed(GIVEN_UP), put_off];
+        assert_eq!(outcomes.map(Outcome::name), ["sent", "withdrawn", "failed", "putOff"]);
+        for (fault, name, everybodys) in [
+            (Fault::Throttled, "throttled", false),
+            (Fault::QuotaSpent, "quotaSpent", true),
+            (Fault::Paused, "paused", true),
+            (Fault::Unverified, "unverified", false),
+            (Fault::Unavailable, "unavailable", false),
+            (Fault::NoLink, "noLink", false),
+        ] {
+            assert_eq!((fault.name(), fault.is_everybodys()), (name, everybodys));
+        }
+    }
+
     #[test]
     fn clocks_may_differ_without_an_email_being_passed_over() {
         let mail = Mail::queued(time(NOW));

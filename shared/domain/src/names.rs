@@ -205,6 +205,8 @@ mod tests {
         // Decomposed as a Mac stores it: three bytes for each letter, two once composed.
         assert!("u\u{308}".repeat(127).parse::<FileName>().is_ok());
         assert_eq!("u\u{308}".repeat(128).parse::<FileName>(), Err(NameError::TooManyBytes(255)));
+        assert!("x".repeat(255).parse::<FileName>().is_ok());
+        assert_eq!("x".repeat(256).parse::<FileName>(), Err(NameError::TooManyBytes(255)));
     }
 
     #[test]

@@ -176,7 +176,10 @@ mod tests {
         };
         assert_eq!(check_files(&[]), Err(FilesError::Nothing));
         assert_eq!(check_files(&files(100, 163)), Ok(()));
-        assert_eq!(check_files(&files(100, 164)), Err(FilesError::NamesTooLong));
+        // 16 KiB exactly, and a byte more.
+        let full = [files(84, 164), files(16, 163)].concat();
+        assert_eq!(check_files(&full), Ok(()));
+        assert_eq!(check_files(&[&full[1..], &files(1, 165)].concat()), Err(FilesError::NamesTooLong));
         assert_eq!(check_files(&files(101, 3)), Err(FilesError::TooMany));
     }
 }
