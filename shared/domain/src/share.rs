@@ -494,6 +494,13 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_debug_print_shows_neither_people_nor_ids() {
+        let sharer = Sharer { sub: "u1".into(), name: Some("Ann".into()), email: None };
+        let (share, generation) = (share(&["a"]).id, Generation::from_bytes(GENERATION));
+        assert_eq!(format!("{sharer:?} {share:?} {generation:?}"), "Sharer(..) ShareId(..) Generation(..)");
+    }
+
+    #[test]
     fn a_share_is_active_until_the_moment_it_expires() {
         let share = share(&["brief.pdf"]);
         let expiry = time("2026-03-10T13:00:00Z");
