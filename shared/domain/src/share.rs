@@ -679,6 +679,11 @@ pub(crate) mod tests {
         let changed = |share: &Share, to| share.with_expiration(expiry(to), &ann(), SeenVersion::Any);
         let ended = changed(&share, "2026-03-10T11:00:00Z").unwrap().unwrap();
         assert_eq!(ended.lapses_at(), None);
+        // Not even by an expiry that was still to come when the share was created.
+        let later = Action { at: time(NOW) + TimeDelta::minutes(50), ..ann() };
+        let past = expiry("2026-03-10T12:30:00Z");
+        let ended = share.with_expiration(past, &later, SeenVersion::Any).unwrap().unwrap();
+        assert_eq!(ended.lapses_at(), None);
         let reactivated = changed(&revoked, "2026-03-12T11:00:00Z").unwrap().unwrap();
         assert_eq!(reactivated.lapses_at(), Some(time("2026-03-12T11:00:00Z")));
         let born_expired = Share { expires_at: share.created_at, ..share };
