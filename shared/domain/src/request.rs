@@ -1,6 +1,7 @@
 //! A request to share an item's files with several recipients.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use thiserror::Error;
 
@@ -26,7 +27,7 @@ pub enum MessageError {
 }
 
 /// What the sharer tells the recipients: 1 to 2,000 characters, kept exactly as typed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Message(String);
 
 impl Message {
@@ -45,6 +46,13 @@ impl Message {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Never shows the text: a debug print may end up in a log.
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Message(..)")
     }
 }
 
@@ -151,6 +159,12 @@ mod tests {
         assert_eq!(Message::parse(&"a".repeat(2_001)), Err(MessageError::TooLong));
         assert_eq!(Message::parse("a\0b"), Err(MessageError::Control));
         assert_eq!(Message::parse("\u{1b}[31m"), Err(MessageError::Control));
+    }
+
+    #[test]
+    fn a_debug_print_does_not_show_the_message() {
+        let message = Message::parse("ann@example.com asked for it").unwrap();
+        assert_eq!(format!("{message:?}"), "Some(Message(..))");
     }
 
     #[test]
