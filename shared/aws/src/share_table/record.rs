@@ -4,7 +4,7 @@
 //! as DynamoDB wants it.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use chrono::{FixedOffset, SecondsFormat, TimeDelta};
+use chrono::{Datelike, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::mail::{BounceType, Pending};
 use sharelink_domain::request::Message;
@@ -144,6 +144,7 @@ impl MailRecord {
             ("complained", None, None) => MailState::Complained,
             _ => return Err(Unreadable("mailState")),
         };
+        self.mail_requested.iter().try_for_each(|action| check(action, "mailRequested"))?;
         Ok(Mail {
             state,
             at: self.mail_at.map(|at| time(at, "mailAt")).transpose()?,
@@ -220,6 +221,8 @@ impl ShareRecord {
 
     pub(super) fn into_share(self) -> Result<Share, Unreadable> {
         let (item, id) = share_key(&self.item, &self.entry)?;
+        self.changed.iter().try_for_each(|change| check(&change.action, "changed"))?;
+        self.link_copied.iter().try_for_each(|copy| check(&copy.action, "linkCopied"))?;
         Ok(Share {
             id,
             item,
@@ -270,8 +273,15 @@ pub(super) fn mail_shard(id: ShareId) -> String {
     id.to_string()[..1].to_owned()
 }
 
+/// A time as [`sortable`] can write it: from none of these does a wait or a retention lead beyond what a time can be.
 pub(super) fn time(millis: i64, what: &'static str) -> Result<Timestamp, Unreadable> {
-    Timestamp::from_timestamp_millis(millis).ok_or(Unreadable(what))
+    let time = Timestamp::from_timestamp_millis(millis);
+    time.filter(|time| (0..=9999).contains(&time.year())).ok_or(Unreadable(what))
+}
+
+/// Checks the time of an action, which was read as it is.
+fn check(action: &Action, what: &'static str) -> Result<(), Unreadable> {
+    time(action.at.timestamp_millis(), what).map(drop)
 }
 
 /// The sort key of the index `byCreated`.
@@ -287,4 +297,58 @@ pub(super) fn sortable(at: Timestamp) -> String {
 /// Who did what and when, as an attribute.
 pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, AwsError> {
     serde_dynamo::to_attribute_value(value).map_err(|_| Unreadable("action").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use sharelink_domain::request::ShareRequest;
+    use sharelink_domain::{Expiry, Generation};
+
+    use super::*;
+
+    const RETENTION: TimeDelta = TimeDelta::days(30);
+
+    fn record() -> ShareRecord {
+        let now = "2026-03-10T12:00:00Z".parse().unwrap();
+        let request = ShareRequest {
+            item: Item::parse("jobs/1042").unwrap(),
+            files: vec![SharedFile { name: "a".parse().unwrap(), size: 3 }],
+            sharer: Sharer { sub: "u1".into(), name: None, email: None },
+            message: None,
+            expiry: Expiry::parse("2026-03-10T13:00:00Z", now).unwrap(),
+            notify: true,
+        };
+        let share =
+            request.share_with("ann@example.com".parse().unwrap(), Generation::from_bytes([7; 16]), now);
+        ShareRecord::new(&share, WriteId::from_bytes([1; 16]), RETENTION)
+    }
+
+    /// Found by the fuzz target `stream_record`: a retention after the last time that there is.
+    #[test]
+    fn a_share_whose_times_are_out_of_this_age_is_unreadable() {
+        let last = Timestamp::MAX_UTC;
+        let action = || Action { by: Sharer { sub: "u1".into(), name: None, email: None }, at: last };
+        let millis = last.timestamp_millis();
+        let change = |change: fn(&mut ShareRecord, i64)| {
+            let mut record = record();
+            change(&mut record, millis);
+            record.into_share().unwrap_err()
+        };
+        assert_eq!(change(|record, at| record.created_at = at), Unreadable("createdAt"));
+        assert_eq!(change(|record, at| record.expires_at = at), Unreadable("expiresAt"));
+        assert_eq!(change(|record, at| record.expires_at = -at), Unreadable("expiresAt"));
+        assert_eq!(change(|record, at| record.mail.mail_due = Some(at)), Unreadable("mailDue"));
+        let requested =
+            ShareRecord { mail: MailRecord { mail_requested: Some(action()), ..record().mail }, ..record() };
+        assert_eq!(requested.into_share(), Err(Unreadable("mailRequested")));
+        let copied = LinkCopy { action: action(), id: WriteId::from_bytes([1; 16]) };
+        let copied = ShareRecord { link_copied: Some(copied), ..record() };
+        assert_eq!(copied.into_share(), Err(Unreadable("linkCopied")));
+        let changed = Change { of: sharelink_domain::share::Changed::Expiration, action: action() };
+        let changed = ShareRecord { changed: Some(changed), ..record() };
+        assert_eq!(changed.into_share(), Err(Unreadable("changed")));
+        // The last second of the year 9999 is fine.
+        let latest = ShareRecord { expires_at: 253_402_300_799_000, ..record() }.into_share().unwrap();
+        assert_eq!(sortable(latest.purge_at(-RETENTION)), "9999-12-01T23:59:59.000Z");
+    }
 }
