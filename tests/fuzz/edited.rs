@@ -1,7 +1,11 @@
 //! JSON as it comes, with some of its values replaced: so that what is made up gets past the parser.
 
+use chrono::{DateTime, Utc};
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use serde_json::Value;
+
+const FIRST: DateTime<Utc> = DateTime::<Utc>::MIN_UTC;
+const LAST: DateTime<Utc> = DateTime::<Utc>::MAX_UTC;
 
 #[derive(Arbitrary, Debug)]
 pub enum Json<'a> {
@@ -21,6 +25,11 @@ enum New<'a> {
     Text(&'a str),
     /// DynamoDB has numbers as text.
     Digits(i64),
+    /// Milliseconds close to the last time that there can be, or to the first.
+    End {
+        first: bool,
+        from: u32,
+    },
     Number(i64),
     Json(&'a str),
     Null,
@@ -35,10 +44,17 @@ impl Json<'_> {
             Self::Bytes(bytes) => bytes.to_owned(),
             Self::Edited(edits) => {
                 let mut json = usual.clone();
-                for Edit { place, value } in edits {
+                // Not many: each copy of the whole doubles it.
+                for Edit { place, value } in edits.into_iter().take(8) {
                     let value = match value {
                         New::Text(text) => text.into(),
                         New::Digits(number) => number.to_string().into(),
+                        New::End { first: false, from } => {
+                            (LAST.timestamp_millis() - i64::from(from)).to_string().into()
+                        }
+                        New::End { first: true, from } => {
+                            (FIRST.timestamp_millis() + i64::from(from)).to_string().into()
+                        }
                         New::Number(number) => number.into(),
                         New::Json(text) => serde_json::from_str(text).unwrap_or_default(),
                         New::Null => Value::Null,
