@@ -29,7 +29,6 @@ mod racing;
 mod random_faults;
 mod redemption;
 mod repeating;
-mod rotation;
 mod share_log;
 mod share_table;
 mod sharing;

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::mail;
 
-use crate::support::events::{api_event, ses_event};
+use crate::support::events::{create_event, list_event, open_event, ses_event};
 use crate::support::function::Function;
 use crate::support::proxy::Fault;
-use crate::support::{Aws, Stack, World, address, mails_to, rfc3339};
+use crate::support::{Stack, World, address};
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const NOTES: &str = include_str!("../../infra/operations.md");
@@ -74,14 +74,8 @@ fn lines(function: &Function) -> Vec<Value> {
 fn assert_told(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
     let told: Vec<Told> = metrics(function).into_iter().map(|(told, _)| told).collect();
     for (name, dimension) in expected {
-        let dimension = dimension.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert!(told.contains(&((*name).to_owned(), dimension.clone())), "{name} {dimension:?}: {told:?}");
-        // Somebody looks at it, by this name and this dimension.
-        let dimension = dimension.map_or(String::new(), |(name, _)| format!(",{name}"));
-        let on_dashboard = TEMPLATE.contains(&format!("{{Sharelink,Stack{dimension}}} Stack"))
-            && TEMPLATE.contains(&format!("MetricName=\\\"{name}\\\""));
-        let by_name = TEMPLATE.contains(&format!("\"Sharelink\", \"{name}\""));
-        assert!(on_dashboard || by_name, "nobody looks at {name}");
+        let metric = ((*name).to_owned(), dimension.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert!(told.contains(&metric), "{metric:?}: {told:?}");
     }
 }
 
@@ -112,12 +106,9 @@ async fn the_schedule_tells_how_long_emails_are_overdue() {
 async fn shares_uses_refusals_and_reports_are_counted() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let aws = Aws::of(&stack);
-    aws.upload(&format!("{}/brief.pdf", world.item), b"abc").await;
+    world.upload().await;
     let ann = address("ann");
-    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
-    let body = json!({"recipients": [ann], "expiresAt": rfc3339(world.now() + TimeDelta::days(7))});
-    let create = api_event("POST /modules/{module}/items/{item}/shares", &item, &body);
+    let create = create_event(&world.item, std::slice::from_ref(&ann), world.now());
     let function = world.another("CreateShares").await;
     for status in [201, 409] {
         assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], status);
@@ -133,11 +124,10 @@ async fn shares_uses_refusals_and_reports_are_counted() {
     );
 
     world.run_notify().await;
-    let link = mails_to(&stack, &ann).await[0].link();
+    let [link] = world.links_to(&ann).await.try_into().unwrap();
     let redeem = world.another("RedeemLink").await;
-    for (token, status) in [(link.rsplit('/').next().unwrap(), 302), ("forged", 404)] {
-        let open = api_event("GET /s/{token}", &json!({"token": token}), &Value::Null);
-        assert_eq!(redeem.invoke(&open).await.unwrap()["statusCode"], status);
+    for (link, status) in [(link.as_str(), 302), ("forged", 404)] {
+        assert_eq!(redeem.invoke(&open_event(link)).await.unwrap()["statusCode"], status);
     }
     assert_told(
         &redeem,
@@ -156,8 +146,7 @@ async fn shares_uses_refusals_and_reports_are_counted() {
     assert_told(&track, &[("EmailReports", Some(("Event", "delivered")))]);
 
     world.dynamodb.plan(100, &[], || Some(Fault::Refuse));
-    let open = api_event("GET /s/{token}", &json!({"token": link.rsplit('/').next().unwrap()}), &Value::Null);
-    assert_eq!(redeem.invoke(&open).await.unwrap()["statusCode"], 503);
+    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 503);
     assert_told(
         &redeem,
         &[
@@ -172,8 +161,7 @@ async fn every_request_has_one_line_in_the_log() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
     let manage = world.another("ManageShares").await;
-    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
-    let list = api_event("GET /modules/{module}/items/{item}/shares", &item, &Value::Null);
+    let list = list_event(&world.item);
     for _ in 0..3 {
         manage.invoke(&list).await.unwrap();
     }
@@ -191,11 +179,9 @@ async fn every_request_has_one_line_in_the_log() {
 async fn every_call_of_a_large_request_is_measured() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
-    Aws::of(&stack).upload(&format!("{}/brief.pdf", world.item), b"abc").await;
+    world.upload().await;
     let recipients: Vec<String> = (0..100).map(|_| address("ann")).collect();
-    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
-    let body = json!({"recipients": recipients, "expiresAt": rfc3339(world.now() + TimeDelta::days(7))});
-    let create = api_event("POST /modules/{module}/items/{item}/shares", &item, &body);
+    let create = create_event(&world.item, &recipients, world.now());
     let function = world.another("CreateShares").await;
     assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], 201);
     let dynamodb = Some(("Service".to_owned(), "dynamodb".to_owned()));

@@ -2,27 +2,19 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
-use crate::support::events::api_event;
+use crate::support::events::{create_event, list_event, open_event};
 use crate::support::proxy::Fault;
-use crate::support::{Aws, Stack, World, address, mails_to, rfc3339};
+use crate::support::{Stack, World, address};
 
-/// What is always refused.
+/// For as long as the test takes.
 const ALWAYS: usize = 1000;
 
-fn list(world: &World<'_>) -> Value {
-    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
-    api_event("GET /modules/{module}/items/{item}/shares", &item, &Value::Null)
-}
-
-fn create(world: &World<'_>) -> Value {
-    let item = json!({"module": "jobs", "item": world.item.name.to_string()});
-    let body =
-        json!({"recipients": [address("ann")], "expiresAt": rfc3339(world.now() + TimeDelta::days(7))});
-    api_event("POST /modules/{module}/items/{item}/shares", &item, &body)
+/// AWS has taken a request, and never answers.
+fn held() -> Fault {
+    Fault::HoldBefore(oneshot::channel().0)
 }
 
 /// The answer says that it may work later, and when.
@@ -37,28 +29,39 @@ async fn a_request_ends_before_its_function_does() {
     let world = World::new(&stack).await;
     let hurried = world.hurried("ManageShares", Duration::from_secs(5)).await;
     hurried.ready().await;
-    let (notice, _reached) = oneshot::channel();
-    world.dynamodb.once(&["Query"], Fault::HoldBefore(notice));
-    assert_try_again(&hurried.invoke(&list(&world)).await.unwrap());
+    world.dynamodb.once(&["Query"], held());
+    let list = list_event(&world.item);
+    assert_try_again(&hurried.invoke(&list).await.unwrap());
     // The next one is answered by the same instance.
-    assert_eq!(hurried.invoke(&list(&world)).await.unwrap()["statusCode"], 200);
+    assert_eq!(hurried.invoke(&list).await.unwrap()["statusCode"], 200);
+}
+
+/// Their page, and not the problem of an API.
+#[tokio::test]
+async fn a_recipient_who_waits_is_told_to_try_again() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (_, link) = world.emailed(&address("ann")).await;
+    let redeem = world.another("RedeemLink").await;
+    redeem.ready().await;
+    world.dynamodb.plan(ALWAYS, &["UpdateItem"], || Some(held()));
+    let answer = redeem.invoke(&open_event(&link)).await.unwrap();
+    assert_try_again(&answer);
+    assert!(answer["headers"]["content-type"].as_str().unwrap().starts_with("text/html"), "{answer}");
+    assert!(answer["headers"]["content-security-policy"].is_string(), "{answer}");
 }
 
 #[tokio::test]
 async fn without_dynamodb_everybody_is_told_to_try_again() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    Aws::of(&stack).upload(&format!("{}/brief.pdf", world.item), b"abc").await;
-    let ann = address("ann");
-    world.share(&ann, TimeDelta::days(7)).await;
-    world.run_notify().await;
-    let link = mails_to(&stack, &ann).await[0].link();
-    let open = api_event("GET /s/{token}", &json!({"token": link.rsplit('/').next().unwrap()}), &Value::Null);
-
+    let (_, link) = world.emailed(&address("ann")).await;
     world.dynamodb.plan(ALWAYS, &[], || Some(Fault::Refuse));
-    for (function, event) in
-        [("CreateShares", create(&world)), ("ManageShares", list(&world)), ("RedeemLink", open)]
-    {
+    for (function, event) in [
+        ("CreateShares", create_event(&world.item, &[address("bob")], world.now())),
+        ("ManageShares", list_event(&world.item)),
+        ("RedeemLink", open_event(&link)),
+    ] {
         assert_try_again(&world.another(function).await.invoke(&event).await.unwrap());
     }
 }
@@ -67,14 +70,15 @@ async fn without_dynamodb_everybody_is_told_to_try_again() {
 async fn without_s3_nothing_is_shared_and_links_still_work() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let ann = address("ann");
-    world.share(&ann, TimeDelta::days(7)).await;
-    world.run_notify().await;
-    let link = mails_to(&stack, &ann).await[0].link();
-    let open = api_event("GET /s/{token}", &json!({"token": link.rsplit('/').next().unwrap()}), &Value::Null);
-
+    let (_, link) = world.emailed(&address("ann")).await;
+    let create = create_event(&world.item, &[address("bob")], world.now());
+    let redeem = world.another("RedeemLink").await;
     world.s3.plan(ALWAYS, &[], || Some(Fault::Refuse));
-    assert_try_again(&world.another("CreateShares").await.invoke(&create(&world)).await.unwrap());
+    assert_try_again(&world.another("CreateShares").await.invoke(&create).await.unwrap());
     // Whether the file is there cannot be asked; the recipient's browser will find out.
-    assert_eq!(world.another("RedeemLink").await.invoke(&open).await.unwrap()["statusCode"], 302);
+    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
+    // Nor is it waited for.
+    world.s3.calm();
+    world.s3.plan(ALWAYS, &[], || Some(held()));
+    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
 }

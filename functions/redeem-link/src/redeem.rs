@@ -1,7 +1,7 @@
 //! What a recipient gets for a link.
 
 use std::num::NonZeroUsize;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use lambda_http::http::header::{HeaderValue, LOCATION};
 use lambda_http::http::{Method, StatusCode};
@@ -13,6 +13,7 @@ use sharelink_domain::share::{Delivery, Refusal, Target};
 use sharelink_http::problem::aws_problem;
 use sharelink_http::{Answer, Problem, ProblemType, Request, header, path_parameter};
 use sharelink_runtime::Clock;
+use tokio::time::timeout;
 
 use crate::pages::{self, Form};
 
@@ -23,11 +24,16 @@ pub(crate) struct RedeemLink {
     pub(crate) table: ShareTable,
 }
 
+/// How long a recipient waits for an answer, whatever AWS does.
+const PATIENCE: Duration = Duration::from_secs(9);
+
 /// Why a recipient gets no file.
 enum Miss {
     Refused(Refusal),
     FileMissing,
     Aws(AwsError),
+    /// AWS did not answer for long.
+    Late,
 }
 
 impl From<Refusal> for Miss {
@@ -56,7 +62,8 @@ impl RedeemLink {
     /// headers and a page that a person understands.
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
         let form = Form::wanted(header(&request, "accept"));
-        let answer = self.redeem(&request, form).await.unwrap_or_else(|miss| missed(&miss, form));
+        let redeemed = timeout(PATIENCE, self.redeem(&request, form)).await.unwrap_or(Err(Miss::Late));
+        let answer = redeemed.unwrap_or_else(|miss| missed(&miss, form));
         Ok(pages::protected(answer))
     }
 
@@ -135,6 +142,10 @@ fn missed(miss: &Miss, form: Form) -> Answer {
         Miss::Aws(error) => {
             tracing::error!(%error, "a link could not be redeemed");
             aws_problem(error)
+        }
+        Miss::Late => {
+            tracing::error!("a redemption has taken too long");
+            ProblemType::TemporarilyUnavailable
         }
     };
     metrics::counter!("Refusals", "Reason" => problem.name()).increment(1);

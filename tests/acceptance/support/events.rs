@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sharelink_domain::Item;
 use sharelink_domain::delivery::EmailId;
 
 use super::{rfc3339, unique};
@@ -37,6 +38,27 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
         "body": if body.is_null() { Value::Null } else { body.to_string().into() },
         "isBase64Encoded": false,
     })
+}
+
+/// A recipient follows a link.
+pub(crate) fn open_event(link: &str) -> Value {
+    let token = link.rsplit('/').next().unwrap();
+    api_event("GET /s/{token}", &json!({"token": token}), &Value::Null)
+}
+
+/// A sharer shares an item's files for a week.
+pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc>) -> Value {
+    let body = json!({"recipients": recipients, "expiresAt": rfc3339(now + TimeDelta::days(7))});
+    api_event("POST /modules/{module}/items/{item}/shares", &parameters(item), &body)
+}
+
+/// A sharer looks at an item's shares.
+pub(crate) fn list_event(item: &Item) -> Value {
+    api_event("GET /modules/{module}/items/{item}/shares", &parameters(item), &Value::Null)
+}
+
+fn parameters(item: &Item) -> Value {
+    json!({"module": item.module.to_string(), "item": item.name.to_string()})
 }
 
 /// Stands for the deployed one.

@@ -20,7 +20,7 @@ use sharelink_domain::{Action, Expiry, Item, Share, ShareId, SharedFile, Sharer}
 use super::function::{Failure, Function};
 use super::pump::{Pump, Settings};
 use super::stack::set_clock;
-use super::{Aws, Proxy, Stack, mails_to, rfc3339, unique};
+use super::{Aws, Mail, Proxy, Stack, mails_to, rfc3339, unique};
 
 /// How long shares of a world are kept after their access has ended.
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
@@ -162,6 +162,25 @@ impl<'a> World<'a> {
         let created = self.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
         assert_eq!(created, Creation::Created);
         share
+    }
+
+    /// Shares a file that is there with a recipient for a week, and sends the email; returns its link.
+    pub(crate) async fn emailed(&mut self, recipient: &str) -> (Share, String) {
+        self.upload().await;
+        let share = self.share(recipient, TimeDelta::days(7)).await;
+        self.run_notify().await;
+        let [link] = self.links_to(recipient).await.try_into().unwrap();
+        (share, link)
+    }
+
+    /// Puts the file there that shares of this world are of.
+    pub(crate) async fn upload(&self) {
+        Aws::of(self.stack).upload(&format!("{}/brief.pdf", self.item), b"abc").await;
+    }
+
+    /// The links that a recipient has got.
+    pub(crate) async fn links_to(&self, recipient: &str) -> Vec<String> {
+        mails_to(self.stack, recipient).await.iter().map(Mail::link).collect()
     }
 
     /// The same through the faults between the functions and DynamoDB, until it is there.
