@@ -8,8 +8,8 @@ use crate::output::Step;
 use crate::paths::{made, root, source};
 use crate::python::{self, CHECK, DEPLOY};
 
-/// SAM's view of it, with cfn-lint; and checkov's, which looks for holes. Neither knows the parameters of an environment:
-/// what hangs on a condition is looked at as it stands.
+/// SAM's view of it, with cfn-lint; and checkov's, which looks for holes. Neither knows the parameters of an
+/// environment: what hangs on a condition is looked at as it stands.
 pub(crate) async fn run() -> Result<()> {
     DEPLOY.prepare().await?;
     CHECK.prepare().await?;
