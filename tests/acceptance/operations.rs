@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::mail;
 
-use crate::support::events::{create_event, list_event, open_event, ses_event};
+use crate::support::events::{change_event, create_event, list_event, open_event, ses_event};
 use crate::support::function::Function;
 use crate::support::proxy::Fault;
 use crate::support::{Stack, World, address};
@@ -140,6 +140,11 @@ async fn shares_uses_refusals_and_reports_are_counted() {
     );
 
     let share = world.table.list(&world.item, None, 1, None, world.now()).await.unwrap().shares.remove(0);
+    let manage = world.another("ManageShares").await;
+    let stale = change_event(&world.item, share.id, "\"0\"", world.now());
+    assert_eq!(manage.invoke(&stale).await.unwrap()["statusCode"], 412);
+    assert_told(&manage, &[("Problems", Some(("Type", "stale-version")))]);
+
     let track = world.another("TrackDelivery").await;
     let at = share.mail.at.unwrap() + TimeDelta::seconds(1);
     track.invoke(&ses_event(&EmailId::of(&share), "Delivery", at, &json!({}))).await.unwrap();
@@ -168,7 +173,7 @@ async fn every_request_has_one_line_in_the_log() {
     let lines: Vec<Value> = lines(&manage).into_iter().filter(|line| line["_aws"].is_null()).collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (n, line) in lines.iter().enumerate() {
-        assert_eq!(line["request_id"], format!("request-{n}"));
+        assert_eq!(line["span"]["requestId"], format!("request-{n}"));
         assert_eq!((&line["route"], &line["status"]), (&list["routeKey"], &json!(200)));
         assert!(line["duration_ms"].is_u64() && line["level"] == "INFO", "{line}");
     }

@@ -57,7 +57,6 @@ where
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         let start = Instant::now();
-        let request_id = event.context.request_id.clone();
         let request = Request::from(event.payload.0);
         let route = route(&request).to_owned();
         let left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
@@ -68,9 +67,12 @@ where
                 tracing::error!("a request has taken too long");
                 Err(ProblemType::TemporarilyUnavailable.into())
             });
-            let answer = answer.unwrap_or_else(Problem::into_answer);
+            let answer = answer.unwrap_or_else(|problem| {
+                metrics::counter!("Problems", "Type" => problem.kind().name()).increment(1);
+                problem.into_answer()
+            });
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(request_id, route, status = answer.status().as_u16(), duration_ms, "answered");
+            tracing::info!(route, status = answer.status().as_u16(), duration_ms, "answered");
             metrics.tell();
             Ok::<_, Error>(into_response(answer))
         }

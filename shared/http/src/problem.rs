@@ -225,28 +225,35 @@ impl From<RepeatError> for Problem {
 }
 
 impl Problem {
+    /// What kind of problem it is.
+    #[must_use]
+    pub fn kind(&self) -> ProblemType {
+        match self {
+            Self::Of(kind) => *kind,
+            Self::Malformed(_) => ProblemType::MalformedBody,
+            Self::Invalid(_) => ProblemType::InvalidRequest,
+            Self::TooSoon(_) => ProblemType::ResendTooSoon,
+            Self::Aws(error) => aws_problem(error),
+        }
+    }
+
     /// The problem's answer. What AWS said goes to the log and not to the caller.
     #[must_use]
     pub fn into_answer(self) -> Answer {
+        let kind = self.kind();
         let mut retry_after = None;
-        let (kind, body) = match self {
-            Self::Of(kind) => (kind, kind.body(None)),
-            Self::Malformed(detail) => {
-                (ProblemType::MalformedBody, ProblemType::MalformedBody.body(Some(detail)))
-            }
-            Self::Invalid(errors) => {
-                let body = ProblemType::InvalidRequest.body(None);
-                (ProblemType::InvalidRequest, ProblemBody { errors, ..body })
-            }
+        let body = match self {
+            Self::Of(_) => kind.body(None),
+            Self::Malformed(detail) => kind.body(Some(detail)),
+            Self::Invalid(errors) => ProblemBody { errors, ..kind.body(None) },
             Self::TooSoon(wait) => {
                 // Whole seconds, and not a moment too early.
                 retry_after = Some(HeaderValue::from(wait.num_seconds().max(0) + 1));
-                (ProblemType::ResendTooSoon, ProblemType::ResendTooSoon.body(None))
+                kind.body(None)
             }
             Self::Aws(error) => {
                 tracing::error!(%error, "a request failed");
-                let kind = aws_problem(&error);
-                (kind, kind.body(None))
+                kind.body(None)
             }
         };
         let mut answer = problem_answer(kind, &body);

@@ -6,7 +6,8 @@ pub fn start_logging() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        // The runtime's own, which has the request's id.
+        .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
         // CloudWatch stamps every line itself.

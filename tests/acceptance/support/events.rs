@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sharelink_domain::Item;
 use sharelink_domain::delivery::EmailId;
+use sharelink_domain::{Item, ShareId};
 
 use super::{rfc3339, unique};
 
@@ -55,6 +55,16 @@ pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc
 /// A sharer looks at an item's shares.
 pub(crate) fn list_event(item: &Item) -> Value {
     api_event("GET /modules/{module}/items/{item}/shares", &parameters(item), &Value::Null)
+}
+
+/// A sharer changes a share's expiration, having seen this version of it.
+pub(crate) fn change_event(item: &Item, share: ShareId, version: &str, now: DateTime<Utc>) -> Value {
+    let mut parameters = parameters(item);
+    parameters["shareId"] = share.to_string().into();
+    let body = json!({"expiresAt": rfc3339(now + TimeDelta::days(8))});
+    let mut event = api_event("PATCH /modules/{module}/items/{item}/shares/{shareId}", &parameters, &body);
+    event["headers"]["if-match"] = version.into();
+    event
 }
 
 fn parameters(item: &Item) -> Value {
