@@ -118,6 +118,7 @@ async fn shares_uses_refusals_and_reports_are_counted() {
         &[
             ("Shares", Some(("Outcome", "created"))),
             ("Shares", Some(("Outcome", "alreadyActive"))),
+            ("Problems", Some(("Type", "already-active"))),
             ("CallDuration", Some(("Service", "s3"))),
             ("ColdStarts", Some(("Function", "create-shares"))),
         ],
@@ -174,6 +175,7 @@ async fn every_request_has_one_line_in_the_log() {
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (n, line) in lines.iter().enumerate() {
         assert_eq!(line["span"]["requestId"], format!("request-{n}"));
+        assert_eq!(line["span"]["xrayTraceId"], format!("trace-{n}"));
         assert_eq!((&line["route"], &line["status"]), (&list["routeKey"], &json!(200)));
         assert!(line["duration_ms"].is_u64() && line["level"] == "INFO", "{line}");
     }

@@ -16,7 +16,7 @@ const README: &str = include_str!("../../README.md");
 const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
 /// Every action of each function's role; `-` is one that is denied, for some rows.
-const ROLES: [(&str, &[&str]); 6] = [
+const ROLES: [(&str, &[&str]); 7] = [
     (
         "CreateShares",
         &[
@@ -82,6 +82,10 @@ const ROLES: [(&str, &[&str]); 6] = [
             "xray:PutTelemetryRecords",
             "xray:PutTraceSegments",
         ],
+    ),
+    (
+        "ServeUi",
+        &["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"],
     ),
     (
         "SweepShares",
@@ -263,9 +267,14 @@ fn functions() -> BTreeMap<&'static str, &'static Value> {
     properties("AWS::Serverless::Function").collect()
 }
 
-/// A resource, if it is one of many.
-fn wildcard(resource: &Value) -> Option<&str> {
-    resource.as_str().or(resource["Fn::Sub"].as_str()).filter(|name| name.contains('*'))
+/// The texts with a wildcard, however deep in functions of `CloudFormation`.
+fn wildcards(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.contains('*').then_some(text.as_str()).into_iter().collect(),
+        Value::Array(values) => values.iter().flat_map(wildcards).collect(),
+        Value::Object(values) => values.values().flat_map(wildcards).collect(),
+        _ => vec![],
+    }
 }
 
 #[test]
@@ -296,7 +305,7 @@ fn no_role_reaches_beyond_what_it_names() {
             assert!(statement.get("NotAction").is_none() && statement.get("NotResource").is_none(), "{name}");
             let actions = texts(&statement["Action"]);
             assert!(!actions.iter().any(|a| a.contains('*') || a.contains("Scan")), "{name}: {actions:?}");
-            let wide: Vec<_> = list(&statement["Resource"]).into_iter().filter_map(wildcard).collect();
+            let wide = wildcards(&statement["Resource"]);
             if actions == OF_NO_RESOURCE {
                 assert_eq!(wide, ["*"], "{name}");
             } else {
@@ -406,30 +415,32 @@ fn what_is_kept_is_encrypted_and_not_deleted_by_mistake() {
         assert!(blocked.len() == 4 && blocked.values().all(|value| value == true), "{name}");
         let mut policies = properties("AWS::S3::BucketPolicy");
         let policy = policies.find(|(_, policy)| mentions(&policy["Bucket"], name)).unwrap().1;
+        let arn = json!({"Fn::GetAtt": format!("{name}.Arn")});
+        let objects = json!({"Fn::Sub": format!("${{{name}.Arn}}/*")});
         let old_signatures = json!({
             "ArnEquals": {"aws:PrincipalArn": {"Fn::GetAtt": "RedeemLinkRole.Arn"}},
             "NumericGreaterThan": {"s3:signatureAge": "65000"},
         });
-        let denied = denied(policy, "PolicyDocument");
-        assert_eq!(
-            denied,
-            [("s3:*", &without_tls()), ("s3:DeleteBucket", &Value::Null), ("s3:GetObject", &old_signatures)]
-                .into(),
-            "{name}"
-        );
+        let expected = [
+            ("s3:*", json!([arn, objects]), without_tls()),
+            ("s3:DeleteBucket", arn, Value::Null),
+            ("s3:GetObject", objects, old_signatures),
+        ];
+        assert_denied(policy, "PolicyDocument", &expected);
     }
     for (name, queue) in properties("AWS::SQS::Queue") {
         assert_eq!(queue["SqsManagedSseEnabled"], true, "{name}");
         let mut policies = properties("AWS::SQS::QueuePolicy");
         let policy = policies.find(|(_, policy)| policy["Queues"] == json!([{"Ref": name}])).unwrap().1;
-        assert_eq!(denied(policy, "PolicyDocument"), [("sqs:*", &without_tls())].into(), "{name}");
+        let arn = json!({"Fn::GetAtt": format!("{name}.Arn")});
+        assert_denied(policy, "PolicyDocument", &[("sqs:*", arn, without_tls())]);
     }
     for (name, _) in properties("AWS::SecretsManager::Secret") {
         let mut policies = properties("AWS::SecretsManager::ResourcePolicy");
         let policy = policies.find(|(_, policy)| mentions(&policy["SecretId"], name)).unwrap().1;
         assert_eq!(policy["BlockPublicPolicy"], true, "{name}");
-        let denied = denied(policy, "ResourcePolicy");
-        assert_eq!(denied, [("secretsmanager:DeleteSecret", &Value::Null)].into(), "{name}");
+        let secret = json!({"Ref": name});
+        assert_denied(policy, "ResourcePolicy", &[("secretsmanager:DeleteSecret", secret, Value::Null)]);
     }
 }
 
@@ -437,15 +448,15 @@ fn without_tls() -> Value {
     json!({"Bool": {"aws:SecureTransport": "false"}})
 }
 
-/// What a resource's policy denies to everybody, and under which condition, if any.
-fn denied<'a>(policy: &'a Value, document: &str) -> BTreeMap<&'a str, &'a Value> {
-    let mut denied = BTreeMap::new();
-    for statement in list(&policy[document]["Statement"]) {
+/// A resource's policy denies this to everybody and nothing else: actions, on which resources, under which condition.
+fn assert_denied(policy: &Value, document: &str, expected: &[(&str, Value, Value)]) {
+    let statements = list(&policy[document]["Statement"]);
+    assert_eq!(statements.len(), expected.len(), "{policy}");
+    for (statement, (action, resource, condition)) in statements.into_iter().zip(expected) {
         assert_eq!((&statement["Effect"], &statement["Principal"]), (&json!("Deny"), &json!("*")));
-        denied
-            .extend(texts(&statement["Action"]).into_iter().map(|action| (action, &statement["Condition"])));
+        assert_eq!(texts(&statement["Action"]), [*action]);
+        assert_eq!((&statement["Resource"], &statement["Condition"]), (resource, condition));
     }
-    denied
 }
 
 #[test]
@@ -538,14 +549,19 @@ fn a_canary_is_watched_by_its_own_alarms() {
     assert_eq!(preference["Type"], "Canary10Percent10Minutes");
     let alarms: BTreeMap<_, _> = properties("AWS::CloudWatch::Alarm").collect();
     for (name, function) in functions() {
-        let watched = list(&function["DeploymentPreference"]["Alarms"]);
         let own = format!("{name}FailingAlarm");
-        assert!(watched.contains(&&json!({"Ref": own})), "{name}");
+        if function["DeploymentPreference"]["Enabled"] != false {
+            let watched = list(&function["DeploymentPreference"]["Alarms"]);
+            assert!(watched.contains(&&json!({"Ref": own})), "{name}");
+            assert!(
+                watched.iter().all(|alarm| alarms.contains_key(alarm["Ref"].as_str().unwrap())),
+                "{name}"
+            );
+        }
         assert_eq!(
             alarms[own.as_str()]["Dimensions"],
             json!([{"Name": "FunctionName", "Value": {"Ref": name}}])
         );
-        assert!(watched.iter().all(|alarm| alarms.contains_key(alarm["Ref"].as_str().unwrap())), "{name}");
     }
     let with_canaries: Vec<_> = SAMCONFIG
         .split("\n[")

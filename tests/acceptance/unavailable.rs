@@ -1,8 +1,9 @@
 //! What callers get while AWS does not answer: soon, and clearly.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::support::events::{create_event, list_event, open_event};
@@ -49,6 +50,40 @@ async fn a_recipient_who_waits_is_told_to_try_again() {
     assert_try_again(&answer);
     assert!(answer["headers"]["content-type"].as_str().unwrap().starts_with("text/html"), "{answer}");
     assert!(answer["headers"]["content-security-policy"].is_string(), "{answer}");
+    // Operators are told which service it was.
+    let told = redeem.output();
+    let failed = |line: &str| line.contains("\"CallFailures\"") && line.contains("\"Service\":\"dynamodb\"");
+    assert!(told.lines().any(failed), "{told}");
+}
+
+#[tokio::test]
+async fn a_key_ring_that_cannot_be_fetched_anew_goes_on() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (_, link) = world.emailed(&address("ann")).await;
+    let redeem = world.another("RedeemLink").await;
+    redeem.ready().await;
+    world.secrets.plan(ALWAYS, &[], || Some(held()));
+    world.pass(TimeDelta::minutes(6));
+    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
+}
+
+/// Whatever the size of a batch.
+#[tokio::test]
+async fn a_batch_ends_before_its_function_does() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    for _ in 0..60 {
+        world.share(&address("ann"), TimeDelta::days(7)).await;
+    }
+    let records = world.records().await;
+    // All of its time but five seconds is kept for a last try.
+    let hurried = world.hurried("SweepShares", Duration::from_secs(50)).await;
+    world.dynamodb.plan(ALWAYS, &["PutItem"], || Some(held()));
+    let start = Instant::now();
+    let answer = hurried.invoke(&json!({"Records": records})).await.unwrap();
+    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), records.len());
+    assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
 }
 
 #[tokio::test]

@@ -11,10 +11,11 @@ use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
 use sharelink_domain::share::WriteId;
 use sharelink_domain::{FileName, Item, Share, SharedFile, Sharer, Status, Timestamp};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, Request, item, json_body, repeatable_request,
+    Answer, Authorization, FieldError, Problem, Request, item, json_body, repeatable_request, route,
 };
 use sharelink_runtime::Clock;
 
+use crate::files;
 use crate::order::{Order, OrderBody};
 use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, Outcome};
 
@@ -38,11 +39,18 @@ struct Settled {
 
 impl CreateShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
-        let now = self.clock.now();
         let item = item(&request)?;
         let sharer = self.authorization.sharer(&request, &item.module)?;
-        let body = json_body::<OrderBody>(&request)?;
-        let repeatable = repeatable_request(&request, &sharer, &body)?;
+        match route(&request) {
+            "GET /modules/{module}/items/{item}/files" => files::page(&self.files, &request, &item).await,
+            _ => self.share(&request, item, sharer).await,
+        }
+    }
+
+    async fn share(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Answer, Problem> {
+        let now = self.clock.now();
+        let body = json_body::<OrderBody>(request)?;
+        let repeatable = repeatable_request(request, &sharer, &body)?;
         let first = self.first_request(repeatable.as_ref(), &item, sharer, &body, now).await?;
         let FirstRequest { received, settled: Settled { listing, sharer } } = first;
         let Order { recipients, expiry, message, notify, .. } = body.read(received)?;
@@ -92,7 +100,7 @@ impl CreateShares {
     /// The files to share: those named, which must be the item's, or all that it has.
     async fn shared_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<Listing, Problem> {
         let listing = match names {
-            None => self.files.list(item).await?,
+            None => self.files.list(item, None).await?,
             Some(names) => Listing { files: self.find(item, names).await?, left_out: false },
         };
         request::check_files(&listing.files).map_err(|error| {

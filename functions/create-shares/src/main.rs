@@ -1,6 +1,8 @@
 //! `POST /modules/{module}/items/{item}/shares`: shares an item's files, one share for each recipient.
+//! `GET /modules/{module}/items/{item}/files`: the files that there are to share.
 
 mod create;
+mod files;
 mod order;
 mod results;
 

@@ -123,6 +123,7 @@ pub(crate) fn answer(
         recipients.iter().zip(outcomes).map(|(recipient, outcome)| outcome.answer(recipient, now)).collect();
     if created == 0 {
         let problem = shared_problem(outcomes, now);
+        problem.count();
         let body = CreateAnswer { problem: Some(problem.body(None)), results, warnings };
         return problem_answer(problem, &body);
     }
@@ -182,7 +183,7 @@ mod tests {
     fn answered(outcomes: &[Outcome]) -> (u16, Value, Answer) {
         let recipients: Vec<String> = (0..outcomes.len()).map(|i| format!("r{i}@example.com")).collect();
         let answer = answer(&recipients, outcomes, &[], now());
-        (answer.status().as_u16(), serde_json::from_str(answer.body()).unwrap(), answer)
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap(), answer)
     }
 
     #[test]
@@ -213,6 +214,9 @@ mod tests {
         assert_eq!((status, &body["title"]), (503, &json!("Please try again in a moment")));
         assert_eq!(body["results"][0]["outcome"], "alreadyActive");
         assert!(answer.headers().contains_key("retry-after"));
-        assert!(!answer.body().contains("Throttling"), "what AWS said is not for callers");
+        assert!(
+            !String::from_utf8_lossy(answer.body()).contains("Throttling"),
+            "what AWS said is not for callers"
+        );
     }
 }

@@ -16,12 +16,12 @@ use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::share::{ChangeError, LinkCopy, ResendError};
 use sharelink_domain::{Action, Item, Share, ShareId, Sharer};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, etag, if_match,
-    item, json_body, no_body, repeatable_request, rfc3339, route,
+    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, cursor, etag,
+    if_match, item, json_body, next_cursor, no_body, repeatable_request, rfc3339, route,
 };
 use sharelink_runtime::Clock;
 
-use crate::parameters::{cursor, limit, next_cursor, share_id, tab};
+use crate::parameters::{limit, share_id, tab};
 use crate::{permissions, problems};
 
 pub(crate) struct ManageShares {

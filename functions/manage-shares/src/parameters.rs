@@ -2,9 +2,7 @@
 
 use std::fmt::Display;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sharelink_aws::share_table::{CursorError, PAGE_LIMIT, Tab};
+use sharelink_aws::share_table::{PAGE_LIMIT, Tab};
 use sharelink_domain::ShareId;
 use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, query_parameter};
 
@@ -31,22 +29,6 @@ pub(crate) fn limit(request: &Request) -> Result<usize, Problem> {
         Ok(limit) if (1..=PAGE_LIMIT).contains(&limit) => Ok(limit),
         _ => invalid("limit", format!("must be a whole number from 1 to {PAGE_LIMIT}")),
     }
-}
-
-/// Where a page begins. The partition is never part of it: that always comes from the path.
-pub(crate) fn cursor<T>(
-    request: &Request,
-    parse: impl Fn(&str) -> Result<T, CursorError>,
-) -> Result<Option<T>, Problem> {
-    let Some(text) = query_parameter(request, "cursor") else { return Ok(None) };
-    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
-    let cursor = bytes.and_then(|bytes| parse(std::str::from_utf8(&bytes).ok()?).ok());
-    cursor.map(Some).map_or_else(|| invalid("cursor", "is not a cursor that this list gave"), Ok)
-}
-
-/// A place as a caller gets it, to be given back as the cursor of the next page.
-pub(crate) fn next_cursor(place: &str) -> String {
-    URL_SAFE_NO_PAD.encode(place)
 }
 
 fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {

@@ -17,12 +17,13 @@ pub(crate) fn page(request: &Request) -> Result<Answer, Problem> {
     let mut all = ProblemType::ALL.iter();
     let problem = all.find(|problem| problem.name() == name).ok_or(ProblemType::RouteNotFound)?;
     let (title, help, status) = (problem.title(), marked_up(problem.help()), problem.status());
-    let mut answer = Answer::new(format!(
+    let page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
          <h1>{title}</h1>\n<p>{help}</p>\n\
          <p><code>/problems/{name}</code> is answered with the status {status}.</p>\n</html>\n"
-    ));
+    );
+    let mut answer = Answer::new(page.into());
     for (header, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "public, max-age=3600"),

@@ -3,15 +3,16 @@
 
 mod pages;
 mod redeem;
+mod texts;
 
 use sharelink_aws::files::FileStore;
 use sharelink_aws::key_rings::KeyRings;
-use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::{load_config, within};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
-use redeem::RedeemLink;
+use redeem::{LIMITS, RedeemLink};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -19,11 +20,12 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
     let clock = Clock::from_env();
+    let limited = LIMITS.map(|limit| within(&config, limit));
     // All at once: while one waits for AWS, the next is made.
     let (key_rings, table, files) = tokio::join!(
-        KeyRings::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
-        ShareTable::connected(&config, required("TABLE_NAME")?),
-        FileStore::connected(&config, required("FILES_BUCKET")?),
+        KeyRings::fetched(&limited[0], required("KEY_RING_SECRET")?, clock.now()),
+        ShareTable::connected(&limited[1], required("TABLE_NAME")?),
+        FileStore::connected(&limited[2], required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink { clock, files, key_rings, table };
     run(&metrics, |request| redeem_link.handle(request)).await

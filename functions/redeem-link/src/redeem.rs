@@ -24,7 +24,12 @@ pub(crate) struct RedeemLink {
     pub(crate) table: ShareTable,
 }
 
-/// How long a recipient waits for an answer, whatever AWS does.
+/// How long the key ring, the share, and the look for its file may each be waited for. Without a new ring an old one
+/// does, and without an answer about the file the link is given all the same.
+pub(crate) const LIMITS: [Duration; 3] =
+    [Duration::from_millis(2500), Duration::from_secs(4), Duration::from_secs(2)];
+
+/// How long a recipient waits for an answer, whatever AWS does: for all of these, and not much longer.
 const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Why a recipient gets no file.
@@ -61,7 +66,7 @@ impl RedeemLink {
     /// Answers a request; never with a problem, since every answer of this function, errors too, has its own
     /// headers and a page that a person understands.
     pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
-        let form = Form::wanted(header(&request, "accept"));
+        let form = Form::wanted(&request);
         let redeemed = timeout(PATIENCE, self.redeem(&request, form)).await.unwrap_or(Err(Miss::Late));
         let answer = redeemed.unwrap_or_else(|miss| missed(&miss, form));
         Ok(pages::protected(answer))
@@ -128,7 +133,7 @@ fn tell(target: Target, delivery: &Delivery<'_>) {
 
 fn redirect(url: &str) -> Result<Answer, Miss> {
     let unexpected = |_| AwsError::Unexpected { service: "s3", code: "presigning".into() };
-    let mut answer = Answer::new(String::new());
+    let mut answer = Answer::default();
     *answer.status_mut() = StatusCode::FOUND;
     answer.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(unexpected)?);
     Ok(answer)

@@ -12,6 +12,7 @@ use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::streams::each_record;
 use sharelink_runtime::{Clock, Metrics};
+use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 pub(crate) struct SweepShares {
@@ -42,6 +43,15 @@ impl Patience {
     }
 }
 
+/// Why a record was not swept.
+#[derive(Debug, Error)]
+enum SweepError {
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    #[error("DynamoDB has not answered for long")]
+    Late,
+}
+
 /// What a record tells of.
 enum Change {
     Created(Box<Share>),
@@ -63,16 +73,16 @@ impl SweepShares {
         Ok(response)
     }
 
-    /// Sweeps a record, and waits for DynamoDB while there is time.
-    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), AwsError> {
-        loop {
+    /// Sweeps a record, and waits for DynamoDB while there is time. Once there is none, the batch's other records are
+    /// not tried: where nothing answers, even one try of each would take too long.
+    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), SweepError> {
+        while patience.is_left() {
             match self.sweep_once(record.clone()).await {
-                Err(AwsError::Unavailable { .. }) if patience.is_left() => {
-                    sleep(PAUSE).await;
-                }
-                swept => return swept,
+                Err(AwsError::Unavailable { .. }) => sleep(PAUSE).await,
+                swept => return Ok(swept?),
             }
         }
+        Err(SweepError::Late)
     }
 
     /// Each step is the same when it is taken again, and none depends on the order of records.

@@ -80,6 +80,17 @@ pub fn load() -> Result<SdkConfig, ConfigError> {
     Ok(config.build())
 }
 
+/// The same configuration, for calls that are to end within this time, with a second try if half of it is enough.
+#[must_use]
+pub fn within(config: &SdkConfig, limit: Duration) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(limit / 2)
+        .operation_attempt_timeout(limit / 2)
+        .operation_timeout(limit)
+        .build();
+    config.to_builder().timeout_config(timeouts).build()
+}
+
 fn variable(name: &'static str) -> Result<String, ConfigError> {
     optional(name).ok_or(ConfigError::Missing(name))
 }

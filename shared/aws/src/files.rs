@@ -3,12 +3,11 @@
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{Config, RequestChecksumCalculation, ResponseChecksumValidation};
+use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation};
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
@@ -21,9 +20,6 @@ use crate::calls::CallTimer;
 use crate::warm_up::warm_up;
 
 const SERVICE: &str = "s3";
-
-/// How long a recipient waits for the look whether a file is there.
-const PRESENCE_LIMIT: Duration = Duration::from_secs(2);
 
 /// What a signed URL is for; S3 refuses it for the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +76,9 @@ impl FileStore {
         files
     }
 
-    /// The item's files in the order of their names: all of them, or one more than fit into a share.
-    pub async fn list(&self, item: &Item) -> Result<Listing, AwsError> {
+    /// The item's files in the order of their names, those after this one: all of them, or one more than fit into a
+    /// share.
+    pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<Listing, AwsError> {
         let prefix = format!("{item}/");
         let mut listing = Listing::default();
         let mut pages = self
@@ -89,6 +86,7 @@ impl FileStore {
             .list_objects_v2()
             .bucket(&self.bucket)
             .prefix(&prefix)
+            .set_start_after(after.map(|name| item.file_key(name)))
             .delimiter("/")
             .into_paginator()
             .send();
@@ -117,13 +115,11 @@ impl FileStore {
         found(name, head.send().await)
     }
 
-    /// Whether one of the item's files is there. A fault of S3 is no answer, and must not keep a recipient
-    /// waiting, or from a file that may well be there.
+    /// Whether one of the item's files is there. A fault of S3 is no answer, and must not keep a recipient from a
+    /// file that may well be there.
     pub async fn presence(&self, item: &Item, name: &FileName) -> Presence {
         let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
-        let limit = TimeoutConfig::builder().operation_timeout(PRESENCE_LIMIT).build();
-        let hurried = head.customize().config_override(Config::builder().timeout_config(limit));
-        match found(name, hurried.send().await) {
+        match found(name, head.send().await) {
             Ok(Some(_)) => Presence::Present,
             Ok(None) => Presence::Missing,
             Err(error) => {

@@ -22,6 +22,6 @@ pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
 
-pub use config::{ConfigError, load as load_config};
+pub use config::{ConfigError, load as load_config, within};
 pub use error::{AwsError, RepeatError};
 pub use write_id::{new_generation, new_write_id};

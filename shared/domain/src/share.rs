@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use chrono::{FixedOffset, TimeDelta};
+use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -365,9 +365,13 @@ impl Share {
     /// The expiry, spelled out in the calendar of whoever chose it: `10 March 2026 at 14:00 (UTC+01:00)`.
     #[must_use]
     pub fn expiry_in_words(&self) -> String {
-        let at = self.expires_at.with_timezone(&self.expires_offset);
-        let offset = if self.expires_offset.local_minus_utc() == 0 { "" } else { "%:z" };
-        at.format(&format!("%-d %B %Y at %H:%M (UTC{offset})")).to_string()
+        in_words(self.local_expiry())
+    }
+
+    /// The expiry in the sharer's calendar.
+    #[must_use]
+    pub fn local_expiry(&self) -> DateTime<FixedOffset> {
+        self.expires_at.with_timezone(&self.expires_offset)
     }
 
     /// The share as a request for another email leaves it: the same link, in an email that is due at once.
@@ -428,6 +432,13 @@ mod as_text {
     {
         String::deserialize(deserializer)?.parse().map_err(de::Error::custom)
     }
+}
+
+/// A time in English, with its offset.
+#[must_use]
+pub fn in_words(at: DateTime<FixedOffset>) -> String {
+    let offset = if at.offset().local_minus_utc() == 0 { "" } else { "%:z" };
+    at.format(&format!("%-d %B %Y at %H:%M (UTC{offset})")).to_string()
 }
 
 #[cfg(test)]

@@ -115,7 +115,7 @@ mod tests {
         let mut event = event(&json!({}), &json!({}));
         event["body"] = body.into();
         let answer = json_body::<Fixture>(&request(&event)).unwrap_err().into_answer();
-        (answer.status().as_u16(), serde_json::from_str(answer.body()).unwrap())
+        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 
     #[test]

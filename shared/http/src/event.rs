@@ -14,7 +14,7 @@ use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderV
 use lambda_http::http::method::InvalidMethod;
 use lambda_http::http::{Response, StatusCode};
 use lambda_http::request::{LambdaRequest, RequestContext};
-use lambda_http::{LambdaEvent, RequestExt};
+use lambda_http::{Body, LambdaEvent, RequestExt};
 use lambda_runtime::{Error, service_fn};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -31,11 +31,13 @@ use crate::{FieldError, Problem, ProblemType};
 pub type Request = lambda_http::Request;
 
 /// What a caller gets.
-pub type Answer = Response<String>;
+pub type Answer = Response<Body>;
 
 /// The headers that a function may read.
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 10] = [
     "accept",
+    "accept-encoding",
+    "accept-language",
     "authorization",
     "idempotency-key",
     "if-match",
@@ -68,7 +70,7 @@ where
                 Err(ProblemType::TemporarilyUnavailable.into())
             });
             let answer = answer.unwrap_or_else(|problem| {
-                metrics::counter!("Problems", "Type" => problem.kind().name()).increment(1);
+                problem.kind().count();
                 problem.into_answer()
             });
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -195,7 +197,7 @@ struct GatewayResponse {
     is_base64_encoded: bool,
 }
 
-/// A body larger than this goes to the gateway in base64, which adds a third. As text it would be escaped a
+/// A text larger than this goes to the gateway in base64, which adds a third. As it is it would be escaped a
 /// second time, and quotes alone could take it past the 6 MB that a function may answer.
 const TEXT_LIMIT: usize = 1024 * 1024;
 
@@ -204,11 +206,15 @@ fn into_response(answer: Answer) -> GatewayResponse {
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?)))
     };
+    let (is_base64_encoded, body) = match body {
+        Body::Text(text) if text.len() <= TEXT_LIMIT => (false, text),
+        body => (!body.is_empty(), STANDARD.encode(body)),
+    };
     GatewayResponse {
         status_code: parts.status.as_u16(),
         headers: parts.headers.iter().filter_map(header).collect(),
-        is_base64_encoded: body.len() > TEXT_LIMIT,
-        body: if body.len() > TEXT_LIMIT { STANDARD.encode(body) } else { body },
+        body,
+        is_base64_encoded,
     }
 }
 
@@ -218,7 +224,7 @@ pub fn answer(status: StatusCode, content_type: &'static str, body: &impl Serial
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
     };
-    let mut answer = Answer::new(body);
+    let mut answer = Answer::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -5,6 +5,7 @@
 
 mod authorization;
 mod body;
+mod cursor;
 mod event;
 mod idempotency;
 pub mod problem;
@@ -12,6 +13,7 @@ mod share_answer;
 
 pub use authorization::Authorization;
 pub use body::{Object, json_body, no_body};
+pub use cursor::{cursor, next_cursor};
 pub use event::{
     Answer, Request, answer, header, item, path_parameter, query_parameter, read_event, route, run,
 };

@@ -121,6 +121,11 @@ problem_types! {
 }
 
 impl ProblemType {
+    /// Counts the problem, for operators. Not a recipient's, which is a refusal.
+    pub fn count(self) {
+        metrics::counter!("Problems", "Type" => self.name()).increment(1);
+    }
+
     /// Says in an answer when to try again, where that helps.
     pub fn set_retry_after(self, answer: &mut Answer) {
         if self == Self::TemporarilyUnavailable {

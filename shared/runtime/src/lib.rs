@@ -10,4 +10,4 @@ pub mod streams;
 pub use clock::Clock;
 pub use log::start_logging;
 pub use metrics::{Metrics, measure_call};
-pub use settings::{SettingError, days, optional, required, whole_number};
+pub use settings::{SettingError, days, optional, required, switch, whole_number};

@@ -8,6 +8,8 @@ pub enum SettingError {
     Missing(&'static str),
     #[error("the environment variable {0} is not a whole number above zero")]
     Number(&'static str),
+    #[error("the environment variable {0} is neither true nor false")]
+    Switch(&'static str),
     #[error("metrics are counted already")]
     Metrics,
 }
@@ -26,6 +28,11 @@ pub fn optional(name: &str) -> Option<String> {
 /// A setting that is a whole number above zero.
 pub fn whole_number(name: &'static str) -> Result<u16, SettingError> {
     required(name)?.parse().ok().filter(|number| *number > 0).ok_or(SettingError::Number(name))
+}
+
+/// A setting that is on or off: `true` or `false`.
+pub fn switch(name: &'static str) -> Result<bool, SettingError> {
+    required(name)?.parse().map_err(|_| SettingError::Switch(name))
 }
 
 /// A setting in whole days.

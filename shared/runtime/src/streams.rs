@@ -6,8 +6,7 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::{StreamExt, stream};
 
-/// How many records of one batch may be under way at the same time: all of it, or a slow service would hold
-/// the batch longer than the function may run.
+/// How many records of one batch may be under way at the same time.
 const CONCURRENCY: usize = 10;
 
 /// Handles each record of a batch. One that fails is reported, and keeps no other from being handled; Lambda

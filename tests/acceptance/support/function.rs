@@ -220,6 +220,7 @@ impl RuntimeApi {
             let id = self.requests.fetch_add(1, Ordering::Relaxed);
             let answer = Response::builder()
                 .header("lambda-runtime-aws-request-id", format!("request-{id}"))
+                .header("lambda-runtime-trace-id", format!("trace-{id}"))
                 .header(
                     "lambda-runtime-deadline-ms",
                     deadline.duration_since(UNIX_EPOCH).unwrap().as_millis().to_string(),

@@ -36,6 +36,8 @@ pub(crate) struct World<'a> {
     pub(crate) ses: Proxy,
     /// Between the functions and S3.
     pub(crate) s3: Proxy,
+    /// Between the functions and Secrets Manager.
+    pub(crate) secrets: Proxy,
     /// Sends emails.
     pub(crate) notify: Worker,
     /// Fills the log.
@@ -113,10 +115,12 @@ impl<'a> World<'a> {
         let dynamodb = Proxy::before(config.endpoint_url().unwrap()).await;
         let ses = Proxy::before(&stack.info.aws_endpoint_url).await;
         let s3 = Proxy::before(&stack.info.aws_endpoint_url).await;
+        let secrets = Proxy::before(&stack.info.aws_endpoint_url).await;
         environment.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
             ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
             // Faster than any SES, so that tests do not wait.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
@@ -133,6 +137,7 @@ impl<'a> World<'a> {
             dynamodb,
             ses,
             s3,
+            secrets,
             environment,
             clock,
             config,

@@ -13,19 +13,10 @@ pub(crate) struct Profile {
     settings: &'static [&'static str],
 }
 
-pub(crate) const PROFILES: [Profile; 8] = [
+pub(crate) const PROFILES: [Profile; 7] = [
     Profile { name: "as it is", settings: &[] },
-    Profile {
-        name: "opt-level 3 for C and SDKs, too",
-        settings: &[
-            "profile.release.package.aws-lc-sys.opt-level=3",
-            "profile.release.package.aws-sdk-dynamodb.opt-level=3",
-            "profile.release.package.aws-sdk-s3.opt-level=3",
-            "profile.release.package.aws-sdk-secretsmanager.opt-level=3",
-        ],
-    },
-    Profile { name: "opt-level s for all", settings: &["profile.release.opt-level='s'"] },
-    Profile { name: "opt-level z for all", settings: &["profile.release.opt-level='z'"] },
+    Profile { name: "opt-level 3", settings: &["profile.release.opt-level=3"] },
+    Profile { name: "opt-level z", settings: &["profile.release.opt-level='z'"] },
     Profile { name: "thin LTO", settings: &["profile.release.lto='thin'"] },
     Profile { name: "no LTO", settings: &["profile.release.lto='off'"] },
     Profile { name: "16 codegen units", settings: &["profile.release.codegen-units=16"] },
