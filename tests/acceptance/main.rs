@@ -9,11 +9,13 @@ mod access;
 mod alarms;
 mod bad_input;
 mod changing;
+mod components;
 mod contract;
 mod delivery;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
 mod faults;
+mod files;
 mod key_ring;
 mod leaks;
 mod limits;

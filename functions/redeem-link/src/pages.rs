@@ -15,23 +15,25 @@ use serde::Serialize;
 use sharelink_domain::names::displayed;
 use sharelink_domain::{Share, SharedFile};
 use sharelink_http::problem::problem_answer;
-use sharelink_http::{Answer, ProblemType, answer, rfc3339};
+use sharelink_http::{Answer, ProblemType, Request, answer, header, rfc3339};
+
+use crate::texts::Language;
 
 /// The form that a recipient's client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    Page,
+    Page(Language),
     Json,
 }
 
 impl Form {
     /// JSON for a client that names it; a browser names HTML, and everything else can show it.
-    pub(crate) fn wanted(accept: Option<&str>) -> Self {
-        match accept {
+    pub(crate) fn wanted(request: &Request) -> Self {
+        match header(request, "accept") {
             Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
                 Self::Json
             }
-            _ => Self::Page,
+            _ => Self::Page(Language::wanted(header(request, "accept-language"))),
         }
     }
 }
@@ -50,6 +52,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 #[template(path = "files.html")]
 struct FilesPage<'a> {
     style: &'static str,
+    language: Language,
     sharer: Option<&'a str>,
     files: &'a [FileLink],
     until: String,
@@ -74,6 +77,7 @@ struct FilesBody<'a> {
 #[template(path = "problem.html")]
 struct ProblemPage {
     style: &'static str,
+    language: Language,
     title: &'static str,
     text: &'static str,
 }
@@ -85,7 +89,7 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
         .zip(1..)
         .map(|(file, n)| FileLink {
             name: match form {
-                Form::Page => displayed(file.name.as_str()),
+                Form::Page(_) => displayed(file.name.as_str()),
                 Form::Json => file.name.to_string(),
             },
             size: file.size,
@@ -97,13 +101,14 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
             let body = FilesBody { files: &files, expires_at: rfc3339(share.expires_at) };
             answer(StatusCode::OK, "application/json", &body)
         }
-        Form::Page => page(
+        Form::Page(language) => page(
             StatusCode::OK,
             &FilesPage {
                 style: STYLE,
+                language,
                 sharer: share.created_by.name.as_deref(),
                 files: &files,
-                until: share.expiry_in_words(),
+                until: language.until(share.local_expiry()),
             },
         ),
     }
@@ -111,25 +116,9 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
 
 /// Why there is no file. The same for everyone: it names nobody and nothing.
 pub(crate) fn problem(problem: ProblemType, form: Form) -> Answer {
-    if form == Form::Json {
-        return problem_answer(problem, &problem.body(None));
-    }
-    let (title, text) = match problem {
-        ProblemType::AccessEnded => (
-            "This link has ended",
-            "The files behind it are no longer shared. If you still need them, ask the person who sent you the link.",
-        ),
-        ProblemType::FileMissing => (
-            "The file is not there right now",
-            "Your link is fine, but the file has been moved or removed. Try again later, or ask the person who sent you the link.",
-        ),
-        ProblemType::UnknownLink => (
-            "This link does not work",
-            "It may have been cut off or changed on its way. Open it from the email once more, or ask the person who sent it.",
-        ),
-        _ => ("Please try again", "The file could not be fetched just now. Open the link again in a moment."),
-    };
-    let mut answer = page(problem.status(), &ProblemPage { style: STYLE, title, text });
+    let Form::Page(language) = form else { return problem_answer(problem, &problem.body(None)) };
+    let (title, text) = language.problem(problem);
+    let mut answer = page(problem.status(), &ProblemPage { style: STYLE, language, title, text });
     problem.set_retry_after(&mut answer);
     answer
 }
@@ -139,7 +128,7 @@ fn page(status: StatusCode, template: &impl Template) -> Answer {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
     };
-    let mut answer = Answer::new(body);
+    let mut answer = Answer::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer

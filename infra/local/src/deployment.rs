@@ -59,8 +59,12 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
         .envs(sam_environment())
         .envs(credentials(&emulator.endpoint))
         .args(["deploy", "--config-env", ENVIRONMENT, "--parameter-overrides"])
-        // The command line replaces the whole list.
-        .args(config.overrides(&[("Architecture", ARCHITECTURE), ("JwtIssuer", issuer)]));
+        // The command line replaces the whole list. Beside the tokens, the issuer's address has a page that calls the API.
+        .args(config.overrides(&[
+            ("Architecture", ARCHITECTURE),
+            ("JwtIssuer", issuer),
+            ("CorsOrigins", &format!("{},{issuer}", config.parameter("CorsOrigins")?)),
+        ]));
     run(&mut sam).await?;
     step.done();
 

@@ -16,7 +16,9 @@ mod files;
 mod fuzz;
 mod issuer;
 mod mailbox;
+mod node;
 mod output;
+mod page;
 mod paths;
 mod process;
 mod python;
@@ -55,6 +57,9 @@ enum Command {
     /// Builds what the benchmark compares a redemption with, and prints how it is started
     #[command(hide = true)]
     References,
+    /// Installs axe-core for the tests in a browser, and prints where it is
+    #[command(hide = true)]
+    Axe,
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
@@ -76,6 +81,7 @@ async fn main() -> Result<()> {
         Command::Tools => python::print_directory().await,
         Command::Release => release::build().await,
         Command::References => references::run_commands().await,
+        Command::Axe => node::print_axe().await,
         Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }

@@ -29,8 +29,11 @@ pub(crate) const CHECK: Environment = Environment { name: "check" };
 /// What fuzzes the API.
 pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
 
-/// What the benchmark's references need.
+/// What the benchmark's reference in Python needs.
 pub(crate) const BENCHMARKS: Environment = Environment { name: "benchmarks" };
+
+/// Node and npm.
+pub(crate) const NODE: Environment = Environment { name: "node" };
 
 /// What fetches and runs DynamoDB Local.
 pub(crate) const DYNAMODB: Environment = Environment { name: "dynamodb-local" };

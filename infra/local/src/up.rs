@@ -19,6 +19,7 @@ use crate::emulator::{Emulator, REGION};
 use crate::issuer::{Claims, Issuer};
 use crate::mailbox::Mailbox;
 use crate::output::Step;
+use crate::page::DemoPage;
 use crate::paths::{made, source};
 use crate::stack::StackInfo;
 use crate::{clock, files, python, ticker};
@@ -36,8 +37,15 @@ pub(crate) struct Options {
     pub(crate) until_stdin_closes: bool,
 }
 
-/// The sample item that everyone can share at once.
-const SAMPLE: &str = "jobs/1042/brief.pdf";
+/// Files of sample items, to share at once.
+const SAMPLES: [&str; 6] = [
+    "jobs/1042/brief.pdf",
+    "jobs/1043/Ünï \"a\";b.pdf",
+    "jobs/1043/artwork.pdf",
+    "jobs/1043/notes <b>.pdf",
+    "jobs/1043/غلاف.pdf",
+    "assets/7/logo.pdf",
+];
 
 /// How many times in a row the emulator may fail to list its mail, twice a second, before it counts as gone.
 const PATIENCE: u32 = 20;
@@ -124,7 +132,9 @@ impl Stack {
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
         let mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
         let mailbox = mailbox(emulator.endpoint.clone());
-        let routes = Arc::clone(&issuer).routes().merge(mailbox.clone().routes());
+        let page = DemoPage::new(mailbox.clone());
+        let routes =
+            Arc::clone(&issuer).routes().merge(mailbox.clone().routes()).merge(Arc::clone(&page).routes());
         let server = tokio::spawn(serve(listener, routes));
         clock::reset()?;
         let outputs = deployment::deploy(emulator, &own_url).await?;
@@ -139,11 +149,14 @@ impl Stack {
             mail_url: format!("{own_url}/mail"),
             clock_file: made("clock"),
         };
-        let step = Step::start(format!("uploading {SAMPLE}"));
-        files::upload(&info, SAMPLE, fs::read(source("sample/brief.pdf"))?)
-            .await
-            .context("the sample file")?;
+        let step = Step::start("uploading sample files");
+        for sample in SAMPLES {
+            files::upload(&info, sample, fs::read(source("sample/brief.pdf"))?)
+                .await
+                .context("a sample file")?;
+        }
         step.done();
+        page.open(&info.api_url);
         info.write()?;
         Ok((info, mailbox, issuer.sign(&Claims::default())?, server))
     }
@@ -152,11 +165,13 @@ impl Stack {
     fn greet(&self) {
         let Self { info, token, .. } = self;
         println!(
-            "\nReady. The API is at {api}\nSent mail, as JSON: {mail}\n\nShare the sample file:\n\n\
+            "\nReady. See and use all of it in a browser: {page}\n\nThe API is at {api}\nSent mail, as JSON: {mail}\n\n\
+             Share a sample file:\n\n\
              TOKEN={token}\ncurl -sS -X POST '{api}/modules/jobs/items/1042/shares' \\\n  \
              -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
              -d '{{\"recipients\": [\"bob@example.com\"], \"expiresAt\": \"{expiry}\", \"message\": \"Hello\"}}'\n\n\
              The mail will show here, with its link. Ctrl-C stops everything.",
+            page = info.issuer,
             api = info.api_url,
             mail = info.mail_url,
             expiry = (chrono::Utc::now() + chrono::TimeDelta::days(7)).format("%Y-%m-%dT17:00:00Z"),

@@ -25,7 +25,7 @@ pub(crate) struct StackInfo {
     pub(crate) region: String,
     pub(crate) files_bucket: String,
     pub(crate) table_name: String,
-    issuer: String,
+    pub(crate) issuer: String,
     pub(crate) mail_url: String,
     clock_file: PathBuf,
 }

@@ -1,0 +1,165 @@
+//! Every word that recipients see, by language.
+
+use chrono::{DateTime, Datelike, FixedOffset};
+use sharelink_domain::share::in_words;
+use sharelink_http::ProblemType;
+
+/// A language that the pages speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    German,
+}
+
+const MONTHS: [&str; 12] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
+
+impl Language {
+    /// The one that a browser likes best (RFC 9110, 12.5.4); English where it says none of them.
+    pub(crate) fn wanted(accept_language: Option<&str>) -> Self {
+        let mut best = (0.0, Self::English);
+        for range in accept_language.unwrap_or_default().split(',') {
+            let mut parts = range.split(';').map(str::trim);
+            let tag = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok()).unwrap_or(1.0);
+            let language = match tag.split('-').next() {
+                Some("en" | "*") => Self::English,
+                Some("de") => Self::German,
+                _ => continue,
+            };
+            if weight > best.0 {
+                best = (weight, language);
+            }
+        }
+        best.1
+    }
+
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// The title of the page with a share's files.
+    pub(crate) fn shared_files(self) -> &'static str {
+        match self {
+            Self::English => "Shared files",
+            Self::German => "Geteilte Dateien",
+        }
+    }
+
+    /// What a sharer, whose name comes first, has done.
+    pub(crate) fn has_shared(self, files: usize) -> String {
+        match self {
+            Self::English => format!("shared {files} files with you"),
+            Self::German => format!("hat {files} Dateien mit Ihnen geteilt"),
+        }
+    }
+
+    /// The same of a sharer without a name.
+    pub(crate) fn are_shared(self, files: usize) -> String {
+        match self {
+            Self::English => format!("{files} files are shared with you"),
+            Self::German => format!("{files} Dateien sind mit Ihnen geteilt"),
+        }
+    }
+
+    pub(crate) fn until(self, at: DateTime<FixedOffset>) -> String {
+        match self {
+            Self::English => format!("You can download them until {}.", in_words(at)),
+            Self::German => {
+                let month = MONTHS[at.month0() as usize];
+                let offset = if at.offset().local_minus_utc() == 0 { "" } else { "%:z" };
+                let at = at.format(&format!("%-d. {month} %Y um %H:%M Uhr (UTC{offset})")).to_string();
+                format!("Sie können sie bis {at} herunterladen.")
+            }
+        }
+    }
+
+    /// Why there is no file: a title, and what to do about it.
+    pub(crate) fn problem(self, problem: ProblemType) -> (&'static str, &'static str) {
+        match (self, problem) {
+            (Self::English, ProblemType::AccessEnded) => (
+                "This link has ended",
+                "The files behind it are no longer shared. If you still need them, ask the person who sent you the link.",
+            ),
+            (Self::German, ProblemType::AccessEnded) => (
+                "Dieser Link ist abgelaufen",
+                "Die Dateien dahinter werden nicht mehr geteilt. Wenn Sie sie noch brauchen, fragen Sie die Person, die Ihnen den Link geschickt hat.",
+            ),
+            (Self::English, ProblemType::FileMissing) => (
+                "The file is not there right now",
+                "Your link is fine, but the file has been moved or removed. Try again later, or ask the person who sent you the link.",
+            ),
+            (Self::German, ProblemType::FileMissing) => (
+                "Die Datei ist gerade nicht da",
+                "Ihr Link ist in Ordnung, aber die Datei wurde verschoben oder entfernt. Versuchen Sie es später noch einmal, oder fragen Sie die Person, die Ihnen den Link geschickt hat.",
+            ),
+            (Self::English, ProblemType::UnknownLink) => (
+                "This link does not work",
+                "It may have been cut off or changed on its way. Open it from the email once more, or ask the person who sent it.",
+            ),
+            (Self::German, ProblemType::UnknownLink) => (
+                "Dieser Link funktioniert nicht",
+                "Vielleicht wurde er unterwegs abgeschnitten oder verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
+            ),
+            (Self::English, _) => (
+                "Please try again",
+                "The file could not be fetched just now. Open the link again in a moment.",
+            ),
+            (Self::German, _) => (
+                "Bitte versuchen Sie es noch einmal",
+                "Die Datei konnte gerade nicht geholt werden. Öffnen Sie den Link gleich noch einmal.",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browsers_favorite_language_is_spoken() {
+        for (wish, language) in [
+            (None, Language::English),
+            (Some("de"), Language::German),
+            (Some("de-AT,de;q=0.9,en;q=0.8"), Language::German),
+            (Some("en-GB,en;q=0.9,de;q=0.8"), Language::English),
+            (Some("fr, de;q=0.5, en;q=0.3"), Language::German),
+            (Some("en;q=0.1, DE;q=0.2"), Language::German),
+            (Some("fr"), Language::English),
+            (Some("*"), Language::English),
+            (Some("de;q=0"), Language::English),
+            (Some("de;q=x, ;;,=,"), Language::German),
+        ] {
+            assert_eq!(Language::wanted(wish), language, "{wish:?}");
+        }
+    }
+
+    #[test]
+    fn times_are_in_words() {
+        let at = DateTime::parse_from_rfc3339("2030-03-01T17:05:00+01:00").unwrap();
+        assert_eq!(
+            Language::English.until(at),
+            "You can download them until 1 March 2030 at 17:05 (UTC+01:00)."
+        );
+        assert_eq!(
+            Language::German.until(at),
+            "Sie können sie bis 1. März 2030 um 17:05 Uhr (UTC+01:00) herunterladen."
+        );
+    }
+}

@@ -1,0 +1,12 @@
+// Sharing a platform's files with people outside it: import this module, and use the elements.
+
+import { configure } from "./api.js";
+import { LinkAccessDialog } from "./link-access-dialog.js";
+import { ShareButton } from "./share-button.js";
+import { ShareDialog } from "./share-dialog.js";
+
+customElements.define("share-dialog", ShareDialog);
+customElements.define("link-access-dialog", LinkAccessDialog);
+customElements.define("share-button", ShareButton);
+
+export { configure, LinkAccessDialog, ShareButton, ShareDialog };

@@ -1,0 +1,22 @@
+//! `GET /ui/{version}/{file}` and `GET /ui/{file}`: the web components that a frontend embeds. No login: they are the
+//! same for everyone, and can do nothing without a token of the platform's.
+
+mod components;
+mod serve;
+
+use std::future::ready;
+
+use sharelink_http::run;
+use sharelink_runtime::{Metrics, start_logging, switch};
+
+use components::Components;
+use serve::ServeUi;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    start_logging();
+    let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
+    let components = switch("WEB_COMPONENTS")?.then(Components::embedded).transpose()?;
+    let serve_ui = ServeUi { components };
+    run(&metrics, |request| ready(serve_ui.handle(&request))).await
+}
