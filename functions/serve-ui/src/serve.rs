@@ -70,7 +70,23 @@ fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> An
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use sharelink_http::read_event;
+
     use super::*;
+
+    #[test]
+    fn a_deployment_may_serve_none() {
+        let event = json!({
+            "routeKey": "GET /ui/{file}", "pathParameters": {"file": ENTRY},
+            "requestContext": {"routeKey": "GET /ui/{file}", "http": {"method": "GET"}},
+        });
+        let request = read_event(event.to_string().as_bytes()).unwrap();
+        let answer = ServeUi { components: Some(Components::embedded().unwrap()) }.handle(&request);
+        assert_eq!(answer.unwrap().status(), 200);
+        let problem = ServeUi { components: None }.handle(&request).unwrap_err();
+        assert_eq!(problem.kind(), ProblemType::RouteNotFound);
+    }
 
     #[test]
     fn gzip_is_for_those_who_take_it() {
