@@ -2,6 +2,13 @@
 //!
 //! They translate and nothing more: what a share may do is decided in `sharelink-domain`.
 
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "parameters",
+    feature = "s3",
+    feature = "secrets",
+    feature = "ses"
+))]
 mod calls;
 mod config;
 mod error;
