@@ -1,11 +1,12 @@
 //! When the API does not do as it is asked: what people see, and that nothing typed is lost.
 
 use serde_json::json;
+use tokio::sync::oneshot;
 
 use crate::browser::DESKTOP;
 use crate::page::Page;
 use crate::support::proxy::Fault;
-use crate::support::{Proxy, Stack, TestItem, address, mails_to};
+use crate::support::{Aws, Proxy, Stack, TestItem, address, mails_to};
 
 /// The page, with a proxy before the API, which its policy would not let it call.
 async fn behind_a_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
@@ -44,6 +45,49 @@ async fn a_lost_answer_is_asked_for_again_and_nobody_gets_two_emails() {
     proxy.lose(1, &["method: PATCH"]);
     page.browser.press("Save").await;
     page.browser.see("p", &format!("{ann} has access until 1 Mar 2030, 12:00")).await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn a_second_press_while_the_first_is_on_its_way_does_nothing() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let ann = address("ann");
+    let (page, proxy) = behind_a_proxy(&item).await;
+    page.share().await;
+    page.browser.enter("Recipients", &ann).await;
+    let ((has_come, came), (go_on, may_go_on)) = (oneshot::channel(), oneshot::channel());
+    proxy.once(&["method: POST", "/shares"], Fault::Pause(has_come, may_go_on));
+    page.browser.press("Share").await;
+    came.await.unwrap();
+    page.browser.press("Sharing…").await;
+    let is_inert =
+        "return document.querySelector('share-dialog').shadowRoot.querySelector('[inert]') !== null;";
+    assert_eq!(page.browser.run(is_inert, vec![]).await, true);
+    go_on.send(()).unwrap();
+    page.browser.see("h2", "Shared with 1 recipient").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_is_named_and_the_others_can_be_shared() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf", "c.pdf"]).await;
+    let page = Page::open(&item, DESKTOP).await;
+    page.share().await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    page.browser.click(".files label", "c.pdf").await;
+    Aws::of(&stack).delete(&item.key("b.pdf")).await;
+    item.upload("d.pdf").await;
+    page.browser.press("Share").await;
+    page.browser.see(".error", "Not there any more: b.pdf").await;
+    page.browser.see_no(".files label", "b.pdf").await;
+    page.browser.see(".error", "Not there any more: b.pdf").await;
+    page.browser.press("Share").await;
+    page.browser.see("h2", "Shared with 1 recipient").await;
+    // What came meanwhile is not shared unasked.
+    let files = item.get("").await.json()["shares"][0]["files"].clone();
+    assert_eq!(files, json!([{"name": "a.pdf", "size": 5}]));
     page.browser.quit().await;
 }
 

@@ -1,6 +1,7 @@
 //! Manage Link Access.
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use thirtyfour::By;
 
 use crate::browser::DESKTOP;
 use crate::page::Page;
@@ -53,10 +54,17 @@ async fn hundreds_of_links_come_as_one_scrolls() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipients: Vec<String> = (0..60).map(|_| address("r")).collect();
-    item.post(&serde_json::json!({"recipients": recipients, "expiresAt": next_week(), "notify": false}))
-        .await;
+    item.post(&json!({"recipients": recipients, "expiresAt": next_week(), "notify": false})).await;
     let page = Page::open(&item, DESKTOP).await;
     page.manage().await;
+    page.browser.see("[role=tab]", "Active 25+").await;
+    // One that changes stays where it is.
+    let row = page.browser.see("li[data-share]", "").await;
+    let recipient = row.find(By::Tag("h3")).await.unwrap().text().await.unwrap();
+    page.act(&recipient, "Change Expiration").await;
+    page.browser.press("Save").await;
+    page.browser.see("p", &format!("{recipient} has access until")).await;
+    page.browser.see("li[data-share]", &recipient).await;
     page.browser.see("[role=tab]", "Active 25+").await;
     let scroll =
         "document.querySelector('link-access-dialog').shadowRoot.querySelector('.body').scrollTo(0, 1e9);";
@@ -87,11 +95,13 @@ async fn another_email_a_copy_of_the_link_and_the_log_are_a_press_away() {
     page.act(&ann, "Send the email again").await;
     page.browser.see(".banner", "Another can be sent in 5 minutes.").await;
 
+    let grant = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
+    page.browser.cdp("Browser.grantPermissions", grant).await;
     page.act(&ann, "Copy link").await;
-    page.browser.see(".banner, label", "Whoever has it gets the files.").await;
-    if let Some(field) = page.browser.find("input[readonly]", "to copy").await {
-        assert_eq!(field.prop("value").await.unwrap(), Some(shared.link.clone()));
-    }
+    page.browser.see(".banner", "Whoever has it gets the files.").await;
+    let read = "navigator.clipboard.readText().then(arguments[0], (error) => arguments[0](String(error)));";
+    let copied = page.browser.driver.execute_async(read, vec![]).await.unwrap();
+    assert_eq!(copied.json(), &json!(shared.link));
 
     item.log_of(3).await;
     page.browser.press("Share log").await;
@@ -145,7 +155,7 @@ async fn the_page_around_hears_what_was_done() {
     page.browser.see("[role=tab]", "Inactive 1").await;
     page.browser.press("Close").await;
     let heard = page.browser.run("return window.heard;", vec![]).await;
-    let expected: Value = serde_json::json!([
+    let expected: Value = json!([
         ["sharelink-shared", "share-button", ["results"]],
         ["sharelink-closed", "share-button", []],
         ["sharelink-changed", "share-button", ["share"]],

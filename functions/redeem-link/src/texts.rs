@@ -1,5 +1,6 @@
 //! Every word that recipients see, by language.
 
+use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
 use sharelink_domain::share::in_words;
 use sharelink_http::ProblemType;
@@ -77,6 +78,14 @@ impl Language {
         }
     }
 
+    pub(crate) fn size(self, bytes: u64) -> String {
+        let Ok(size) = filesizeformat(bytes.into(), 2);
+        match self {
+            Self::English => size.to_string(),
+            Self::German => size.to_string().replace('.', ","),
+        }
+    }
+
     pub(crate) fn until(self, at: DateTime<FixedOffset>) -> String {
         match self {
             Self::English => format!("You can download them until {}.", in_words(at)),
@@ -151,7 +160,11 @@ mod tests {
     }
 
     #[test]
-    fn times_are_in_words() {
+    fn sizes_and_times_are_in_words() {
+        assert_eq!(
+            (Language::English.size(41_900), Language::German.size(41_900)),
+            ("41.9 kB".into(), "41,9 kB".into())
+        );
         let at = DateTime::parse_from_rfc3339("2030-03-01T17:05:00+01:00").unwrap();
         assert_eq!(
             Language::English.until(at),

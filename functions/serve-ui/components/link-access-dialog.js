@@ -29,7 +29,7 @@ class Tab {
 
   /** Where a share belongs, if that much of the tab has been loaded. */
   place(share) {
-    const place = this.shares.findIndex(({ createdAt }) => createdAt < share.createdAt);
+    const place = this.shares.findIndex(({ createdAt }) => createdAt <= share.createdAt);
     if (place >= 0) return place;
     return this.isWhole ? this.shares.length : undefined;
   }
@@ -106,10 +106,9 @@ export class LinkAccessDialog extends ItemDialog {
     fill(tab.end, h("p", { class: "empty" }, texts.loading));
     try {
       const { shares, nextCursor } = await this.api.shares(this.item, tab.status, tab.cursor);
-      const isFirst = !tab.cursor;
+      if (!tab.cursor && nextCursor) await this.#addMarked(tab, shares);
       tab.cursor = nextCursor;
       tab.isWhole = !nextCursor;
-      if (isFirst) await this.#addMarked(tab, shares);
       const known = new Set(tab.shares.map(({ shareId }) => shareId));
       const news = shares.filter(({ shareId }) => !known.has(shareId));
       const rows = news.map((share) => this.#row(share));
@@ -126,10 +125,15 @@ export class LinkAccessDialog extends ItemDialog {
 
   /** A share that was asked for comes first if it is on a later page. */
   async #addMarked(tab, shares) {
-    if (!this.#marked || tab.status !== this.#selected || tab.isWhole) return;
+    if (!this.#marked || tab.status !== this.#selected) return;
     if (shares.some(({ shareId }) => shareId === this.#marked)) return;
-    const share = await this.api.read(this.item, this.#marked);
-    if (share.status === tab.status) shares.unshift(share);
+    try {
+      const share = await this.api.read(this.item, this.#marked);
+      if (share.status === tab.status) shares.unshift(share);
+    } catch (thrown) {
+      // One that is not there any more keeps no other from being shown.
+      if (ApiError.of(thrown).kind !== "share-not-found") throw thrown;
+    }
   }
 
   /** What is below a tab's shares: nothing, another page to come, or that there are none. */
@@ -143,21 +147,25 @@ export class LinkAccessDialog extends ItemDialog {
     if (more) this.#observer.observe(more);
   }
 
-  #row(share) {
+  /** A share with its actions; `panel` is what is open below it, a form or nothing. */
+  #row(share, panel = h("div", { class: "open" })) {
     const { texts } = this.#language;
     const isActive = share.status === "active";
-    const row = h("li", { class: share.shareId === this.#marked && "marked", "data-share": share.shareId });
-    const panel = h("div");
+    const isMarked = share.shareId === this.#marked;
+    const row = h("li", { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId });
+    const message = h("div");
     const action = (text, act, more = {}) => h("button", { type: "button", onclick: ({ currentTarget }) => act(share, panel, currentTarget), ...more }, text);
+    const tell = (text, act) => action(text, (share, _, button) => act(share, message, button));
     row.append(
       h("h3", {}, bdi(share.recipient)),
       this.#facts(share),
       h("div", { class: "actions", role: "group", "aria-label": texts.actionsFor(share.recipient) },
         action(texts.change, (...of) => this.#askExpiration(...of), { "data-action": "change" }),
         isActive && action(texts.revoke, (...of) => this.#askRevoke(...of), { class: "danger" }),
-        isActive && action(texts.resend, (...of) => this.#resend(...of)),
-        action(texts.copy, (...of) => this.#copy(...of)),
+        isActive && tell(texts.resend, (...of) => this.#resend(...of)),
+        tell(texts.copy, (...of) => this.#copy(...of)),
       ),
+      message,
       panel,
     );
     if (share.shareId === this.#marked) setTimeout(() => row.scrollIntoView({ block: "nearest" }));
@@ -285,52 +293,57 @@ export class LinkAccessDialog extends ItemDialog {
     cancel.focus();
   }
 
-  async #resend(share, panel, button) {
+  async #resend(share, message, button) {
     const { texts } = this.#language;
-    fill(panel);
+    fill(message);
     let resent;
     // A press that got no answer and is repeated by hand asks for the same email.
     share.resendKey ??= crypto.randomUUID();
     const work = async () => {
       resent = await this.api.resend(this.item, share, share.resendKey);
     };
-    const failed = (error) => fill(panel, banner(this.#language.error(error)));
-    if (await this.during(button, texts.loading, work, failed)) this.#settle(resent, texts.resent(isolated(share.recipient)));
+    const failed = (error) => fill(message, banner(this.#language.error(error)));
+    const isDone = await this.during(button, texts.loading, work, failed);
+    // A form that was opened meanwhile is for the same version still.
+    if (isDone) this.#settle(resent, texts.resent(isolated(share.recipient)), this.#rowOf(share)?.querySelector(".open"));
   }
 
-  async #copy(share, panel, button) {
+  async #copy(share, message, button) {
     const { texts } = this.#language;
-    fill(panel);
+    fill(message);
     let link;
     const work = async () => {
       link = await this.api.link(this.item, share);
     };
-    const failed = (error) => fill(panel, banner(this.#language.error(error)));
+    const failed = (error) => fill(message, banner(this.#language.error(error)));
     if (!(await this.during(button, texts.loading, work, failed))) return;
     try {
       await navigator.clipboard.writeText(link);
       const copied = texts.copied(isolated(share.recipient));
-      fill(panel, h("p", { class: "banner good" }, copied));
+      fill(message, h("p", { class: "banner good" }, copied));
       this.say(copied);
     } catch {
       // The browser does not let us: the user can.
       const field = h("input", { id: `link-${share.shareId}`, part: "input", readonly: true });
       field.value = link;
-      fill(panel, h("div", { class: "panel" }, h("label", { for: field.id }, texts.copyByHand(isolated(share.recipient))), field));
+      fill(message, h("div", { class: "panel" }, h("label", { for: field.id }, texts.copyByHand(isolated(share.recipient))), field));
       field.select();
       field.focus();
     }
   }
 
-  /** Shows a share as it has become, in its tab, and says what has happened. */
-  #settle(share, text) {
+  /** Shows a share as it has become, in its tab, and says what has happened; `panel` is what stays open below it. */
+  #settle(share, text, panel) {
     const from = this.#tabs[this.#selected];
-    this.#remove(share);
+    const { activeElement } = this.shadowRoot;
+    const hadFocus = !activeElement || this.#rowOf(share)?.contains(activeElement);
     const tab = this.#tabs[share.status];
-    const place = tab.place(share);
+    const before = tab.shares.findIndex(({ shareId }) => shareId === share.shareId);
+    this.#remove(share);
+    const place = before >= 0 ? before : tab.place(share);
     if (place !== undefined) {
       tab.shares.splice(place, 0, share);
-      tab.list.insertBefore(this.#row(share), tab.list.children[place] ?? null);
+      tab.list.insertBefore(this.#row(share, panel ?? undefined), tab.list.children[place] ?? null);
     }
     for (const each of Object.values(this.#tabs)) this.#showEnd(each);
     fill(this.#news, text && h("p", { class: "banner good" }, text));
@@ -338,8 +351,11 @@ export class LinkAccessDialog extends ItemDialog {
       this.say(text);
       this.tell("sharelink-changed", { share });
     }
-    const row = from.list.querySelector(`[data-share="${share.shareId}"] [data-action]`);
-    (row ?? from.panel).focus();
+    if (hadFocus) (from.list.querySelector(`[data-share="${share.shareId}"] [data-action]`) ?? from.panel).focus();
+  }
+
+  #rowOf({ shareId }) {
+    return this.shadowRoot.querySelector(`[data-share="${shareId}"]`);
   }
 
   #remove({ shareId }) {
@@ -380,7 +396,9 @@ export class LinkAccessDialog extends ItemDialog {
 
   async #loadLog(list, end, cursor) {
     const { texts } = this.#language;
+    const hadFocus = end.contains(this.shadowRoot.activeElement);
     fill(end, h("p", { class: "empty" }, texts.loading));
+    if (hadFocus) list.focus();
     try {
       const { entries, nextCursor } = await this.api.log(this.item, cursor);
       list.append(...entries.map((entry) => this.#logged(entry)));

@@ -79,7 +79,6 @@ export class ShareButton extends HTMLElement {
 
   set token(token) {
     this.#token = token;
-    this.#forget();
     if (this.isConnected) this.refresh();
   }
 
@@ -98,7 +97,7 @@ export class ShareButton extends HTMLElement {
 
   connectedCallback() {
     this.#render();
-    this.refresh();
+    this.#ask();
   }
 
   disconnectedCallback() {
@@ -110,11 +109,16 @@ export class ShareButton extends HTMLElement {
     if (!this.isConnected || before === after) return;
     this.#forget();
     if (name === "action") this.#render();
-    else this.refresh();
+    else this.#ask();
   }
 
-  /** Asks again whether the user may share the item, for instance after somebody else has signed in. */
+  /** Somebody else has signed in: what was typed is forgotten, and whether they may share is asked. */
   refresh() {
+    this.#forget();
+    this.#ask();
+  }
+
+  #ask() {
     this.hidden = true;
     this.question = {};
     ask(this);

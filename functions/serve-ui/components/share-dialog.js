@@ -22,6 +22,8 @@ export class ShareDialog extends ItemDialog {
   #files;
   #filesError;
   #listed = [];
+  /** Which files are to be shared, by their names. */
+  #choice = new Map();
   /** What the list of files cannot be used for yet, in words. */
   #unlisted;
   #listing;
@@ -53,6 +55,7 @@ export class ShareDialog extends ItemDialog {
     this.#language = new Language(this);
     const { texts } = this.#language;
     this.#listed = [];
+    this.#choice = new Map();
     this.#hasNews = false;
     this.#recipients = new RecipientsField(this.#language, (text) => this.say(text));
     this.#expiration = new ExpirationField(this.#language, { note: (isPast) => isPast && texts.alreadyPast });
@@ -104,27 +107,32 @@ export class ShareDialog extends ItemDialog {
 
   // --- The item's files ---
 
-  /** Lists the item's files, each to be left out: the first page anew, or another after those that are there. */
+  /** Lists the item's files anew, as many pages as were there; or another page after them. */
   async #listFiles(cursor) {
     const { texts } = this.#language;
     const listing = (this.#listing = {});
-    const known = cursor ? this.#listed : [];
-    const leftOut = new Set(this.#listed.filter(({ box }) => !box.checked).map(({ name }) => name));
+    const isFirst = !this.#choice.size;
+    const listed = cursor ? [...this.#listed] : [];
     this.#unlisted = texts.filesLoading;
     if (!this.#listed.length) fill(this.#files, h("p", { class: "empty" }, texts.loading));
     try {
-      const page = await this.api.files(this.item, cursor);
-      if (listing !== this.#listing) return;
-      this.#unlisted = page.files.length || known.length ? undefined : texts.noFiles;
-      const boxes = page.files.map((file) => this.#fileBox(file, !cursor && !leftOut.has(file.name)));
-      this.#listed = [...known, ...boxes];
+      let page = { nextCursor: cursor };
+      do {
+        page = await this.api.files(this.item, page.nextCursor);
+        if (listing !== this.#listing) return;
+        // All that there is at first; what comes later is only shared if it is chosen.
+        listed.push(...page.files.map((file) => this.#fileBox(file, this.#choice.get(file.name) ?? (isFirst && !cursor))));
+      } while (page.nextCursor && listed.length < this.#listed.length);
+      const firstNew = cursor && listed[this.#listed.length];
+      this.#unlisted = listed.length ? undefined : texts.noFiles;
+      this.#listed = listed;
       this.#showFiles(page);
-      if (cursor) boxes[0]?.box.focus();
+      firstNew?.box.focus();
     } catch (thrown) {
       if (listing !== this.#listing) return;
       this.#unlisted = this.#language.error(ApiError.of(thrown));
       const again = h("button", { type: "button", onclick: () => this.#listFiles(cursor) }, texts.tryAgain);
-      fill(this.#files, known.map(({ element }) => element), banner(this.#unlisted, again));
+      fill(this.#files, cursor && listed.map(({ element }) => element), banner(this.#unlisted, again));
     }
   }
 
@@ -139,7 +147,8 @@ export class ShareDialog extends ItemDialog {
   }
 
   #fileBox({ name, size }, checked) {
-    const box = h("input", { type: "checkbox", checked, onchange: () => this.#chosen() });
+    this.#choice.set(name, checked);
+    const box = h("input", { type: "checkbox", checked, onchange: () => this.#choose() });
     const label = h("label", {}, box, h("span", { class: "name" }, bdi(name)), h("span", { class: "size" }, this.#language.size(size)));
     return { name, box, element: label };
   }
@@ -147,13 +156,19 @@ export class ShareDialog extends ItemDialog {
   #allBox() {
     const box = h("input", { id: "all", type: "checkbox", onchange: () => {
       for (const listed of this.#listed) listed.box.checked = box.checked;
-      this.#chosen();
+      this.#choose();
     } });
     return h("label", {}, box, h("span", { class: "name" }, this.#language.texts.allFiles));
   }
 
-  #chosen() {
+  /** Somebody has chosen. */
+  #choose() {
+    for (const { name, box } of this.#listed) this.#choice.set(name, box.checked);
     fill(this.#filesError);
+    this.#chosen();
+  }
+
+  #chosen() {
     const all = this.#files.querySelector("#all");
     if (!all) return;
     const chosen = this.#chosenFiles().length;
@@ -204,6 +219,9 @@ export class ShareDialog extends ItemDialog {
   }
 
   async #share() {
+    const form = this.#form;
+    // It is on its way.
+    if (form.inert) return;
     fill(this.#trouble);
     if (!this.#isComplete()) return;
     const { texts } = this.#language;
@@ -221,17 +239,22 @@ export class ShareDialog extends ItemDialog {
     };
     let answer;
     // What is on its way cannot be changed any more.
-    this.#form.inert = true;
-    const isDone = await this.during(this.#button, texts.sharing, async () => {
+    form.inert = true;
+    let failure;
+    await this.during(this.#button, texts.sharing, async () => {
       answer = await this.api.share(this.item, order, this.#asked.key, wait);
-    }, (error) => this.#failed(error, order));
-    this.#form.inert = false;
-    if (isDone) this.#showResults(answer);
+    }, (error) => (failure = error));
+    form.inert = false;
+    const isCreated = answer?.results.some(({ outcome }) => outcome === "created");
+    if (isCreated) this.tell("sharelink-shared", { results: answer.results });
+    // The dialog may be about another item by now.
+    if (form !== this.#form) return;
+    if (failure) await this.#failed(failure, order);
+    else this.#showResults(answer);
   }
 
   /** Nothing was shared: says why, at the field if there is one. */
-  #failed(error, order) {
-    this.#form.inert = false;
+  async #failed(error, order) {
     // The key was used for another request: a page was reloaded, or a clock moved.
     if (error.kind === "idempotency-key-reused") this.#asked = {};
     const { texts } = this.#language;
@@ -240,7 +263,7 @@ export class ShareDialog extends ItemDialog {
     const gone = error.pointers.map((pointer) => order.files[pointer.match(/^\/files\/(\d+)$/)?.[1]]).filter(Boolean);
     if (gone.length) {
       wrong.files = texts.filesGone(gone.join(", "));
-      this.#listFiles();
+      await this.#listFiles();
     }
     this.#point(wrong);
     this.#trouble.scrollIntoView({ block: "nearest" });
@@ -252,11 +275,10 @@ export class ShareDialog extends ItemDialog {
     const created = results.filter(({ outcome }) => outcome === "created");
     const failed = results.filter(({ outcome }) => outcome === "failed").map(({ recipient }) => recipient);
     const refused = results.filter(({ outcome }) => outcome === "invalidRecipient").map(({ recipient }) => recipient);
-    if (created.length) this.tell("sharelink-shared", { results });
     this.#asked = {};
     // What was shared need not be deleted by hand; what was not is kept.
     this.#recipients.value = [...failed, ...refused];
-    if (!this.#recipients.value.length) {
+    if (created.length && !this.#recipients.value.length) {
       this.#message.value = "";
       this.#count();
     }
@@ -302,6 +324,12 @@ export class ShareDialog extends ItemDialog {
     if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
     dialog.token = this.token;
     dialog.lang = this.#language.pageTag;
+    // Its events are this one's, or whoever opened this one would not hear of them.
+    for (const name of ["sharelink-changed", "sharelink-closed"])
+      dialog.addEventListener(name, (event) => {
+        event.stopPropagation();
+        this.tell(name, event.detail);
+      });
     dialog.addEventListener("sharelink-closed", () => dialog.remove());
     this.after(dialog);
     dialog.open({ tab, shareId });

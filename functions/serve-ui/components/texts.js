@@ -13,7 +13,6 @@ const en = {
   // Sharing.
   recipients: "Recipients",
   recipientsHint: "Type or paste email addresses. Enter adds one.",
-  recipientsTyped: (n) => (n === 1 ? "1 recipient" : `${n} recipients`),
   recipientAdded: (n) => (n === 1 ? "1 recipient added" : `${n} recipients added`),
   recipientRemoved: (address) => `${address} removed`,
   recipientKeys: "Delete removes it, Enter lets you correct it.",
@@ -174,7 +173,6 @@ const de = {
 
   recipients: "Empfänger",
   recipientsHint: "E-Mail-Adressen eingeben oder einfügen. Die Eingabetaste fügt eine hinzu.",
-  recipientsTyped: (n) => `${n} Empfänger`,
   recipientAdded: (n) => `${n} Empfänger hinzugefügt`,
   recipientRemoved: (address) => `${address} entfernt`,
   recipientKeys: "Entf entfernt die Adresse, mit der Eingabetaste lässt sie sich ändern.",

@@ -60,7 +60,7 @@ fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> An
         (CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (CACHE_CONTROL, cache_control),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (VARY, "Accept-Encoding"),
+        (VARY, "Accept-Encoding, Origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ] {
         answer.headers_mut().insert(name, HeaderValue::from_static(value));
