@@ -62,6 +62,10 @@ async fn the_demo_page_shows_sharing_in_three_places_and_only_to_those_who_may()
     let browser = Browser::start(DESKTOP).await;
     browser.open(&stack.info.issuer).await;
     browser.see("share-button", "Share").await;
+    // All of the page's buttons have asked in one call.
+    let asked = "return performance.getEntriesByType('resource').filter(\
+                 ({ name, responseStatus }) => name.endsWith('/share-permissions') && responseStatus === 200).length;";
+    assert_eq!(browser.run(asked, vec![]).await, 1);
     for (opener, place) in [("#widget .opener", "Workspace"), ("#results .opener", "Search")] {
         browser.click(opener, "Actions for Spring campaign").await;
         browser.click(".menu share-button", "Share").await;
@@ -81,8 +85,6 @@ async fn the_demo_page_shows_sharing_in_three_places_and_only_to_those_who_may()
     browser.see(".menu share-button", "Share").await;
     browser.keys(Key::Escape).await;
     // Carl's answer has come when the page has asked for all of its buttons.
-    let asked = "return performance.getEntriesByType('resource').filter(\
-                 ({ name, responseStatus }) => name.endsWith('/share-permissions') && responseStatus === 200).length;";
     let before = browser.run(asked, vec![]).await;
     browser.run("user.value = 'carl'; user.dispatchEvent(new Event('change'));", vec![]).await;
     eventually("the answer", async || (browser.run(asked, vec![]).await != before).then_some(())).await;

@@ -17,5 +17,6 @@ mod managing;
 mod page;
 mod phone;
 mod pictures;
+mod pinned;
 mod recipient;
 mod sharing;

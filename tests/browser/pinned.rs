@@ -1,0 +1,36 @@
+//! A frontend that pins a version, as the README says.
+
+use serde_json::json;
+
+use crate::browser::{Browser, DESKTOP};
+use crate::support::Stack;
+
+const README: &str = include_str!("../../README.md");
+
+#[tokio::test]
+async fn a_browser_runs_what_the_readme_pins_and_nothing_else() {
+    let stack = Stack::get().await;
+    let from = README.find("<script type=\"importmap\">").unwrap();
+    let pinned = README[from..].split("```").next().unwrap();
+    let pinned = pinned.replace("https://api.example.com", &stack.info.api_url);
+    // Of a module that only others import.
+    let (before, after) = pinned.split_once("/dom.js\":\n    \"sha384-").unwrap();
+    let altered = format!("{before}/dom.js\":\n    \"sha384-{}{}", "A".repeat(64), &after[64..]);
+
+    let browser = Browser::start(DESKTOP).await;
+    // The demo page would let nobody else's page into it.
+    browser.cdp("Page.setBypassCSP", json!({"enabled": true})).await;
+    browser.open(&stack.info.issuer).await;
+    let script = r"
+        const done = arguments[arguments.length - 1];
+        const frame = document.createElement('iframe');
+        frame.addEventListener('load', () => done(frame.contentWindow.customElements.get('share-button') !== undefined));
+        frame.srcdoc = `<!doctype html>${arguments[0]}`;
+        document.body.append(frame);
+    ";
+    for (page, is_run) in [(pinned, true), (altered, false)] {
+        let ran = browser.driver.execute_async(script, vec![page.clone().into()]).await.unwrap();
+        assert_eq!(ran.json(), &json!(is_run), "{page}");
+    }
+    browser.quit().await;
+}
