@@ -12,7 +12,7 @@ use sharelink_aws::{load_config, within};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
-use redeem::{LIMITS, RedeemLink};
+use redeem::{FILE_LIMIT, RING_LIMIT, RedeemLink, SHARE_LIMIT};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -20,12 +20,13 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
     let clock = Clock::from_env();
-    let limited = LIMITS.map(|limit| within(&config, limit));
+    let limited = |limit| within(&config, limit);
+    let (for_ring, for_share, for_file) = (limited(RING_LIMIT), limited(SHARE_LIMIT), limited(FILE_LIMIT));
     // All at once: while one waits for AWS, the next is made.
     let (key_rings, table, files) = tokio::join!(
-        KeyRings::fetched(&limited[0], required("KEY_RING_SECRET")?, clock.now()),
-        ShareTable::connected(&limited[1], required("TABLE_NAME")?),
-        FileStore::connected(&limited[2], required("FILES_BUCKET")?),
+        KeyRings::fetched(&for_ring, required("KEY_RING_SECRET")?, clock.now()),
+        ShareTable::connected(&for_share, required("TABLE_NAME")?),
+        FileStore::connected(&for_file, required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink { clock, files, key_rings, table };
     run(&metrics, |request| redeem_link.handle(request)).await

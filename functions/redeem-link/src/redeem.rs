@@ -26,8 +26,9 @@ pub(crate) struct RedeemLink {
 
 /// How long the key ring, the share, and the look for its file may each be waited for. Without a new ring an old one
 /// does, and without an answer about the file the link is given all the same.
-pub(crate) const LIMITS: [Duration; 3] =
-    [Duration::from_millis(2500), Duration::from_secs(4), Duration::from_secs(2)];
+pub(crate) const RING_LIMIT: Duration = Duration::from_millis(2500);
+pub(crate) const SHARE_LIMIT: Duration = Duration::from_secs(4);
+pub(crate) const FILE_LIMIT: Duration = Duration::from_secs(2);
 
 /// How long a recipient waits for an answer, whatever AWS does: for all of these, and not much longer.
 const PATIENCE: Duration = Duration::from_secs(9);
