@@ -53,7 +53,7 @@ async fn what_may_pass_is_unavailable() {
 async fn what_will_not_pass_is_unexpected() {
     for code in ["ResourceNotFoundException", "AccessDeniedException", "ValidationException"] {
         let error = read_from(Some((400, code))).await;
-        assert!(matches!(error, AwsError::Unexpected { .. }), "{code}: {error:?}");
+        assert!(matches!(error, AwsError::Rejected { .. }), "{code}: {error:?}");
     }
 }
 

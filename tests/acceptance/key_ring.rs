@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use sharelink_aws::key_rings::{KeyRings, LinkError};
+use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_domain::link::{KeyRing, Link, TokenError};
 use sharelink_domain::{Generation, Item, ShareId};
 
@@ -39,8 +39,8 @@ impl<'a> Secret<'a> {
         self.aws.call("secretsmanager", &format!("secretsmanager.{action}"), body).await;
     }
 
-    fn rings(&self) -> KeyRings {
-        KeyRings::new(self.aws.config(), &self.name)
+    fn rings(&self) -> KeyRingCache {
+        KeyRingCache::new(self.aws.config(), &self.name)
     }
 }
 

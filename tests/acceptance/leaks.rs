@@ -1,4 +1,4 @@
-//! Links, tokens and addresses stay where they belong.
+//! LinkBuilder, tokens and addresses stay where they belong.
 
 use std::collections::BTreeSet;
 

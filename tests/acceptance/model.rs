@@ -18,12 +18,12 @@ use futures_util::future::{BoxFuture, join_all};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
-use sharelink_aws::share_table::{Creation, ShareTable, Tab};
+use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::link::Link;
-use sharelink_domain::mail::{LEASE, Outcome};
+use sharelink_domain::mail::{LEASE, SendOutcome};
 use sharelink_domain::share::{
-    Change, ChangeError, Changed, Refusal, ResendError, SeenVersion, Target, WriteId,
+    Change, ChangeError, Changed, ExpectedVersion, RedeemError, ResendError, Target, WriteId,
 };
 use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, Share, ShareId, Sharer};
 use tokio::runtime::Runtime;
@@ -143,7 +143,7 @@ struct Prepared {
     actor: usize,
     deed: Deed,
     expires_at: Time,
-    seen: SeenVersion,
+    seen: ExpectedVersion,
     generation: Generation,
     write: WriteId,
 }
@@ -193,9 +193,9 @@ impl Model {
                 Told::Version(share.version)
             }
             Deed::Change { .. } => {
-                let repeated = seen == SeenVersion::This(share.version - 1)
+                let repeated = seen == ExpectedVersion::Exactly(share.version - 1)
                     && share.last_change == Some((actor, Some(expires_at)));
-                if seen == SeenVersion::Any || seen == SeenVersion::This(share.version) {
+                if seen == ExpectedVersion::Any || seen == ExpectedVersion::Exactly(share.version) {
                     if expires_at.date_naive() < now.date_naive() {
                         return Told::Refused;
                     }
@@ -421,8 +421,10 @@ impl History {
         };
         let version = self.model.shares.get(&recipient).map_or(1, |share| share.version);
         let seen = match deed {
-            Deed::Change { behind: Some(behind), .. } => SeenVersion::This(version.saturating_sub(behind)),
-            _ => SeenVersion::Any,
+            Deed::Change { behind: Some(behind), .. } => {
+                ExpectedVersion::Exactly(version.saturating_sub(behind))
+            }
+            _ => ExpectedVersion::Any,
         };
         let fresh = new_generation().unwrap();
         let links = self.links.entry(recipient).or_default();
@@ -452,7 +454,7 @@ impl History {
                 share.mail = Mail::queued(now);
                 match table.create(&share, RETENTION, write).await.unwrap() {
                     Creation::Created => Told::Created,
-                    Creation::Repeated => Told::Repeated,
+                    Creation::Retried => Told::Repeated,
                     Creation::Exists(existing) => Told::Exists(existing.generation),
                 }
             }),
@@ -482,10 +484,10 @@ impl History {
             }),
             Deed::Send => Box::pin(async move {
                 let key = "k1".parse().unwrap();
-                match table.claim_mail(item, id, Some(&key), write, now).await.unwrap() {
+                match table.claim_email(item, id, Some(&key), write, now).await.unwrap() {
                     None => Told::Nothing,
                     Some(share) => {
-                        table.record_mail(&share, write, Outcome::Sent, now).await.unwrap();
+                        table.record_send_outcome(&share, write, SendOutcome::Sent, now).await.unwrap();
                         Told::Sent
                     }
                 }
@@ -496,8 +498,8 @@ impl History {
                     None => Told::Unknown,
                     Some(share) => match share.redeem(generation, Target::Link, now) {
                         Ok(_) => Told::Given,
-                        Err(Refusal::Gone) => Told::Gone,
-                        Err(Refusal::Unknown) => Told::Unknown,
+                        Err(RedeemError::AccessEnded) => Told::Gone,
+                        Err(RedeemError::UnknownLink) => Told::Unknown,
                     },
                 }
             }),
@@ -539,7 +541,7 @@ impl History {
     }
 
     /// A tab, by pages of one share.
-    async fn tab(&self, tab: Tab) -> Vec<ShareId> {
+    async fn tab(&self, tab: StatusFilter) -> Vec<ShareId> {
         let (mut ids, mut cursor) = (Vec::new(), None);
         loop {
             let page = WORLD.table.list(&self.item, Some(tab), 1, cursor.as_ref(), self.now).await.unwrap();
@@ -572,7 +574,7 @@ impl History {
         let mut newest_first: Vec<_> = self.model.shares.iter().collect();
         newest_first.sort_by_key(|(recipient, share)| (share.created_at, self.id(**recipient).to_bytes()));
         newest_first.reverse();
-        for (tab, active) in [(Tab::Active, true), (Tab::Inactive, false)] {
+        for (tab, active) in [(StatusFilter::Active, true), (StatusFilter::Inactive, false)] {
             let of_tab = newest_first.iter().filter(|(_, share)| share.is_active(self.now) == active);
             let expected: Vec<ShareId> = of_tab.map(|(recipient, _)| self.id(**recipient)).collect();
             assert_eq!(self.tab(tab).await, expected, "{tab:?}");

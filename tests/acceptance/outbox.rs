@@ -347,7 +347,7 @@ async fn a_pending_email_of_a_share_that_cannot_be_read_leaves_the_outbox() {
     let share = world.share(&address("ann"), WEEK).await;
     world.minutes(1).await;
     assert_eq!(world.mails_to(&share).await, 1);
-    assert!(world.table.due_mail(world.now()).await.unwrap().is_empty());
+    assert!(world.table.due_emails(world.now()).await.unwrap().is_empty());
     assert!(world.table.get(&world.item, unreadable.parse().unwrap()).await.is_err());
 }
 

@@ -97,7 +97,7 @@ async fn a_thousand_shares_under_random_faults_are_mailed_or_marked_failed() {
     world.dynamodb.ask(dynamodb_faults(Random::new(1)));
     let creates = recipients.iter().map(|recipient| world.share_under_faults(recipient, TimeDelta::days(30)));
     let done: Vec<_> = iter(creates).buffer_unordered(UNDER_WAY).collect().await;
-    let repeated = done.iter().filter(|(_, creation)| *creation == Creation::Repeated).count();
+    let repeated = done.iter().filter(|(_, creation)| *creation == Creation::Retried).count();
     let shares: Vec<_> = done.into_iter().map(|(share, _)| share).collect();
 
     let function = Arc::clone(&world.notify.function);

@@ -10,13 +10,13 @@ use futures_util::stream::{StreamExt, iter};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sharelink_aws::share_table::{Creation, ShareTable, Tab};
+use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{new_generation, new_write_id};
-use sharelink_domain::expiry::TypedExpiry;
+use sharelink_domain::expiry::RequestedExpiry;
 use sharelink_domain::link::Link;
-use sharelink_domain::mail::{Fault, Outcome};
+use sharelink_domain::mail::{Fault, SendOutcome};
 use sharelink_domain::request::ShareRequest;
-use sharelink_domain::share::{ChangeError, SeenVersion, Target, WriteId};
+use sharelink_domain::share::{ChangeError, ExpectedVersion, Target, WriteId};
 use sharelink_domain::{Action, Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
 
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, unique};
@@ -104,7 +104,7 @@ async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
         let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
         let write = new_write_id().unwrap();
         assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
-        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Repeated));
+        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Retried));
         let another = table.create(&share, RETENTION, new_write_id().unwrap()).await;
         assert_eq!(another, Ok(Creation::Exists(Box::new(share))));
     }
@@ -140,8 +140,8 @@ async fn a_change_whose_answer_was_lost_is_made_once_whatever_came_after_it() {
         table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
         let write = new_write_id().unwrap();
         assert_eq!(revoke(&table, &share, write).await.unwrap().version, 2);
-        let expiry: TypedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
-        let reactivate = |share: &Share| share.with_expiration(expiry, &action(), SeenVersion::Any);
+        let expiry: RequestedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
+        let reactivate = |share: &Share| share.with_expiration(expiry, &action(), ExpectedVersion::Any);
         let reactivated =
             table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), reactivate).await;
         assert_eq!(reactivated.unwrap().unwrap().unwrap().version, 3);
@@ -158,8 +158,9 @@ async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
         for _ in 0..50 {
             let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
             table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-            let expiry: TypedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
-            let change = |share: &Share| share.with_expiration(expiry, &action(), SeenVersion::This(1));
+            let expiry: RequestedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
+            let change =
+                |share: &Share| share.with_expiration(expiry, &action(), ExpectedVersion::Exactly(1));
             let change = table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), change);
             let (changed, revoked) = join(change, revoke(&table, &share, new_write_id().unwrap())).await;
 
@@ -263,7 +264,7 @@ async fn an_email_has_one_sender_at_a_time() {
         async move {
             let write = new_write_id().unwrap();
             table
-                .claim_mail(&share.item, share.id, Some(key), write, at)
+                .claim_email(&share.item, share.id, Some(key), write, at)
                 .await
                 .unwrap()
                 .map(|claimed| (write, claimed))
@@ -277,16 +278,16 @@ async fn an_email_has_one_sender_at_a_time() {
     // It crashed: once its lease is over, the next one has it, and the first one's word counts no more.
     let later = now() + mail::LEASE;
     let (second, _) = claim(later).await.unwrap();
-    table.record_mail(&share, *first, Outcome::Failed("x"), later).await.unwrap();
+    table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
     let until = later + TimeDelta::minutes(2);
     table
-        .record_mail(&share, second, Outcome::PutOff { until, fault: Fault::Throttled }, later)
+        .record_send_outcome(&share, second, SendOutcome::Deferred { until, fault: Fault::Throttled }, later)
         .await
         .unwrap();
     assert!(claim(later).await.is_none());
     let (third, claimed) = claim(until).await.unwrap();
     assert_eq!(claimed.mail.pending().unwrap().tries, 3);
-    table.record_mail(&share, third, Outcome::Sent, later).await.unwrap();
+    table.record_send_outcome(&share, third, SendOutcome::Sent, later).await.unwrap();
 
     let sent = table.get(&share.item, share.id).await.unwrap().unwrap();
     assert_eq!(sent.mail.state, MailState::Sent);
@@ -310,7 +311,7 @@ async fn pages_are_full_and_complete_however_the_tabs_mix() {
         let then = start + TimeDelta::days(2);
         let (mut cursor, mut seen, mut sizes) = (None, Vec::new(), Vec::new());
         loop {
-            let page = table.list(&item, Some(Tab::Active), 3, cursor.as_ref(), then).await.unwrap();
+            let page = table.list(&item, Some(StatusFilter::Active), 3, cursor.as_ref(), then).await.unwrap();
             sizes.push(page.shares.len());
             seen.extend(page.shares.iter().map(|share| share.id));
             cursor = page.next;
@@ -343,7 +344,8 @@ async fn a_page_that_lacks_one_share_does_not_look_for_it_in_small_steps() {
     };
     iter(0..620).map(create).buffer_unordered(16).collect::<Vec<_>>().await;
     proxy.calls(&[""]);
-    let page = table.list(&item, Some(Tab::Active), 20, None, start + TimeDelta::days(2)).await.unwrap();
+    let page =
+        table.list(&item, Some(StatusFilter::Active), 20, None, start + TimeDelta::days(2)).await.unwrap();
     assert_eq!((page.shares.len(), page.next), (20, None));
     // 21, 42, 84, 168, 336: five queries pass over 620 entries.
     assert_eq!(proxy.calls(&["DynamoDB_20120810.Query"]), 5);

@@ -20,7 +20,7 @@ use chrono::{TimeDelta, Utc};
 use futures_util::stream::{StreamExt, iter};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
-use sharelink_aws::share_table::{ShareTable, Tab};
+use sharelink_aws::share_table::{ShareTable, StatusFilter};
 use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::request::ShareRequest;
 use sharelink_domain::{Expiry, Item, SharedFile, Sharer, to_millis};
@@ -53,18 +53,18 @@ async fn lists(table: &ShareTable) {
     let small = seeded(table, PAGE, 0).await;
     let mut reference = Vec::new();
     for _ in 0..RUNS {
-        reference.extend(pages(table, &small, Tab::Active).await);
+        reference.extend(pages(table, &small, StatusFilter::Active).await);
     }
     let reference = median(&reference);
     row("a page of 100 active shares of 100", reference, reference);
     let large = seeded(table, SHARES, REVOKED).await;
-    let all = pages(table, &large, Tab::Active).await;
+    let all = pages(table, &large, StatusFilter::Active).await;
     assert_eq!(all.len(), (SHARES - REVOKED).div_ceil(PAGE));
     row(&format!("the first ten pages of {SHARES}"), median(&all[..10]), reference);
     row(&format!("the last ten pages of {SHARES}"), median(&all[all.len() - 10..]), reference);
     let mut sparse = Vec::new();
     for _ in 0..RUNS {
-        sparse.extend(pages(table, &large, Tab::Inactive).await);
+        sparse.extend(pages(table, &large, StatusFilter::Inactive).await);
     }
     row(&format!("the {REVOKED} inactive shares among {SHARES}, whole"), median(&sparse), reference);
 }
@@ -126,7 +126,7 @@ async fn seeded(table: &ShareTable, shares: usize, revoked: usize) -> Item {
 }
 
 /// How long each page of a tab takes.
-async fn pages(table: &ShareTable, item: &Item, tab: Tab) -> Vec<Duration> {
+async fn pages(table: &ShareTable, item: &Item, tab: StatusFilter) -> Vec<Duration> {
     let (mut times, mut cursor) = (Vec::new(), None);
     loop {
         let start = Instant::now();

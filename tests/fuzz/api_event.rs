@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_http::{
-    Problem, Request, header, if_match, item, json_body, no_body, path_parameter, query_parameter,
-    read_event, repeatable_request, route,
+    Problem, Request, header, idempotent_request, parse_if_match, parse_item, parse_json_body,
+    path_parameter, query_parameter, read_event, require_empty_body, route,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -62,13 +62,13 @@ struct Body {
 fn handle(request: &Request) -> Result<(), Problem> {
     let sharer = Sharer { sub: "u1".into(), name: None, email: None };
     let _ = (route(request), path_parameter(request, "shareId"), query_parameter(request, "limit"));
-    let _ = (header(request, "accept"), if_match(request), no_body(request));
+    let _ = (header(request, "accept"), parse_if_match(request), require_empty_body(request));
     // `lambda_http` would make a URL of it.
     assert!(header(request, "host").is_none());
-    let item = item(request)?;
+    let item = parse_item(request)?;
     assert_eq!(sharelink_domain::Item::parse(&item.to_string()), Ok(item));
-    let body: Body = json_body(request)?;
-    repeatable_request(request, &sharer, &body).map(drop)
+    let body: Body = parse_json_body(request)?;
+    idempotent_request(request, &sharer, &body).map(drop)
 }
 
 fuzz_target!(
@@ -94,7 +94,7 @@ fuzz_target!(
         };
         let Ok(request) = read_event(&json) else { return };
         let Err(problem) = handle(&request) else { return };
-        let answer = problem.into_answer();
+        let answer = problem.into_response();
         assert!(answer.status().is_client_error() && serde_json::from_slice::<Value>(answer.body()).is_ok());
     }
 );

@@ -10,8 +10,8 @@ use aws_lambda_events::dynamodb::EventRecord;
 use edited::Json;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
-use sharelink_aws::share_table::{alarm_from_keys, share_from_image};
-use sharelink_domain::mail::Outcome;
+use sharelink_aws::share_table::{parse_alarm_keys, parse_share_image};
+use sharelink_domain::mail::SendOutcome;
 use sharelink_domain::{Mail, Share, log, mail};
 
 static USUAL: LazyLock<Value> = LazyLock::new(|| {
@@ -51,22 +51,24 @@ static USUAL: LazyLock<Value> = LazyLock::new(|| {
 
 fn read(json: &[u8]) -> Option<()> {
     let change = serde_json::from_slice::<EventRecord>(json).ok()?.change;
-    let _ = alarm_from_keys(change.keys);
-    let (old, new) = (share_from_image(change.old_image).ok()?, share_from_image(change.new_image).ok()?);
+    let _ = parse_alarm_keys(change.keys);
+    let (old, new) = (parse_share_image(change.old_image).ok()?, parse_share_image(change.new_image).ok()?);
     for share in [&old, &new] {
         // Files may be called anything.
         let nameless =
             Share { files: Vec::new(), mail: Mail { detail: None, ..share.mail.clone() }, ..share.clone() };
         assert!(!format!("{nameless:?}").contains(share.recipient.as_str()));
         let at = share.purge_at(chrono::TimeDelta::days(90));
-        assert!(!log::of_creation(share).is_empty() && !log::of_purge(share, at).is_empty());
-        let _ = (share.lapses_at(), share.expiry_in_words(), log::of_lapse(share, at));
-        let _ = (share.mail.is_due(at), Outcome::before_sending(share, at), mail::resend_at(share));
+        assert!(
+            !log::entries_for_creation(share).is_empty() && !log::entries_for_purge(share, at).is_empty()
+        );
+        let _ = (share.scheduled_expiry(), share.expiry_in_words(), log::entries_for_expiry(share, at));
+        let _ = (share.mail.is_due(at), SendOutcome::without_sending(share, at), mail::resend_at(share));
     }
     // Each use is an entry, and nobody uses a link that often between two records.
     let few = |old: u64, new: u64| new.saturating_sub(old) < 1_000;
     if few(old.usage.opens, new.usage.opens) && few(old.usage.downloads, new.usage.downloads) {
-        let _ = log::of_change(&old, &new);
+        let _ = log::entries_for_change(&old, &new);
     }
     Some(())
 }

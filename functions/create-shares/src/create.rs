@@ -3,21 +3,22 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::files::{FileStore, Listing};
-use sharelink_aws::share_table::{Creation, FirstRequest, ShareTable};
+use sharelink_aws::files::{FileListing, FileStore};
+use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable};
 use sharelink_aws::{AwsError, new_generation, new_write_id};
-use sharelink_domain::idempotency::RepeatableRequest;
+use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
 use sharelink_domain::share::WriteId;
 use sharelink_domain::{FileName, Item, Share, SharedFile, Sharer, Status, Timestamp};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, Request, item, json_body, repeatable_request, route,
+    Authorization, FieldError, Problem, Request, Response, idempotent_request, parse_item, parse_json_body,
+    route,
 };
 use sharelink_runtime::Clock;
 
 use crate::files;
 use crate::order::{Order, OrderBody};
-use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, Outcome};
+use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, RecipientResult};
 
 /// How many calls of one request may wait for AWS at the same time.
 const CONCURRENCY: usize = 16;
@@ -33,13 +34,13 @@ pub(crate) struct CreateShares {
 /// What a request and its repetitions have in common, beside its body.
 #[derive(Deserialize, Serialize)]
 struct Settled {
-    listing: Listing,
+    listing: FileListing,
     sharer: Sharer,
 }
 
 impl CreateShares {
-    pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
-        let item = item(&request)?;
+    pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
+        let item = parse_item(&request)?;
         let sharer = self.authorization.sharer(&request, &item.module)?;
         match route(&request) {
             "GET /modules/{module}/items/{item}/files" => files::page(&self.files, &request, &item).await,
@@ -47,29 +48,28 @@ impl CreateShares {
         }
     }
 
-    async fn share(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Answer, Problem> {
+    async fn share(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Response, Problem> {
         let now = self.clock.now();
-        let body = json_body::<OrderBody>(request)?;
-        let repeatable = repeatable_request(request, &sharer, &body)?;
+        let body = parse_json_body::<OrderBody>(request)?;
+        let repeatable = idempotent_request(request, &sharer, &body)?;
         let first = self.first_request(repeatable.as_ref(), &item, sharer, &body, now).await?;
-        let FirstRequest { received, settled: Settled { listing, sharer } } = first;
+        let IdempotencyRecord { received, settled: Settled { listing, sharer } } = first;
         let Order { recipients, expiry, message, notify, .. } = body.read(received)?;
         let request = ShareRequest { item, files: listing.files, sharer, message, expiry, notify };
         let write = repeatable.map(|repeatable| repeatable.write_id(received));
         let outcomes = self.create(&request, &recipients, write, received).await;
         for outcome in &outcomes {
             metrics::counter!("Shares", "Outcome" => outcome.metric(now)).increment(1);
-            if let Outcome::Failed(error) = outcome {
+            if let RecipientResult::Failed(error) = outcome {
                 tracing::error!(%error, "a share could not be created");
             }
         }
-        let is_late =
-            |outcome: &Outcome| matches!(outcome, Outcome::Created(s) if s.status(now) != Status::Active);
+        let is_late = |outcome: &RecipientResult| matches!(outcome, RecipientResult::Created(s) if s.status(now) != Status::Active);
         let expired = expiry.already_past() || outcomes.iter().any(is_late);
         let expired = expired.then_some(ALREADY_EXPIRED);
         let warnings: Vec<_> =
             expired.into_iter().chain(listing.left_out.then_some(FILES_LEFT_OUT)).collect();
-        Ok(results::answer(&recipients, &outcomes, &warnings, now))
+        Ok(results::json_response(&recipients, &outcomes, &warnings, now))
     }
 
     /// The request as it came first, with what is not to be found out again. A repetition shares the files that
@@ -77,12 +77,12 @@ impl CreateShares {
     /// day before today.
     async fn first_request(
         &self,
-        repeatable: Option<&RepeatableRequest>,
+        repeatable: Option<&IdempotentRequest>,
         item: &Item,
         sharer: Sharer,
         body: &OrderBody,
         now: Timestamp,
-    ) -> Result<FirstRequest<Settled>, Problem> {
+    ) -> Result<IdempotencyRecord<Settled>, Problem> {
         if let Some(repeatable) = repeatable
             && let Some(first) = self.table.recall(repeatable, now).await?
         {
@@ -93,17 +93,17 @@ impl CreateShares {
         let settled = Settled { listing, sharer };
         match repeatable {
             Some(repeatable) => Ok(self.table.remember(repeatable, settled, now).await?),
-            None => Ok(FirstRequest { received: now, settled }),
+            None => Ok(IdempotencyRecord { received: now, settled }),
         }
     }
 
     /// The files to share: those named, which must be the item's, or all that it has.
-    async fn shared_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<Listing, Problem> {
+    async fn shared_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
         let listing = match names {
             None => self.files.list(item, None).await?,
-            Some(names) => Listing { files: self.find(item, names).await?, left_out: false },
+            Some(names) => FileListing { files: self.find(item, names).await?, left_out: false },
         };
-        request::check_files(&listing.files).map_err(|error| {
+        request::validate_files(&listing.files).map_err(|error| {
             let detail = match error {
                 FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
                 _ => error.to_string(),
@@ -136,17 +136,17 @@ impl CreateShares {
         typed: &[String],
         write: Option<WriteId>,
         now: Timestamp,
-    ) -> Vec<Outcome> {
+    ) -> Vec<RecipientResult> {
         let create = |recipient| async move {
             match recipient {
-                Recipient::Invalid(error) => Outcome::Invalid(error),
-                Recipient::Duplicate => Outcome::Duplicate,
+                Recipient::Invalid(error) => RecipientResult::Invalid(error),
+                Recipient::Duplicate => RecipientResult::Duplicate,
                 Recipient::Address(address) => {
                     let share =
                         new_generation().map(|generation| request.share_with(address, generation, now));
                     match share {
                         Ok(share) => self.put(share, write).await,
-                        Err(error) => Outcome::Failed(error),
+                        Err(error) => RecipientResult::Failed(error),
                     }
                 }
             }
@@ -154,16 +154,16 @@ impl CreateShares {
         stream::iter(request::recipients(typed)).map(create).buffered(CONCURRENCY).collect().await
     }
 
-    async fn put(&self, share: Share, write: Option<WriteId>) -> Outcome {
+    async fn put(&self, share: Share, write: Option<WriteId>) -> RecipientResult {
         let created = match write.map_or_else(new_write_id, Ok) {
             Ok(write) => self.table.create(&share, self.retention, write).await,
             Err(error) => Err(error),
         };
         match created {
-            Ok(Creation::Created) => Outcome::Created(Box::new(share)),
-            Ok(Creation::Repeated) => Outcome::Repeated(Box::new(share)),
-            Ok(Creation::Exists(existing)) => Outcome::Exists(existing),
-            Err(error) => Outcome::Failed(error),
+            Ok(Creation::Created) => RecipientResult::Created(Box::new(share)),
+            Ok(Creation::Retried) => RecipientResult::Retried(Box::new(share)),
+            Ok(Creation::Exists(existing)) => RecipientResult::Exists(existing),
+            Err(error) => RecipientResult::Failed(error),
         }
     }
 }

@@ -105,7 +105,7 @@ mod tests {
     fn pointers(body: &Value) -> Vec<String> {
         let body: OrderBody = serde_json::from_value(body.clone()).unwrap();
         let Err(problem) = body.read("2026-03-10T12:00:00Z".parse().unwrap()) else { return vec![] };
-        let answer: Value = serde_json::from_slice(problem.into_answer().body()).unwrap();
+        let answer: Value = serde_json::from_slice(problem.into_response().body()).unwrap();
         let pointer = |error: &Value| error["pointer"].as_str().unwrap().to_owned();
         answer["errors"].as_array().unwrap().iter().map(pointer).collect()
     }

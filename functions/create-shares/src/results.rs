@@ -5,15 +5,15 @@ use serde::Serialize;
 use sharelink_aws::AwsError;
 use sharelink_domain::address::AddressError;
 use sharelink_domain::{Share, Status, Timestamp};
-use sharelink_http::problem::{ProblemBody, aws_problem, problem_answer};
-use sharelink_http::{Answer, ProblemType, ShareAnswer};
+use sharelink_http::problem::{ProblemBody, aws_problem, problem_response};
+use sharelink_http::{ProblemType, Response, ShareResponse};
 
 /// What became of one recipient.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RecipientResult {
     Created(Box<Share>),
     /// This very request had created it before; it is told as it was then.
-    Repeated(Box<Share>),
+    Retried(Box<Share>),
     /// The recipient has this share already.
     Exists(Box<Share>),
     Invalid(AddressError),
@@ -24,13 +24,13 @@ pub(crate) enum Outcome {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ResultAnswer<'a> {
+struct ResultResponse<'a> {
     recipient: &'a str,
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     share_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    share: Option<ShareAnswer<'a>>,
+    share: Option<ShareResponse<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
 }
@@ -53,23 +53,23 @@ pub(crate) const FILES_LEFT_OUT: Warning = Warning {
 };
 
 #[derive(Serialize)]
-struct CreateAnswer<'a> {
+struct CreateResponse<'a> {
     /// The problem that no recipient escaped, where nothing was created.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
-    results: Vec<ResultAnswer<'a>>,
+    results: Vec<ResultResponse<'a>>,
     warnings: &'a [Warning],
 }
 
-impl Outcome {
+impl RecipientResult {
     /// What operators are told: a repetition is not another share.
     pub(crate) fn metric(&self, now: Timestamp) -> &'static str {
-        if matches!(self, Self::Repeated(_)) { "repeated" } else { self.name(now) }
+        if matches!(self, Self::Retried(_)) { "repeated" } else { self.name(now) }
     }
 
     fn name(&self, now: Timestamp) -> &'static str {
         match self {
-            Self::Created(_) | Self::Repeated(_) => "created",
+            Self::Created(_) | Self::Retried(_) => "created",
             Self::Exists(share) if share.status(now) == Status::Active => "alreadyActive",
             Self::Exists(_) => "alreadyInactive",
             Self::Invalid(_) => "invalidRecipient",
@@ -81,7 +81,7 @@ impl Outcome {
     /// Why nothing was created.
     fn problem(&self, now: Timestamp) -> Option<ProblemType> {
         match self {
-            Self::Created(_) | Self::Repeated(_) => None,
+            Self::Created(_) | Self::Retried(_) => None,
             Self::Exists(share) if share.status(now) == Status::Active => Some(ProblemType::AlreadyActive),
             Self::Exists(_) => Some(ProblemType::AlreadyInactive),
             Self::Invalid(_) => Some(ProblemType::InvalidRecipient),
@@ -90,9 +90,9 @@ impl Outcome {
         }
     }
 
-    fn answer<'a>(&'a self, recipient: &'a str, now: Timestamp) -> ResultAnswer<'a> {
+    fn to_response<'a>(&'a self, recipient: &'a str, now: Timestamp) -> ResultResponse<'a> {
         let (share, as_of) = match self {
-            Self::Repeated(share) => (Some(share), share.created_at),
+            Self::Retried(share) => (Some(share), share.created_at),
             Self::Created(share) | Self::Exists(share) => (Some(share), now),
             _ => (None, now),
         };
@@ -101,39 +101,46 @@ impl Outcome {
             Self::Exists(_) => Some("Change its expiration in place of sharing again.".to_owned()),
             _ => None,
         };
-        ResultAnswer {
+        ResultResponse {
             recipient,
             outcome: self.name(now),
             share_id: share.map(|share| share.id.to_string()),
-            share: share.map(|share| ShareAnswer::new(share, as_of)),
+            share: share.map(|share| ShareResponse::new(share, as_of)),
             problem: self.problem(now).map(|problem| problem.body(detail)),
         }
     }
 }
 
 /// One answer for all the recipients, in the order of the request.
-pub(crate) fn answer(
+pub(crate) fn json_response(
     recipients: &[String],
-    outcomes: &[Outcome],
+    outcomes: &[RecipientResult],
     warnings: &[Warning],
     now: Timestamp,
-) -> Answer {
+) -> Response {
     let created = outcomes.iter().filter(|outcome| outcome.problem(now).is_none()).count();
-    let results =
-        recipients.iter().zip(outcomes).map(|(recipient, outcome)| outcome.answer(recipient, now)).collect();
+    let results = recipients
+        .iter()
+        .zip(outcomes)
+        .map(|(recipient, outcome)| outcome.to_response(recipient, now))
+        .collect();
     if created == 0 {
         let problem = shared_problem(outcomes, now);
         problem.count();
-        let body = CreateAnswer { problem: Some(problem.body(None)), results, warnings };
-        return problem_answer(problem, &body);
+        let body = CreateResponse { problem: Some(problem.body(None)), results, warnings };
+        return problem_response(problem, &body);
     }
     let status = if created == outcomes.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
-    sharelink_http::answer(status, "application/json", &CreateAnswer { problem: None, results, warnings })
+    sharelink_http::json_response(
+        status,
+        "application/json",
+        &CreateResponse { problem: None, results, warnings },
+    )
 }
 
 /// Why nothing was created: AWS, since then it helps to try again; or what all recipients have in common.
-fn shared_problem(outcomes: &[Outcome], now: Timestamp) -> ProblemType {
-    let failed = outcomes.iter().find(|outcome| matches!(outcome, Outcome::Failed(_)));
+fn shared_problem(outcomes: &[RecipientResult], now: Timestamp) -> ProblemType {
+    let failed = outcomes.iter().find(|outcome| matches!(outcome, RecipientResult::Failed(_)));
     if let Some(problem) = failed.and_then(|outcome| outcome.problem(now)) {
         return problem;
     }
@@ -176,24 +183,33 @@ mod tests {
         ))
     }
 
-    fn unavailable() -> Outcome {
-        Outcome::Failed(AwsError::Unavailable { service: "dynamodb", code: "ThrottlingException".into() })
+    fn unavailable() -> RecipientResult {
+        RecipientResult::Failed(AwsError::Unavailable {
+            service: "dynamodb",
+            code: "ThrottlingException".into(),
+        })
     }
 
-    fn answered(outcomes: &[Outcome]) -> (u16, Value, Answer) {
+    fn answered(outcomes: &[RecipientResult]) -> (u16, Value, Response) {
         let recipients: Vec<String> = (0..outcomes.len()).map(|i| format!("r{i}@example.com")).collect();
-        let answer = answer(&recipients, outcomes, &[], now());
+        let answer = json_response(&recipients, outcomes, &[], now());
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap(), answer)
     }
 
     #[test]
     fn the_status_says_how_many_were_created() {
         let cases = [
-            (vec![Outcome::Created(share()), Outcome::Created(share())], 201),
-            (vec![Outcome::Created(share()), Outcome::Duplicate], 207),
-            (vec![Outcome::Created(share()), Outcome::Exists(share()), unavailable()], 207),
-            (vec![Outcome::Exists(share()), Outcome::Invalid(AddressError::Shape)], 409),
-            (vec![Outcome::Invalid(AddressError::Shape), Outcome::Invalid(AddressError::Domain)], 422),
+            (vec![RecipientResult::Created(share()), RecipientResult::Created(share())], 201),
+            (vec![RecipientResult::Created(share()), RecipientResult::Duplicate], 207),
+            (vec![RecipientResult::Created(share()), RecipientResult::Exists(share()), unavailable()], 207),
+            (vec![RecipientResult::Exists(share()), RecipientResult::Invalid(AddressError::Shape)], 409),
+            (
+                vec![
+                    RecipientResult::Invalid(AddressError::Shape),
+                    RecipientResult::Invalid(AddressError::Domain),
+                ],
+                422,
+            ),
         ];
         for (outcomes, status) in cases {
             assert_eq!(answered(&outcomes).0, status, "{outcomes:?}");
@@ -202,7 +218,7 @@ mod tests {
 
     #[test]
     fn what_aws_refused_is_told_and_does_not_undo_the_others() {
-        let (_, body, _) = answered(&[unavailable(), Outcome::Created(share())]);
+        let (_, body, _) = answered(&[unavailable(), RecipientResult::Created(share())]);
         assert_eq!(body["results"][0]["outcome"], "failed");
         assert_eq!(body["results"][0]["problem"]["status"], 503);
         assert_eq!(body["results"][1]["outcome"], "created");
@@ -210,7 +226,7 @@ mod tests {
 
     #[test]
     fn where_aws_let_nothing_be_created_the_caller_may_try_again() {
-        let (status, body, answer) = answered(&[Outcome::Exists(share()), unavailable()]);
+        let (status, body, answer) = answered(&[RecipientResult::Exists(share()), unavailable()]);
         assert_eq!((status, &body["title"]), (503, &json!("Please try again in a moment")));
         assert_eq!(body["results"][0]["outcome"], "alreadyActive");
         assert!(answer.headers().contains_key("retry-after"));

@@ -5,8 +5,8 @@ mod parameters;
 mod permissions;
 mod problems;
 
-use sharelink_aws::key_rings::KeyRings;
-use sharelink_aws::links::Links;
+use sharelink_aws::key_ring_cache::KeyRingCache;
+use sharelink_aws::links::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
@@ -22,14 +22,14 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = load_config()?;
     let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
     let clock = Clock::from_env();
-    let (key_rings, table) = tokio::join!(
-        KeyRings::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
+    let (key_ring_cache, table) = tokio::join!(
+        KeyRingCache::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
         ShareTable::connected(&config, required("TABLE_NAME")?),
     );
     let manage_shares = ManageShares {
         authorization: Authorization::from_env()?,
         clock,
-        links: Links::new(key_rings, base_url),
+        links: LinkBuilder::new(key_ring_cache, base_url),
         retention: days("RETENTION_DAYS")?,
         table,
     };

@@ -7,17 +7,18 @@ use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::ETAG;
 use serde::{Deserialize, Serialize};
-use sharelink_aws::links::Links;
+use sharelink_aws::links::LinkBuilder;
 use sharelink_aws::new_write_id;
-use sharelink_aws::share_table::{Cursor, FirstRequest, LogCursor, ShareTable};
-use sharelink_domain::expiry::TypedExpiry;
-use sharelink_domain::idempotency::RepeatableRequest;
+use sharelink_aws::share_table::{Cursor, IdempotencyRecord, LogCursor, ShareTable};
+use sharelink_domain::expiry::RequestedExpiry;
+use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::share::{ChangeError, LinkCopy, ResendError};
 use sharelink_domain::{Action, Item, Share, ShareId, Sharer};
 use sharelink_http::{
-    Answer, Authorization, FieldError, Problem, ProblemType, Request, ShareAnswer, answer, cursor, etag,
-    if_match, item, json_body, next_cursor, no_body, repeatable_request, rfc3339, route,
+    Authorization, FieldError, Problem, ProblemType, Request, Response, ShareResponse, cursor, encode_cursor,
+    etag, idempotent_request, json_response, parse_if_match, parse_item, parse_json_body, require_empty_body,
+    rfc3339, route,
 };
 use sharelink_runtime::Clock;
 
@@ -27,7 +28,7 @@ use crate::{permissions, problems};
 pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
-    pub(crate) links: Links,
+    pub(crate) links: LinkBuilder,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
@@ -41,23 +42,23 @@ struct Call<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct SharesAnswer<'a> {
-    shares: Vec<ShareAnswer<'a>>,
+struct SharesResponse<'a> {
+    shares: Vec<ShareResponse<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LogAnswer<'a> {
-    entries: Vec<LogEntryAnswer<'a>>,
+struct LogResponse<'a> {
+    entries: Vec<LogEntryResponse<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LogEntryAnswer<'a> {
+struct LogEntryResponse<'a> {
     at: String,
     #[serde(flatten)]
     event: &'a LogEvent,
@@ -67,7 +68,7 @@ struct LogEntryAnswer<'a> {
     by: Option<&'a Sharer>,
 }
 
-impl<'a> From<&'a LogEntry> for LogEntryAnswer<'a> {
+impl<'a> From<&'a LogEntry> for LogEntryResponse<'a> {
     fn from(entry: &'a LogEntry) -> Self {
         Self {
             at: rfc3339(entry.at),
@@ -80,7 +81,7 @@ impl<'a> From<&'a LogEntry> for LogEntryAnswer<'a> {
 }
 
 #[derive(Serialize)]
-struct LinkAnswer {
+struct LinkResponse {
     link: String,
 }
 
@@ -92,7 +93,7 @@ struct ChangeBody {
 }
 
 impl ChangeBody {
-    fn read(self) -> Result<TypedExpiry, Problem> {
+    fn read(self) -> Result<RequestedExpiry, Problem> {
         let text = self.expires_at.ok_or_else(|| wrong_expiry("is required"))?;
         text.parse().map_err(wrong_expiry)
     }
@@ -103,7 +104,7 @@ fn wrong_expiry(detail: impl Display) -> Problem {
 }
 
 impl ManageShares {
-    pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+    pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         match route(&request) {
             "GET /problems/{problem}" => return problems::page(&request),
             "GET /modules/{module}/items/{item}/share-permission" => {
@@ -112,7 +113,7 @@ impl ManageShares {
             "POST /share-permissions" => return permissions::of_several(&self.authorization, &request),
             _ => {}
         }
-        let item = item(&request)?;
+        let item = parse_item(&request)?;
         let by = self.authorization.sharer(&request, &item.module)?;
         let call = Call { request: &request, item, action: Action { by, at: self.clock.now() } };
         match route(&request) {
@@ -127,48 +128,48 @@ impl ManageShares {
         }
     }
 
-    async fn list(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn list(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let (tab, limit) = (tab(call.request)?, limit(call.request)?);
         let cursor = cursor(call.request, Cursor::parse)?;
         let now = call.action.at;
         let page = self.table.list(&call.item, tab, limit, cursor.as_ref(), now).await?;
-        let body = SharesAnswer {
-            shares: page.shares.iter().map(|share| ShareAnswer::new(share, now)).collect(),
-            next_cursor: page.next.map(|cursor| next_cursor(cursor.as_str())),
+        let body = SharesResponse {
+            shares: page.shares.iter().map(|share| ShareResponse::new(share, now)).collect(),
+            next_cursor: page.next.map(|cursor| encode_cursor(cursor.as_str())),
         };
-        Ok(answer(StatusCode::OK, "application/json", &body))
+        Ok(json_response(StatusCode::OK, "application/json", &body))
     }
 
-    async fn read(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn read(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let share = self.table.get(&call.item, share_id(call.request)?).await?;
-        share_answer(StatusCode::OK, share, call)
+        share_response(StatusCode::OK, share, call)
     }
 
-    async fn change_expiration(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn change_expiration(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let id = share_id(call.request)?;
-        let seen = if_match(call.request)?;
-        let expiry = json_body::<ChangeBody>(call.request)?.read()?;
+        let seen = parse_if_match(call.request)?;
+        let expiry = parse_json_body::<ChangeBody>(call.request)?.read()?;
         let change = |share: &Share| share.with_expiration(expiry, &call.action, seen);
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await?;
         let share = share.transpose().map_err(|error| match error {
             ChangeError::Stale => ProblemType::StaleVersion.into(),
             ChangeError::Expiry(error) => wrong_expiry(error),
         })?;
-        share_answer(StatusCode::OK, share, call)
+        share_response(StatusCode::OK, share, call)
     }
 
-    async fn revoke(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn revoke(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let id = share_id(call.request)?;
-        no_body(call.request)?;
+        require_empty_body(call.request)?;
         let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&call.action));
         let share = self.table.change(&call.item, id, self.retention, new_write_id()?, revoke).await?;
-        share_answer(StatusCode::OK, share.map(|Ok(share)| share), call)
+        share_response(StatusCode::OK, share.map(|Ok(share)| share), call)
     }
 
-    async fn resend(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn resend(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let id = share_id(call.request)?;
-        no_body(call.request)?;
-        let (write, attempt) = match repeatable_request(call.request, &call.action.by, &())? {
+        require_empty_body(call.request)?;
+        let (write, attempt) = match idempotent_request(call.request, &call.action.by, &())? {
             None => (new_write_id()?, None),
             Some(request) => {
                 let first = self.first_request(call, id, &request).await?;
@@ -181,7 +182,7 @@ impl ManageShares {
             _ => share.resent(&call.action).map(Some),
         };
         let share = self.table.resend(&call.item, id, write, resend).await?.transpose();
-        share_answer(StatusCode::ACCEPTED, share.map_err(|error| resend_problem(error, call))?, call)
+        share_response(StatusCode::ACCEPTED, share.map_err(|error| resend_problem(error, call))?, call)
     }
 
     /// The request as it came first, with which of the share's emails it asks for: a repetition asks for no
@@ -190,8 +191,8 @@ impl ManageShares {
         &self,
         call: &Call<'_>,
         id: ShareId,
-        request: &RepeatableRequest,
-    ) -> Result<FirstRequest<u32>, Problem> {
+        request: &IdempotentRequest,
+    ) -> Result<IdempotencyRecord<u32>, Problem> {
         let now = call.action.at;
         if let Some(first) = self.table.recall(request, now).await? {
             return Ok(first);
@@ -202,32 +203,32 @@ impl ManageShares {
         Ok(self.table.remember(request, resent.mail.attempt, now).await?)
     }
 
-    async fn copy_link(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn copy_link(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let (id, now) = (share_id(call.request)?, call.action.at);
-        no_body(call.request)?;
+        require_empty_body(call.request)?;
         let key = self.links.current_key(now).await?;
         let copy = LinkCopy { action: call.action.clone(), id: new_write_id()? };
         let share = self.table.copy_link(&call.item, id, &key, &copy).await?;
         let share = share.ok_or(ProblemType::ShareNotFound)?;
         let link = self.links.link(&share, now).await?;
-        Ok(answer(StatusCode::OK, "application/json", &LinkAnswer { link }))
+        Ok(json_response(StatusCode::OK, "application/json", &LinkResponse { link }))
     }
 
-    async fn log(&self, call: &Call<'_>) -> Result<Answer, Problem> {
+    async fn log(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let limit = limit(call.request)?;
         let cursor = cursor(call.request, LogCursor::parse)?;
         let page = self.table.log(&call.item, limit, cursor.as_ref()).await?;
-        let body = LogAnswer {
-            entries: page.entries.iter().map(LogEntryAnswer::from).collect(),
-            next_cursor: page.next.map(|cursor| next_cursor(cursor.as_str())),
+        let body = LogResponse {
+            entries: page.entries.iter().map(LogEntryResponse::from).collect(),
+            next_cursor: page.next.map(|cursor| encode_cursor(cursor.as_str())),
         };
-        Ok(answer(StatusCode::OK, "application/json", &body))
+        Ok(json_response(StatusCode::OK, "application/json", &body))
     }
 }
 
-fn share_answer(status: StatusCode, share: Option<Share>, call: &Call<'_>) -> Result<Answer, Problem> {
+fn share_response(status: StatusCode, share: Option<Share>, call: &Call<'_>) -> Result<Response, Problem> {
     let share = share.ok_or(ProblemType::ShareNotFound)?;
-    let mut answer = answer(status, "application/json", &ShareAnswer::new(&share, call.action.at));
+    let mut answer = json_response(status, "application/json", &ShareResponse::new(&share, call.action.at));
     answer.headers_mut().insert(ETAG, etag(&share));
     Ok(answer)
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use sharelink_aws::share_table::{PAGE_LIMIT, Tab};
+use sharelink_aws::share_table::{PAGE_LIMIT, StatusFilter};
 use sharelink_domain::ShareId;
 use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, query_parameter};
 
@@ -14,11 +14,11 @@ pub(crate) fn share_id(request: &Request) -> Result<ShareId, Problem> {
     path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
 }
 
-pub(crate) fn tab(request: &Request) -> Result<Option<Tab>, Problem> {
+pub(crate) fn tab(request: &Request) -> Result<Option<StatusFilter>, Problem> {
     match query_parameter(request, "status").as_deref() {
         None => Ok(None),
-        Some("active") => Ok(Some(Tab::Active)),
-        Some("inactive") => Ok(Some(Tab::Inactive)),
+        Some("active") => Ok(Some(StatusFilter::Active)),
+        Some("inactive") => Ok(Some(StatusFilter::Inactive)),
         Some(_) => invalid("status", "must be \"active\" or \"inactive\""),
     }
 }

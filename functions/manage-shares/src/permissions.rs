@@ -4,7 +4,9 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::names::NameError;
 use sharelink_domain::{ItemName, ModuleName};
-use sharelink_http::{Answer, Authorization, FieldError, Object, Problem, Request, answer, item, json_body};
+use sharelink_http::{
+    Authorization, FieldError, Object, Problem, Request, Response, json_response, parse_item, parse_json_body,
+};
 
 /// The most items that one request may ask about.
 const ITEMS_LIMIT: usize = 100;
@@ -29,7 +31,7 @@ struct ItemBody {
 }
 
 #[derive(Serialize)]
-struct PermissionsAnswer {
+struct PermissionsResponse {
     permissions: Vec<ItemPermission>,
 }
 
@@ -42,16 +44,16 @@ struct ItemPermission {
 }
 
 /// For the item that the path names.
-pub(crate) fn of_one(authorization: &Authorization, request: &Request) -> Result<Answer, Problem> {
-    let item = item(request)?;
+pub(crate) fn of_one(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
+    let item = parse_item(request)?;
     let can_share = authorization.can_share(&authorization.caller(request)?, &item.module);
-    Ok(answer(StatusCode::OK, "application/json", &Permission { can_share }))
+    Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
 }
 
 /// For the items that the body names, in its order.
-pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Result<Answer, Problem> {
+pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let caller = authorization.caller(request)?;
-    let items = json_body::<ItemsBody>(request)?.items.unwrap_or_default();
+    let items = parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default();
     if !(1..=ITEMS_LIMIT).contains(&items.len()) {
         let detail = format!("must be 1 to {ITEMS_LIMIT} items");
         return Err(Problem::Invalid(vec![FieldError::pointer("/items", detail)]));
@@ -73,7 +75,7 @@ pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Re
         }
     }
     if errors.is_empty() {
-        Ok(answer(StatusCode::OK, "application/json", &PermissionsAnswer { permissions }))
+        Ok(json_response(StatusCode::OK, "application/json", &PermissionsResponse { permissions }))
     } else {
         Err(Problem::Invalid(errors))
     }

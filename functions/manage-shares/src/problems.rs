@@ -1,7 +1,7 @@
 //! The pages that problem types lead to.
 
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
-use sharelink_http::{Answer, Problem, ProblemType, Request, path_parameter};
+use sharelink_http::{Problem, ProblemType, Request, Response, path_parameter};
 
 /// Text in which every second backtick ends a name.
 fn marked_up(text: &str) -> String {
@@ -12,7 +12,7 @@ fn marked_up(text: &str) -> String {
 }
 
 /// What a problem type means, for people.
-pub(crate) fn page(request: &Request) -> Result<Answer, Problem> {
+pub(crate) fn page(request: &Request) -> Result<Response, Problem> {
     let name = path_parameter(request, "problem");
     let mut all = ProblemType::ALL.iter();
     let problem = all.find(|problem| problem.name() == name).ok_or(ProblemType::RouteNotFound)?;
@@ -23,7 +23,7 @@ pub(crate) fn page(request: &Request) -> Result<Answer, Problem> {
          <h1>{title}</h1>\n<p>{help}</p>\n\
          <p><code>/problems/{name}</code> is answered with the status {status}.</p>\n</html>\n"
     );
-    let mut answer = Answer::new(page.into());
+    let mut answer = Response::new(page.into());
     for (header, value) in [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CACHE_CONTROL, "public, max-age=3600"),

@@ -3,7 +3,7 @@
 use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::names::displayed;
+use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::request::Message;
 use sharelink_domain::{EmailAddress, Share, SharedFile};
 
@@ -28,7 +28,7 @@ struct File {
 
 impl From<&SharedFile> for File {
     fn from(file: &SharedFile) -> Self {
-        Self { name: displayed(file.name.as_str()), size: file.size }
+        Self { name: strip_bidi_controls(file.name.as_str()), size: file.size }
     }
 }
 
@@ -42,7 +42,7 @@ struct Text<'a>(&'a Contents<'a>);
 
 /// Composes the email that brings a share's link to its recipient.
 pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
-    let sharer = share.created_by.name.as_deref().map(displayed);
+    let sharer = share.created_by.name.as_deref().map(strip_bidi_controls);
     let sharer = sharer.as_deref();
     let reply_to = share.created_by.email.as_ref();
     let contents = Contents {
@@ -66,7 +66,7 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
 
 fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
     let what = match files {
-        [file] => displayed(file.name.as_str()),
+        [file] => strip_bidi_controls(file.name.as_str()),
         files => format!("{} files", files.len()),
     };
     match sharer {

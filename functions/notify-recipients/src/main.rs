@@ -2,11 +2,11 @@
 
 mod email;
 mod notify;
-mod pace;
+mod rate_limiter;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
-use sharelink_aws::key_rings::KeyRings;
-use sharelink_aws::links::Links;
+use sharelink_aws::key_ring_cache::KeyRingCache;
+use sharelink_aws::links::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::parameters::PublicBaseUrl;
@@ -14,7 +14,7 @@ use sharelink_aws::share_table::ShareTable;
 use sharelink_runtime::{Clock, Metrics, required, start_logging, whole_number};
 
 use notify::{NotifyRecipients, Wakeup};
-use pace::Pace;
+use rate_limiter::RateLimiter;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
@@ -23,10 +23,10 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
     let notify_recipients = NotifyRecipients {
         clock: Clock::from_env(),
-        links: Links::new(KeyRings::new(&config, required("KEY_RING_SECRET")?), base_url),
+        links: LinkBuilder::new(KeyRingCache::new(&config, required("KEY_RING_SECRET")?), base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
-        pace: Pace::new(whole_number("EMAILS_PER_SECOND")?),
+        pace: RateLimiter::new(whole_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let notify_recipients = &notify_recipients;

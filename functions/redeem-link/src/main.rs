@@ -6,7 +6,7 @@ mod redeem;
 mod texts;
 
 use sharelink_aws::files::FileStore;
-use sharelink_aws::key_rings::KeyRings;
+use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{load_config, within};
 use sharelink_http::run;
@@ -23,11 +23,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let limited = |limit| within(&config, limit);
     let (for_ring, for_share, for_file) = (limited(RING_LIMIT), limited(SHARE_LIMIT), limited(FILE_LIMIT));
     // All at once: while one waits for AWS, the next is made.
-    let (key_rings, table, files) = tokio::join!(
-        KeyRings::fetched(&for_ring, required("KEY_RING_SECRET")?, clock.now()),
+    let (key_ring_cache, table, files) = tokio::join!(
+        KeyRingCache::fetched(&for_ring, required("KEY_RING_SECRET")?, clock.now()),
         ShareTable::connected(&for_share, required("TABLE_NAME")?),
         FileStore::connected(&for_file, required("FILES_BUCKET")?),
     );
-    let redeem_link = RedeemLink { clock, files, key_rings, table };
+    let redeem_link = RedeemLink { clock, files, key_ring_cache, table };
     run(&metrics, |request| redeem_link.handle(request)).await
 }

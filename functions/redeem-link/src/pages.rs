@@ -12,10 +12,10 @@ use lambda_http::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
-use sharelink_domain::names::displayed;
+use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::{Share, SharedFile};
-use sharelink_http::problem::problem_answer;
-use sharelink_http::{Answer, ProblemType, Request, answer, header, rfc3339};
+use sharelink_http::problem::problem_response;
+use sharelink_http::{ProblemType, Request, Response, header, json_response, rfc3339};
 
 use crate::texts::Language;
 
@@ -83,13 +83,13 @@ struct ProblemPage {
 }
 
 /// The list of a share's files.
-pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form) -> Answer {
+pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form) -> Response {
     let files: Vec<FileLink> = files
         .iter()
         .zip(1..)
         .map(|(file, n)| FileLink {
             name: match form {
-                Form::Page(_) => displayed(file.name.as_str()),
+                Form::Page(_) => strip_bidi_controls(file.name.as_str()),
                 Form::Json => file.name.to_string(),
             },
             size: file.size,
@@ -99,7 +99,7 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
     match form {
         Form::Json => {
             let body = FilesBody { files: &files, expires_at: rfc3339(share.expires_at) };
-            answer(StatusCode::OK, "application/json", &body)
+            json_response(StatusCode::OK, "application/json", &body)
         }
         Form::Page(language) => page(
             StatusCode::OK,
@@ -115,27 +115,27 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
 }
 
 /// Why there is no file. The same for everyone: it names nobody and nothing.
-pub(crate) fn problem(problem: ProblemType, form: Form) -> Answer {
-    let Form::Page(language) = form else { return problem_answer(problem, &problem.body(None)) };
+pub(crate) fn problem(problem: ProblemType, form: Form) -> Response {
+    let Form::Page(language) = form else { return problem_response(problem, &problem.body(None)) };
     let (title, text) = language.problem(problem);
     let mut answer = page(problem.status(), &ProblemPage { style: STYLE, language, title, text });
     problem.set_retry_after(&mut answer);
     answer
 }
 
-fn page(status: StatusCode, template: &impl Template) -> Answer {
+fn page(status: StatusCode, template: &impl Template) -> Response {
     let (status, body) = match template.render() {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
     };
-    let mut answer = Answer::new(body.into());
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer
 }
 
 /// Keeps an answer out of caches, referrers, search engines and frames.
-pub(crate) fn protected(mut answer: Answer) -> Answer {
+pub(crate) fn protected(mut answer: Response) -> Response {
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 use lambda_http::http::header::{HeaderValue, LOCATION};
 use lambda_http::http::{Method, StatusCode};
 use sharelink_aws::files::{FileStore, Presence, SignedMethod};
-use sharelink_aws::key_rings::{KeyRings, LinkError};
+use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::share::{Delivery, Refusal, Target};
+use sharelink_domain::share::{RedeemError, Redemption, Target};
 use sharelink_http::problem::aws_problem;
-use sharelink_http::{Answer, Problem, ProblemType, Request, header, path_parameter};
+use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
@@ -20,7 +20,7 @@ use crate::pages::{self, Form};
 pub(crate) struct RedeemLink {
     pub(crate) clock: Clock,
     pub(crate) files: FileStore,
-    pub(crate) key_rings: KeyRings,
+    pub(crate) key_ring_cache: KeyRingCache,
     pub(crate) table: ShareTable,
 }
 
@@ -35,15 +35,15 @@ const PATIENCE: Duration = Duration::from_secs(9);
 
 /// Why a recipient gets no file.
 enum Miss {
-    Refused(Refusal),
+    Refused(RedeemError),
     FileMissing,
     Aws(AwsError),
     /// AWS did not answer for long.
     Late,
 }
 
-impl From<Refusal> for Miss {
-    fn from(refusal: Refusal) -> Self {
+impl From<RedeemError> for Miss {
+    fn from(refusal: RedeemError) -> Self {
         Self::Refused(refusal)
     }
 }
@@ -57,7 +57,7 @@ impl From<AwsError> for Miss {
 impl From<LinkError> for Miss {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::Token(_) => Self::Refused(Refusal::Unknown),
+            LinkError::Token(_) => Self::Refused(RedeemError::UnknownLink),
             LinkError::Aws(error) => Self::Aws(error),
         }
     }
@@ -66,31 +66,31 @@ impl From<LinkError> for Miss {
 impl RedeemLink {
     /// Answers a request; never with a problem, since every answer of this function, errors too, has its own
     /// headers and a page that a person understands.
-    pub(crate) async fn handle(&self, request: Request) -> Result<Answer, Problem> {
+    pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         let form = Form::wanted(&request);
         let redeemed = timeout(PATIENCE, self.redeem(&request, form)).await.unwrap_or(Err(Miss::Late));
         let answer = redeemed.unwrap_or_else(|miss| missed(&miss, form));
         Ok(pages::protected(answer))
     }
 
-    async fn redeem(&self, request: &Request, form: Form) -> Result<Answer, Miss> {
+    async fn redeem(&self, request: &Request, form: Form) -> Result<Response, Miss> {
         let (now, decided) = (self.clock.now(), SystemTime::now());
         let token = path_parameter(request, "token");
-        let target = target(request).ok_or(Refusal::Unknown)?;
-        let link = self.key_rings.open(&token, now).await?;
+        let target = target(request).ok_or(RedeemError::UnknownLink)?;
+        let link = self.key_ring_cache.open(&token, now).await?;
         let share = if is_counted(request) {
             self.table.redeem(&link, target, new_write_id()?, now).await?
         } else {
             self.table.get(&link.item, link.share).await?
         };
-        let share = share.ok_or(Refusal::Unknown)?;
+        let share = share.ok_or(RedeemError::UnknownLink)?;
         let delivery = share.redeem(link.generation, target, now)?;
         if is_counted(request) {
             tell(target, &delivery);
         }
         match delivery {
-            Delivery::List(files) => Ok(pages::files(&share, files, &token, form)),
-            Delivery::File(file, life) => {
+            Redemption::List(files) => Ok(pages::files(&share, files, &token, form)),
+            Redemption::File(file, life) => {
                 let method =
                     if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
                 if self.files.presence(&link.item, &file.name).await == Presence::Missing {
@@ -123,27 +123,27 @@ fn is_counted(request: &Request) -> bool {
 }
 
 /// Tells operators of a use that the share has counted.
-fn tell(target: Target, delivery: &Delivery<'_>) {
+fn tell(target: Target, delivery: &Redemption<'_>) {
     if target == Target::Link {
         metrics::counter!("Opens").increment(1);
     }
-    if matches!(delivery, Delivery::File(..)) {
+    if matches!(delivery, Redemption::File(..)) {
         metrics::counter!("Downloads").increment(1);
     }
 }
 
-fn redirect(url: &str) -> Result<Answer, Miss> {
-    let unexpected = |_| AwsError::Unexpected { service: "s3", code: "presigning".into() };
-    let mut answer = Answer::default();
+fn redirect(url: &str) -> Result<Response, Miss> {
+    let unexpected = |_| AwsError::Rejected { service: "s3", code: "presigning".into() };
+    let mut answer = Response::default();
     *answer.status_mut() = StatusCode::FOUND;
     answer.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(unexpected)?);
     Ok(answer)
 }
 
-fn missed(miss: &Miss, form: Form) -> Answer {
+fn missed(miss: &Miss, form: Form) -> Response {
     let problem = match miss {
-        Miss::Refused(Refusal::Unknown) => ProblemType::UnknownLink,
-        Miss::Refused(Refusal::Gone) => ProblemType::AccessEnded,
+        Miss::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
+        Miss::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
         Miss::FileMissing => ProblemType::FileMissing,
         Miss::Aws(error) => {
             tracing::error!(%error, "a link could not be redeemed");

@@ -3,7 +3,7 @@
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use sharelink_http::{Answer, Problem, ProblemType, Request, header, path_parameter, route};
+use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route};
 
 use crate::components::{Components, ENTRY};
 
@@ -19,7 +19,7 @@ const FOREVER: &str = "public, max-age=31536000, immutable";
 const SOON: &str = "public, max-age=300";
 
 impl ServeUi {
-    pub(crate) fn handle(&self, request: &Request) -> Result<Answer, Problem> {
+    pub(crate) fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
         if route(request) == "GET /ui/{file}" {
@@ -54,8 +54,8 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
 }
 
 /// A script. Which origins may run it, API Gateway says, as for the rest of the API.
-fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Answer {
-    let mut answer = Answer::new(body.into());
+fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
+    let mut answer = Response::new(body.into());
     for (name, value) in [
         (CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (CACHE_CONTROL, cache_control),

@@ -7,10 +7,10 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent};
 use sharelink_aws::AwsError;
-use sharelink_aws::share_table::{ShareTable, Unreadable, alarm_from_keys, share_from_image};
+use sharelink_aws::share_table::{DecodeError, ShareTable, parse_alarm_keys, parse_share_image};
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
-use sharelink_runtime::streams::each_record;
+use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
@@ -68,8 +68,8 @@ enum Change {
 impl SweepShares {
     pub(crate) async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
         let patience = Patience::until(event.context.deadline());
-        let response = each_record(event.payload, |record| self.sweep(record, &patience)).await;
-        self.metrics.tell();
+        let response = process_records(event.payload, |record| self.sweep(record, &patience)).await;
+        self.metrics.flush();
         Ok(response)
     }
 
@@ -89,18 +89,18 @@ impl SweepShares {
     async fn sweep_once(&self, record: EventRecord) -> Result<(), AwsError> {
         match self.read(record)? {
             Change::Created(share) => {
-                self.log(&share.item, log::of_creation(&share)).await?;
+                self.log(&share.item, log::entries_for_creation(&share)).await?;
                 self.table.set_alarm(&share).await?;
             }
             Change::Changed(images) => {
                 let (old, new) = *images;
-                self.log(&new.item, log::of_change(&old, &new)).await?;
+                self.log(&new.item, log::entries_for_change(&old, &new)).await?;
                 if new.version != old.version {
                     self.table.set_alarm(&new).await?;
                 }
             }
             Change::Purged(share, at) => {
-                self.log(&share.item, log::of_purge(&share, at)).await?;
+                self.log(&share.item, log::entries_for_purge(&share, at)).await?;
                 self.table.clear_alarm(&share).await?;
             }
             Change::Alarm(item, id) => self.look(&item, id).await?,
@@ -109,21 +109,21 @@ impl SweepShares {
         Ok(())
     }
 
-    fn read(&self, record: EventRecord) -> Result<Change, Unreadable> {
+    fn read(&self, record: EventRecord) -> Result<Change, DecodeError> {
         let change = record.change;
         let removed = record.event_name == "REMOVE";
-        if let Some((item, id)) = alarm_from_keys(change.keys)? {
+        if let Some((item, id)) = parse_alarm_keys(change.keys)? {
             return Ok(if removed { Change::Alarm(item, id) } else { Change::Nothing });
         }
         if removed {
             let at = self.clock.at(change.approximate_creation_date_time);
-            return Ok(Change::Purged(Box::new(share_from_image(change.old_image)?), at));
+            return Ok(Change::Purged(Box::new(parse_share_image(change.old_image)?), at));
         }
-        let new = share_from_image(change.new_image)?;
+        let new = parse_share_image(change.new_image)?;
         if record.event_name == "INSERT" {
             return Ok(Change::Created(Box::new(new)));
         }
-        Ok(Change::Changed(Box::new((share_from_image(change.old_image)?, new))))
+        Ok(Change::Changed(Box::new((parse_share_image(change.old_image)?, new))))
     }
 
     /// Looks at a share whose alarm is gone: it is asked what is true now, whatever the alarm was set for and
@@ -131,8 +131,8 @@ impl SweepShares {
     async fn look(&self, item: &Item, id: ShareId) -> Result<(), AwsError> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
-        self.log(item, log::of_lapse(&share, now)).await?;
-        if share.lapses_at().is_some_and(|at| at > now) {
+        self.log(item, log::entries_for_expiry(&share, now)).await?;
+        if share.scheduled_expiry().is_some_and(|at| at > now) {
             self.table.set_alarm(&share).await?;
         }
         Ok(())

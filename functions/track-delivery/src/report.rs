@@ -20,7 +20,7 @@ pub(crate) struct Report {
 
 /// Why an event is not a report on one of our emails.
 #[derive(Debug, PartialEq)]
-pub(crate) enum NoReport {
+pub(crate) enum IgnoredEvent {
     /// It does not look like an event of SES.
     Unreadable,
     /// Another kind of event.
@@ -29,7 +29,7 @@ pub(crate) enum NoReport {
     Tags,
 }
 
-impl fmt::Display for NoReport {
+impl fmt::Display for IgnoredEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreadable => "it cannot be read as an event of SES",
@@ -76,8 +76,8 @@ struct BounceOfEvent {
 }
 
 impl Report {
-    pub(crate) fn read(event: Value) -> Result<Self, NoReport> {
-        let Event { detail } = serde_json::from_value(event).map_err(|_| NoReport::Unreadable)?;
+    pub(crate) fn read(event: Value) -> Result<Self, IgnoredEvent> {
+        let Event { detail } = serde_json::from_value(event).map_err(|_| IgnoredEvent::Unreadable)?;
         let (event, at) = match (detail.event_type.as_str(), detail.delivery, detail.bounce, detail.complaint)
         {
             ("Delivery", Some(delivery), ..) => (DeliveryEvent::Delivered, delivery.timestamp),
@@ -88,11 +88,11 @@ impl Report {
             ("Complaint", .., Some(complaint)) => (DeliveryEvent::Complained, complaint.timestamp),
             // It says no more than when the email was sent.
             ("Reject", ..) => (DeliveryEvent::Rejected, detail.mail.timestamp),
-            ("Delivery" | "Bounce" | "Complaint", ..) => return Err(NoReport::Unreadable),
-            _ => return Err(NoReport::Kind),
+            ("Delivery" | "Bounce" | "Complaint", ..) => return Err(IgnoredEvent::Unreadable),
+            _ => return Err(IgnoredEvent::Kind),
         };
         let tag = |name: &str| detail.mail.tags.get(name)?.first().map(String::as_str);
-        let email = EmailId::from_tags(tag).ok_or(NoReport::Tags)?;
+        let email = EmailId::from_tags(tag).ok_or(IgnoredEvent::Tags)?;
         Ok(Self { email, event, at: sharelink_domain::to_millis(at) })
     }
 }
@@ -176,19 +176,19 @@ mod tests {
         for (event_type, name, body) in
             [("Send", "send", json!({})), ("DeliveryDelay", "deliveryDelay", json!({}))]
         {
-            assert_eq!(Report::read(event(event_type, name, &body)), Err(NoReport::Kind), "{event_type}");
+            assert_eq!(Report::read(event(event_type, name, &body)), Err(IgnoredEvent::Kind), "{event_type}");
         }
         let mut foreign = event("Bounce", "bounce", &bounce());
         foreign["detail"]["mail"]["tags"] = json!({"ses:configuration-set": ["Emails"]});
-        assert_eq!(Report::read(foreign), Err(NoReport::Tags));
+        assert_eq!(Report::read(foreign), Err(IgnoredEvent::Tags));
         for odd in [
             json!(null),
             json!({}),
             json!({"detail": 1}),
             event("Bounce", "delivery", &json!({"timestamp": "x"})),
         ] {
-            assert_eq!(Report::read(odd), Err(NoReport::Unreadable));
+            assert_eq!(Report::read(odd), Err(IgnoredEvent::Unreadable));
         }
-        assert_eq!(Report::read(event("Bounce", "bounced", &bounce())), Err(NoReport::Unreadable));
+        assert_eq!(Report::read(event("Bounce", "bounced", &bounce())), Err(IgnoredEvent::Unreadable));
     }
 }

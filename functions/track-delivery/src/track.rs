@@ -18,7 +18,7 @@ impl TrackDelivery {
     /// Fails only for what may pass: Lambda invokes again. What is no report on an email of ours is ignored.
     pub(crate) async fn handle(&self, event: Value) -> Result<(), Error> {
         let handled = self.track(event).await;
-        self.metrics.tell();
+        self.metrics.flush();
         Ok(handled?)
     }
 
@@ -31,7 +31,7 @@ impl TrackDelivery {
             }
         };
         let Report { email, event, at } = report;
-        let decide = |share: &Share| share.with_report(&email, event, at);
+        let decide = |share: &Share| share.with_delivery_report(&email, event, at);
         let noted = self.table.report(&email.item, email.share, new_write_id()?, decide).await;
         let noted = noted.inspect_err(|error| tracing::error!(%error, "a report could not be noted"))?;
         if noted {

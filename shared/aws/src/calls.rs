@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::context::{
 use aws_smithy_runtime_api::client::interceptors::{Intercept, OverriddenHooks};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
-use sharelink_runtime::measure_call;
+use sharelink_runtime::record_call_duration;
 
 /// Measures each call to a service, with all of its tries.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ impl Intercept for CallTimer {
     ) -> Result<(), BoxError> {
         // Signing a URL has no answer, and is no call.
         if let (Some(_), Some(Started(at))) = (context.output_or_error(), config.load::<Started>()) {
-            measure_call(self.0, at.elapsed());
+            record_call_duration(self.0, at.elapsed());
         }
         Ok(())
     }

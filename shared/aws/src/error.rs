@@ -15,15 +15,15 @@ pub enum AwsError {
     Unavailable { service: &'static str, code: String },
     /// It will not pass by itself: a missing resource, a missing permission, a mistake of ours.
     #[error("{service} refused: {code}")]
-    Unexpected { service: &'static str, code: String },
+    Rejected { service: &'static str, code: String },
     /// What was read is not what we write.
     #[error("{service} holds something unreadable: {what}")]
-    Unreadable { service: &'static str, what: &'static str },
+    InvalidData { service: &'static str, what: &'static str },
 }
 
 /// A request under an idempotency key could not be looked up, or is another one.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum RepeatError {
+pub enum IdempotencyError {
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error(transparent)]
@@ -48,10 +48,10 @@ impl AwsError {
                 if status >= 500 || THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code) {
                     unavailable(code)
                 } else {
-                    Self::Unexpected { service, code: code.to_owned() }
+                    Self::Rejected { service, code: code.to_owned() }
                 }
             }
-            _ => Self::Unexpected { service, code: "request".into() },
+            _ => Self::Rejected { service, code: "request".into() },
         }
     }
 }

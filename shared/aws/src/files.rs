@@ -40,7 +40,7 @@ pub enum Presence {
 /// The files of an item.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Listing {
+pub struct FileListing {
     pub files: Vec<SharedFile>,
     /// Whether there are objects whose names no share can hold: with control characters, or too long.
     pub left_out: bool,
@@ -78,9 +78,9 @@ impl FileStore {
 
     /// The item's files in the order of their names, those after this one: all of them, or one more than fit into a
     /// share.
-    pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<Listing, AwsError> {
+    pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<FileListing, AwsError> {
         let prefix = format!("{item}/");
-        let mut listing = Listing::default();
+        let mut listing = FileListing::default();
         let mut pages = self
             .client
             .list_objects_v2()
@@ -140,7 +140,7 @@ impl FileStore {
         decided: SystemTime,
         life: Duration,
     ) -> Result<String, AwsError> {
-        let failed = || AwsError::Unexpected { service: SERVICE, code: "presigning".into() };
+        let failed = || AwsError::Rejected { service: SERVICE, code: "presigning".into() };
         let config =
             PresigningConfig::builder().start_time(decided).expires_in(life).build().map_err(|_| failed())?;
         let key = item.file_key(name);

@@ -19,7 +19,7 @@ mod write_id;
 #[cfg(feature = "s3")]
 pub mod files;
 #[cfg(feature = "secrets")]
-pub mod key_rings;
+pub mod key_ring_cache;
 #[cfg(all(feature = "parameters", feature = "secrets"))]
 pub mod links;
 #[cfg(feature = "ses")]
@@ -30,5 +30,5 @@ pub mod parameters;
 pub mod share_table;
 
 pub use config::{ConfigError, load as load_config, within};
-pub use error::{AwsError, RepeatError};
+pub use error::{AwsError, IdempotencyError};
 pub use write_id::{new_generation, new_write_id};

@@ -72,7 +72,7 @@ impl Mailer {
     /// Sends an email, to its recipient alone.
     pub async fn send(&self, email: &Email<'_>) -> Result<(), SendError> {
         let content =
-            email_content(email).map_err(|()| SendError::Refused("the email could not be composed"))?;
+            email_content(email).map_err(|()| SendError::Permanent("the email could not be composed"))?;
         let tags = email.id.to_tags();
         let tags =
             tags.into_iter().map(|(name, value)| MessageTag::builder().name(name).value(value).build());
@@ -104,15 +104,15 @@ impl Mailer {
 /// Only what SES says of this very message is final; anything else may pass, or be mended by an operator.
 fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
     let error = match error {
-        SdkError::ConstructionFailure(_) => return SendError::Refused("the email could not be composed"),
+        SdkError::ConstructionFailure(_) => return SendError::Permanent("the email could not be composed"),
         SdkError::ServiceError(answer) => answer.err(),
-        _ => return SendError::Passing(Fault::Unavailable),
+        _ => return SendError::Transient(Fault::Unavailable),
     };
     let says = |words| error.message().is_some_and(|message| message.contains(words));
     let throttled = error.is_too_many_requests_exception()
         || error.is_limit_exceeded_exception()
         || error.code().is_some_and(|code| THROTTLING_ERRORS.contains(&code));
-    SendError::Passing(match error {
+    SendError::Transient(match error {
         _ if throttled && says("Daily") => Fault::QuotaSpent,
         _ if throttled => Fault::Throttled,
         SendEmailError::SendingPausedException(_) | SendEmailError::AccountSuspendedException(_) => {
@@ -122,10 +122,10 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
         // The sender's identity, or in the sandbox the recipient's.
         SendEmailError::MessageRejected(_) if says("not verified") => Fault::Unverified,
         SendEmailError::MessageRejected(_) => {
-            return SendError::Refused("the mail service rejected the message");
+            return SendError::Permanent("the mail service rejected the message");
         }
         SendEmailError::BadRequestException(_) => {
-            return SendError::Refused("the mail service did not accept the address or the message");
+            return SendError::Permanent("the mail service did not accept the address or the message");
         }
         _ => Fault::Unavailable,
     })
@@ -192,7 +192,7 @@ mod tests {
             SendEmailError::BadRequestException(BadRequestException::builder().build()),
         ];
         for error in refused {
-            assert!(matches!(classify(error), SendError::Refused(_)));
+            assert!(matches!(classify(error), SendError::Permanent(_)));
         }
     }
 
@@ -217,7 +217,7 @@ mod tests {
             (no_set, Fault::Unavailable),
         ] {
             let told = format!("{error:?}");
-            assert_eq!(classify(error), SendError::Passing(fault), "{told}");
+            assert_eq!(classify(error), SendError::Transient(fault), "{told}");
         }
     }
 

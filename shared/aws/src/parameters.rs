@@ -59,5 +59,5 @@ async fn read(client: &Client, name: &str) -> Result<String, AwsError> {
         .parameter
         .and_then(|parameter| parameter.value)
         .map(|url| url.trim_end_matches('/').to_owned())
-        .ok_or(AwsError::Unreadable { service: SERVICE, what: "parameter" })
+        .ok_or(AwsError::InvalidData { service: SERVICE, what: "parameter" })
 }

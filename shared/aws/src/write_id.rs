@@ -17,6 +17,6 @@ pub fn new_write_id() -> Result<WriteId, AwsError> {
 fn random() -> Result<[u8; 16], AwsError> {
     let mut bytes = [0; 16];
     rand::fill(&mut bytes)
-        .map_err(|_| AwsError::Unexpected { service: "random", code: "unspecified".into() })?;
+        .map_err(|_| AwsError::Rejected { service: "random", code: "unspecified".into() })?;
     Ok(bytes)
 }

@@ -157,7 +157,7 @@ impl Mail {
 impl Share {
     /// The share after a report on this email; none if it was another email, or the report says nothing new.
     #[must_use]
-    pub fn with_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
+    pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         let mail = (EmailId::of(self) == *email).then(|| self.mail.reported(event, at)).flatten()?;
         Some(Self { mail, ..self.clone() })
     }
@@ -193,7 +193,7 @@ mod tests {
         let mut share = share(&["a"]);
         let id = EmailId::of(&share);
         share.mail.state = MailState::Sent;
-        let delivered = |share: &Share| share.with_report(&id, DeliveryEvent::Delivered, time(NOW));
+        let delivered = |share: &Share| share.with_delivery_report(&id, DeliveryEvent::Delivered, time(NOW));
         assert_eq!(delivered(&share).unwrap().mail.state, MailState::Delivered);
         share.mail.attempt = 2;
         assert_eq!(delivered(&share), None);

@@ -25,9 +25,9 @@ const LATEST: Months = Months::new(120);
 
 /// An access expiration date as somebody typed it, whether or not a share may be given it today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TypedExpiry(DateTime<FixedOffset>);
+pub struct RequestedExpiry(DateTime<FixedOffset>);
 
-impl FromStr for TypedExpiry {
+impl FromStr for RequestedExpiry {
     type Err = ExpiryError;
 
     fn from_str(text: &str) -> Result<Self, ExpiryError> {
@@ -35,7 +35,7 @@ impl FromStr for TypedExpiry {
     }
 }
 
-impl TypedExpiry {
+impl RequestedExpiry {
     /// The moment that it names.
     #[must_use]
     pub fn at(self) -> Timestamp {
@@ -70,9 +70,9 @@ pub struct Expiry {
 }
 
 impl Expiry {
-    /// Reads an RFC 3339 time, and [accepts](TypedExpiry::accept) it.
+    /// Reads an RFC 3339 time, and [accepts](RequestedExpiry::accept) it.
     pub fn parse(text: &str, now: Timestamp) -> Result<Self, ExpiryError> {
-        text.parse::<TypedExpiry>()?.accept(now)
+        text.parse::<RequestedExpiry>()?.accept(now)
     }
 
     /// The moment from which the share is expired.

@@ -12,7 +12,7 @@ use crate::share::WriteId;
 use crate::{Sharer, Timestamp};
 
 /// How long a request is remembered.
-pub const REMEMBERED: TimeDelta = TimeDelta::days(1);
+pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::days(1);
 
 const KEY_LIMIT: usize = 255;
 
@@ -69,12 +69,12 @@ impl fmt::Display for Hash {
 
 /// A request under an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RepeatableRequest {
+pub struct IdempotentRequest {
     id: Hash,
     fingerprint: Hash,
 }
 
-impl RepeatableRequest {
+impl IdempotentRequest {
     /// A caller's request under their key. Keys of different callers and routes have nothing to do with each
     /// other; whether it is the same request again is told by `contents`, which is all that it asks for.
     #[must_use]
@@ -126,7 +126,7 @@ mod tests {
     fn a_request_is_the_same_only_from_the_same_caller_on_the_same_route_under_the_same_key() {
         let request = |sub: &str, route, key: &str, contents: &str| {
             let caller = Sharer { sub: sub.into(), ..ann().by };
-            RepeatableRequest::new(&caller, route, &key.parse().unwrap(), contents.as_bytes())
+            IdempotentRequest::new(&caller, route, &key.parse().unwrap(), contents.as_bytes())
         };
         let first = request("u1", "POST /a", "k", "x");
         assert_eq!(first, request("u1", "POST /a", "k", "x"));
@@ -145,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_request_and_its_contents_are_told_by_hashes_in_hexadecimal() {
-        let request = |key: &str| RepeatableRequest::new(&ann().by, "POST /a", &key.parse().unwrap(), b"x");
+        let request = |key: &str| IdempotentRequest::new(&ann().by, "POST /a", &key.parse().unwrap(), b"x");
         let (one, other) = (request("k"), request("l"));
         for hash in [one.id(), one.fingerprint()] {
             let digits = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
@@ -158,8 +158,8 @@ mod tests {
 
     #[test]
     fn a_key_that_is_used_again_after_it_was_forgotten_writes_anew() {
-        let request = RepeatableRequest::new(&ann().by, "POST /a", &"k".parse().unwrap(), b"");
+        let request = IdempotentRequest::new(&ann().by, "POST /a", &"k".parse().unwrap(), b"");
         assert_eq!(request.write_id(time(NOW)), request.write_id(time(NOW)));
-        assert_ne!(request.write_id(time(NOW)), request.write_id(time(NOW) + REMEMBERED));
+        assert_ne!(request.write_id(time(NOW)), request.write_id(time(NOW) + IDEMPOTENCY_WINDOW));
     }
 }

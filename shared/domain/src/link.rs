@@ -1,4 +1,4 @@
-//! Links: a share's key, sealed so that only the key ring can make or read one.
+//! LinkBuilder: a share's key, sealed so that only the key ring can make or read one.
 //!
 //! A token is `base64url(version, key id, ciphertext)`. The ciphertext is the item, the share's id and its
 //! generation under AES-256-GCM-SIV (RFC 8452) with a constant nonce: a deterministic seal, whose only leak

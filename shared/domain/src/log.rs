@@ -75,7 +75,7 @@ impl LogEvent {
 
 /// A share was created.
 #[must_use]
-pub fn of_creation(share: &Share) -> Vec<LogEntry> {
+pub fn entries_for_creation(share: &Share) -> Vec<LogEntry> {
     let mut log = Log::of(share);
     log.done(&share.created_by, share.created_at, LogEvent::Created, &share.version);
     // Access that had ended by then never began.
@@ -87,7 +87,7 @@ pub fn of_creation(share: &Share) -> Vec<LogEntry> {
 
 /// A share was changed, in whatever way.
 #[must_use]
-pub fn of_change(old: &Share, new: &Share) -> Vec<LogEntry> {
+pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     let mut log = Log::of(new);
     log_version(&mut log, old, new);
     log_usage(&mut log, old, new);
@@ -100,7 +100,7 @@ pub fn of_change(old: &Share, new: &Share) -> Vec<LogEntry> {
 
 /// A share was purged, at this time.
 #[must_use]
-pub fn of_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
+pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
     let mut log = Log::of(share);
     log.lapse(share, at);
     if share.mail.pending().is_some() {
@@ -113,7 +113,7 @@ pub fn of_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
 
 /// The time of a share's expiry may have passed: whoever was to look then, looks now.
 #[must_use]
-pub fn of_lapse(share: &Share, now: Timestamp) -> Vec<LogEntry> {
+pub fn entries_for_expiry(share: &Share, now: Timestamp) -> Vec<LogEntry> {
     let mut log = Log::of(share);
     log.lapse(share, now);
     log.entries
@@ -214,7 +214,7 @@ impl<'a> Log<'a> {
 
     /// Adds that a share has expired, if it had by now: before whatever was done at that very moment.
     fn lapse(&mut self, share: &Share, now: Timestamp) {
-        if let Some(at) = share.lapses_at().filter(|at| *at <= now) {
+        if let Some(at) = share.scheduled_expiry().filter(|at| *at <= now) {
             self.push(at, LAPSE, LogEvent::Expired, &share.version, None);
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     use super::*;
     use crate::delivery::DeliveryEvent;
     use crate::share::tests::{NOW, ann, expiry, share, time};
-    use crate::share::{LinkCopy, SeenVersion, WriteId};
+    use crate::share::{ExpectedVersion, LinkCopy, WriteId};
 
     fn told(entries: &[LogEntry]) -> Vec<(&LogEvent, Timestamp, Option<&str>)> {
         entries
@@ -241,7 +241,7 @@ mod tests {
     }
 
     fn changed(share: &Share, to: &str, action: &Action) -> Share {
-        share.with_expiration(expiry(to), action, SeenVersion::Any).unwrap().unwrap()
+        share.with_expiration(expiry(to), action, ExpectedVersion::Any).unwrap().unwrap()
     }
 
     const EXPIRY: &str = "2026-03-10T13:00:00Z";
@@ -249,9 +249,9 @@ mod tests {
     #[test]
     fn a_creation_is_told_with_who_and_when() {
         let share = share(&["a"]);
-        assert_eq!(told(&of_creation(&share)), [(&LogEvent::Created, time(NOW), Some("u1"))]);
+        assert_eq!(told(&entries_for_creation(&share)), [(&LogEvent::Created, time(NOW), Some("u1"))]);
         let born_expired = Share { expires_at: share.created_at, ..share };
-        let entries = of_creation(&born_expired);
+        let entries = entries_for_creation(&born_expired);
         assert_eq!(told(&entries)[1], (&LogEvent::Expired, time(NOW), None));
     }
 
@@ -260,25 +260,28 @@ mod tests {
         let old = share(&["a"]);
         let new = changed(&old, "2026-03-11T13:00:00Z", &at("2026-03-10T12:30:00Z"));
         let event = LogEvent::ExpirationChanged { from: time(EXPIRY), to: new.expires_at };
-        assert_eq!(told(&of_change(&old, &new)), [(&event, time("2026-03-10T12:30:00Z"), Some("ann"))]);
-        assert!(of_lapse(&new, time(EXPIRY)).is_empty());
-        assert!(of_change(&new, &new).is_empty());
+        assert_eq!(
+            told(&entries_for_change(&old, &new)),
+            [(&event, time("2026-03-10T12:30:00Z"), Some("ann"))]
+        );
+        assert!(entries_for_expiry(&new, time(EXPIRY)).is_empty());
+        assert!(entries_for_change(&new, &new).is_empty());
     }
 
     #[test]
     fn whoever_meets_an_expiry_tells_of_it_under_the_same_identity() {
         let old = share(&["a"]);
-        let alarm = of_lapse(&old, time(EXPIRY));
+        let alarm = entries_for_expiry(&old, time(EXPIRY));
         assert_eq!(told(&alarm), [(&LogEvent::Expired, time(EXPIRY), None)]);
         let later = "2026-03-10T15:00:00Z";
-        let reactivation = of_change(&old, &changed(&old, "2026-03-11T13:00:00Z", &at(later)));
+        let reactivation = entries_for_change(&old, &changed(&old, "2026-03-11T13:00:00Z", &at(later)));
         assert_eq!(reactivation[0], alarm[0]);
         assert!(matches!(reactivation[1].event, LogEvent::ExpirationChanged { .. }));
         assert_eq!(told(&reactivation)[2], (&LogEvent::Reactivated, time(later), Some("ann")));
         assert_eq!(reactivation.len(), 3);
-        let revocation = of_change(&old, &old.revoked(&at(later)).unwrap());
+        let revocation = entries_for_change(&old, &old.revoked(&at(later)).unwrap());
         assert_eq!((&revocation[0], &revocation[1].event), (&alarm[0], &LogEvent::Revoked));
-        let purge = of_purge(&Share { mail: crate::Mail::none(), ..old }, time(later));
+        let purge = entries_for_purge(&Share { mail: crate::Mail::none(), ..old }, time(later));
         assert_eq!((&purge[0], &purge[1].event), (&alarm[0], &LogEvent::Purged));
     }
 
@@ -287,22 +290,22 @@ mod tests {
         let old = share(&["a"]);
         let past = "2026-03-10T01:00:00Z";
         let ended = changed(&old, past, &at("2026-03-10T12:30:00Z"));
-        let entries = of_change(&old, &ended);
+        let entries = entries_for_change(&old, &ended);
         assert_eq!(told(&entries)[1], (&LogEvent::Expired, time("2026-03-10T12:30:00Z"), None));
-        assert!(of_lapse(&ended, time(EXPIRY)).is_empty());
+        assert!(entries_for_expiry(&ended, time(EXPIRY)).is_empty());
         // Again, when it was inactive already.
         let again = changed(&ended, "2026-03-10T02:00:00Z", &at("2026-03-10T12:40:00Z"));
-        assert_eq!(of_change(&ended, &again).len(), 1);
+        assert_eq!(entries_for_change(&ended, &again).len(), 1);
         // And revoked in the end: that is all that is new.
-        assert_eq!(of_change(&again, &again.revoked(&at("2026-03-10T12:50:00Z")).unwrap()).len(), 1);
+        assert_eq!(entries_for_change(&again, &again.revoked(&at("2026-03-10T12:50:00Z")).unwrap()).len(), 1);
     }
 
     #[test]
     fn a_revoked_share_does_not_expire() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
-        assert!(of_lapse(&revoked, time("2027-01-01T00:00:00Z")).is_empty());
+        assert!(entries_for_expiry(&revoked, time("2027-01-01T00:00:00Z")).is_empty());
         let reactivated = changed(&revoked, "2026-03-11T13:00:00Z", &at("2026-03-10T14:00:00Z"));
-        let entries = of_change(&revoked, &reactivated);
+        let entries = entries_for_change(&revoked, &reactivated);
         assert_eq!((entries.len(), &entries[1].event), (2, &LogEvent::Reactivated));
     }
 
@@ -313,14 +316,14 @@ mod tests {
         (new.usage.opens, new.usage.downloads, new.usage.last_at) = (2, 1, Some(time(EXPIRY)));
         let copy = |id| Some(LinkCopy { action: ann(), id: WriteId::from_bytes([id; 16]) });
         new.link_copied = copy(1);
-        let entries = of_change(&old, &new);
+        let entries = entries_for_change(&old, &new);
         let events: Vec<&LogEvent> = entries.iter().map(|entry| &entry.event).collect();
         assert_eq!(
             events,
             [&LogEvent::Opened, &LogEvent::Opened, &LogEvent::Downloaded, &LogEvent::LinkCopied]
         );
         let copied_again = Share { link_copied: copy(2), ..new.clone() };
-        let again = of_change(&new, &copied_again);
+        let again = entries_for_change(&new, &copied_again);
         // At the same moment, by the same sharer, and yet another copy.
         assert_eq!((again.len(), again[0].at), (1, entries[3].at));
         let mut all: Vec<_> = entries.iter().chain(&again).map(|entry| &entry.sequence).collect();
@@ -337,7 +340,7 @@ mod tests {
             share
         };
         let kinds = |old: &Share, new: &Share| -> Vec<LogEvent> {
-            of_change(old, new).into_iter().map(|entry| entry.event).collect()
+            entries_for_change(old, new).into_iter().map(|entry| entry.event).collect()
         };
         let queued = share(&["a"]);
         let sent = with(&queued, MailState::Sent);
@@ -371,7 +374,7 @@ mod tests {
 
     #[test]
     fn an_email_that_is_pending_at_the_purge_is_told_to_have_failed() {
-        let entries = of_purge(&share(&["a"]), time(NOW) + TimeDelta::days(9));
+        let entries = entries_for_purge(&share(&["a"]), time(NOW) + TimeDelta::days(9));
         let events: Vec<u8> = entries.iter().map(|entry| entry.event.rank()).collect();
         assert_eq!(events, [33, 52, 90]);
     }

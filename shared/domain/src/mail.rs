@@ -176,7 +176,7 @@ impl Fault {
 
     /// Whether every other email would meet it, too.
     #[must_use]
-    pub fn is_everybodys(self) -> bool {
+    pub fn is_account_wide(self) -> bool {
         matches!(self, Self::QuotaSpent | Self::Paused)
     }
 }
@@ -185,14 +185,14 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// The fault may pass.
-    Passing(Fault),
+    Transient(Fault),
     /// Refused for good, for this reason.
-    Refused(&'static str),
+    Permanent(&'static str),
 }
 
 /// What became of an email that was claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum SendOutcome {
     /// SES took it.
     Sent,
     /// The share was revoked before it left.
@@ -200,10 +200,10 @@ pub enum Outcome {
     /// It will never be sent, for this reason.
     Failed(&'static str),
     /// It is due again.
-    PutOff { until: Timestamp, fault: Fault },
+    Deferred { until: Timestamp, fault: Fault },
 }
 
-impl Outcome {
+impl SendOutcome {
     /// A word for logs and metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -211,7 +211,7 @@ impl Outcome {
             Self::Sent => "sent",
             Self::Withdrawn => "withdrawn",
             Self::Failed(_) => "failed",
-            Self::PutOff { .. } => "putOff",
+            Self::Deferred { .. } => "putOff",
         }
     }
 
@@ -221,7 +221,7 @@ impl Outcome {
     /// One that has become too old is given up, but not before it has been tried some times: its sender may have
     /// been down all the while.
     #[must_use]
-    pub fn before_sending(share: &Share, now: Timestamp) -> Option<Self> {
+    pub fn without_sending(share: &Share, now: Timestamp) -> Option<Self> {
         if share.revoked_at.is_some() {
             return Some(Self::Withdrawn);
         }
@@ -234,12 +234,12 @@ impl Outcome {
     pub fn of_sending(sent: Result<(), SendError>, share: &Share, now: Timestamp) -> Self {
         match sent {
             Ok(()) => Self::Sent,
-            Err(SendError::Refused(reason)) => Self::Failed(reason),
-            Err(SendError::Passing(_)) if is_given_up(share, now) => Self::Failed(GIVEN_UP),
-            Err(SendError::Passing(fault)) => {
+            Err(SendError::Permanent(reason)) => Self::Failed(reason),
+            Err(SendError::Transient(_)) if is_given_up(share, now) => Self::Failed(GIVEN_UP),
+            Err(SendError::Transient(fault)) => {
                 let tries = share.mail.pending().map_or(1, |pending| pending.tries);
                 let backoff = FIRST_BACKOFF * 2_i32.pow(tries.saturating_sub(1).min(10));
-                Self::PutOff { until: now + backoff.min(LONGEST_BACKOFF), fault }
+                Self::Deferred { until: now + backoff.min(LONGEST_BACKOFF), fault }
             }
         }
     }
@@ -280,9 +280,9 @@ mod tests {
         let mut share = share(&["a"]);
         assert_eq!(share.mail.pending(), Some(Pending { due: time(NOW), tries: 0 }));
         share.expires_at = time(NOW);
-        assert_eq!(Outcome::before_sending(&share, time(NOW)), None);
+        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), None);
         share.revoked_at = Some(time(NOW));
-        assert_eq!(Outcome::before_sending(&share, time(NOW)), Some(Outcome::Withdrawn));
+        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), Some(SendOutcome::Withdrawn));
     }
 
     /// The table and the API have them so.
@@ -307,9 +307,9 @@ mod tests {
     /// Dashboards and alarms have them so.
     #[test]
     fn operators_know_outcomes_and_faults_by_their_names() {
-        let put_off = Outcome::PutOff { until: time(NOW), fault: Fault::Throttled };
-        let outcomes = [Outcome::Sent, Outcome::Withdrawn, Outcome::Failed(GIVEN_UP), put_off];
-        assert_eq!(outcomes.map(Outcome::name), ["sent", "withdrawn", "failed", "putOff"]);
+        let put_off = SendOutcome::Deferred { until: time(NOW), fault: Fault::Throttled };
+        let outcomes = [SendOutcome::Sent, SendOutcome::Withdrawn, SendOutcome::Failed(GIVEN_UP), put_off];
+        assert_eq!(outcomes.map(SendOutcome::name), ["sent", "withdrawn", "failed", "putOff"]);
         for (fault, name, everybodys) in [
             (Fault::Throttled, "throttled", false),
             (Fault::QuotaSpent, "quotaSpent", true),
@@ -318,7 +318,7 @@ mod tests {
             (Fault::Unavailable, "unavailable", false),
             (Fault::NoLink, "noLink", false),
         ] {
-            assert_eq!((fault.name(), fault.is_everybodys()), (name, everybodys));
+            assert_eq!((fault.name(), fault.is_account_wide()), (name, everybodys));
         }
     }
 
@@ -349,11 +349,11 @@ mod tests {
     fn the_backoff_grows_to_an_hour() {
         let mut share = share(&["a"]);
         let now = time(NOW);
-        let failed = Err(SendError::Passing(Fault::Throttled));
+        let failed = Err(SendError::Transient(Fault::Throttled));
         let mut minutes = |tries| {
             share.mail.state = pending(now, tries);
-            match Outcome::of_sending(failed, &share, now) {
-                Outcome::PutOff { until, fault: Fault::Throttled } => (until - now).num_minutes(),
+            match SendOutcome::of_sending(failed, &share, now) {
+                SendOutcome::Deferred { until, fault: Fault::Throttled } => (until - now).num_minutes(),
                 outcome => panic!("{outcome:?}"),
             }
         };
@@ -364,21 +364,21 @@ mod tests {
     fn an_email_is_given_up_when_it_is_four_days_old_and_was_tried() {
         let mut share = share(&["a"]);
         let end = time(NOW) + GIVE_UP_AFTER;
-        let failed = Err(SendError::Passing(Fault::Unavailable));
+        let failed = Err(SendError::Transient(Fault::Unavailable));
         let just_before = end - TimeDelta::milliseconds(1);
         share.mail.state = pending(end, 90);
-        assert_eq!(Outcome::before_sending(&share, just_before), None);
-        assert!(matches!(Outcome::of_sending(failed, &share, just_before), Outcome::PutOff { .. }));
-        assert_eq!(Outcome::before_sending(&share, end), Some(Outcome::Failed(GIVEN_UP)));
-        assert_eq!(Outcome::of_sending(failed, &share, end), Outcome::Failed(GIVEN_UP));
+        assert_eq!(SendOutcome::without_sending(&share, just_before), None);
+        assert!(matches!(SendOutcome::of_sending(failed, &share, just_before), SendOutcome::Deferred { .. }));
+        assert_eq!(SendOutcome::without_sending(&share, end), Some(SendOutcome::Failed(GIVEN_UP)));
+        assert_eq!(SendOutcome::of_sending(failed, &share, end), SendOutcome::Failed(GIVEN_UP));
         // Nobody has tried often yet.
         share.mail.state = pending(end, LEAST_TRIES);
-        assert_eq!(Outcome::before_sending(&share, end), None);
-        assert!(matches!(Outcome::of_sending(failed, &share, end), Outcome::PutOff { .. }));
-        assert_eq!(Outcome::of_sending(Ok(()), &share, end), Outcome::Sent);
+        assert_eq!(SendOutcome::without_sending(&share, end), None);
+        assert!(matches!(SendOutcome::of_sending(failed, &share, end), SendOutcome::Deferred { .. }));
+        assert_eq!(SendOutcome::of_sending(Ok(()), &share, end), SendOutcome::Sent);
         // A resend is as old as its request.
         share.mail = share.mail.again(&Action { at: end, ..ann() });
         share.mail.state = pending(end, 90);
-        assert_eq!(Outcome::before_sending(&share, end), None);
+        assert_eq!(SendOutcome::without_sending(&share, end), None);
     }
 }

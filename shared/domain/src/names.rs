@@ -141,7 +141,7 @@ impl Item {
 /// A text of somebody's making, for others to read: without the controls that would reorder the text around
 /// it, and make one name look like another.
 #[must_use]
-pub fn displayed(text: &str) -> String {
+pub fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
 }
 
@@ -196,8 +196,8 @@ mod tests {
 
     #[test]
     fn a_displayed_name_cannot_reorder_what_is_around_it() {
-        assert_eq!(displayed("a\u{202e}fdp.exe"), "afdp.exe");
-        assert_eq!(displayed("שלום \u{2067}x\u{2069}"), "שלום x");
+        assert_eq!(strip_bidi_controls("a\u{202e}fdp.exe"), "afdp.exe");
+        assert_eq!(strip_bidi_controls("שלום \u{2067}x\u{2069}"), "שלום x");
     }
 
     #[test]

@@ -91,7 +91,7 @@ pub enum FilesError {
 }
 
 /// Checks that files fit into one share.
-pub fn check_files(files: &[SharedFile]) -> Result<(), FilesError> {
+pub fn validate_files(files: &[SharedFile]) -> Result<(), FilesError> {
     if files.is_empty() {
         return Err(FilesError::Nothing);
     }
@@ -108,7 +108,7 @@ pub fn check_files(files: &[SharedFile]) -> Result<(), FilesError> {
 #[derive(Clone, Debug)]
 pub struct ShareRequest {
     pub item: Item,
-    /// As [`check_files`] accepted them.
+    /// As [`validate_files`] accepted them.
     pub files: Vec<SharedFile>,
     pub sharer: Sharer,
     pub message: Option<Message>,
@@ -188,12 +188,12 @@ mod tests {
                 .map(|i| SharedFile { name: format!("{i:0length$}").parse::<FileName>().unwrap(), size: 1 })
                 .collect()
         };
-        assert_eq!(check_files(&[]), Err(FilesError::Nothing));
-        assert_eq!(check_files(&files(100, 163)), Ok(()));
+        assert_eq!(validate_files(&[]), Err(FilesError::Nothing));
+        assert_eq!(validate_files(&files(100, 163)), Ok(()));
         // 16 KiB exactly, and a byte more.
         let full = [files(84, 164), files(16, 163)].concat();
-        assert_eq!(check_files(&full), Ok(()));
-        assert_eq!(check_files(&[&full[1..], &files(1, 165)].concat()), Err(FilesError::NamesTooLong));
-        assert_eq!(check_files(&files(101, 3)), Err(FilesError::TooMany));
+        assert_eq!(validate_files(&full), Ok(()));
+        assert_eq!(validate_files(&[&full[1..], &files(1, 165)].concat()), Err(FilesError::NamesTooLong));
+        assert_eq!(validate_files(&files(101, 3)), Err(FilesError::TooMany));
     }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, FixedOffset, TimeDelta};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::expiry::{ExpiryError, TypedExpiry};
+use crate::expiry::{ExpiryError, RequestedExpiry};
 use crate::link::KeyId;
 use crate::request::Message;
 use crate::{EmailAddress, FileName, Item, Mail, Timestamp, mail};
@@ -207,10 +207,10 @@ pub enum Reason {
 }
 
 /// A signed URL dies this long after it was handed out, so that a revocation works at once.
-pub const SIGNED_URL_LIFE: Duration = Duration::from_mins(1);
+pub const MAX_URL_LIFETIME: Duration = Duration::from_mins(1);
 
 /// A signed URL's life is in whole seconds, so access is redeemable while at least this much of it is left.
-pub const LEAST_LIFE: TimeDelta = TimeDelta::seconds(1);
+pub const MIN_URL_LIFETIME: TimeDelta = TimeDelta::seconds(1);
 
 /// What of a share a recipient asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,7 +223,7 @@ pub enum Target {
 
 /// What a recipient gets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Delivery<'a> {
+pub enum Redemption<'a> {
     /// One file, through a URL that lives this long.
     File(&'a SharedFile, Duration),
     /// The list of several files.
@@ -232,16 +232,16 @@ pub enum Delivery<'a> {
 
 /// Which version of a share somebody had seen when they decided to change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SeenVersion {
+pub enum ExpectedVersion {
     /// This one.
-    This(u64),
+    Exactly(u64),
     /// They do not mind.
     Any,
 }
 
-impl SeenVersion {
+impl ExpectedVersion {
     fn is(self, version: u64) -> bool {
-        self == Self::Any || self == Self::This(version)
+        self == Self::Any || self == Self::Exactly(version)
     }
 }
 
@@ -268,13 +268,13 @@ pub enum ResendError {
 
 /// Why a recipient gets nothing.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RedeemError {
     /// There is no such share, or no such file in it.
     #[error("unknown link")]
-    Unknown,
+    UnknownLink,
     /// Access has expired or was revoked; a recipient is not told which.
     #[error("access has ended")]
-    Gone,
+    AccessEnded,
 }
 
 impl Share {
@@ -290,23 +290,23 @@ impl Share {
         generation: Generation,
         target: Target,
         now: Timestamp,
-    ) -> Result<Delivery<'_>, Refusal> {
+    ) -> Result<Redemption<'_>, RedeemError> {
         if self.generation != generation {
-            return Err(Refusal::Unknown);
+            return Err(RedeemError::UnknownLink);
         }
         let life = self.expires_at - now;
-        if self.status(now) != Status::Active || life < LEAST_LIFE {
-            return Err(Refusal::Gone);
+        if self.status(now) != Status::Active || life < MIN_URL_LIFETIME {
+            return Err(RedeemError::AccessEnded);
         }
         let file = match target {
-            Target::File(n) => self.files.get(n.get() - 1).ok_or(Refusal::Unknown)?,
+            Target::File(n) => self.files.get(n.get() - 1).ok_or(RedeemError::UnknownLink)?,
             Target::Link => match self.files.as_slice() {
                 [file] => file,
-                files => return Ok(Delivery::List(files)),
+                files => return Ok(Redemption::List(files)),
             },
         };
         let life = Duration::from_secs(life.num_seconds().unsigned_abs());
-        Ok(Delivery::File(file, life.min(SIGNED_URL_LIFE)))
+        Ok(Redemption::File(file, life.min(MAX_URL_LIFETIME)))
     }
 
     /// The share as a revocation leaves it; none if it is revoked already.
@@ -330,9 +330,9 @@ impl Share {
     /// date may be on a day before today by now.
     pub fn with_expiration(
         &self,
-        typed: TypedExpiry,
+        typed: RequestedExpiry,
         action: &Action,
-        seen: SeenVersion,
+        seen: ExpectedVersion,
     ) -> Result<Option<Self>, ChangeError> {
         if !seen.is(self.version) {
             let repeated = seen.is(self.version - 1) && self.was_given(typed, &action.by);
@@ -350,7 +350,7 @@ impl Share {
     }
 
     /// Whether the last change gave the share this expiry, and was this sharer's.
-    fn was_given(&self, typed: TypedExpiry, by: &Sharer) -> bool {
+    fn was_given(&self, typed: RequestedExpiry, by: &Sharer) -> bool {
         let same = |change: &Change| change.of == Changed::Expiration && change.action.by.sub == by.sub;
         self.changed.as_ref().is_some_and(same)
             && (self.expires_at, self.expires_offset) == (typed.at(), typed.offset())
@@ -388,7 +388,7 @@ impl Share {
     /// When the share expires by time passing, whatever the clock says now; none if it is revoked, or if access
     /// had ended already when it was given this expiry.
     #[must_use]
-    pub fn lapses_at(&self) -> Option<Timestamp> {
+    pub fn scheduled_expiry(&self) -> Option<Timestamp> {
         let given = self.changed.as_ref().filter(|change| change.of == Changed::Expiration);
         let given_at = given.map_or(self.created_at, |change| change.action.at);
         (self.revoked_at.is_none() && self.expires_at > given_at).then_some(self.expires_at)
@@ -475,7 +475,7 @@ pub(crate) mod tests {
         .share_with("ann@example.com".parse().unwrap(), Generation::from_bytes(GENERATION), now)
     }
 
-    fn redeem(share: &Share, target: Target, now: Timestamp) -> Result<Delivery<'_>, Refusal> {
+    fn redeem(share: &Share, target: Target, now: Timestamp) -> Result<Redemption<'_>, RedeemError> {
         share.redeem(Generation::from_bytes(GENERATION), target, now)
     }
 
@@ -534,14 +534,14 @@ pub(crate) mod tests {
         for (left, life) in [(3_600_000, 60), (60_999, 60), (10_000, 10), (1_999, 1), (1_000, 1)] {
             assert_eq!(
                 redeem(&share, Target::Link, expiry - TimeDelta::milliseconds(left)),
-                Ok(Delivery::File(&share.files[0], Duration::from_secs(life))),
+                Ok(Redemption::File(&share.files[0], Duration::from_secs(life))),
                 "{left} ms left"
             );
         }
         for left in [999, 0, -1] {
             assert_eq!(
                 redeem(&share, Target::Link, expiry - TimeDelta::milliseconds(left)),
-                Err(Refusal::Gone),
+                Err(RedeemError::AccessEnded),
                 "{left} ms left"
             );
         }
@@ -553,12 +553,12 @@ pub(crate) mod tests {
         let share = share(&["a", "b"]);
         let now = time(NOW);
         let file = |n| Target::File(NonZeroUsize::new(n).unwrap());
-        assert_eq!(redeem(&share, Target::Link, now), Ok(Delivery::List(&share.files)));
+        assert_eq!(redeem(&share, Target::Link, now), Ok(Redemption::List(&share.files)));
         assert!(
-            matches!(redeem(&share, file(2), now), Ok(Delivery::File(file, _)) if file.name.as_str() == "b")
+            matches!(redeem(&share, file(2), now), Ok(Redemption::File(file, _)) if file.name.as_str() == "b")
         );
-        assert_eq!(redeem(&share, file(3), now), Err(Refusal::Unknown));
-        assert_eq!(redeem(&share, file(usize::MAX), now), Err(Refusal::Unknown));
+        assert_eq!(redeem(&share, file(3), now), Err(RedeemError::UnknownLink));
+        assert_eq!(redeem(&share, file(usize::MAX), now), Err(RedeemError::UnknownLink));
         assert_eq!((share.downloads_per_open(), one.downloads_per_open()), (0, 1));
     }
 
@@ -578,7 +578,7 @@ pub(crate) mod tests {
         Action { by: Sharer { sub: "ann".into(), name: None, email: None }, at: time(NOW) }
     }
 
-    pub(crate) fn expiry(text: &str) -> TypedExpiry {
+    pub(crate) fn expiry(text: &str) -> RequestedExpiry {
         text.parse().unwrap()
     }
 
@@ -590,15 +590,15 @@ pub(crate) mod tests {
         assert_eq!(revoked.revoked(&ann()), None);
 
         let future = expiry("2026-03-11T10:00:00+02:00");
-        let changed = revoked.with_expiration(future, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        let changed = revoked.with_expiration(future, &ann(), ExpectedVersion::Exactly(2)).unwrap().unwrap();
         assert_eq!((changed.version, changed.status(time(NOW))), (3, Status::Active));
         assert_eq!((changed.expires_at, changed.expires_offset), (future.at(), future.offset()));
         assert_eq!((changed.generation, &changed.mail), (active.generation, &active.mail));
 
         let past = expiry("2026-03-10T01:00:00Z");
-        let changed = revoked.with_expiration(past, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        let changed = revoked.with_expiration(past, &ann(), ExpectedVersion::Exactly(2)).unwrap().unwrap();
         assert_eq!(changed.status(time(NOW)), Status::Inactive(Reason::Revoked));
-        let changed = active.with_expiration(past, &ann(), SeenVersion::Any).unwrap().unwrap();
+        let changed = active.with_expiration(past, &ann(), ExpectedVersion::Any).unwrap().unwrap();
         assert_eq!(changed.status(time(NOW)), Status::Inactive(Reason::Expired));
     }
 
@@ -606,31 +606,37 @@ pub(crate) mod tests {
     fn a_change_needs_the_version_that_it_was_decided_on_or_to_be_a_repetition() {
         let bob = Action { by: Sharer { sub: "bob".into(), name: None, email: None }, ..ann() };
         let (one, other) = (expiry("2026-03-11T10:00:00Z"), expiry("2026-03-12T10:00:00Z"));
-        let first = SeenVersion::This(1);
+        let first = ExpectedVersion::Exactly(1);
         let changed = share(&["a"]).with_expiration(one, &ann(), first).unwrap().unwrap();
         assert_eq!(changed.with_expiration(one, &ann(), first), Ok(None));
         assert_eq!(changed.with_expiration(other, &ann(), first), Err(ChangeError::Stale));
         assert_eq!(changed.with_expiration(one, &bob, first), Err(ChangeError::Stale));
-        assert_eq!(changed.with_expiration(one, &ann(), SeenVersion::This(3)), Err(ChangeError::Stale));
-        let again = changed.with_expiration(one, &ann(), SeenVersion::This(2)).unwrap().unwrap();
+        assert_eq!(
+            changed.with_expiration(one, &ann(), ExpectedVersion::Exactly(3)),
+            Err(ChangeError::Stale)
+        );
+        let again = changed.with_expiration(one, &ann(), ExpectedVersion::Exactly(2)).unwrap().unwrap();
         assert_eq!(again.with_expiration(one, &ann(), first), Err(ChangeError::Stale));
         let revoked = changed.revoked(&ann()).unwrap();
-        assert_eq!(revoked.with_expiration(one, &ann(), SeenVersion::This(2)), Err(ChangeError::Stale));
+        assert_eq!(
+            revoked.with_expiration(one, &ann(), ExpectedVersion::Exactly(2)),
+            Err(ChangeError::Stale)
+        );
         // A past expiry leaves the revocation, and is a change all the same.
         let past = expiry("2026-03-10T01:00:00Z");
-        let changed = revoked.with_expiration(past, &ann(), SeenVersion::This(3)).unwrap().unwrap();
-        assert_eq!(changed.with_expiration(past, &ann(), SeenVersion::This(3)), Ok(None));
+        let changed = revoked.with_expiration(past, &ann(), ExpectedVersion::Exactly(3)).unwrap().unwrap();
+        assert_eq!(changed.with_expiration(past, &ann(), ExpectedVersion::Exactly(3)), Ok(None));
         // On the next day, too, when nobody else may give it to the share any more.
         let tomorrow = Action { at: time(NOW) + TimeDelta::days(1), ..ann() };
-        assert_eq!(changed.with_expiration(past, &tomorrow, SeenVersion::This(3)), Ok(None));
+        assert_eq!(changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(3)), Ok(None));
         assert_eq!(
-            changed.with_expiration(past, &tomorrow, SeenVersion::This(4)),
+            changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(4)),
             Err(ChangeError::Expiry(ExpiryError::BeforeToday))
         );
         // The same moment in another calendar is another expiry.
         let other_calendar = expiry("2026-03-10T02:00:00+01:00");
         assert_eq!(
-            changed.with_expiration(other_calendar, &ann(), SeenVersion::This(3)),
+            changed.with_expiration(other_calendar, &ann(), ExpectedVersion::Exactly(3)),
             Err(ChangeError::Stale)
         );
     }
@@ -665,7 +671,7 @@ pub(crate) mod tests {
     fn a_link_of_an_earlier_generation_is_unknown() {
         let share = share(&["a"]);
         let earlier = Generation::from_bytes([8; 16]);
-        assert_eq!(share.redeem(earlier, Target::Link, time(NOW)), Err(Refusal::Unknown));
+        assert_eq!(share.redeem(earlier, Target::Link, time(NOW)), Err(RedeemError::UnknownLink));
     }
 
     #[test]
@@ -684,21 +690,21 @@ pub(crate) mod tests {
     #[test]
     fn a_share_expires_by_time_passing_unless_access_ends_otherwise() {
         let share = share(&["a"]);
-        assert_eq!(share.lapses_at(), Some(share.expires_at));
+        assert_eq!(share.scheduled_expiry(), Some(share.expires_at));
         let revoked = share.revoked(&ann()).unwrap();
-        assert_eq!(revoked.lapses_at(), None);
-        let changed = |share: &Share, to| share.with_expiration(expiry(to), &ann(), SeenVersion::Any);
+        assert_eq!(revoked.scheduled_expiry(), None);
+        let changed = |share: &Share, to| share.with_expiration(expiry(to), &ann(), ExpectedVersion::Any);
         let ended = changed(&share, "2026-03-10T11:00:00Z").unwrap().unwrap();
-        assert_eq!(ended.lapses_at(), None);
+        assert_eq!(ended.scheduled_expiry(), None);
         // Not even by an expiry that was still to come when the share was created.
         let later = Action { at: time(NOW) + TimeDelta::minutes(50), ..ann() };
         let past = expiry("2026-03-10T12:30:00Z");
-        let ended = share.with_expiration(past, &later, SeenVersion::Any).unwrap().unwrap();
-        assert_eq!(ended.lapses_at(), None);
+        let ended = share.with_expiration(past, &later, ExpectedVersion::Any).unwrap().unwrap();
+        assert_eq!(ended.scheduled_expiry(), None);
         let reactivated = changed(&revoked, "2026-03-12T11:00:00Z").unwrap().unwrap();
-        assert_eq!(reactivated.lapses_at(), Some(time("2026-03-12T11:00:00Z")));
+        assert_eq!(reactivated.scheduled_expiry(), Some(time("2026-03-12T11:00:00Z")));
         let born_expired = Share { expires_at: share.created_at, ..share };
-        assert_eq!(born_expired.lapses_at(), None);
+        assert_eq!(born_expired.scheduled_expiry(), None);
     }
 
     proptest! {
@@ -707,9 +713,9 @@ pub(crate) mod tests {
             let mut share = share(&["a"]);
             share.revoked_at = revoked.then(|| time(NOW));
             let now = share.expires_at + TimeDelta::milliseconds(offset);
-            if let Ok(Delivery::File(_, life)) = redeem(&share, Target::Link, now) {
+            if let Ok(Redemption::File(_, life)) = redeem(&share, Target::Link, now) {
                 prop_assert_eq!(share.status(now), Status::Active);
-                prop_assert!(now + life <= share.expires_at && life <= SIGNED_URL_LIFE);
+                prop_assert!(now + life <= share.expires_at && life <= MAX_URL_LIFETIME);
             }
         }
     }

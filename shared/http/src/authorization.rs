@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Value};
-use sharelink_domain::names::displayed;
+use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::permission::{AccessRights, PermissionError, SharePermission};
 use sharelink_domain::{ModuleName, Sharer};
 use sharelink_runtime::{SettingError, optional, required};
@@ -129,7 +129,7 @@ fn sharer(claims: &Map<String, Value>) -> Option<Sharer> {
         let text = claims.get(name)?.as_str()?;
         let text: String =
             text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CLAIM_LIMIT).collect();
-        let text = displayed(text.trim());
+        let text = strip_bidi_controls(text.trim());
         (!text.is_empty()).then_some(text)
     };
     // Compared, so kept whole: what is cut or mended could be somebody else's.
@@ -174,7 +174,7 @@ mod tests {
         let request = request(&event(&json!({"authorization": header}), verified));
         authorization
             .sharer(&request, &"jobs".parse().unwrap())
-            .map_err(|problem| problem.into_answer().status().as_u16())
+            .map_err(|problem| problem.into_response().status().as_u16())
     }
 
     fn ask_with(rights: &Value, separator: Option<&str>) -> Result<Sharer, u16> {
@@ -253,7 +253,7 @@ mod tests {
         let mut event = event(&json!({"authorization": token(&claims(&json!(["producer"])))}), &json!({}));
         event["requestContext"].as_object_mut().unwrap().remove("authorizer");
         let problem = authorization(None).sharer(&request(&event), &"jobs".parse().unwrap()).unwrap_err();
-        assert_eq!(problem.into_answer().status(), 401);
+        assert_eq!(problem.into_response().status(), 401);
     }
 
     proptest! {

@@ -24,7 +24,7 @@ fn bytes(request: &Request) -> &[u8] {
 }
 
 /// Reads the body as a JSON object.
-pub fn json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+pub fn parse_json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes = bytes(request);
     if bytes.len() > BODY_LIMIT {
         return Err(ProblemType::BodyTooLarge.into());
@@ -62,11 +62,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 }
 
 /// Checks that the body is empty, or an empty object: what it said would not be done.
-pub fn no_body(request: &Request) -> Result<(), Problem> {
+pub fn require_empty_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Empty {}
-    if bytes(request).is_empty() { Ok(()) } else { json_body::<Empty>(request).map(|Empty {}| ()) }
+    if bytes(request).is_empty() { Ok(()) } else { parse_json_body::<Empty>(request).map(|Empty {}| ()) }
 }
 
 /// What is wrong with a field. The parser quotes what it found, which may be somebody's address; what it
@@ -114,7 +114,7 @@ mod tests {
     fn refusal(body: &str) -> (u16, Value) {
         let mut event = event(&json!({}), &json!({}));
         event["body"] = body.into();
-        let answer = json_body::<Fixture>(&request(&event)).unwrap_err().into_answer();
+        let answer = parse_json_body::<Fixture>(&request(&event)).unwrap_err().into_response();
         (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
     }
 

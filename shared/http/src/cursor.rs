@@ -16,6 +16,6 @@ pub fn cursor<T, E>(request: &Request, parse: impl Fn(&str) -> Result<T, E>) -> 
 
 /// A place as a caller gets it, to be given back as the cursor of the next page.
 #[must_use]
-pub fn next_cursor(place: &str) -> String {
+pub fn encode_cursor(place: &str) -> String {
     URL_SAFE_NO_PAD.encode(place)
 }

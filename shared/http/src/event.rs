@@ -12,7 +12,7 @@ use lambda_http::aws_lambda_events::apigw::{
 };
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use lambda_http::http::method::InvalidMethod;
-use lambda_http::http::{Response, StatusCode};
+use lambda_http::http::{self, StatusCode};
 use lambda_http::request::{LambdaRequest, RequestContext};
 use lambda_http::{Body, LambdaEvent, RequestExt};
 use lambda_runtime::{Error, service_fn};
@@ -31,7 +31,7 @@ use crate::{FieldError, Problem, ProblemType};
 pub type Request = lambda_http::Request;
 
 /// What a caller gets.
-pub type Answer = Response<Body>;
+pub type Response = http::Response<Body>;
 
 /// The headers that a function may read.
 const HEADERS: [&str; 10] = [
@@ -55,7 +55,7 @@ const RESERVE: Duration = Duration::from_secs(1);
 pub async fn run<H, F>(metrics: &Metrics, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
-    F: Future<Output = Result<Answer, Problem>>,
+    F: Future<Output = Result<Response, Problem>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Event>| {
         let start = Instant::now();
@@ -71,12 +71,12 @@ where
             });
             let answer = answer.unwrap_or_else(|problem| {
                 problem.kind().count();
-                problem.into_answer()
+                problem.into_response()
             });
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(route, status = answer.status().as_u16(), duration_ms, "answered");
-            metrics.tell();
-            Ok::<_, Error>(into_response(answer))
+            metrics.flush();
+            Ok::<_, Error>(to_gateway_response(answer))
         }
     }))
     .await
@@ -201,7 +201,7 @@ struct GatewayResponse {
 /// second time, and quotes alone could take it past the 6 MB that a function may answer.
 const TEXT_LIMIT: usize = 1024 * 1024;
 
-fn into_response(answer: Answer) -> GatewayResponse {
+fn to_gateway_response(answer: Response) -> GatewayResponse {
     let (parts, body) = answer.into_parts();
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
         Some((name.as_str().to_owned(), Value::from(value.to_str().ok()?)))
@@ -219,12 +219,12 @@ fn into_response(answer: Answer) -> GatewayResponse {
 }
 
 /// An answer in JSON. Not to be stored: it is about people, and true only now.
-pub fn answer(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Answer {
+pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
     let (status, body) = match serde_json::to_string(body) {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
     };
-    let mut answer = Answer::new(body.into());
+    let mut answer = Response::new(body.into());
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -260,7 +260,7 @@ pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
 }
 
 /// The item that the path names.
-pub fn item(request: &Request) -> Result<Item, Problem> {
+pub fn parse_item(request: &Request) -> Result<Item, Problem> {
     let invalid = |name: &'static str| {
         move |error: NameError| Problem::Invalid(vec![FieldError::parameter(name, error)])
     };
@@ -307,7 +307,7 @@ pub(crate) mod tests {
     fn a_request_has_its_route_and_parameters() {
         let request = request(&event(&json!({"Accept": "text/html"}), &json!({})));
         assert_eq!(route(&request), "POST /modules/{module}/items/{item}/shares");
-        assert_eq!(item(&request).unwrap().to_string(), "jobs/1042");
+        assert_eq!(parse_item(&request).unwrap().to_string(), "jobs/1042");
         assert_eq!(query_parameter(&request, "limit").as_deref(), Some("2"));
         assert_eq!(header(&request, "accept"), Some("text/html"));
     }
@@ -355,7 +355,7 @@ pub(crate) mod tests {
             event["pathParameters"]["item"] = path.clone().into();
             event["queryStringParameters"]["limit"] = path.into();
             event["body"] = body.into();
-            let _ = item(&request(&event));
+            let _ = parse_item(&request(&event));
         }
     }
 }

@@ -6,10 +6,10 @@ use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
-use sharelink_aws::{AwsError, RepeatError};
+use sharelink_aws::{AwsError, IdempotencyError};
 use sharelink_domain::idempotency::KeyReused;
 
-use crate::event::{Answer, answer};
+use crate::event::{Response, json_response};
 
 /// Where a problem's `type` is documented, under its name. A path of the API, so that it is the same for every
 /// deployment and leads to a page on each (RFC 9457, section 3.1.1).
@@ -127,7 +127,7 @@ impl ProblemType {
     }
 
     /// Says in an answer when to try again, where that helps.
-    pub fn set_retry_after(self, answer: &mut Answer) {
+    pub fn set_retry_after(self, answer: &mut Response) {
         if self == Self::TemporarilyUnavailable {
             answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
@@ -220,11 +220,11 @@ impl From<AwsError> for Problem {
     }
 }
 
-impl From<RepeatError> for Problem {
-    fn from(error: RepeatError) -> Self {
+impl From<IdempotencyError> for Problem {
+    fn from(error: IdempotencyError) -> Self {
         match error {
-            RepeatError::Aws(error) => Self::Aws(error),
-            RepeatError::Reused(KeyReused) => ProblemType::IdempotencyKeyReused.into(),
+            IdempotencyError::Aws(error) => Self::Aws(error),
+            IdempotencyError::Reused(KeyReused) => ProblemType::IdempotencyKeyReused.into(),
         }
     }
 }
@@ -244,7 +244,7 @@ impl Problem {
 
     /// The problem's answer. What AWS said goes to the log and not to the caller.
     #[must_use]
-    pub fn into_answer(self) -> Answer {
+    pub fn into_response(self) -> Response {
         let kind = self.kind();
         let mut retry_after = None;
         let body = match self {
@@ -261,7 +261,7 @@ impl Problem {
                 kind.body(None)
             }
         };
-        let mut answer = problem_answer(kind, &body);
+        let mut answer = problem_response(kind, &body);
         if let Some(retry_after) = retry_after {
             answer.headers_mut().insert(RETRY_AFTER, retry_after);
         }
@@ -270,8 +270,8 @@ impl Problem {
 }
 
 /// An answer with this problem, whose body may say more than [`ProblemType::body`].
-pub fn problem_answer(kind: ProblemType, body: &impl Serialize) -> Answer {
-    let mut answer = answer(kind.status(), "application/problem+json", body);
+pub fn problem_response(kind: ProblemType, body: &impl Serialize) -> Response {
+    let mut answer = json_response(kind.status(), "application/problem+json", body);
     kind.set_retry_after(&mut answer);
     answer
 }
@@ -281,6 +281,6 @@ pub fn problem_answer(kind: ProblemType, body: &impl Serialize) -> Answer {
 pub fn aws_problem(error: &AwsError) -> ProblemType {
     match error {
         AwsError::Unavailable { .. } => ProblemType::TemporarilyUnavailable,
-        AwsError::Unexpected { .. } | AwsError::Unreadable { .. } => ProblemType::Internal,
+        AwsError::Rejected { .. } | AwsError::InvalidData { .. } => ProblemType::Internal,
     }
 }

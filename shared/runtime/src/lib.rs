@@ -9,5 +9,5 @@ pub mod streams;
 
 pub use clock::Clock;
 pub use log::start_logging;
-pub use metrics::{Metrics, measure_call};
+pub use metrics::{Metrics, record_call_duration};
 pub use settings::{SettingError, days, optional, required, switch, whole_number};

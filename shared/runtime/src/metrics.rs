@@ -34,13 +34,13 @@ impl Metrics {
     }
 
     /// Tells what was counted, at the end of an invocation.
-    pub fn tell(&self) {
+    pub fn flush(&self) {
         tell();
     }
 }
 
 /// Measures a call to a service. Many calls of one invocation are told before its end, since a line holds only so many.
-pub fn measure_call(service: &'static str, duration: Duration) {
+pub fn record_call_duration(service: &'static str, duration: Duration) {
     metrics::histogram!("CallDuration", "Service" => service).record(duration.as_secs_f64() * 1000.0);
     if MEASURED.fetch_add(1, Ordering::Relaxed) + 1 >= VALUES {
         tell();

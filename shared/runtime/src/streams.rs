@@ -11,7 +11,7 @@ const CONCURRENCY: usize = 10;
 
 /// Handles each record of a batch. One that fails is reported, and keeps no other from being handled; Lambda
 /// delivers it again, with those after it.
-pub async fn each_record<F, E>(event: Event, handle: impl Fn(EventRecord) -> F) -> DynamoDbEventResponse
+pub async fn process_records<F, E>(event: Event, handle: impl Fn(EventRecord) -> F) -> DynamoDbEventResponse
 where
     F: Future<Output = Result<(), E>>,
     E: Display,

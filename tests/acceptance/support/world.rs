@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sharelink_aws::share_table::{Creation, ShareTable};
 use sharelink_aws::{AwsError, new_generation, new_write_id};
 use sharelink_domain::request::ShareRequest;
-use sharelink_domain::share::SeenVersion;
+use sharelink_domain::share::ExpectedVersion;
 use sharelink_domain::{Action, Expiry, Item, Share, ShareId, SharedFile, Sharer};
 
 use super::function::{Failure, Function};
@@ -231,7 +231,7 @@ impl<'a> World<'a> {
     pub(crate) async fn expire_in(&self, share: &Share, life: TimeDelta) {
         let action = self.action();
         let expiry = rfc3339(self.now() + life).parse().unwrap();
-        let change = |share: &Share| share.with_expiration(expiry, &action, SeenVersion::Any);
+        let change = |share: &Share| share.with_expiration(expiry, &action, ExpectedVersion::Any);
         let write = new_write_id().unwrap();
         self.table.change(&share.item, share.id, RETENTION, write, change).await.unwrap().unwrap().unwrap();
     }

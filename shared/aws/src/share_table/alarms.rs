@@ -9,19 +9,19 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sharelink_domain::{Item, Share, ShareId};
 
-use super::record::Unreadable;
-use super::{Attributes, ShareTable, done_or_refused, number, text};
+use super::record::DecodeError;
+use super::{Attributes, ShareTable, ignore_failed_condition, number, text};
 use crate::AwsError;
 
 const PREFIX: &str = "ALARM#";
 
 /// Of which share an alarm is, by its keys in an image of the table's stream; none if it is no alarm.
-pub fn alarm_from_keys(keys: serde_dynamo::Item) -> Result<Option<(Item, ShareId)>, Unreadable> {
-    let keys: HashMap<String, String> = serde_dynamo::from_item(keys).map_err(|_| Unreadable("keys"))?;
-    let key = |name| keys.get(name).ok_or(Unreadable("keys"));
+pub fn parse_alarm_keys(keys: serde_dynamo::Item) -> Result<Option<(Item, ShareId)>, DecodeError> {
+    let keys: HashMap<String, String> = serde_dynamo::from_item(keys).map_err(|_| DecodeError("keys"))?;
+    let key = |name| keys.get(name).ok_or(DecodeError("keys"));
     let Some(item) = key("item")?.strip_prefix(PREFIX) else { return Ok(None) };
-    let item = Item::parse(item).map_err(|_| Unreadable("item"))?;
-    let share = key("entry")?.parse().map_err(|_| Unreadable("entry"))?;
+    let item = Item::parse(item).map_err(|_| DecodeError("item"))?;
+    let share = key("entry")?.parse().map_err(|_| DecodeError("entry"))?;
     Ok(Some((item, share)))
 }
 
@@ -29,7 +29,7 @@ impl ShareTable {
     /// Sets a share's alarm to the time at which it expires by itself, or takes it away where it does not. An alarm
     /// that was set for a later version of the share, or for a share that was made anew, stays as it is.
     pub async fn set_alarm(&self, share: &Share) -> Result<(), AwsError> {
-        let Some(at) = share.lapses_at() else { return self.clear_alarm(share).await };
+        let Some(at) = share.scheduled_expiry() else { return self.clear_alarm(share).await };
         let mut alarm = alarm_key(share);
         // TTL counts in seconds: not before the share has expired.
         let ttl = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
@@ -47,7 +47,7 @@ impl ShareTable {
             .expression_attribute_values(":version", number(&share.version))
             .send()
             .await;
-        done_or_refused(put)
+        ignore_failed_condition(put)
     }
 
     /// Takes away the alarm of a share that expires no more.
@@ -63,7 +63,7 @@ impl ShareTable {
             .expression_attribute_values(":version", number(&share.version))
             .send()
             .await;
-        done_or_refused(delete)
+        ignore_failed_condition(delete)
     }
 }
 

@@ -30,12 +30,12 @@ const UNPROCESSED_WAITS: [Duration; 5] = [
 
 /// A tab of the Manage Link Access dialog.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tab {
+pub enum StatusFilter {
     Active,
     Inactive,
 }
 
-impl Tab {
+impl StatusFilter {
     fn holds(self, status: Status) -> bool {
         (status == Status::Active) == (self == Self::Active)
     }
@@ -101,7 +101,7 @@ impl ShareTable {
     pub async fn list(
         &self,
         item: &Item,
-        tab: Option<Tab>,
+        tab: Option<StatusFilter>,
         limit: usize,
         after: Option<&Cursor>,
         now: Timestamp,
@@ -156,7 +156,7 @@ impl ShareTable {
                 .set_keys(Some(wanted))
                 .consistent_read(true)
                 .build()
-                .map_err(|_| AwsError::Unexpected { service: SERVICE, code: "request".into() })?;
+                .map_err(|_| AwsError::Rejected { service: SERVICE, code: "request".into() })?;
             let answer = self
                 .client
                 .batch_get_item()
@@ -193,13 +193,13 @@ impl ShareTable {
 fn share_id(entry: &Attributes) -> Result<ShareId, AwsError> {
     string(entry, "entry")
         .and_then(|entry| entry.strip_prefix(SHARE_PREFIX)?.parse().ok())
-        .ok_or(AwsError::Unreadable { service: SERVICE, what: "entry" })
+        .ok_or(AwsError::InvalidData { service: SERVICE, what: "entry" })
 }
 
 fn cursor_at(entry: &Attributes) -> Result<Cursor, AwsError> {
     string(entry, "created")
         .and_then(|created| Cursor::parse(created).ok())
-        .ok_or(AwsError::Unreadable { service: SERVICE, what: "created" })
+        .ok_or(AwsError::InvalidData { service: SERVICE, what: "created" })
 }
 
 pub(super) fn string<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {

@@ -7,7 +7,7 @@ use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::{Item, Sharer, Timestamp};
 
 use super::list::{CursorError, string};
-use super::record::{Unreadable, sortable};
+use super::record::{DecodeError, sortable};
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable};
 use crate::AwsError;
 
@@ -73,7 +73,7 @@ impl ShareTable {
             by: entry.by,
             ttl: (entry.at + retention).timestamp(),
         };
-        let row = serde_dynamo::to_item(record).map_err(|_| AwsError::from(Unreadable("log entry")))?;
+        let row = serde_dynamo::to_item(record).map_err(|_| AwsError::from(DecodeError("log entry")))?;
         let put = self.client.put_item().table_name(&self.name).set_item(Some(row)).send().await;
         put.map(|_| ()).map_err(|e| AwsError::new(SERVICE, &e))
     }
@@ -130,14 +130,14 @@ fn partition(item: &Item) -> String {
     format!("LOG#{item}")
 }
 
-fn read(row: Attributes) -> Result<LogEntry, Unreadable> {
-    let record: LogRecord = serde_dynamo::from_item(row).map_err(|_| Unreadable("attributes"))?;
-    let (at, sequence) = record.entry.split_once('#').ok_or(Unreadable("entry"))?;
+fn read(row: Attributes) -> Result<LogEntry, DecodeError> {
+    let record: LogRecord = serde_dynamo::from_item(row).map_err(|_| DecodeError("attributes"))?;
+    let (at, sequence) = record.entry.split_once('#').ok_or(DecodeError("entry"))?;
     Ok(LogEntry {
-        at: at.parse().map_err(|_| Unreadable("entry"))?,
+        at: at.parse().map_err(|_| DecodeError("entry"))?,
         sequence: sequence.to_owned(),
-        share: record.share_id.parse().map_err(|_| Unreadable("shareId"))?,
-        recipient: record.recipient.parse().map_err(|_| Unreadable("recipient"))?,
+        share: record.share_id.parse().map_err(|_| DecodeError("shareId"))?,
+        recipient: record.recipient.parse().map_err(|_| DecodeError("recipient"))?,
         event: record.event,
         by: record.by,
     })

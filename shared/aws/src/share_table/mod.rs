@@ -26,19 +26,19 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use sharelink_domain::link::{KeyId, Link};
-use sharelink_domain::share::{LEAST_LIFE, LinkCopy, Target, WriteId};
+use sharelink_domain::share::{LinkCopy, MIN_URL_LIFETIME, Target, WriteId};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 
 use crate::AwsError;
 use crate::calls::CallTimer;
 use crate::warm_up::warm_up;
-pub use alarms::alarm_from_keys;
-pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, Tab};
+pub use alarms::parse_alarm_keys;
+pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
 pub use log::{LogCursor, LogPage};
-pub use outbox::DueMail;
+pub use outbox::DueEmail;
+pub use record::{DecodeError, parse_share_image};
 use record::{SHARE_PREFIX, ShareRecord, encode, remember};
-pub use record::{Unreadable, share_from_image};
-pub use requests::FirstRequest;
+pub use requests::IdempotencyRecord;
 
 pub(crate) const SERVICE: &str = "dynamodb";
 
@@ -51,7 +51,7 @@ pub enum Creation {
     /// It exists now.
     Created,
     /// This very write had created it before, and nobody heard of it.
-    Repeated,
+    Retried,
     /// Its key was taken by this share.
     Exists(Box<Share>),
 }
@@ -102,7 +102,7 @@ impl ShareTable {
         let existing = refused.item.clone().unwrap_or_default();
         let existing = ShareRecord::read(existing)?;
         if existing.was_written_by(write) {
-            return Ok(Creation::Repeated);
+            return Ok(Creation::Retried);
         }
         Ok(Creation::Exists(Box::new(existing.into_share()?)))
     }
@@ -254,7 +254,7 @@ impl ShareTable {
             )
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":now", millis(now))
-            .expression_attribute_values(":least", millis(now + LEAST_LIFE))
+            .expression_attribute_values(":least", millis(now + MIN_URL_LIFETIME))
             .expression_attribute_values(":file", number(&file))
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", text(&write));
@@ -295,7 +295,7 @@ async fn run(update: UpdateItemFluentBuilder) -> Result<Update, AwsError> {
 }
 
 /// A write that its condition refused is as good as done: what it would have said has been overtaken.
-fn done_or_refused<T, E: ProvideErrorMetadata>(
+fn ignore_failed_condition<T, E: ProvideErrorMetadata>(
     written: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<(), AwsError> {
     match written {

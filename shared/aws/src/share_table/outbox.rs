@@ -9,13 +9,13 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sharelink_domain::link::KeyId;
-use sharelink_domain::mail::{self, Outcome};
+use sharelink_domain::mail::{self, SendOutcome};
 use sharelink_domain::share::WriteId;
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 
 use super::list::string;
-use super::record::{MailRecord, SHARDS, Unreadable, encode, mail_shard, share_key, time};
-use super::{Attributes, SERVICE, ShareTable, Update, done_or_refused, millis, number, run, text};
+use super::record::{DecodeError, MailRecord, SHARDS, encode, mail_shard, share_key, time};
+use super::{Attributes, SERVICE, ShareTable, Update, ignore_failed_condition, millis, number, run, text};
 use crate::AwsError;
 
 /// The share is the one that was read, no other of its key, and nobody has changed it or asked for an email.
@@ -26,19 +26,19 @@ const DUE_LIMIT: i32 = 100;
 
 /// An email that is overdue.
 #[derive(Clone, Debug)]
-pub struct DueMail {
+pub struct DueEmail {
     pub item: Item,
     pub share: ShareId,
     /// When it was due.
     pub since: Timestamp,
 }
 
-impl DueMail {
-    fn read(entry: &Attributes) -> Result<Self, Unreadable> {
+impl DueEmail {
+    fn read(entry: &Attributes) -> Result<Self, DecodeError> {
         let (item, share) =
             share_key(string(entry, "item").unwrap_or(""), string(entry, "entry").unwrap_or(""))?;
         let due = entry.get("mailDue").and_then(|due| due.as_n().ok()?.parse().ok());
-        Ok(Self { item, share, since: time(due.ok_or(Unreadable("mailDue"))?, "mailDue")? })
+        Ok(Self { item, share, since: time(due.ok_or(DecodeError("mailDue"))?, "mailDue")? })
     }
 }
 
@@ -66,7 +66,7 @@ impl ShareTable {
         let mail = &resent.mail;
         let pending = mail.pending();
         let due =
-            pending.ok_or(AwsError::Unreadable { service: SERVICE, what: "an email that is not due" })?.due;
+            pending.ok_or(AwsError::InvalidData { service: SERVICE, what: "an email that is not due" })?.due;
         let update = self.update(&share.item, share.id);
         let update = match share.mail.pending() {
             None => update.condition_expression(format!("{AS_READ} AND attribute_not_exists(mailDue)")),
@@ -96,10 +96,10 @@ impl ShareTable {
 
     /// Emails that were due by then, the longest overdue first: whoever was to send them has not. At most 100 of each of the
     /// outbox's 16 shards; eventually consistent, so the claim decides.
-    pub async fn due_mail(&self, by: Timestamp) -> Result<Vec<DueMail>, AwsError> {
+    pub async fn due_emails(&self, by: Timestamp) -> Result<Vec<DueEmail>, AwsError> {
         let shards: Vec<Vec<Attributes>> =
             stream::iter(SHARDS).map(|shard| self.due_in(shard, by)).buffered(4).try_collect().await?;
-        let read = |entry| match DueMail::read(&entry) {
+        let read = |entry| match DueEmail::read(&entry) {
             Ok(due) => Some(due),
             // One row that cannot be read must not hold the others up.
             Err(error) => {
@@ -107,7 +107,7 @@ impl ShareTable {
                 None
             }
         };
-        let mut due: Vec<DueMail> = shards.into_iter().flatten().filter_map(read).collect();
+        let mut due: Vec<DueEmail> = shards.into_iter().flatten().filter_map(read).collect();
         due.sort_by_key(|mail| mail.since);
         Ok(due)
     }
@@ -132,7 +132,7 @@ impl ShareTable {
     /// current one is known. `None`: there is nothing to send, or another sender has it.
     ///
     /// A share that cannot be read leaves the outbox, or it would be due for ever.
-    pub async fn claim_mail(
+    pub async fn claim_email(
         &self,
         item: &Item,
         id: ShareId,
@@ -141,7 +141,7 @@ impl ShareTable {
         now: Timestamp,
     ) -> Result<Option<Share>, AwsError> {
         let claimed = self.claim(item, id, current_key, write, now).await;
-        if let Err(AwsError::Unreadable { .. }) = claimed {
+        if let Err(AwsError::InvalidData { .. }) = claimed {
             let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
             self.put_outcome(update, write).await?;
         }
@@ -186,23 +186,23 @@ impl ShareTable {
     /// faster.
     ///
     /// Tries harder than other writes: an email that was sent, and not recorded, is sent again.
-    pub async fn record_mail(
+    pub async fn record_send_outcome(
         &self,
         share: &Share,
         claim: WriteId,
-        outcome: Outcome,
+        outcome: SendOutcome,
         now: Timestamp,
     ) -> Result<(), AwsError> {
         let (state, detail) = match outcome {
-            Outcome::PutOff { until, .. } => {
+            SendOutcome::Deferred { until, .. } => {
                 let update = self.update(&share.item, share.id).update_expression("SET mailDue = :due");
                 return self
                     .put_outcome(update.expression_attribute_values(":due", millis(until)), claim)
                     .await;
             }
-            Outcome::Sent => ("sent", None),
-            Outcome::Withdrawn => ("none", Some(mail::WITHDRAWN)),
-            Outcome::Failed(reason) => ("failed", Some(reason)),
+            SendOutcome::Sent => ("sent", None),
+            SendOutcome::Withdrawn => ("none", Some(mail::WITHDRAWN)),
+            SendOutcome::Failed(reason) => ("failed", Some(reason)),
         };
         let update = self.update(&share.item, share.id);
         let update = match detail {
@@ -236,7 +236,7 @@ impl ShareTable {
             .config_override(patient)
             .send()
             .await;
-        done_or_refused(put)
+        ignore_failed_condition(put)
     }
 
     /// Takes note of what SES reports of a share's email, as `decide` says of the share as it is now: the share
@@ -272,8 +272,9 @@ impl ShareTable {
                 update = update.expression_attribute_values(":bounce", text(&bounce));
             }
         }
-        let at =
-            mail.mail_at.ok_or(AwsError::Unreadable { service: SERVICE, what: "a report without a time" })?;
+        let at = mail
+            .mail_at
+            .ok_or(AwsError::InvalidData { service: SERVICE, what: "a report without a time" })?;
         Ok(update
             .update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", ")))
             .condition_expression(

@@ -21,17 +21,17 @@ pub(super) const SHARE_PREFIX: &str = "SHARE#";
 /// An item of the table that is not a share as we write it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a share as the table holds it: {0}")]
-pub struct Unreadable(pub(super) &'static str);
+pub struct DecodeError(pub(super) &'static str);
 
-impl From<Unreadable> for AwsError {
-    fn from(Unreadable(what): Unreadable) -> Self {
-        Self::Unreadable { service: SERVICE, what }
+impl From<DecodeError> for AwsError {
+    fn from(DecodeError(what): DecodeError) -> Self {
+        Self::InvalidData { service: SERVICE, what }
     }
 }
 
 /// Reads a share from an image in the table's stream.
-pub fn share_from_image(image: serde_dynamo::Item) -> Result<Share, Unreadable> {
-    serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| Unreadable("attributes"))?.into_share()
+pub fn parse_share_image(image: serde_dynamo::Item) -> Result<Share, DecodeError> {
+    serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| DecodeError("attributes"))?.into_share()
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -131,7 +131,7 @@ impl MailRecord {
         }
     }
 
-    fn into_mail(self) -> Result<Mail, Unreadable> {
+    fn into_mail(self) -> Result<Mail, DecodeError> {
         let due = self.mail_due.map(|due| time(due, "mailDue")).transpose()?;
         let state = match (self.mail_state.as_str(), due, self.mail_bounce.as_deref()) {
             ("queued", Some(due), None) => MailState::Queued(Pending { due, tries: self.mail_tries }),
@@ -142,7 +142,7 @@ impl MailRecord {
             ("bounced", None, Some(TRANSIENT)) => MailState::Bounced(BounceType::Transient),
             ("bounced", None, Some(PERMANENT)) => MailState::Bounced(BounceType::Permanent),
             ("complained", None, None) => MailState::Complained,
-            _ => return Err(Unreadable("mailState")),
+            _ => return Err(DecodeError("mailState")),
         };
         self.mail_requested.iter().try_for_each(|action| check(action, "mailRequested"))?;
         Ok(Mail {
@@ -212,38 +212,38 @@ impl ShareRecord {
     }
 
     pub(super) fn read(attributes: Attributes) -> Result<Self, AwsError> {
-        serde_dynamo::from_item(attributes).map_err(|_| Unreadable("attributes").into())
+        serde_dynamo::from_item(attributes).map_err(|_| DecodeError("attributes").into())
     }
 
     pub(super) fn into_attributes(self) -> Result<Attributes, AwsError> {
-        serde_dynamo::to_item(self).map_err(|_| Unreadable("attributes").into())
+        serde_dynamo::to_item(self).map_err(|_| DecodeError("attributes").into())
     }
 
-    pub(super) fn into_share(self) -> Result<Share, Unreadable> {
+    pub(super) fn into_share(self) -> Result<Share, DecodeError> {
         let (item, id) = share_key(&self.item, &self.entry)?;
         self.changed.iter().try_for_each(|change| check(&change.action, "changed"))?;
         self.link_copied.iter().try_for_each(|copy| check(&copy.action, "linkCopied"))?;
         Ok(Share {
             id,
             item,
-            recipient: self.recipient.parse().map_err(|_| Unreadable("recipient"))?,
+            recipient: self.recipient.parse().map_err(|_| DecodeError("recipient"))?,
             files: self.files,
             created_by: self.created_by,
             message: self
                 .message
                 .map_or(Ok(None), |text| Message::parse(&text))
-                .map_err(|_| Unreadable("message"))?,
+                .map_err(|_| DecodeError("message"))?,
             created_at: time(self.created_at, "createdAt")?,
             expires_at: time(self.expires_at, "expiresAt")?,
-            expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(Unreadable("expiresOffset"))?,
+            expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(DecodeError("expiresOffset"))?,
             revoked_at: self.revoked_at.map(|at| time(at, "revokedAt")).transpose()?,
             version: self.version,
-            generation: self.generation.parse().map_err(|_| Unreadable("generation"))?,
+            generation: self.generation.parse().map_err(|_| DecodeError("generation"))?,
             link_key: self
                 .link_key_id
                 .map(|id| id.parse())
                 .transpose()
-                .map_err(|_| Unreadable("linkKeyId"))?,
+                .map_err(|_| DecodeError("linkKeyId"))?,
             mail: self.mail.into_mail()?,
             usage: Usage {
                 opens: self.opens,
@@ -258,9 +258,9 @@ impl ShareRecord {
 }
 
 /// Of which share these keys are.
-pub(super) fn share_key(item: &str, entry: &str) -> Result<(Item, ShareId), Unreadable> {
-    let item = Item::parse(item).map_err(|_| Unreadable("item"))?;
-    let id = entry.strip_prefix(SHARE_PREFIX).and_then(|id| id.parse().ok()).ok_or(Unreadable("entry"))?;
+pub(super) fn share_key(item: &str, entry: &str) -> Result<(Item, ShareId), DecodeError> {
+    let item = Item::parse(item).map_err(|_| DecodeError("item"))?;
+    let id = entry.strip_prefix(SHARE_PREFIX).and_then(|id| id.parse().ok()).ok_or(DecodeError("entry"))?;
     Ok((item, id))
 }
 
@@ -274,13 +274,13 @@ pub(super) fn mail_shard(id: ShareId) -> String {
 }
 
 /// A time as [`sortable`] can write it: from none of these does a wait or a retention lead beyond what a time can be.
-pub(super) fn time(millis: i64, what: &'static str) -> Result<Timestamp, Unreadable> {
+pub(super) fn time(millis: i64, what: &'static str) -> Result<Timestamp, DecodeError> {
     let time = Timestamp::from_timestamp_millis(millis);
-    time.filter(|time| (0..=9999).contains(&time.year())).ok_or(Unreadable(what))
+    time.filter(|time| (0..=9999).contains(&time.year())).ok_or(DecodeError(what))
 }
 
 /// Checks the time of an action, which was read as it is.
-fn check(action: &Action, what: &'static str) -> Result<(), Unreadable> {
+fn check(action: &Action, what: &'static str) -> Result<(), DecodeError> {
     time(action.at.timestamp_millis(), what).map(drop)
 }
 
@@ -296,7 +296,7 @@ pub(super) fn sortable(at: Timestamp) -> String {
 
 /// Who did what and when, as an attribute.
 pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, AwsError> {
-    serde_dynamo::to_attribute_value(value).map_err(|_| Unreadable("action").into())
+    serde_dynamo::to_attribute_value(value).map_err(|_| DecodeError("action").into())
 }
 
 #[cfg(test)]
@@ -334,19 +334,19 @@ mod tests {
             change(&mut record, millis);
             record.into_share().unwrap_err()
         };
-        assert_eq!(change(|record, at| record.created_at = at), Unreadable("createdAt"));
-        assert_eq!(change(|record, at| record.expires_at = at), Unreadable("expiresAt"));
-        assert_eq!(change(|record, at| record.expires_at = -at), Unreadable("expiresAt"));
-        assert_eq!(change(|record, at| record.mail.mail_due = Some(at)), Unreadable("mailDue"));
+        assert_eq!(change(|record, at| record.created_at = at), DecodeError("createdAt"));
+        assert_eq!(change(|record, at| record.expires_at = at), DecodeError("expiresAt"));
+        assert_eq!(change(|record, at| record.expires_at = -at), DecodeError("expiresAt"));
+        assert_eq!(change(|record, at| record.mail.mail_due = Some(at)), DecodeError("mailDue"));
         let requested =
             ShareRecord { mail: MailRecord { mail_requested: Some(action()), ..record().mail }, ..record() };
-        assert_eq!(requested.into_share(), Err(Unreadable("mailRequested")));
+        assert_eq!(requested.into_share(), Err(DecodeError("mailRequested")));
         let copied = LinkCopy { action: action(), id: WriteId::from_bytes([1; 16]) };
         let copied = ShareRecord { link_copied: Some(copied), ..record() };
-        assert_eq!(copied.into_share(), Err(Unreadable("linkCopied")));
+        assert_eq!(copied.into_share(), Err(DecodeError("linkCopied")));
         let changed = Change { of: sharelink_domain::share::Changed::Expiration, action: action() };
         let changed = ShareRecord { changed: Some(changed), ..record() };
-        assert_eq!(changed.into_share(), Err(Unreadable("changed")));
+        assert_eq!(changed.into_share(), Err(DecodeError("changed")));
         // The last second of the year 9999 is fine.
         let latest = ShareRecord { expires_at: 253_402_300_799_000, ..record() }.into_share().unwrap();
         assert_eq!(sortable(latest.purge_at(-RETENTION)), "9999-12-01T23:59:59.000Z");

@@ -5,18 +5,18 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::Timestamp;
-use sharelink_domain::idempotency::{KeyReused, REMEMBERED, RepeatableRequest};
+use sharelink_domain::idempotency::{IDEMPOTENCY_WINDOW, IdempotentRequest, KeyReused};
 
-use super::record::{Unreadable, time};
+use super::record::{DecodeError, time};
 use super::{Attributes, SERVICE, ShareTable, millis, text};
-use crate::{AwsError, RepeatError};
+use crate::{AwsError, IdempotencyError};
 
 const PARTITION: &str = "REQUEST#";
 const ENTRY: &str = "REQUEST";
 
 /// A request as it was received first.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstRequest<T> {
+pub struct IdempotencyRecord<T> {
     pub received: Timestamp,
     /// What was found out for it then, and is not to be found out differently for its repetitions.
     pub settled: T,
@@ -43,9 +43,9 @@ impl ShareTable {
     /// The request as it was received first, if it is a repetition.
     pub async fn recall<T: DeserializeOwned>(
         &self,
-        request: &RepeatableRequest,
+        request: &IdempotentRequest,
         now: Timestamp,
-    ) -> Result<Option<FirstRequest<T>>, RepeatError> {
+    ) -> Result<Option<IdempotencyRecord<T>>, IdempotencyError> {
         let answer = self
             .client
             .get_item()
@@ -68,19 +68,19 @@ impl ShareTable {
     /// Remembers a request and what was settled for it. Where a repetition was faster, that one counts.
     pub async fn remember<T: DeserializeOwned + Serialize>(
         &self,
-        request: &RepeatableRequest,
+        request: &IdempotentRequest,
         settled: T,
         now: Timestamp,
-    ) -> Result<FirstRequest<T>, RepeatError> {
+    ) -> Result<IdempotencyRecord<T>, IdempotencyError> {
         let record = RequestRecord {
             item: partition(request),
             entry: ENTRY.to_owned(),
             fingerprint: request.fingerprint(),
             received: now.timestamp_millis(),
             settled,
-            ttl: (now + REMEMBERED).timestamp(),
+            ttl: (now + IDEMPOTENCY_WINDOW).timestamp(),
         };
-        let row = serde_dynamo::to_item(&record).map_err(|_| AwsError::from(Unreadable("request")))?;
+        let row = serde_dynamo::to_item(&record).map_err(|_| AwsError::from(DecodeError("request")))?;
         let put = self
             .client
             .put_item()
@@ -92,7 +92,7 @@ impl ShareTable {
             .send()
             .await;
         let Err(error) = put else {
-            return Ok(FirstRequest { received: now, settled: record.settled });
+            return Ok(IdempotencyRecord { received: now, settled: record.settled });
         };
         let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
             return Err(AwsError::new(SERVICE, &error).into());
@@ -101,22 +101,25 @@ impl ShareTable {
     }
 }
 
-fn partition(request: &RepeatableRequest) -> String {
+fn partition(request: &IdempotentRequest) -> String {
     format!("{PARTITION}{}", request.id())
 }
 
 fn forgotten(now: Timestamp) -> Timestamp {
-    now - REMEMBERED
+    now - IDEMPOTENCY_WINDOW
 }
 
 fn read<T: DeserializeOwned>(row: Attributes) -> Result<RequestRecord<T>, AwsError> {
-    serde_dynamo::from_item(row).map_err(|_| Unreadable("request").into())
+    serde_dynamo::from_item(row).map_err(|_| DecodeError("request").into())
 }
 
-fn first<T>(request: &RepeatableRequest, record: RequestRecord<T>) -> Result<FirstRequest<T>, RepeatError> {
+fn first<T>(
+    request: &IdempotentRequest,
+    record: RequestRecord<T>,
+) -> Result<IdempotencyRecord<T>, IdempotencyError> {
     if record.fingerprint != request.fingerprint() {
         return Err(KeyReused.into());
     }
     let received = time(record.received, "received").map_err(AwsError::from)?;
-    Ok(FirstRequest { received, settled: record.settled })
+    Ok(IdempotencyRecord { received, settled: record.settled })
 }

@@ -3,15 +3,15 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use sharelink_domain::mail::{Fault, Outcome};
+use sharelink_domain::mail::{Fault, SendOutcome};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 /// Lets one email leave after the other, at most so many a second.
 #[derive(Debug)]
-pub(crate) struct Pace(Mutex<Interval>);
+pub(crate) struct RateLimiter(Mutex<Interval>);
 
-impl Pace {
+impl RateLimiter {
     pub(crate) fn new(per_second: u16) -> Self {
         let mut interval = interval(Duration::from_secs(1) / u32::from(per_second));
         // What was not sent in quiet times may not be made up for.
@@ -20,7 +20,7 @@ impl Pace {
     }
 
     /// Waits until the next email may leave.
-    pub(crate) async fn turn(&self) {
+    pub(crate) async fn acquire(&self) {
         self.0.lock().await.tick().await;
     }
 }
@@ -52,15 +52,15 @@ impl Run {
     }
 
     /// Takes note of what became of an email.
-    pub(crate) fn note(&self, outcome: Outcome) {
+    pub(crate) fn note(&self, outcome: SendOutcome) {
         match outcome {
-            Outcome::PutOff { fault, .. } if fault.is_everybodys() => {
+            SendOutcome::Deferred { fault, .. } if fault.is_account_wide() => {
                 self.failures.store(OUTAGE, Ordering::Relaxed);
             }
-            Outcome::PutOff { fault: Fault::Unavailable | Fault::NoLink, .. } => {
+            SendOutcome::Deferred { fault: Fault::Unavailable | Fault::NoLink, .. } => {
                 self.failures.fetch_add(1, Ordering::Relaxed);
             }
-            Outcome::Sent => self.failures.store(0, Ordering::Relaxed),
+            SendOutcome::Sent => self.failures.store(0, Ordering::Relaxed),
             _ => {}
         }
     }
@@ -72,8 +72,8 @@ mod tests {
 
     use super::*;
 
-    fn put_off(fault: Fault) -> Outcome {
-        Outcome::PutOff { until: Timestamp::default(), fault }
+    fn put_off(fault: Fault) -> SendOutcome {
+        SendOutcome::Deferred { until: Timestamp::default(), fault }
     }
 
     fn run() -> Run {
@@ -88,7 +88,8 @@ mod tests {
             assert!(!run.goes_on(), "{fault:?}");
         }
         let run = run();
-        for outcome in [put_off(Fault::Throttled), put_off(Fault::Unverified), Outcome::Failed("x")].repeat(9)
+        for outcome in
+            [put_off(Fault::Throttled), put_off(Fault::Unverified), SendOutcome::Failed("x")].repeat(9)
         {
             run.note(outcome);
         }
@@ -101,7 +102,7 @@ mod tests {
         for _ in 0..4 {
             run.note(put_off(Fault::Unavailable));
         }
-        run.note(Outcome::Sent);
+        run.note(SendOutcome::Sent);
         for _ in 0..4 {
             run.note(put_off(Fault::Unavailable));
         }
@@ -118,10 +119,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn emails_leave_one_after_the_other() {
-        let pace = Pace::new(4);
+        let pace = RateLimiter::new(4);
         let start = Instant::now();
         for _ in 0..9 {
-            pace.turn().await;
+            pace.acquire().await;
         }
         assert_eq!(start.elapsed(), Duration::from_secs(2));
     }

@@ -3,7 +3,7 @@
 use chrono::SecondsFormat;
 use lambda_http::http::header::HeaderValue;
 use serde::Serialize;
-use sharelink_domain::share::{Reason, SeenVersion, Status};
+use sharelink_domain::share::{ExpectedVersion, Reason, Status};
 use sharelink_domain::{MailState, Share, SharedFile, Sharer, Timestamp};
 
 use crate::event::header;
@@ -12,7 +12,7 @@ use crate::{ProblemType, Request};
 /// A share in an answer.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ShareAnswer<'a> {
+pub struct ShareResponse<'a> {
     share_id: String,
     recipient: &'a str,
     status: &'static str,
@@ -24,7 +24,7 @@ pub struct ShareAnswer<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     files: &'a [SharedFile],
-    mail: MailAnswer<'a>,
+    mail: MailResponse<'a>,
     opens: u64,
     downloads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub struct ShareAnswer<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct MailAnswer<'a> {
+struct MailResponse<'a> {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
@@ -45,7 +45,7 @@ struct MailAnswer<'a> {
     detail: Option<&'a str>,
 }
 
-impl<'a> ShareAnswer<'a> {
+impl<'a> ShareResponse<'a> {
     /// The share as it is now.
     #[must_use]
     pub fn new(share: &'a Share, now: Timestamp) -> Self {
@@ -64,7 +64,7 @@ impl<'a> ShareAnswer<'a> {
             created_by: &share.created_by,
             message: share.message.as_ref().map(sharelink_domain::request::Message::as_str),
             files: &share.files,
-            mail: MailAnswer {
+            mail: MailResponse {
                 state: share.mail.state.name(),
                 at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(rfc3339),
                 detail: share.mail.detail.as_deref(),
@@ -87,13 +87,13 @@ pub fn rfc3339(time: Timestamp) -> String {
 
 /// Which version of a share a change is meant for, from its `If-Match`: the entity tag as we gave it, or `*`
 /// for any. A tag that is not ours matches no version.
-pub fn if_match(request: &Request) -> Result<SeenVersion, ProblemType> {
+pub fn parse_if_match(request: &Request) -> Result<ExpectedVersion, ProblemType> {
     match header(request, "if-match").map(str::trim) {
         None => Err(ProblemType::IfMatchMissing),
-        Some("*") => Ok(SeenVersion::Any),
+        Some("*") => Ok(ExpectedVersion::Any),
         Some(tag) => {
             let version = tag.trim_matches('"').parse().ok().filter(|version| entity_tag(*version) == tag);
-            version.map(SeenVersion::This).ok_or(ProblemType::StaleVersion)
+            version.map(ExpectedVersion::Exactly).ok_or(ProblemType::StaleVersion)
         }
     }
 }

@@ -35,7 +35,7 @@ pub enum LinkError {
 
 /// The key ring, cached for five minutes.
 #[derive(Debug)]
-pub struct KeyRings {
+pub struct KeyRingCache {
     client: Client,
     secret: String,
     cached: Mutex<Option<Cached>>,
@@ -54,7 +54,7 @@ impl Cached {
     }
 }
 
-impl KeyRings {
+impl KeyRingCache {
     /// The ring in the secret of this name or ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, secret: impl Into<String>) -> Self {
@@ -121,7 +121,7 @@ impl KeyRings {
             .map_err(|e| AwsError::new(SERVICE, &e))?;
         KeyRing::parse(answer.secret_string().unwrap_or_default()).map_err(|error| {
             tracing::error!(%error, "the key ring cannot be read");
-            AwsError::Unreadable { service: SERVICE, what: "key ring" }
+            AwsError::InvalidData { service: SERVICE, what: "key ring" }
         })
     }
 }
