@@ -10,7 +10,7 @@ use sharelink_aws::files::FileStore;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
-use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
 use create::CreateShares;
 
@@ -27,7 +27,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         authorization: Authorization::from_env()?,
         clock: Clock::from_env(),
         files,
-        retention: days("RETENTION_DAYS")?,
+        retention: required_days("RETENTION_DAYS")?,
         table,
     };
     run(&metrics, |request| create_shares.handle(request)).await

@@ -11,7 +11,7 @@ use sharelink_aws::load_config;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
-use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
 use manage::ManageShares;
 
@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         authorization: Authorization::from_env()?,
         clock,
         links: LinkBuilder::new(key_ring_cache, base_url),
-        retention: days("RETENTION_DAYS")?,
+        retention: required_days("RETENTION_DAYS")?,
         table,
     };
     run(&metrics, |request| manage_shares.handle(request)).await

@@ -11,7 +11,7 @@ use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, Metrics, required, start_logging, whole_number};
+use sharelink_runtime::{Clock, Metrics, required, required_positive_number, start_logging};
 
 use notify::{NotifyRecipients, Wakeup};
 use rate_limiter::RateLimiter;
@@ -26,7 +26,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         links: LinkBuilder::new(KeyRingCache::new(&config, required("KEY_RING_SECRET")?), base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
-        pace: RateLimiter::new(whole_number("EMAILS_PER_SECOND")?),
+        pace: RateLimiter::new(required_positive_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let notify_recipients = &notify_recipients;

@@ -7,7 +7,7 @@ mod serve;
 use std::future::ready;
 
 use sharelink_http::run;
-use sharelink_runtime::{Metrics, start_logging, switch};
+use sharelink_runtime::{Metrics, required_bool, start_logging};
 
 use components::Components;
 use serve::ServeUi;
@@ -16,7 +16,7 @@ use serve::ServeUi;
 async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
-    let components = switch("WEB_COMPONENTS")?.then(Components::embedded).transpose()?;
+    let components = required_bool("WEB_COMPONENTS")?.then(Components::embedded).transpose()?;
     let serve_ui = ServeUi { components };
     run(&metrics, |request| ready(serve_ui.handle(&request))).await
 }

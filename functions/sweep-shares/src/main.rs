@@ -6,7 +6,7 @@ use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, Metrics, days, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
 use sweep::SweepShares;
 
@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let sweep_shares = SweepShares {
         clock: Clock::from_env(),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
-        log_retention: days("LOG_RETENTION_DAYS")?,
+        log_retention: required_days("LOG_RETENTION_DAYS")?,
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let sweep_shares = &sweep_shares;

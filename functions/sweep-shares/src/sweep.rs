@@ -116,7 +116,7 @@ impl SweepShares {
             return Ok(if removed { Change::Alarm(item, id) } else { Change::Nothing });
         }
         if removed {
-            let at = self.clock.at(change.approximate_creation_date_time);
+            let at = self.clock.adjust(change.approximate_creation_date_time);
             return Ok(Change::Purged(Box::new(parse_share_image(change.old_image)?), at));
         }
         let new = parse_share_image(change.new_image)?;

@@ -1,9 +1,10 @@
 use chrono::{DateTime, Utc};
 
-/// The one source of the current time: read once a request, and handed on.
+/// The only source of the current time. A function reads it once per request and passes the time on.
 ///
-/// In a build with debug assertions, as the local stack runs, the file that `SHARELINK_CLOCK_FILE` names
-/// moves it (`cargo local clock`). A release build has no such code: it always tells the system's time.
+/// In builds with debug assertions, such as the local stack's, the file named by `SHARELINK_CLOCK_FILE`
+/// shifts or stops the clock (`cargo local clock`). Release builds do not contain that code and always use
+/// the system time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     #[cfg(debug_assertions)]
@@ -11,48 +12,53 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// The clock of this deployment.
+    /// Creates the clock that the environment configures.
     #[must_use]
     pub fn from_env() -> Self {
         Self {
             #[cfg(debug_assertions)]
-            file: movable::file_from_env(),
+            file: clock_file::from_env(),
         }
     }
 
-    /// The current time, to the millisecond.
+    /// Returns the current time, truncated to the millisecond.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        self.at(Utc::now())
+        self.adjust(Utc::now())
     }
 
-    /// What this clock shows when the system's, or AWS's, shows this.
+    /// Converts a time from the system clock or from AWS to this clock's time, truncated to the millisecond.
     #[must_use]
-    pub fn at(&self, time: DateTime<Utc>) -> DateTime<Utc> {
+    pub fn adjust(&self, time: DateTime<Utc>) -> DateTime<Utc> {
         #[cfg(debug_assertions)]
-        let time = self.file.as_deref().map_or(time, |file| movable::read(file, time));
+        let time = self.file.as_deref().map_or(time, |file| clock_file::adjust(file, time));
         DateTime::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
     }
 }
 
+/// The file that shifts or stops the clock of a debug build.
 #[cfg(debug_assertions)]
-mod movable {
+mod clock_file {
     use std::path::{Path, PathBuf};
 
     use chrono::{DateTime, TimeDelta, Utc};
 
-    pub(super) fn file_from_env() -> Option<PathBuf> {
+    pub(super) fn from_env() -> Option<PathBuf> {
         std::env::var_os("SHARELINK_CLOCK_FILE").map(PathBuf::from)
     }
 
-    /// The file holds an offset from the real time in milliseconds, such as `+60000`, or a moment at which
-    /// time stands still, in RFC 3339. No file, or anything else in it, is the real time.
-    pub(super) fn read(file: &Path, now: DateTime<Utc>) -> DateTime<Utc> {
-        let Ok(text) = std::fs::read_to_string(file) else { return now };
-        let text = text.trim();
-        let moved =
-            text.parse().ok().and_then(TimeDelta::try_milliseconds).and_then(|d| now.checked_add_signed(d));
-        moved.or_else(|| text.parse().ok()).unwrap_or(now)
+    /// Applies the file to a time. The file holds either an offset in milliseconds, such as `+60000`, or an
+    /// RFC 3339 time at which the clock stands still. A missing file or any other content leaves the time
+    /// unchanged.
+    pub(super) fn adjust(file: &Path, time: DateTime<Utc>) -> DateTime<Utc> {
+        let Ok(content) = std::fs::read_to_string(file) else { return time };
+        let text = content.trim();
+        let shifted = text
+            .parse()
+            .ok()
+            .and_then(TimeDelta::try_milliseconds)
+            .and_then(|offset| time.checked_add_signed(offset));
+        shifted.or_else(|| text.parse().ok()).unwrap_or(time)
     }
 
     #[cfg(test)]
@@ -60,19 +66,19 @@ mod movable {
         use super::*;
 
         #[test]
-        fn the_file_moves_or_stops_the_clock() {
+        fn file_shifts_or_stops_clock() {
             let file = std::env::temp_dir().join(format!("sharelink-clock-{}", std::process::id()));
             let now: DateTime<Utc> = "2026-03-10T12:00:00Z".parse().unwrap();
-            assert_eq!(read(&file, now), now);
-            for (text, expected) in [
+            assert_eq!(adjust(&file, now), now, "without a file");
+            for (content, expected) in [
                 ("+60000\n", "2026-03-10T12:01:00Z"),
                 ("-60000", "2026-03-10T11:59:00Z"),
                 ("2030-01-01T00:00:00Z", "2030-01-01T00:00:00Z"),
                 ("nonsense", "2026-03-10T12:00:00Z"),
                 ("9223372036854775807", "2026-03-10T12:00:00Z"),
             ] {
-                std::fs::write(&file, text).unwrap();
-                assert_eq!(read(&file, now), expected.parse::<DateTime<Utc>>().unwrap(), "{text}");
+                std::fs::write(&file, content).unwrap();
+                assert_eq!(adjust(&file, now), expected.parse::<DateTime<Utc>>().unwrap(), "{content}");
             }
             std::fs::remove_file(&file).unwrap();
         }

@@ -1,5 +1,5 @@
-//! What every function starts with: its settings, the clock, logging and metrics; and how a batch of the table's
-//! stream is handled.
+//! Runtime support shared by every function: settings, the clock, logging, metrics, and the handling of
+//! stream batches.
 
 mod clock;
 mod log;
@@ -10,4 +10,6 @@ pub mod streams;
 pub use clock::Clock;
 pub use log::start_logging;
 pub use metrics::{Metrics, record_call_duration};
-pub use settings::{SettingError, days, optional, required, switch, whole_number};
+pub use settings::{
+    SettingError, optional, required, required_bool, required_days, required_positive_number,
+};

@@ -1,16 +1,17 @@
 use tracing_subscriber::filter::LevelFilter;
 
-/// Starts logging: one JSON object a line, at `info` and above. More verbose levels are not configurable,
-/// since the Lambda runtime and the SDK print whole bodies there, with links and addresses in them.
+/// Starts logging: one JSON object per line, at level `info` and above. The level is not configurable,
+/// because at more verbose levels the Lambda runtime and the SDK print whole bodies, which contain links and
+/// addresses.
 pub fn start_logging() {
     tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        // The runtime's own, which has the request's id.
+        // The Lambda runtime's span carries the request id.
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        // CloudWatch stamps every line itself.
+        // CloudWatch adds a timestamp to every line.
         .without_time()
         .with_max_level(LevelFilter::INFO)
         .init();

@@ -8,24 +8,24 @@ use metrics_cloudwatch_embedded::{Builder, Collector};
 
 use crate::{SettingError, required};
 
-/// How many values of a metric one line may hold.
-const VALUES: usize = 100;
+/// The maximum number of values of one metric in a line of the embedded metric format.
+const MAX_VALUES_PER_LINE: usize = 100;
 
 static COLLECTOR: OnceLock<&Collector> = OnceLock::new();
 
-/// How many calls were measured since they were last told.
-static MEASURED: AtomicUsize = AtomicUsize::new(0);
+/// The number of call durations recorded since the last flush.
+static UNFLUSHED_CALLS: AtomicUsize = AtomicUsize::new(0);
 
-/// What was counted and measured since it was last told. `CloudWatch` reads it from the function's output (embedded
-/// metric format).
+/// Collects metrics and writes them to standard output in the embedded metric format, from which `CloudWatch`
+/// extracts them.
 pub struct Metrics(());
 
 impl Metrics {
-    /// Starts counting, for this deployment; this start of a function of this name comes first.
+    /// Starts collecting metrics for this deployment and counts a cold start of the function with this name.
     pub fn start(function: &'static str) -> Result<Self, SettingError> {
         let builder =
             Builder::new().cloudwatch_namespace("Sharelink").with_dimension("Stack", required("STACK_NAME")?);
-        let collector = builder.init().map_err(|_| SettingError::Metrics)?;
+        let collector = builder.init().map_err(|_| SettingError::MetricsStarted)?;
         COLLECTOR.get_or_init(|| collector);
         metrics::describe_histogram!("CallDuration", Unit::Milliseconds, "");
         metrics::describe_histogram!("LongestOverdue", Unit::Seconds, "");
@@ -33,26 +33,27 @@ impl Metrics {
         Ok(Self(()))
     }
 
-    /// Tells what was counted, at the end of an invocation.
+    /// Writes the collected metrics. Call it at the end of each invocation.
     pub fn flush(&self) {
-        tell();
+        flush();
     }
 }
 
-/// Measures a call to a service. Many calls of one invocation are told before its end, since a line holds only so many.
+/// Records the duration of one call to an AWS service. Flushes early when an invocation makes so many calls
+/// that their durations would not fit in one line.
 pub fn record_call_duration(service: &'static str, duration: Duration) {
     metrics::histogram!("CallDuration", "Service" => service).record(duration.as_secs_f64() * 1000.0);
-    if MEASURED.fetch_add(1, Ordering::Relaxed) + 1 >= VALUES {
-        tell();
+    if UNFLUSHED_CALLS.fetch_add(1, Ordering::Relaxed) + 1 >= MAX_VALUES_PER_LINE {
+        flush();
     }
 }
 
-fn tell() {
-    MEASURED.store(0, Ordering::Relaxed);
+fn flush() {
+    UNFLUSHED_CALLS.store(0, Ordering::Relaxed);
     let Some(collector) = COLLECTOR.get() else { return };
-    // In one go, and not line by line.
-    let mut told = Vec::new();
-    let told = collector.flush(&mut told).and_then(|()| stdout().write_all(&told));
-    // Metrics are not worth an invocation that has done its work.
-    let _ = told;
+    // Buffered, so that the output is one write instead of one per line.
+    let mut lines = Vec::new();
+    let written = collector.flush(&mut lines).and_then(|()| stdout().write_all(&lines));
+    // Lost metrics must not fail an invocation that has done its work.
+    let _ = written;
 }
