@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_http::{
-    Problem, Request, header, idempotent_request, parse_if_match, parse_item, parse_json_body,
-    path_parameter, query_parameter, read_event, require_empty_body, route,
+    Problem, Request, header, idempotent_request, parse_event, parse_if_match, parse_item, parse_json_body,
+    path_parameter, query_parameter, require_empty_body, route_key,
 };
 
 #[derive(Arbitrary, Debug)]
@@ -61,7 +61,7 @@ struct Body {
 /// What handlers do with a request.
 fn handle(request: &Request) -> Result<(), Problem> {
     let sharer = Sharer { sub: "u1".into(), name: None, email: None };
-    let _ = (route(request), path_parameter(request, "shareId"), query_parameter(request, "limit"));
+    let _ = (route_key(request), path_parameter(request, "shareId"), query_parameter(request, "limit"));
     let _ = (header(request, "accept"), parse_if_match(request), require_empty_body(request));
     // `lambda_http` would make a URL of it.
     assert!(header(request, "host").is_none());
@@ -72,7 +72,7 @@ fn handle(request: &Request) -> Result<(), Problem> {
 }
 
 fuzz_target!(
-    init: assert!(read_event(USUAL.to_string().as_bytes()).is_ok_and(|request| handle(&request).is_ok())),
+    init: assert!(parse_event(USUAL.to_string().as_bytes()).is_ok_and(|request| handle(&request).is_ok())),
     |event: Event| {
         let json = match event {
             Event::Json(json) => json.text(&USUAL),
@@ -92,7 +92,7 @@ fuzz_target!(
                 event.to_string().into_bytes()
             }
         };
-        let Ok(request) = read_event(&json) else { return };
+        let Ok(request) = parse_event(&json) else { return };
         let Err(problem) = handle(&request) else { return };
         let answer = problem.into_response();
         assert!(answer.status().is_client_error() && serde_json::from_slice::<Value>(answer.body()).is_ok());

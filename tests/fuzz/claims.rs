@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_domain::permission::SharePermission;
-use sharelink_http::{Authorization, read_event};
+use sharelink_http::{Authorization, parse_event};
 
 #[derive(Arbitrary, Debug)]
 struct Caller<'a> {
@@ -49,10 +49,10 @@ fn ask(verified: &Value, header: &str, separator: Option<&str>) -> Option<Sharer
             "http": {"method": "GET"}, "authorizer": {"jwt": {"claims": verified}}, "routeKey": "GET /",
         },
     });
-    let request = read_event(event.to_string().as_bytes()).ok()?;
+    let request = parse_event(event.to_string().as_bytes()).ok()?;
     let permission = SharePermission::parse(r#"{"jobs": ["producer"]}"#).unwrap();
     let authorization = Authorization::new(permission, "accessRights".into(), separator.map(Into::into));
-    authorization.sharer(&request, &"jobs".parse().unwrap()).ok()
+    authorization.authorize(&request, &"jobs".parse().unwrap()).ok()
 }
 
 fn bearer(payload: &[u8]) -> String {

@@ -12,7 +12,7 @@ use sharelink_domain::share::WriteId;
 use sharelink_domain::{FileName, Item, Share, SharedFile, Sharer, Status, Timestamp};
 use sharelink_http::{
     Authorization, FieldError, Problem, Request, Response, idempotent_request, parse_item, parse_json_body,
-    route,
+    route_key,
 };
 use sharelink_runtime::Clock;
 
@@ -41,8 +41,8 @@ struct Settled {
 impl CreateShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         let item = parse_item(&request)?;
-        let sharer = self.authorization.sharer(&request, &item.module)?;
-        match route(&request) {
+        let sharer = self.authorization.authorize(&request, &item.module)?;
+        match route_key(&request) {
             "GET /modules/{module}/items/{item}/files" => files::page(&self.files, &request, &item).await,
             _ => self.share(&request, item, sharer).await,
         }

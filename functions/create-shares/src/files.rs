@@ -5,7 +5,7 @@ use serde::Serialize;
 use sharelink_aws::files::{FileListing, FileStore};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item, SharedFile};
-use sharelink_http::{Problem, Request, Response, cursor, encode_cursor, json_response};
+use sharelink_http::{Problem, Request, Response, encode_cursor, json_response, parse_cursor};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +18,7 @@ struct FilesResponse {
 
 /// A page of an item's files: as many as one share may have.
 pub(crate) async fn page(store: &FileStore, request: &Request, item: &Item) -> Result<Response, Problem> {
-    let after = cursor(request, str::parse::<FileName>)?;
+    let after = parse_cursor(request, str::parse::<FileName>)?;
     let FileListing { mut files, left_out } = store.list(item, after.as_ref()).await?;
     let has_more = files.len() > FILES_LIMIT;
     files.truncate(FILES_LIMIT);

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sharelink_aws::AwsError;
 use sharelink_domain::address::AddressError;
 use sharelink_domain::{Share, Status, Timestamp};
-use sharelink_http::problem::{ProblemBody, aws_problem, problem_response};
+use sharelink_http::problem::{ProblemBody, problem_response};
 use sharelink_http::{ProblemType, Response, ShareResponse};
 
 /// What became of one recipient.
@@ -86,7 +86,7 @@ impl RecipientResult {
             Self::Exists(_) => Some(ProblemType::AlreadyInactive),
             Self::Invalid(_) => Some(ProblemType::InvalidRecipient),
             Self::Duplicate => Some(ProblemType::DuplicateRecipient),
-            Self::Failed(error) => Some(aws_problem(error)),
+            Self::Failed(error) => Some(error.into()),
         }
     }
 

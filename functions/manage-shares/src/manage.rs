@@ -16,9 +16,9 @@ use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::share::{ChangeError, LinkCopy, ResendError};
 use sharelink_domain::{Action, Item, Share, ShareId, Sharer};
 use sharelink_http::{
-    Authorization, FieldError, Problem, ProblemType, Request, Response, ShareResponse, cursor, encode_cursor,
-    etag, idempotent_request, json_response, parse_if_match, parse_item, parse_json_body, require_empty_body,
-    rfc3339, route,
+    Authorization, FieldError, Problem, ProblemType, Request, Response, ShareResponse, encode_cursor, etag,
+    idempotent_request, json_response, parse_cursor, parse_if_match, parse_item, parse_json_body,
+    require_empty_body, route_key, to_rfc3339,
 };
 use sharelink_runtime::Clock;
 
@@ -71,7 +71,7 @@ struct LogEntryResponse<'a> {
 impl<'a> From<&'a LogEntry> for LogEntryResponse<'a> {
     fn from(entry: &'a LogEntry) -> Self {
         Self {
-            at: rfc3339(entry.at),
+            at: to_rfc3339(entry.at),
             event: &entry.event,
             share_id: entry.share.to_string(),
             recipient: entry.recipient.as_str(),
@@ -105,7 +105,7 @@ fn wrong_expiry(detail: impl Display) -> Problem {
 
 impl ManageShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        match route(&request) {
+        match route_key(&request) {
             "GET /problems/{problem}" => return problems::page(&request),
             "GET /modules/{module}/items/{item}/share-permission" => {
                 return permissions::of_one(&self.authorization, &request);
@@ -114,9 +114,9 @@ impl ManageShares {
             _ => {}
         }
         let item = parse_item(&request)?;
-        let by = self.authorization.sharer(&request, &item.module)?;
+        let by = self.authorization.authorize(&request, &item.module)?;
         let call = Call { request: &request, item, action: Action { by, at: self.clock.now() } };
-        match route(&request) {
+        match route_key(&request) {
             "GET /modules/{module}/items/{item}/shares" => self.list(&call).await,
             "GET /modules/{module}/items/{item}/shares/{shareId}" => self.read(&call).await,
             "PATCH /modules/{module}/items/{item}/shares/{shareId}" => self.change_expiration(&call).await,
@@ -130,7 +130,7 @@ impl ManageShares {
 
     async fn list(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let (tab, limit) = (tab(call.request)?, limit(call.request)?);
-        let cursor = cursor(call.request, Cursor::parse)?;
+        let cursor = parse_cursor(call.request, Cursor::parse)?;
         let now = call.action.at;
         let page = self.table.list(&call.item, tab, limit, cursor.as_ref(), now).await?;
         let body = SharesResponse {
@@ -216,7 +216,7 @@ impl ManageShares {
 
     async fn log(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let limit = limit(call.request)?;
-        let cursor = cursor(call.request, LogCursor::parse)?;
+        let cursor = parse_cursor(call.request, LogCursor::parse)?;
         let page = self.table.log(&call.item, limit, cursor.as_ref()).await?;
         let body = LogResponse {
             entries: page.entries.iter().map(LogEntryResponse::from).collect(),

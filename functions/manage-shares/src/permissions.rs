@@ -46,13 +46,13 @@ struct ItemPermission {
 /// For the item that the path names.
 pub(crate) fn of_one(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let item = parse_item(request)?;
-    let can_share = authorization.can_share(&authorization.caller(request)?, &item.module);
+    let can_share = authorization.can_share(&authorization.authenticate(request)?, &item.module);
     Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
 }
 
 /// For the items that the body names, in its order.
 pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
-    let caller = authorization.caller(request)?;
+    let caller = authorization.authenticate(request)?;
     let items = parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default();
     if !(1..=ITEMS_LIMIT).contains(&items.len()) {
         let detail = format!("must be 1 to {ITEMS_LIMIT} items");

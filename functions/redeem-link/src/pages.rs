@@ -15,7 +15,7 @@ use serde::Serialize;
 use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::{Share, SharedFile};
 use sharelink_http::problem::problem_response;
-use sharelink_http::{ProblemType, Request, Response, header, json_response, rfc3339};
+use sharelink_http::{ProblemType, Request, Response, header, json_response, to_rfc3339};
 
 use crate::texts::Language;
 
@@ -98,7 +98,7 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form
         .collect();
     match form {
         Form::Json => {
-            let body = FilesBody { files: &files, expires_at: rfc3339(share.expires_at) };
+            let body = FilesBody { files: &files, expires_at: to_rfc3339(share.expires_at) };
             json_response(StatusCode::OK, "application/json", &body)
         }
         Form::Page(language) => page(

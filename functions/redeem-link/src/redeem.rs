@@ -10,7 +10,6 @@ use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::share::{RedeemError, Redemption, Target};
-use sharelink_http::problem::aws_problem;
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
@@ -147,7 +146,7 @@ fn missed(miss: &Miss, form: Form) -> Response {
         Miss::FileMissing => ProblemType::FileMissing,
         Miss::Aws(error) => {
             tracing::error!(%error, "a link could not be redeemed");
-            aws_problem(error)
+            error.into()
         }
         Miss::Late => {
             tracing::error!("a redemption has taken too long");

@@ -3,7 +3,7 @@
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route};
+use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 
 use crate::components::{Components, ENTRY};
 
@@ -22,7 +22,7 @@ impl ServeUi {
     pub(crate) fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
-        if route(request) == "GET /ui/{file}" {
+        if route_key(request) == "GET /ui/{file}" {
             let present = format!("export * from \"./{}/{ENTRY}\";\n", components.version());
             return if file == ENTRY {
                 Ok(script(present, SOON))
@@ -71,7 +71,7 @@ fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Re
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use sharelink_http::read_event;
+    use sharelink_http::parse_event;
 
     use super::*;
 
@@ -81,11 +81,11 @@ mod tests {
             "routeKey": "GET /ui/{file}", "pathParameters": {"file": ENTRY},
             "requestContext": {"routeKey": "GET /ui/{file}", "http": {"method": "GET"}},
         });
-        let request = read_event(event.to_string().as_bytes()).unwrap();
+        let request = parse_event(event.to_string().as_bytes()).unwrap();
         let answer = ServeUi { components: Some(Components::embedded().unwrap()) }.handle(&request);
         assert_eq!(answer.unwrap().status(), 200);
         let problem = ServeUi { components: None }.handle(&request).unwrap_err();
-        assert_eq!(problem.kind(), ProblemType::RouteNotFound);
+        assert_eq!(problem.problem_type(), ProblemType::RouteNotFound);
     }
 
     #[test]

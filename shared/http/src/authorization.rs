@@ -1,4 +1,4 @@
-//! Who calls, and whether they hold the Share permission.
+//! Authenticates callers and checks the Share permission.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,10 +11,9 @@ use sharelink_domain::{ModuleName, Sharer};
 use sharelink_runtime::{SettingError, optional, required};
 use thiserror::Error;
 
-use crate::event::header;
-use crate::{Problem, ProblemType, Request};
+use crate::{Problem, ProblemType, Request, header};
 
-/// The deployment's settings of who may share do not make sense.
+/// The deployment's permission settings are missing or invalid.
 #[derive(Debug, Error)]
 pub enum AuthorizationError {
     #[error(transparent)]
@@ -23,40 +22,40 @@ pub enum AuthorizationError {
     Permission(#[from] PermissionError),
 }
 
-/// Who calls, and with which access rights.
+/// An authenticated caller with their access rights.
 #[derive(Clone, Debug)]
 pub struct Caller {
     sharer: Sharer,
     rights: AccessRights,
 }
 
-/// The deployment's rule of who may share.
+/// The deployment's rules for deciding who may share.
 #[derive(Clone, Debug)]
 pub struct Authorization {
     permission: SharePermission,
     /// The claim that lists the caller's access rights.
-    claim: String,
-    /// What separates them where the claim is one string; without it, such a claim is one right.
-    separator: Option<String>,
+    rights_claim: String,
+    /// The separator of the rights in a string claim. Without a separator, a string claim is a single right.
+    rights_separator: Option<String>,
 }
 
 impl Authorization {
-    /// The rule as the deployment set it.
+    /// Reads the rules from the environment.
     pub fn from_env() -> Result<Self, AuthorizationError> {
         let permission = SharePermission::parse(&required("SHARE_PERMISSION")?)?;
         Ok(Self::new(permission, required("ACCESS_RIGHTS_CLAIM")?, optional("ACCESS_RIGHTS_SEPARATOR")))
     }
 
-    /// A rule: who holds the permission, the claim that lists a caller's access rights, and what separates them where
-    /// the claim is one string.
+    /// Creates the rules from the holders of the Share permission, the claim that lists a caller's access
+    /// rights, and the separator of the rights in a string claim.
     #[must_use]
-    pub fn new(permission: SharePermission, claim: String, separator: Option<String>) -> Self {
-        Self { permission, claim, separator }
+    pub fn new(permission: SharePermission, rights_claim: String, rights_separator: Option<String>) -> Self {
+        Self { permission, rights_claim, rights_separator }
     }
 
-    /// The caller, who holds the Share permission in this module.
-    pub fn sharer(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
-        let caller = self.caller(request)?;
+    /// Returns the caller, if they hold the Share permission in this module.
+    pub fn authorize(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
+        let caller = self.authenticate(request)?;
         if self.can_share(&caller, module) {
             Ok(caller.sharer)
         } else {
@@ -64,10 +63,10 @@ impl Authorization {
         }
     }
 
-    /// Whoever calls, with or without the permission.
-    pub fn caller(&self, request: &Request) -> Result<Caller, Problem> {
+    /// Returns the caller, whether or not they hold the Share permission.
+    pub fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
         let claims = verified_claims(request).ok_or(ProblemType::Unauthenticated)?;
-        let sharer = sharer(&claims).ok_or(ProblemType::Unauthenticated)?;
+        let sharer = parse_sharer(&claims).ok_or(ProblemType::Unauthenticated)?;
         Ok(Caller { sharer, rights: self.access_rights(&claims) })
     }
 
@@ -77,71 +76,76 @@ impl Authorization {
         self.permission.allows(&caller.rights, module)
     }
 
-    /// Anything but a list of strings, or one string, grants nothing.
+    /// Returns the caller's access rights. A claim that is neither a string nor a list of strings grants
+    /// nothing.
     fn access_rights(&self, claims: &Map<String, Value>) -> AccessRights {
-        match claims.get(&self.claim) {
-            Some(Value::Array(rights)) => {
-                let rights = rights.iter().map(|right| right.as_str().map(ToOwned::to_owned));
+        match claims.get(&self.rights_claim) {
+            Some(Value::Array(list)) => {
+                let rights = list.iter().map(|right| right.as_str().map(ToOwned::to_owned));
                 rights.collect::<Option<AccessRights>>().unwrap_or_default()
             }
-            Some(Value::String(rights)) => match &self.separator {
-                Some(separator) => rights.split(separator.as_str()).map(ToOwned::to_owned).collect(),
-                None => [rights.clone()].into_iter().collect(),
+            Some(Value::String(text)) => match &self.rights_separator {
+                Some(separator) => text.split(separator.as_str()).map(ToOwned::to_owned).collect(),
+                None => [text.clone()].into_iter().collect(),
             },
             _ => AccessRights::default(),
         }
     }
 }
 
-/// The typed claims of the token that the gateway's authorizer verified.
+/// Returns the typed claims of the token that API Gateway's authorizer verified.
 ///
-/// The gateway hands claims on as strings, a list as `[a b]`, which may be one right or two and must never
-/// be taken apart. The same token is in the request; its payload is read again, and believed only where it
-/// is the one that the authorizer saw.
+/// The authorizer passes every claim on as a string. It flattens a list to `[a b]`, which may be one right or
+/// two and must never be split. The request still carries the token, so the claims are read from its payload
+/// instead. The payload is trusted only if its subject, issuer and expiry are those that the authorizer
+/// verified.
 fn verified_claims(request: &Request) -> Option<Map<String, Value>> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
     let verified = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    let token = header(request, "authorization")?;
-    let token = match token.split_once(' ') {
+    let authorization = header(request, "authorization")?;
+    let token = match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         Some(_) => return None,
-        None => token,
+        None => authorization,
     };
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
     let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
-    let same_text =
+    let matching_text =
         |name| claims.get(name)?.as_str().filter(|claim| verified.get(name).is_some_and(|v| v == claim));
-    same_text("sub")?;
-    same_text("iss")?;
-    let expiry: f64 = verified.get("exp")?.parse().ok()?;
-    let same_expiry = claims.get("exp")?.as_f64()?.to_bits() == expiry.to_bits();
-    same_expiry.then_some(claims)
+    matching_text("sub")?;
+    matching_text("iss")?;
+    let verified_expiry: f64 = verified.get("exp")?.parse().ok()?;
+    let is_same_expiry = claims.get("exp")?.as_f64()?.to_bits() == verified_expiry.to_bits();
+    is_same_expiry.then_some(claims)
 }
 
-/// The longest text of a claim that is kept for display.
-const CLAIM_LIMIT: usize = 200;
+/// The number of characters of a claim that are kept for display.
+const DISPLAY_LIMIT: usize = 200;
 
-/// The longest subject (OpenID Connect Core 1.0, section 2).
+/// The maximum length of a subject in bytes (OpenID Connect Core 1.0, section 2).
 const SUBJECT_LIMIT: usize = 255;
 
-fn sharer(claims: &Map<String, Value>) -> Option<Sharer> {
-    let text = |name: &str| {
-        let text = claims.get(name)?.as_str()?;
-        let text: String =
-            text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CLAIM_LIMIT).collect();
-        let text = strip_bidi_controls(text.trim());
-        (!text.is_empty()).then_some(text)
-    };
-    // Compared, so kept whole: what is cut or mended could be somebody else's.
+/// Reads the caller's identity from their claims, or returns `None` if the subject is missing or invalid.
+fn parse_sharer(claims: &Map<String, Value>) -> Option<Sharer> {
+    // The subject identifies the caller. Shortening or cleaning it could turn it into another caller's
+    // subject.
     let sub = claims.get("sub")?.as_str()?;
     if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
         return None;
     }
     Some(Sharer {
         sub: sub.to_owned(),
-        name: text("name"),
+        name: claims.get("name").and_then(Value::as_str).and_then(display_text),
         email: claims.get("email").and_then(Value::as_str).and_then(|email| email.parse().ok()),
     })
+}
+
+/// Shortens a claim and removes control characters, so that it is safe to display.
+fn display_text(claim: &str) -> Option<String> {
+    let one_line: String =
+        claim.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DISPLAY_LIMIT).collect();
+    let text = strip_bidi_controls(one_line.trim());
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -150,7 +154,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::tests::{event, request};
+    use crate::testing::{event, request};
 
     fn authorization(separator: Option<&str>) -> Authorization {
         let permission = SharePermission::parse(r#"{"jobs": ["producer"], "*": ["admin"]}"#).unwrap();
@@ -166,54 +170,61 @@ mod tests {
                "name": "Ann\r\nB", "email": "ann@example.com"})
     }
 
-    fn verified() -> Value {
+    fn verified_claims() -> Value {
         json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[admin producer]"})
     }
 
-    fn ask(authorization: &Authorization, header: &str, verified: &Value) -> Result<Sharer, u16> {
+    /// Authorizes a request in the module `jobs`; an error is the status of the response.
+    fn authorize(authorization: &Authorization, header: &str, verified: &Value) -> Result<Sharer, u16> {
         let request = request(&event(&json!({"authorization": header}), verified));
         authorization
-            .sharer(&request, &"jobs".parse().unwrap())
+            .authorize(&request, &"jobs".parse().unwrap())
             .map_err(|problem| problem.into_response().status().as_u16())
     }
 
-    fn ask_with(rights: &Value, separator: Option<&str>) -> Result<Sharer, u16> {
-        ask(&authorization(separator), &format!("Bearer {}", token(&claims(rights))), &verified())
+    fn authorize_rights(rights: &Value, separator: Option<&str>) -> Result<Sharer, u16> {
+        let header = format!("Bearer {}", token(&claims(rights)));
+        authorize(&authorization(separator), &header, &verified_claims())
     }
 
     #[test]
-    fn a_caller_with_the_permission_is_the_sharer() {
-        let sharer = ask_with(&json!(["viewer", "producer"]), None).unwrap();
-        assert_eq!((sharer.sub.as_str(), sharer.name.as_deref()), ("u1", Some("Ann  B")));
+    fn caller_with_permission_is_the_sharer() {
+        let sharer = authorize_rights(&json!(["viewer", "producer"]), None).unwrap();
+        assert_eq!(sharer.sub, "u1");
+        assert_eq!(sharer.name.as_deref(), Some("Ann  B"));
         assert_eq!(sharer.email.unwrap().as_str(), "ann@example.com");
     }
 
     #[test]
-    fn a_subject_is_kept_whole_or_refused() {
-        let ask_as = |sub: &str| {
-            let (mut claims, mut verified) = (claims(&json!(["producer"])), verified());
+    fn subject_is_kept_unchanged_or_rejected() {
+        let authorize_subject = |sub: &str| {
+            let (mut claims, mut verified) = (claims(&json!(["producer"])), verified_claims());
             claims["sub"] = sub.into();
             verified["sub"] = sub.into();
-            ask(&authorization(None), &token(&claims), &verified)
+            authorize(&authorization(None), &token(&claims), &verified)
         };
-        for good in ["x".repeat(255), " u\u{202e}1 ".to_owned()] {
-            assert_eq!(ask_as(&good).unwrap().sub, good);
+        for valid in ["x".repeat(255), " u\u{202e}1 ".to_owned()] {
+            assert_eq!(authorize_subject(&valid).unwrap().sub, valid);
         }
-        for bad in ["x".repeat(256), String::new(), "u\n1".to_owned()] {
-            assert_eq!(ask_as(&bad), Err(401), "{bad:?}");
+        for invalid in ["x".repeat(256), String::new(), "u\n1".to_owned()] {
+            assert_eq!(authorize_subject(&invalid), Err(401), "{invalid:?}");
         }
     }
 
     #[test]
-    fn a_string_claim_is_one_right_unless_a_separator_is_set() {
-        assert!(ask_with(&json!("producer"), None).is_ok());
-        assert_eq!(ask_with(&json!("viewer producer"), None), Err(403));
-        assert!(ask_with(&json!("viewer producer"), Some(" ")).is_ok());
-        assert_eq!(ask_with(&json!(["viewer producer"]), Some(" ")), Err(403));
+    fn string_claim_is_one_right_without_a_separator() {
+        assert!(authorize_rights(&json!("producer"), None).is_ok());
+        assert_eq!(authorize_rights(&json!("viewer producer"), None), Err(403));
     }
 
     #[test]
-    fn odd_claims_grant_nothing() {
+    fn separator_splits_only_string_claims() {
+        assert!(authorize_rights(&json!("viewer producer"), Some(" ")).is_ok());
+        assert_eq!(authorize_rights(&json!(["viewer producer"]), Some(" ")), Err(403));
+    }
+
+    #[test]
+    fn malformed_rights_claim_grants_nothing() {
         for rights in [
             json!(null),
             json!({}),
@@ -224,45 +235,57 @@ mod tests {
             json!("[producer]"),
             json!(["external producer"]),
         ] {
-            assert_eq!(ask_with(&rights, None), Err(403), "{rights}");
+            assert_eq!(authorize_rights(&rights, None), Err(403), "{rights}");
         }
     }
 
     #[test]
-    fn only_the_token_that_was_verified_counts() {
+    fn token_is_accepted_with_and_without_bearer_scheme() {
+        let token = token(&claims(&json!(["producer"])));
+        assert!(authorize(&authorization(None), &token, &verified_claims()).is_ok());
+        assert!(authorize(&authorization(None), &format!("bearer {token}"), &verified_claims()).is_ok());
+    }
+
+    #[test]
+    fn token_other_than_the_verified_one_is_rejected() {
         let authorization = authorization(None);
-        let good = token(&claims(&json!(["producer"])));
-        assert!(ask(&authorization, &good, &verified()).is_ok());
-        assert!(ask(&authorization, &format!("bearer {good}"), &verified()).is_ok());
+        let token = token(&claims(&json!(["producer"])));
         for (name, other) in
             [("sub", json!("u2")), ("iss", json!("https://other")), ("exp", json!("1900000001"))]
         {
-            let mut verified = verified();
+            let mut verified = verified_claims();
             verified[name] = other;
-            assert_eq!(ask(&authorization, &good, &verified), Err(401), "{name}");
+            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "other {name}");
             verified.as_object_mut().unwrap().remove(name);
-            assert_eq!(ask(&authorization, &good, &verified), Err(401), "{name}");
-        }
-        for header in ["", "Basic x", "Bearer", "Bearer a.b.c", "Bearer a", &format!("Basic {good}")] {
-            assert_eq!(ask(&authorization, header, &verified()), Err(401), "{header}");
+            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "without {name}");
         }
     }
 
     #[test]
-    fn without_the_authorizers_word_nobody_is_known() {
+    fn malformed_authorization_header_is_rejected() {
+        let token = token(&claims(&json!(["producer"])));
+        for header in ["", "Basic x", "Bearer", "Bearer a.b.c", "Bearer a", &format!("Basic {token}")] {
+            assert_eq!(authorize(&authorization(None), header, &verified_claims()), Err(401), "{header}");
+        }
+    }
+
+    #[test]
+    fn request_without_authorizer_is_unauthenticated() {
         let mut event = event(&json!({"authorization": token(&claims(&json!(["producer"])))}), &json!({}));
         event["requestContext"].as_object_mut().unwrap().remove("authorizer");
-        let problem = authorization(None).sharer(&request(&event), &"jobs".parse().unwrap()).unwrap_err();
+        let problem = authorization(None).authorize(&request(&event), &"jobs".parse().unwrap()).unwrap_err();
         assert_eq!(problem.into_response().status(), 401);
     }
 
     proptest! {
         #[test]
-        fn any_header_and_payload_is_read_without_a_panic(header in any::<String>(), payload in any::<Vec<u8>>()) {
+        fn any_header_and_payload_is_parsed_without_a_panic(
+            header in any::<String>(), payload in any::<Vec<u8>>(),
+        ) {
             let authorization = authorization(None);
-            prop_assert!(ask(&authorization, &header, &verified()).is_err());
-            let header = format!("Bearer a.{}.c", URL_SAFE_NO_PAD.encode(payload));
-            prop_assert!(ask(&authorization, &header, &verified()).is_err());
+            prop_assert!(authorize(&authorization, &header, &verified_claims()).is_err());
+            let bearer = format!("Bearer a.{}.c", URL_SAFE_NO_PAD.encode(payload));
+            prop_assert!(authorize(&authorization, &bearer, &verified_claims()).is_err());
         }
     }
 }

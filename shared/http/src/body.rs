@@ -1,4 +1,4 @@
-//! Reading a JSON body, with errors that point at the field.
+//! JSON request bodies, with errors that locate the invalid field.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,10 +12,10 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{FieldError, Problem, ProblemType, Request};
 
-/// More than the largest valid request takes.
+/// The maximum size of a body in bytes, larger than any valid request.
 const BODY_LIMIT: usize = 256 * 1024;
 
-fn bytes(request: &Request) -> &[u8] {
+fn body_bytes(request: &Request) -> &[u8] {
     match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
@@ -23,21 +23,25 @@ fn bytes(request: &Request) -> &[u8] {
     }
 }
 
-/// Reads the body as a JSON object.
+/// Parses the body as a JSON object.
+///
+/// A body that is not JSON is malformed (400). A JSON text that is not a valid `T` has an invalid field
+/// (422).
 pub fn parse_json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    let bytes = bytes(request);
+    let bytes = body_bytes(request);
     if bytes.len() > BODY_LIMIT {
         return Err(ProblemType::BodyTooLarge.into());
     }
+    // Check the syntax first: deserializing to `T` would report an invalid field before a later syntax error.
     serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
-    let body = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
-    body.map(|Object(body)| body).map_err(|error| {
-        let pointer = pointer(error.path());
-        Problem::Invalid(vec![FieldError::pointer(pointer, detail(error.inner()))])
+    let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    parsed.map(|Object(body)| body).map_err(|error| {
+        let pointer = json_pointer(error.path());
+        Problem::Invalid(vec![FieldError::pointer(pointer, error_detail(error.inner()))])
     })
 }
 
-/// Something written as an object: of a struct, serde takes a list of its fields, too.
+/// A value that must be a JSON object. Serde alone would also accept a struct as an array of its fields.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -61,21 +65,21 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Checks that the body is empty, or an empty object: what it said would not be done.
+/// Checks that the body is empty or an empty object. Anything else would be ignored, so it is rejected.
 pub fn require_empty_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Empty {}
-    if bytes(request).is_empty() { Ok(()) } else { parse_json_body::<Empty>(request).map(|Empty {}| ()) }
+    if body_bytes(request).is_empty() { Ok(()) } else { parse_json_body::<Empty>(request).map(|Empty {}| ()) }
 }
 
-/// What is wrong with a field. The parser quotes what it found, which may be somebody's address; what it
-/// expected is all that helps.
-fn detail(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+/// Describes an invalid field by the value that the parser expected. The parser also quotes the value that it
+/// found, which may be an email address, so the description leaves that out.
+fn error_detail(error: &serde_json::Error) -> String {
+    let full_text = error.to_string();
+    let text = full_text.rsplit_once(" at line ").map_or(full_text.as_str(), |(text, _)| text);
     if text.starts_with("unknown field") {
-        return "is not known".to_owned();
+        return "is not a known field".to_owned();
     }
     match text.rsplit_once(", expected ") {
         Some((_, "a sequence")) => "must be a list".to_owned(),
@@ -84,8 +88,8 @@ fn detail(error: &serde_json::Error) -> String {
     }
 }
 
-/// The JSON pointer (RFC 6901) of a place in a body.
-fn pointer(path: &Path) -> String {
+/// Returns the JSON pointer (RFC 6901) to a field of the body.
+fn json_pointer(path: &Path) -> String {
     let segment = |segment: &Segment| match segment {
         Segment::Seq { index } => format!("/{index}"),
         Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
@@ -99,7 +103,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::event::tests::{event, request};
+    use crate::testing::{event, request};
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -111,15 +115,16 @@ mod tests {
         on: bool,
     }
 
-    fn refusal(body: &str) -> (u16, Value) {
+    /// Parses an invalid body as a [`Fixture`] and returns the status and body of the problem response.
+    fn problem(body: &str) -> (u16, Value) {
         let mut event = event(&json!({}), &json!({}));
         event["body"] = body.into();
-        let answer = parse_json_body::<Fixture>(&request(&event)).unwrap_err().into_response();
-        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap())
+        let response = parse_json_body::<Fixture>(&request(&event)).unwrap_err().into_response();
+        (response.status().as_u16(), serde_json::from_slice(response.body()).unwrap())
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn body_that_is_not_json_is_malformed() {
         for body in [
             "",
             "{",
@@ -129,12 +134,13 @@ mod tests {
             r#"{"names": 1e999}"#,
             &"[".repeat(200),
         ] {
-            assert_eq!(refusal(body).0, 400, "{body}");
+            let (status, _) = problem(body);
+            assert_eq!(status, 400, "{body}");
         }
     }
 
     #[test]
-    fn a_wrong_field_is_pointed_at() {
+    fn error_points_at_the_invalid_field() {
         for (body, pointer) in [
             ("[]", ""),
             ("{}", ""),
@@ -144,31 +150,30 @@ mod tests {
             (r#"{"names": [], "a/b~": 1}"#, "/a~1b~0"),
             (r#"{"names": [], "names": []}"#, ""),
         ] {
-            let (status, problem) = refusal(body);
-            assert_eq!(
-                (status, &problem["errors"][0]["pointer"]),
-                (422, &json!(pointer)),
-                "{body}: {problem}"
-            );
+            let (status, problem) = problem(body);
+            assert_eq!(status, 422, "{body}: {problem}");
+            assert_eq!(problem["errors"][0]["pointer"], pointer, "{body}: {problem}");
         }
     }
 
     #[test]
-    fn what_is_wrong_with_a_field_does_not_quote_it() {
+    fn error_detail_does_not_quote_the_value() {
         for (body, detail) in [
             (r#"{"names": "ann@example.com, expected"}"#, "must be a list"),
             (r#"{"names": ["a"], "on": "ann@example.com"}"#, "must be a boolean"),
-            (r#"{"names": ["a"], "ann@example.com": 1}"#, "is not known"),
+            (r#"{"names": ["a"], "ann@example.com": 1}"#, "is not a known field"),
             (r#""ann@example.com""#, "must be an object"),
             (r#"[["ann@example.com"], true]"#, "must be an object"),
             ("{}", "missing field `names`"),
         ] {
-            assert_eq!(refusal(body).1["errors"][0]["detail"], detail, "{body}");
+            let (_, problem) = problem(body);
+            assert_eq!(problem["errors"][0]["detail"], detail, "{body}");
         }
     }
 
     #[test]
-    fn a_body_over_the_limit_is_too_large() {
-        assert_eq!(refusal(&" ".repeat(BODY_LIMIT + 1)).0, 413);
+    fn body_over_the_limit_is_too_large() {
+        let (status, _) = problem(&" ".repeat(BODY_LIMIT + 1));
+        assert_eq!(status, 413);
     }
 }

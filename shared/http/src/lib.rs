@@ -1,23 +1,32 @@
-//! HTTP for the functions behind the API.
+//! HTTP layer of the functions behind the API.
 //!
-//! A function hands [`run`] its handler, which answers a [`Request`] with an [`Response`] or a [`Problem`].
-//! Problems become HTTP in one place, [`problem`].
+//! A function passes its handler to [`run`]. The handler turns a [`Request`] into a [`Response`] or a
+//! [`Problem`]. The module [`problem`] is the only place that turns problems into HTTP responses.
 
 mod authorization;
 mod body;
 mod cursor;
+mod etag;
 mod event;
 mod idempotency;
 pub mod problem;
+mod problem_type;
+mod request;
+mod response;
+mod run;
 mod share_response;
+#[cfg(test)]
+mod testing;
 
 pub use authorization::Authorization;
 pub use body::{Object, parse_json_body, require_empty_body};
-pub use cursor::{cursor, encode_cursor};
-pub use event::{
-    Request, Response, header, json_response, parse_item, path_parameter, query_parameter, read_event, route,
-    run,
-};
+pub use cursor::{encode_cursor, parse_cursor};
+pub use etag::{etag, parse_if_match};
+pub use event::parse_event;
 pub use idempotency::idempotent_request;
-pub use problem::{FieldError, Problem, ProblemType};
-pub use share_response::{ShareResponse, etag, parse_if_match, rfc3339};
+pub use problem::{FieldError, Problem};
+pub use problem_type::ProblemType;
+pub use request::{Request, header, parse_item, path_parameter, query_parameter, route_key};
+pub use response::{Response, json_response};
+pub use run::run;
+pub use share_response::{ShareResponse, to_rfc3339};

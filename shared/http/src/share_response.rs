@@ -1,15 +1,12 @@
-//! A share as callers see it. It never holds the link.
+//! Shares in API responses. A response never contains the link.
 
 use chrono::SecondsFormat;
-use lambda_http::http::header::HeaderValue;
 use serde::Serialize;
-use sharelink_domain::share::{ExpectedVersion, Reason, Status};
+use sharelink_domain::request::Message;
+use sharelink_domain::share::{Reason, Status};
 use sharelink_domain::{MailState, Share, SharedFile, Sharer, Timestamp};
 
-use crate::event::header;
-use crate::{ProblemType, Request};
-
-/// A share in an answer.
+/// A share in a response.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ShareResponse<'a> {
@@ -46,7 +43,7 @@ struct MailResponse<'a> {
 }
 
 impl<'a> ShareResponse<'a> {
-    /// The share as it is now.
+    /// Creates the response for a share, with its status at the time `now`.
     #[must_use]
     pub fn new(share: &'a Share, now: Timestamp) -> Self {
         let (status, reason) = match share.status(now) {
@@ -59,51 +56,28 @@ impl<'a> ShareResponse<'a> {
             recipient: share.recipient.as_str(),
             status,
             reason,
-            expires_at: rfc3339(share.expires_at),
-            created_at: rfc3339(share.created_at),
+            expires_at: to_rfc3339(share.expires_at),
+            created_at: to_rfc3339(share.created_at),
             created_by: &share.created_by,
-            message: share.message.as_ref().map(sharelink_domain::request::Message::as_str),
+            message: share.message.as_ref().map(Message::as_str),
             files: &share.files,
             mail: MailResponse {
                 state: share.mail.state.name(),
-                at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(rfc3339),
+                at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(to_rfc3339),
                 detail: share.mail.detail.as_deref(),
             },
             opens: share.usage.opens,
             downloads: share.usage.downloads,
-            first_opened_at: share.usage.first_at.map(rfc3339),
-            last_opened_at: share.usage.last_at.map(rfc3339),
-            revoked_at: share.revoked_at.map(rfc3339),
+            first_opened_at: share.usage.first_at.map(to_rfc3339),
+            last_opened_at: share.usage.last_at.map(to_rfc3339),
+            revoked_at: share.revoked_at.map(to_rfc3339),
             version: share.version,
         }
     }
 }
 
-/// A time in an answer: UTC, to the millisecond where there are any.
+/// Formats a time for a response: RFC 3339 in UTC, with milliseconds only if they are not zero.
 #[must_use]
-pub fn rfc3339(time: Timestamp) -> String {
+pub fn to_rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)
-}
-
-/// Which version of a share a change is meant for, from its `If-Match`: the entity tag as we gave it, or `*`
-/// for any. A tag that is not ours matches no version.
-pub fn parse_if_match(request: &Request) -> Result<ExpectedVersion, ProblemType> {
-    match header(request, "if-match").map(str::trim) {
-        None => Err(ProblemType::IfMatchMissing),
-        Some("*") => Ok(ExpectedVersion::Any),
-        Some(tag) => {
-            let version = tag.trim_matches('"').parse().ok().filter(|version| entity_tag(*version) == tag);
-            version.map(ExpectedVersion::Exactly).ok_or(ProblemType::StaleVersion)
-        }
-    }
-}
-
-fn entity_tag(version: u64) -> String {
-    format!("\"{version}\"")
-}
-
-/// The share's version as a strong entity tag.
-#[must_use]
-pub fn etag(share: &Share) -> HeaderValue {
-    HeaderValue::from_str(&entity_tag(share.version)).unwrap_or(HeaderValue::from_static("\"\""))
 }

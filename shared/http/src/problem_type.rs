@@ -1,0 +1,132 @@
+//! The catalog of problem types.
+
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
+
+use crate::Response;
+
+macro_rules! problem_types {
+    ($($(#[doc = $help:literal])+ $kind:ident = $status:ident $name:literal $title:literal;)+) => {
+        /// The type of a problem (RFC 9457). The doc comment of each variant is also its help text for API
+        /// users. The API document repeats it, and a test keeps the two equal.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum ProblemType {
+            $($(#[doc = $help])+ $kind,)+
+        }
+
+        impl ProblemType {
+            /// All problem types.
+            pub const ALL: &[Self] = &[$(Self::$kind),+];
+
+            /// Returns the status of a response with this problem.
+            #[must_use]
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$kind => StatusCode::$status,)+ }
+            }
+
+            /// Returns the name, which is the last segment of the `type` URI.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$kind => $name,)+ }
+            }
+
+            /// Returns the title, a short summary of the problem.
+            #[must_use]
+            pub fn title(self) -> &'static str {
+                match self { $(Self::$kind => $title,)+ }
+            }
+
+            /// Returns the help text: what the problem means and how to resolve it. Backticks mark code.
+            #[must_use]
+            pub fn help(self) -> &'static str {
+                match self { $(Self::$kind => concat!($($help),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+problem_types! {
+    /// The request body is missing or is not valid JSON in UTF-8. `detail` gives the position of the syntax
+    /// error. Send a valid JSON object.
+    MalformedBody = BAD_REQUEST "malformed-body" "The body is not valid JSON";
+    /// A path parameter, query parameter, header or body field is invalid. Nothing was changed. `errors`
+    /// locates each invalid value and describes the error. Correct them all and send the request again.
+    InvalidRequest = UNPROCESSABLE_ENTITY "invalid-request" "The request has invalid fields";
+    /// The token does not identify the caller, or it is not the token that API Gateway verified. Log in to
+    /// the platform again and send the new token.
+    Unauthenticated = UNAUTHORIZED "unauthenticated" "The caller is not authenticated";
+    /// The caller does not hold the Share permission in the item's module. A platform administrator can grant
+    /// it. To avoid this error, check `share-permission` first and hide the Share button if `canShare` is
+    /// `false`.
+    SharePermissionMissing = FORBIDDEN "share-permission-missing" "The Share permission is missing";
+    /// The item has no share with this id, or the share was purged after its retention period. List the
+    /// item's shares again.
+    ShareNotFound = NOT_FOUND "share-not-found" "There is no such share";
+    /// The API has no route with this method and path. Check both against the API document.
+    RouteNotFound = NOT_FOUND "route-not-found" "There is no such route";
+    /// The request body is larger than 256 KiB, which is more than any valid request needs. Send a smaller
+    /// body.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
+    /// The recipient already has an active share of this item. An item has at most one share per recipient,
+    /// so nothing was changed. The result contains the existing share. Its expiration can be changed and its
+    /// email resent on the Active tab of the Manage Link Access dialog.
+    AlreadyActive = CONFLICT "already-active" "The recipient has an active share of this item";
+    /// The recipient already has a share of this item, which has expired or was revoked. An item has at most
+    /// one share per recipient, so nothing was changed. The result contains the existing share. To make its
+    /// link work again, change its expiration on the Inactive tab of the Manage Link Access dialog.
+    AlreadyInactive = CONFLICT "already-inactive" "The recipient has an inactive share of this item";
+    /// The recipient is not an address that email can be sent to. `detail` explains why. Correct the address
+    /// and share again.
+    InvalidRecipient = UNPROCESSABLE_ENTITY "invalid-recipient" "The recipient is not an email address";
+    /// The same address appears earlier in the request. Its outcome is in the result for the first
+    /// occurrence. No action is needed.
+    DuplicateRecipient = UNPROCESSABLE_ENTITY "duplicate-recipient" "The recipient is in the request twice";
+    /// No share was created, and the reasons differ between recipients. Each result contains its problem.
+    NothingCreated = CONFLICT "nothing-created" "No share was created";
+    /// The link is not valid: it was shortened or altered in transit, its share was purged, or it has no file
+    /// with this number. Open the link from the email again.
+    UnknownLink = NOT_FOUND "unknown-link" "The link is not valid";
+    /// The files behind this link are no longer shared. To get access again, ask the person who sent the
+    /// link.
+    AccessEnded = GONE "access-ended" "Access has ended";
+    /// The link is valid, but the file was moved or removed. Try again later, or ask the person who sent the
+    /// link.
+    FileMissing = NOT_FOUND "file-missing" "The file is currently missing";
+    /// Changing the expiration requires an `If-Match` header with the version of the share to change. Nothing
+    /// was changed. Read the share and send its `ETag` as `If-Match`.
+    IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
+    /// The share is no longer at the version in `If-Match`, because another request has changed it. This
+    /// request changed nothing. Read the share again and let the sharer decide whether the change is still
+    /// wanted.
+    StaleVersion = PRECONDITION_FAILED "stale-version" "The share has changed in the meantime";
+    /// Within the last 24 hours, the caller used this `Idempotency-Key` for a different request: another
+    /// body, item or share. Nothing was changed. Use a new key for each new request, and reuse a key only to
+    /// retry the same request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The idempotency key was used for another request";
+    /// The share has expired or was revoked, so its link does not work and is not emailed again. Change the
+    /// expiration first, then resend the email.
+    ShareInactive = CONFLICT "share-inactive" "The share is inactive";
+    /// The previous email was requested too recently or is still being sent. Try again after the number of
+    /// seconds in `Retry-After`. The wait starts at 5 minutes and doubles with each email, up to one day.
+    ResendTooSoon = TOO_MANY_REQUESTS "resend-too-soon" "It is too soon for another email";
+    /// A service that the API depends on is not responding. Try again after the number of seconds in
+    /// `Retry-After`, with the same `Idempotency-Key` if the request had one.
+    TemporarilyUnavailable = SERVICE_UNAVAILABLE "temporarily-unavailable" "Please try again in a moment";
+    /// The API failed because of an internal error. An immediate retry will not help. Contact the operator of
+    /// the API.
+    Internal = INTERNAL_SERVER_ERROR "internal" "Something went wrong on our side";
+}
+
+impl ProblemType {
+    /// Counts the problem in the `Problems` metric. Redemptions are counted as `Refusals` instead.
+    pub fn count(self) {
+        metrics::counter!("Problems", "Type" => self.name()).increment(1);
+    }
+
+    /// Sets the `Retry-After` header if the problem is temporary.
+    pub fn set_retry_after(self, response: &mut Response) {
+        if self == Self::TemporarilyUnavailable {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The parts of a request that handlers may read.
+
+use lambda_http::RequestExt;
+use lambda_http::request::RequestContext;
+use sharelink_domain::Item;
+use sharelink_domain::names::NameError;
+
+use crate::{FieldError, Problem};
+
+/// A request to the API. It contains only the route key, the method, the path and query parameters, the
+/// verified claims, the body, and an allowlist of headers. The raw path, `Host` and `X-Forwarded-*` are
+/// untrusted and have been removed.
+pub type Request = lambda_http::Request;
+
+/// Returns the route that API Gateway matched, such as `GET /s/{token}`.
+#[must_use]
+pub fn route_key(request: &Request) -> &str {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
+        _ => "",
+    }
+}
+
+/// Returns the value of a request header.
+#[must_use]
+pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// Returns a decoded path parameter, or an empty string if the route has none of this name.
+#[must_use]
+pub fn path_parameter(request: &Request, name: &str) -> String {
+    request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
+}
+
+/// Returns a decoded query parameter.
+///
+/// API Gateway joins the values of a repeated parameter with commas. The result keeps the commas; because no
+/// valid value contains one, callers reject repeated parameters.
+#[must_use]
+pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
+    Some(request.query_string_parameters_ref()?.all(name)?.join(","))
+}
+
+/// Parses the item from the path parameters `module` and `item`.
+pub fn parse_item(request: &Request) -> Result<Item, Problem> {
+    let invalid = |name: &'static str| {
+        move |error: NameError| Problem::Invalid(vec![FieldError::parameter(name, error)])
+    };
+    Ok(Item {
+        module: path_parameter(request, "module").parse().map_err(invalid("module"))?,
+        name: path_parameter(request, "item").parse().map_err(invalid("item"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn request_has_its_route_and_parameters() {
+        let request = testing::request(&testing::event(&json!({"Accept": "text/html"}), &json!({})));
+        assert_eq!(route_key(&request), "POST /modules/{module}/items/{item}/shares");
+        assert_eq!(parse_item(&request).unwrap().to_string(), "jobs/1042");
+        assert_eq!(query_parameter(&request, "limit").as_deref(), Some("2"));
+        assert_eq!(header(&request, "accept"), Some("text/html"));
+    }
+}
