@@ -1,5 +1,5 @@
-//! `GET` and `HEAD /s/{token}` and `/s/{token}/files/{n}`: answers a recipient's link with the shared files.
-//! No login: the link is the key.
+//! `GET` and `HEAD /s/{token}` and `/s/{token}/files/{n}`: redeems a recipient's link for the shared files.
+//! No login is required: the link itself grants access.
 
 mod pages;
 mod redeem;
@@ -12,7 +12,7 @@ use sharelink_aws::{load_config, within};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
-use redeem::{FILE_LIMIT, RING_LIMIT, RedeemLink, SHARE_LIMIT};
+use redeem::{FILE_TIMEOUT, KEY_RING_TIMEOUT, RedeemLink, SHARE_TIMEOUT};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
@@ -20,13 +20,13 @@ async fn main() -> Result<(), lambda_http::Error> {
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
     let clock = Clock::from_env();
-    let limited = |limit| within(&config, limit);
-    let (for_ring, for_share, for_file) = (limited(RING_LIMIT), limited(SHARE_LIMIT), limited(FILE_LIMIT));
-    // All at once: while one waits for AWS, the next is made.
+    let [key_ring_config, table_config, file_config] =
+        [KEY_RING_TIMEOUT, SHARE_TIMEOUT, FILE_TIMEOUT].map(|limit| within(&config, limit));
+    // Concurrently: while one client waits for AWS, the next one is created.
     let (key_ring_cache, table, files) = tokio::join!(
-        KeyRingCache::fetched(&for_ring, required("KEY_RING_SECRET")?, clock.now()),
-        ShareTable::connected(&for_share, required("TABLE_NAME")?),
-        FileStore::connected(&for_file, required("FILES_BUCKET")?),
+        KeyRingCache::fetched(&key_ring_config, required("KEY_RING_SECRET")?, clock.now()),
+        ShareTable::connected(&table_config, required("TABLE_NAME")?),
+        FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink { clock, files, key_ring_cache, table };
     run(&metrics, |request| redeem_link.handle(request)).await

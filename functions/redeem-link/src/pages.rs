@@ -1,4 +1,4 @@
-//! What a recipient sees.
+//! Responses to recipients: HTML pages, and the same content in JSON.
 
 use std::sync::LazyLock;
 
@@ -19,16 +19,17 @@ use sharelink_http::{ProblemType, Request, Response, header, json_response, to_r
 
 use crate::texts::Language;
 
-/// The form that a recipient's client asks for.
+/// The response format that a recipient's client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ResponseFormat {
     Page(Language),
     Json,
 }
 
-impl Form {
-    /// JSON for a client that names it; a browser names HTML, and everything else can show it.
-    pub(crate) fn wanted(request: &Request) -> Self {
+impl ResponseFormat {
+    /// Returns JSON if `Accept` lists JSON and not HTML. Everything else gets a page: browsers list HTML, and
+    /// all other clients can display it.
+    pub(crate) fn requested(request: &Request) -> Self {
         match header(request, "accept") {
             Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
                 Self::Json
@@ -40,8 +41,8 @@ impl Form {
 
 const STYLE: &str = include_str!("../templates/page.css");
 
-/// Nothing but the page's own style sheet may be loaded or run.
-static POLICY: LazyLock<String> = LazyLock::new(|| {
+/// Allows the page's style sheet and blocks everything else.
+static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!(
         "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -62,7 +63,7 @@ struct FilesPage<'a> {
 struct FileLink {
     name: String,
     size: u64,
-    /// Relative, so that it works under whatever prefix the link has.
+    /// Relative, so that it works under any prefix of the link.
     href: String,
 }
 
@@ -82,45 +83,51 @@ struct ProblemPage {
     text: &'static str,
 }
 
-/// The list of a share's files.
-pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, form: Form) -> Response {
-    let files: Vec<FileLink> = files
+/// Creates the list of a share's files.
+pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: ResponseFormat) -> Response {
+    let links: Vec<FileLink> = files
         .iter()
         .zip(1..)
         .map(|(file, n)| FileLink {
-            name: match form {
-                Form::Page(_) => strip_bidi_controls(file.name.as_str()),
-                Form::Json => file.name.to_string(),
+            name: match format {
+                ResponseFormat::Page(_) => strip_bidi_controls(file.name.as_str()),
+                ResponseFormat::Json => file.name.to_string(),
             },
             size: file.size,
             href: format!("{token}/files/{n}"),
         })
         .collect();
-    match form {
-        Form::Json => {
-            let body = FilesBody { files: &files, expires_at: to_rfc3339(share.expires_at) };
+    match format {
+        ResponseFormat::Json => {
+            let body = FilesBody { files: &links, expires_at: to_rfc3339(share.expires_at) };
             json_response(StatusCode::OK, "application/json", &body)
         }
-        Form::Page(language) => page(
+        ResponseFormat::Page(language) => page(
             StatusCode::OK,
             &FilesPage {
                 style: STYLE,
                 language,
                 sharer: share.created_by.name.as_deref(),
-                files: &files,
+                files: &links,
                 until: language.until(share.local_expiry()),
             },
         ),
     }
 }
 
-/// Why there is no file. The same for everyone: it names nobody and nothing.
-pub(crate) fn problem(problem: ProblemType, form: Form) -> Response {
-    let Form::Page(language) = form else { return problem_response(problem, &problem.body(None)) };
-    let (title, text) = language.problem(problem);
-    let mut answer = page(problem.status(), &ProblemPage { style: STYLE, language, title, text });
-    problem.set_retry_after(&mut answer);
-    answer
+/// Creates the response for a failed redemption. It contains nothing about the share or the people involved.
+pub(crate) fn problem(problem_type: ProblemType, format: ResponseFormat) -> Response {
+    let ResponseFormat::Page(language) = format else {
+        return problem_response(problem_type, &problem_type.body(None));
+    };
+    let (title, text) = language.problem(match problem_type {
+        // To a recipient, an unknown route is a link that does not work.
+        ProblemType::RouteNotFound => ProblemType::UnknownLink,
+        other => other,
+    });
+    let mut response = page(problem_type.status(), &ProblemPage { style: STYLE, language, title, text });
+    problem_type.set_retry_after(&mut response);
+    response
 }
 
 fn page(status: StatusCode, template: &impl Template) -> Response {
@@ -128,21 +135,21 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, String::new()),
     };
-    let mut answer = Response::new(body.into());
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    answer
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    response
 }
 
-/// Keeps an answer out of caches, referrers, search engines and frames.
-pub(crate) fn protected(mut answer: Response) -> Response {
-    let headers = answer.headers_mut();
+/// Adds headers that keep a response out of caches, referrers, search engines and frames.
+pub(crate) fn with_security_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if let Ok(policy) = HeaderValue::from_str(&POLICY) {
+    if let Ok(policy) = HeaderValue::from_str(&CONTENT_POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
-    answer
+    response
 }

@@ -1,4 +1,4 @@
-//! What a recipient gets for a link.
+//! Redemption of a link.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
@@ -10,11 +10,11 @@ use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::share::{RedeemError, Redemption, Target};
-use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter};
+use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
-use crate::pages::{self, Form};
+use crate::pages::{self, ResponseFormat};
 
 pub(crate) struct RedeemLink {
     pub(crate) clock: Clock,
@@ -23,37 +23,41 @@ pub(crate) struct RedeemLink {
     pub(crate) table: ShareTable,
 }
 
-/// How long the key ring, the share, and the look for its file may each be waited for. Without a new ring an old one
-/// does, and without an answer about the file the link is given all the same.
-pub(crate) const RING_LIMIT: Duration = Duration::from_millis(2500);
-pub(crate) const SHARE_LIMIT: Duration = Duration::from_secs(4);
-pub(crate) const FILE_LIMIT: Duration = Duration::from_secs(2);
+/// Time allowed for fetching the key ring. If the fetch fails, the cached key ring is used.
+pub(crate) const KEY_RING_TIMEOUT: Duration = Duration::from_millis(2500);
 
-/// How long a recipient waits for an answer, whatever AWS does: for all of these, and not much longer.
-const PATIENCE: Duration = Duration::from_secs(9);
+/// Time allowed for reading the share and counting its use.
+pub(crate) const SHARE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Why a recipient gets no file.
-enum Miss {
+/// Time allowed for checking that the file exists. If the check fails, the recipient still gets the file's
+/// URL.
+pub(crate) const FILE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time allowed for the whole redemption: the sum of the timeouts above and a little more.
+const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// Why a recipient gets no files.
+enum RedemptionFailure {
+    UnknownRoute,
     Refused(RedeemError),
     FileMissing,
     Aws(AwsError),
-    /// AWS did not answer for long.
-    Late,
+    TimedOut,
 }
 
-impl From<RedeemError> for Miss {
-    fn from(refusal: RedeemError) -> Self {
-        Self::Refused(refusal)
+impl From<RedeemError> for RedemptionFailure {
+    fn from(error: RedeemError) -> Self {
+        Self::Refused(error)
     }
 }
 
-impl From<AwsError> for Miss {
+impl From<AwsError> for RedemptionFailure {
     fn from(error: AwsError) -> Self {
         Self::Aws(error)
     }
 }
 
-impl From<LinkError> for Miss {
+impl From<LinkError> for RedemptionFailure {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Token(_) => Self::Refused(RedeemError::UnknownLink),
@@ -63,96 +67,186 @@ impl From<LinkError> for Miss {
 }
 
 impl RedeemLink {
-    /// Answers a request; never with a problem, since every answer of this function, errors too, has its own
-    /// headers and a page that a person understands.
+    /// Handles a request. Never returns a [`Problem`], because its error responses also need the security
+    /// headers and a readable page.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        let form = Form::wanted(&request);
-        let redeemed = timeout(PATIENCE, self.redeem(&request, form)).await.unwrap_or(Err(Miss::Late));
-        let answer = redeemed.unwrap_or_else(|miss| missed(&miss, form));
-        Ok(pages::protected(answer))
+        let format = ResponseFormat::requested(&request);
+        let redeemed = timeout(REDEMPTION_TIMEOUT, self.redeem(&request, format)).await;
+        let response = redeemed
+            .unwrap_or(Err(RedemptionFailure::TimedOut))
+            .unwrap_or_else(|failure| error_response(&failure, format));
+        Ok(pages::with_security_headers(response))
     }
 
-    async fn redeem(&self, request: &Request, form: Form) -> Result<Response, Miss> {
-        let (now, decided) = (self.clock.now(), SystemTime::now());
+    async fn redeem(&self, request: &Request, format: ResponseFormat) -> Result<Response, RedemptionFailure> {
+        // The lifetime of a signed URL starts here. S3 checks it against the system time, which may differ
+        // from this deployment's clock.
+        let (now, decided_at) = (self.clock.now(), SystemTime::now());
+        let target = parse_target(request)?;
         let token = path_parameter(request, "token");
-        let target = target(request).ok_or(RedeemError::UnknownLink)?;
         let link = self.key_ring_cache.open(&token, now).await?;
-        let share = if is_counted(request) {
+        let is_counted = is_counted(request);
+        let found = if is_counted {
             self.table.redeem(&link, target, new_write_id()?, now).await?
         } else {
             self.table.get(&link.item, link.share).await?
         };
-        let share = share.ok_or(RedeemError::UnknownLink)?;
-        let delivery = share.redeem(link.generation, target, now)?;
-        if is_counted(request) {
-            tell(target, &delivery);
+        let share = found.ok_or(RedeemError::UnknownLink)?;
+        let redemption = share.redeem(link.generation, target, now)?;
+        if is_counted {
+            count_redemption(target, &redemption);
         }
-        match delivery {
-            Redemption::List(files) => Ok(pages::files(&share, files, &token, form)),
-            Redemption::File(file, life) => {
+        match redemption {
+            Redemption::List(files) => Ok(pages::files(&share, files, &token, format)),
+            Redemption::File(file, lifetime) => {
                 let method =
                     if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
-                if self.files.presence(&link.item, &file.name).await == Presence::Missing {
-                    return Err(Miss::FileMissing);
+                match self.files.presence(&link.item, &file.name).await {
+                    Presence::Missing => Err(RedemptionFailure::FileMissing),
+                    // A fault of S3 must not keep a recipient from a file that may well exist.
+                    Presence::Present | Presence::Unknown => {
+                        let url = self.files.signed_url(&link.item, &file.name, method, decided_at, lifetime);
+                        redirect(&url.await?)
+                    }
                 }
-                redirect(&self.files.signed_url(&link.item, &file.name, method, decided, life).await?)
             }
         }
     }
 }
 
-/// Which file is asked for; a number that is not written plainly is no file's.
-fn target(request: &Request) -> Option<Target> {
-    let n = path_parameter(request, "n");
-    if n.is_empty() {
-        return Some(Target::Link);
+/// Returns the part of the share that the route requests. File numbers have exactly one valid spelling:
+/// decimal, without a sign or leading zeros.
+fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
+    match route_key(request) {
+        "GET /s/{token}" | "HEAD /s/{token}" => Ok(Target::Link),
+        "GET /s/{token}/files/{n}" | "HEAD /s/{token}/files/{n}" => {
+            let n = path_parameter(request, "n");
+            let number = n.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == n);
+            Ok(Target::File(number.ok_or(RedeemError::UnknownLink)?))
+        }
+        _ => Err(RedemptionFailure::UnknownRoute),
     }
-    n.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == n).map(Target::File)
 }
 
-/// HEAD and prefetches are answered and never counted: nobody has seen anything yet.
+/// Whether a request counts as a use of the link. HEAD requests and prefetches do not, because the recipient
+/// has not seen anything yet.
 fn is_counted(request: &Request) -> bool {
-    let says =
+    let contains =
         |name, word| header(request, name).is_some_and(|value| value.to_ascii_lowercase().contains(word));
-    let prefetch = says("sec-purpose", "prefetch")
-        || says("purpose", "prefetch")
-        || says("x-moz", "prefetch")
-        || says("x-purpose", "preview");
-    request.method() != Method::HEAD && !prefetch
+    let is_prefetch = contains("sec-purpose", "prefetch")
+        || contains("purpose", "prefetch")
+        || contains("x-moz", "prefetch")
+        || contains("x-purpose", "preview");
+    request.method() != Method::HEAD && !is_prefetch
 }
 
-/// Tells operators of a use that the share has counted.
-fn tell(target: Target, delivery: &Redemption<'_>) {
+/// Counts a redemption in the metrics. The share has its own counts.
+fn count_redemption(target: Target, redemption: &Redemption<'_>) {
     if target == Target::Link {
         metrics::counter!("Opens").increment(1);
     }
-    if matches!(delivery, Redemption::File(..)) {
+    if matches!(redemption, Redemption::File(..)) {
         metrics::counter!("Downloads").increment(1);
     }
 }
 
-fn redirect(url: &str) -> Result<Response, Miss> {
-    let unexpected = |_| AwsError::Rejected { service: "s3", code: "presigning".into() };
-    let mut answer = Response::default();
-    *answer.status_mut() = StatusCode::FOUND;
-    answer.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(unexpected)?);
-    Ok(answer)
+fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
+    let invalid_url = |_| AwsError::Rejected { service: "s3", code: "presigning".into() };
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(invalid_url)?);
+    Ok(response)
 }
 
-fn missed(miss: &Miss, form: Form) -> Response {
-    let problem = match miss {
-        Miss::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
-        Miss::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
-        Miss::FileMissing => ProblemType::FileMissing,
-        Miss::Aws(error) => {
+fn error_response(failure: &RedemptionFailure, format: ResponseFormat) -> Response {
+    let problem_type = match failure {
+        RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
+        RedemptionFailure::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
+        RedemptionFailure::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
+        RedemptionFailure::FileMissing => ProblemType::FileMissing,
+        RedemptionFailure::Aws(error) => {
             tracing::error!(%error, "a link could not be redeemed");
             error.into()
         }
-        Miss::Late => {
-            tracing::error!("a redemption has taken too long");
+        RedemptionFailure::TimedOut => {
+            tracing::error!("a redemption timed out");
             ProblemType::TemporarilyUnavailable
         }
     };
-    metrics::counter!("Refusals", "Reason" => problem.name()).increment(1);
-    pages::problem(problem, form)
+    metrics::counter!("Refusals", "Reason" => problem_type.name()).increment(1);
+    pages::problem(problem_type, format)
+}
+
+#[cfg(test)]
+mod tests {
+    use sharelink_http::parse_event;
+
+    use super::*;
+
+    fn request(route_key: &str, n: &str, headers: &str) -> Request {
+        let method = route_key.split(' ').next().unwrap();
+        let event = format!(
+            r#"{{"headers": {{{headers}}}, "pathParameters": {{"token": "x", "n": "{n}"}},
+                "requestContext": {{"routeKey": "{route_key}", "http": {{"method": "{method}"}}}}}}"#
+        );
+        parse_event(event.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn link_route_targets_the_link() {
+        for route_key in ["GET /s/{token}", "HEAD /s/{token}"] {
+            let target = parse_target(&request(route_key, "", ""));
+            assert!(matches!(target, Ok(Target::Link)), "{route_key}");
+        }
+    }
+
+    #[test]
+    fn file_route_targets_the_file() {
+        for route_key in ["GET /s/{token}/files/{n}", "HEAD /s/{token}/files/{n}"] {
+            let target = parse_target(&request(route_key, "12", ""));
+            assert!(matches!(target, Ok(Target::File(n)) if n.get() == 12), "{route_key}");
+        }
+    }
+
+    #[test]
+    fn misspelled_file_number_is_an_unknown_link() {
+        for n in ["", "0", "01", "+1", "-1", "1.0", " 1", "99999999999999999999999"] {
+            let target = parse_target(&request("GET /s/{token}/files/{n}", n, ""));
+            assert!(matches!(target, Err(RedemptionFailure::Refused(RedeemError::UnknownLink))), "{n:?}");
+        }
+    }
+
+    #[test]
+    fn unknown_route_is_refused() {
+        for route_key in ["POST /s/{token}", "GET /s/{token}/files", "GET /ui/{file}", "$default"] {
+            let target = parse_target(&request(route_key, "", ""));
+            assert!(matches!(target, Err(RedemptionFailure::UnknownRoute)), "{route_key}");
+        }
+    }
+
+    #[test]
+    fn unknown_route_has_a_not_found_page_and_problem() {
+        let english = ResponseFormat::requested(&request("GET /", "", ""));
+        let page = error_response(&RedemptionFailure::UnknownRoute, english);
+        assert_eq!(page.status(), 404);
+        assert!(String::from_utf8_lossy(page.body()).contains("This link does not work"), "{page:?}");
+
+        let problem = error_response(&RedemptionFailure::UnknownRoute, ResponseFormat::Json);
+        assert_eq!(problem.status(), 404);
+        assert!(String::from_utf8_lossy(problem.body()).contains("/problems/route-not-found"), "{problem:?}");
+    }
+
+    #[test]
+    fn head_request_and_prefetch_are_not_counted() {
+        assert!(is_counted(&request("GET /s/{token}", "", "")));
+        assert!(!is_counted(&request("HEAD /s/{token}", "", "")));
+        for prefetch in [
+            r#""Sec-Purpose": "prefetch;prerender""#,
+            r#""Purpose": "Prefetch""#,
+            r#""X-Moz": "prefetch""#,
+            r#""X-Purpose": "preview""#,
+        ] {
+            assert!(!is_counted(&request("GET /s/{token}", "", prefetch)), "{prefetch}");
+        }
+    }
 }

@@ -1,4 +1,4 @@
-//! Answering with a module.
+//! Serving of the components' modules.
 
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -8,42 +8,49 @@ use sharelink_http::{Problem, ProblemType, Request, Response, header, path_param
 use crate::components::{Components, ENTRY};
 
 pub(crate) struct ServeUi {
-    /// None where the deployment serves none.
+    /// `None` if the deployment does not serve the components.
     pub(crate) components: Option<Components>,
 }
 
-/// A version never changes.
-const FOREVER: &str = "public, max-age=31536000, immutable";
+/// Caches a module of the current version for a year: the modules of a version never change.
+const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// How long after a deployment a frontend may still get the version before.
-const SOON: &str = "public, max-age=300";
+/// Caches the entry module for five minutes, the time that frontends may keep the previous version after a
+/// deployment.
+const CACHE_ENTRY: &str = "public, max-age=300";
 
 impl ServeUi {
     pub(crate) fn handle(&self, request: &Request) -> Result<Response, Problem> {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
-        if route_key(request) == "GET /ui/{file}" {
-            let present = format!("export * from \"./{}/{ENTRY}\";\n", components.version());
-            return if file == ENTRY {
-                Ok(script(present, SOON))
-            } else {
-                Err(ProblemType::RouteNotFound.into())
-            };
+        match route_key(request) {
+            "GET /ui/{file}" if file == ENTRY => Ok(entry(components)),
+            "GET /ui/{version}/{file}" => module(components, &file, request),
+            _ => Err(ProblemType::RouteNotFound.into()),
         }
-        let module = components.find(&file).ok_or(ProblemType::RouteNotFound)?;
-        // A page that has the entry of a version before gets a whole one all the same.
-        let is_present = path_parameter(request, "version") == components.version();
-        let cache_control = if is_present { FOREVER } else { "no-store" };
-        if !accepts_gzip(header(request, "accept-encoding")) {
-            return Ok(script(module.source.to_owned(), cache_control));
-        }
-        let mut answer = script(module.compressed.clone(), cache_control);
-        answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-        Ok(answer)
     }
 }
 
-/// RFC 9110, 12.5.3, as far as it is about gzip.
+/// Creates the unversioned entry module, which re-exports the entry module of the current version.
+fn entry(components: &Components) -> Response {
+    script(format!("export * from \"./{}/{ENTRY}\";\n", components.version()), CACHE_ENTRY)
+}
+
+/// Returns a module. A request for another version gets the current module, so that a page with an old entry
+/// module still loads a complete set. Such a response must not be cached under the other version.
+fn module(components: &Components, file: &str, request: &Request) -> Result<Response, Problem> {
+    let module = components.find(file).ok_or(ProblemType::RouteNotFound)?;
+    let is_current = path_parameter(request, "version") == components.version();
+    let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
+    if !accepts_gzip(header(request, "accept-encoding")) {
+        return Ok(script(module.source.to_owned(), cache_control));
+    }
+    let mut response = script(module.compressed.clone(), cache_control);
+    response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(response)
+}
+
+/// Whether an `Accept-Encoding` header allows gzip (RFC 9110, section 12.5.3).
 fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     accept_encoding.unwrap_or_default().split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
@@ -53,9 +60,9 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     })
 }
 
-/// A script. Which origins may run it, API Gateway says, as for the rest of the API.
+/// Creates a script response. API Gateway adds the CORS headers, as for the rest of the API.
 fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
-    let mut answer = Response::new(body.into());
+    let mut response = Response::new(body.into());
     for (name, value) in [
         (CONTENT_TYPE, "text/javascript; charset=utf-8"),
         (CACHE_CONTROL, cache_control),
@@ -63,9 +70,9 @@ fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Re
         (VARY, "Accept-Encoding, Origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ] {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
     }
-    answer
+    response
 }
 
 #[cfg(test)]
@@ -75,22 +82,53 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_deployment_may_serve_none() {
+    fn request(route_key: &str, file: &str) -> Request {
         let event = json!({
-            "routeKey": "GET /ui/{file}", "pathParameters": {"file": ENTRY},
-            "requestContext": {"routeKey": "GET /ui/{file}", "http": {"method": "GET"}},
+            "pathParameters": {"version": "any", "file": file},
+            "requestContext": {"routeKey": route_key, "http": {"method": "GET"}},
         });
-        let request = parse_event(event.to_string().as_bytes()).unwrap();
-        let answer = ServeUi { components: Some(Components::embedded().unwrap()) }.handle(&request);
-        assert_eq!(answer.unwrap().status(), 200);
-        let problem = ServeUi { components: None }.handle(&request).unwrap_err();
-        assert_eq!(problem.problem_type(), ProblemType::RouteNotFound);
+        parse_event(event.to_string().as_bytes()).unwrap()
+    }
+
+    fn serve_ui() -> ServeUi {
+        ServeUi { components: Some(Components::embedded().unwrap()) }
+    }
+
+    fn problem_type(serve_ui: &ServeUi, route_key: &str, file: &str) -> ProblemType {
+        serve_ui.handle(&request(route_key, file)).unwrap_err().problem_type()
     }
 
     #[test]
-    fn gzip_is_for_those_who_take_it() {
-        for (value, takes) in [
+    fn known_routes_serve_the_entry_module() {
+        for route_key in ["GET /ui/{file}", "GET /ui/{version}/{file}"] {
+            let response = serve_ui().handle(&request(route_key, ENTRY)).unwrap();
+            assert_eq!(response.status(), 200, "{route_key}");
+        }
+    }
+
+    #[test]
+    fn unknown_route_is_not_found() {
+        for route_key in ["POST /ui/{file}", "GET /s/{token}", "$default", ""] {
+            let problem_type = problem_type(&serve_ui(), route_key, ENTRY);
+            assert_eq!(problem_type, ProblemType::RouteNotFound, "{route_key}");
+        }
+    }
+
+    #[test]
+    fn only_the_entry_module_has_an_unversioned_url() {
+        let problem_type = problem_type(&serve_ui(), "GET /ui/{file}", "dom.js");
+        assert_eq!(problem_type, ProblemType::RouteNotFound);
+    }
+
+    #[test]
+    fn deployment_without_components_serves_nothing() {
+        let problem_type = problem_type(&ServeUi { components: None }, "GET /ui/{file}", ENTRY);
+        assert_eq!(problem_type, ProblemType::RouteNotFound);
+    }
+
+    #[test]
+    fn gzip_is_used_only_if_accepted() {
+        for (accept_encoding, is_accepted) in [
             (None, false),
             (Some("gzip, deflate, br"), true),
             (Some("br;q=1.0, GZIP;q=0.5"), true),
@@ -99,7 +137,7 @@ mod tests {
             (Some("gzip; q=0.000"), false),
             (Some("br"), false),
         ] {
-            assert_eq!(accepts_gzip(value), takes, "{value:?}");
+            assert_eq!(accepts_gzip(accept_encoding), is_accepted, "{accept_encoding:?}");
         }
     }
 }
