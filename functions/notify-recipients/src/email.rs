@@ -1,4 +1,4 @@
-//! The email of a share.
+//! Composition of a share's email.
 
 use askama::Template;
 use sharelink_aws::mailer::Email;
@@ -7,26 +7,26 @@ use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::request::Message;
 use sharelink_domain::{EmailAddress, Share, SharedFile};
 
-/// What both forms of the email say.
+/// The contents of the email, for both of its bodies.
 struct Contents<'a> {
     heading: String,
-    /// The sharer's name, if they have one.
+    /// The sharer's name, if known.
     sharer: Option<&'a str>,
-    /// The sharer's address, if a reply reaches them.
+    /// The sharer's address, if known. Replies go there.
     reply_to: Option<&'a str>,
     message: Option<&'a str>,
-    files: Vec<File>,
+    files: Vec<DisplayFile>,
     link: &'a str,
     until: String,
 }
 
-/// A file as it is shown.
-struct File {
+/// A file with a name that is safe to display.
+struct DisplayFile {
     name: String,
     size: u64,
 }
 
-impl From<&SharedFile> for File {
+impl From<&SharedFile> for DisplayFile {
     fn from(file: &SharedFile) -> Self {
         Self { name: strip_bidi_controls(file.name.as_str()), size: file.size }
     }
@@ -34,45 +34,45 @@ impl From<&SharedFile> for File {
 
 #[derive(Template)]
 #[template(path = "email.html")]
-struct Html<'a>(&'a Contents<'a>);
+struct HtmlBody<'a>(&'a Contents<'a>);
 
 #[derive(Template)]
 #[template(path = "email.txt", escape = "none")]
-struct Text<'a>(&'a Contents<'a>);
+struct TextBody<'a>(&'a Contents<'a>);
 
 /// Composes the email that brings a share's link to its recipient.
 pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
-    let sharer = share.created_by.name.as_deref().map(strip_bidi_controls);
-    let sharer = sharer.as_deref();
+    let sharer_name = share.created_by.name.as_deref().map(strip_bidi_controls);
+    let sharer = sharer_name.as_deref();
     let reply_to = share.created_by.email.as_ref();
     let contents = Contents {
         heading: heading(sharer, &share.files),
         sharer,
         reply_to: reply_to.map(EmailAddress::as_str),
         message: share.message.as_ref().map(Message::as_str),
-        files: share.files.iter().map(File::from).collect(),
+        files: share.files.iter().map(DisplayFile::from).collect(),
         link,
         until: share.expiry_in_words(),
     };
     Ok(Email {
         to: &share.recipient,
         reply_to: reply_to.map(|email| (email, sharer.unwrap_or(email.as_str()).to_owned())),
-        text: Text(&contents).render()?,
-        html: Html(&contents).render()?,
+        text: TextBody(&contents).render()?,
+        html: HtmlBody(&contents).render()?,
         subject: contents.heading,
         id: EmailId::of(share),
     })
 }
 
 fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
-    let what = match files {
+    let content = match files {
         [file] => strip_bidi_controls(file.name.as_str()),
         files => format!("{} files", files.len()),
     };
     match sharer {
-        Some(sharer) => format!("{sharer} shared {what} with you"),
-        None if files.len() == 1 => format!("{what} is shared with you"),
-        None => format!("{what} are shared with you"),
+        Some(sharer) => format!("{sharer} shared {content} with you"),
+        None if files.len() == 1 => format!("{content} is shared with you"),
+        None => format!("{content} are shared with you"),
     }
 }
 
@@ -103,41 +103,67 @@ mod tests {
     const LINK: &str = "https://files.example.com/s/abc";
 
     #[test]
-    fn what_people_type_is_shown_and_never_run() {
+    fn user_text_is_escaped_in_html() {
         let message = "<script>alert(1)</script> & \"é\" שלום 🎉\r\nsecond line";
         let share = share(message, Some("Ann <i>"));
         let email = compose(&share, LINK).unwrap();
-        assert!(email.text.contains(message));
-        assert!(
-            !email.html.contains("<script>") && !email.html.contains("<i>") && !email.html.contains("<b>")
-        );
+        assert!(email.text.contains(message), "the text body shows the message unchanged");
         assert!(email.html.contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
+        for tag in ["<script>", "<i>", "<b>"] {
+            assert!(!email.html.contains(tag), "{tag}");
+        }
     }
 
     #[test]
-    fn both_forms_say_who_what_until_when_and_where() {
+    fn subject_names_sharer_and_file() {
+        let share = share("", Some("Ann"));
+        assert_eq!(compose(&share, LINK).unwrap().subject, "Ann shared <b>.pdf with you");
+    }
+
+    #[test]
+    fn both_bodies_have_expiry_and_link() {
         let share = share("", Some("Ann"));
         let email = compose(&share, LINK).unwrap();
-        assert_eq!(email.subject, "Ann shared <b>.pdf with you");
-        for part in [&email.text, &email.html] {
-            assert!(part.contains("11 March 2026 at 13:00 (UTC+01:00)") && part.contains(LINK), "{part}");
+        for body in [&email.text, &email.html] {
+            assert!(body.contains("11 March 2026 at 13:00 (UTC+01:00)"), "{body}");
+            assert!(body.contains(LINK), "{body}");
         }
-        assert_eq!(email.reply_to.unwrap().0.as_str(), "ann@example.com");
+    }
+
+    #[test]
+    fn replies_go_to_the_sharer() {
+        let share = share("", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        let (reply_to, _) = email.reply_to.unwrap();
+        assert_eq!(reply_to.as_str(), "ann@example.com");
         assert!(email.text.contains("Reply to this email to write to Ann."));
     }
 
     #[test]
-    fn a_message_cannot_pass_for_the_link() {
+    fn url_in_message_does_not_become_a_link() {
         let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
         let email = compose(&share, LINK).unwrap();
-        assert_eq!(email.text.lines().find(|line| line.starts_with("http")), Some(LINK));
         assert!(!email.html.contains("href=\"https://evil"));
-        // SES rewrites no link that is marked so.
-        assert_eq!(email.html.matches("<a ").count(), email.html.matches("<a ses:no-track ").count());
     }
 
     #[test]
-    fn nothing_in_an_email_is_fetched_from_elsewhere() {
+    fn link_comes_before_urls_of_the_message() {
+        let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        assert_eq!(email.text.lines().find(|line| line.starts_with("http")), Some(LINK));
+    }
+
+    #[test]
+    fn every_html_link_opts_out_of_click_tracking() {
+        let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
+        let email = compose(&share, LINK).unwrap();
+        let links = email.html.matches("<a ").count();
+        assert!(links > 0);
+        assert_eq!(email.html.matches("<a ses:no-track ").count(), links);
+    }
+
+    #[test]
+    fn email_loads_no_remote_content() {
         let share = share("Hi", Some("Ann"));
         let email = compose(&share, LINK).unwrap();
         for remote in ["<img", "<link", "url(", "src=", "@import"] {
@@ -145,9 +171,9 @@ mod tests {
         }
     }
 
-    /// Gmail cuts off what is longer than 102 KB.
+    /// Gmail clips a message at 102 KB.
     #[test]
-    fn an_email_with_a_hundred_files_is_shown_whole() {
+    fn email_with_a_hundred_files_is_not_clipped() {
         let mut share = share(&"m".repeat(2_000), Some(&"n".repeat(200)));
         let name = |n: usize| format!("{n:0>160}.pdf").parse().unwrap();
         share.files = (0..100).map(|n| SharedFile { name: name(n), size: u64::MAX / 1_000_000 }).collect();

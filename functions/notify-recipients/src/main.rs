@@ -1,8 +1,10 @@
-//! Sends each new share's email: at once from the table's stream, and from the outbox whatever is overdue.
+//! Sends the email of each share: new emails as soon as the table stream delivers them, overdue emails from
+//! the outbox.
 
 mod email;
 mod notify;
 mod rate_limiter;
+mod send_budget;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use sharelink_aws::key_ring_cache::KeyRingCache;
@@ -13,7 +15,7 @@ use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_runtime::{Clock, Metrics, required, required_positive_number, start_logging};
 
-use notify::{NotifyRecipients, Wakeup};
+use notify::{NotifyRecipients, Trigger};
 use rate_limiter::RateLimiter;
 
 #[tokio::main(flavor = "current_thread")]
@@ -26,9 +28,9 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         links: LinkBuilder::new(KeyRingCache::new(&config, required("KEY_RING_SECRET")?), base_url),
         mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
-        pace: RateLimiter::new(required_positive_number("EMAILS_PER_SECOND")?),
+        rate_limiter: RateLimiter::new(required_positive_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };
     let notify_recipients = &notify_recipients;
-    run(service_fn(|event: LambdaEvent<Wakeup>| Box::pin(notify_recipients.handle(event)))).await
+    run(service_fn(|event: LambdaEvent<Trigger>| Box::pin(notify_recipients.handle(event)))).await
 }

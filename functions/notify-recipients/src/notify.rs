@@ -1,4 +1,4 @@
-//! From a pending email to a sent one.
+//! Sending of pending emails.
 
 use std::time::Duration;
 
@@ -17,9 +17,10 @@ use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 
 use crate::email;
-use crate::rate_limiter::{RateLimiter, Run};
+use crate::rate_limiter::RateLimiter;
+use crate::send_budget::SendBudget;
 
-/// How many overdue emails may be under way at the same time.
+/// The maximum number of overdue emails that are processed concurrently.
 const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
@@ -27,79 +28,85 @@ pub(crate) struct NotifyRecipients {
     pub(crate) links: LinkBuilder,
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Metrics,
-    pub(crate) pace: RateLimiter,
+    pub(crate) rate_limiter: RateLimiter,
     pub(crate) table: ShareTable,
 }
 
-/// What there is to do.
+/// The event that triggers an invocation.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(crate) enum Wakeup {
-    /// Shares have changed whose emails are pending.
+pub(crate) enum Trigger {
+    /// A batch of changed shares with pending emails.
     Stream(Event),
-    /// Another minute has passed.
+    /// The schedule, once a minute.
     Schedule {
         #[serde(rename = "detail-type")]
-        detail_type: Scheduled,
+        detail_type: ScheduleDetailType,
     },
 }
 
-/// How `EventBridge` calls what a schedule sends.
+/// The only `detail-type` of a scheduled event from `EventBridge`.
 #[derive(Debug, Deserialize)]
-pub(crate) enum Scheduled {
+pub(crate) enum ScheduleDetailType {
     #[serde(rename = "Scheduled Event")]
-    Event,
+    ScheduledEvent,
 }
 
 impl NotifyRecipients {
-    pub(crate) async fn handle(&self, event: LambdaEvent<Wakeup>) -> Result<DynamoDbEventResponse, Error> {
-        let run = Run::new(event.context.deadline());
-        let handled = match event.payload {
-            Wakeup::Stream(event) => Ok(process_records(event, |record| self.on_change(record, &run)).await),
-            Wakeup::Schedule { detail_type: Scheduled::Event } => {
-                self.work_off(&run).await.map(|()| DynamoDbEventResponse::default())
+    pub(crate) async fn handle(&self, event: LambdaEvent<Trigger>) -> Result<DynamoDbEventResponse, Error> {
+        let budget = SendBudget::new(event.context.deadline());
+        let result = match event.payload {
+            Trigger::Stream(event) => {
+                Ok(process_records(event, |record| self.process_change(record, &budget)).await)
+            }
+            Trigger::Schedule { detail_type: ScheduleDetailType::ScheduledEvent } => {
+                self.send_overdue(&budget).await.map(|()| DynamoDbEventResponse::default())
             }
         };
         self.metrics.flush();
-        Ok(handled?)
+        Ok(result?)
     }
 
-    /// The fast path: a change of a share whose email is pending. Only a fault of the table brings a record again:
-    /// after any other, the share says when its email is due.
-    async fn on_change(&self, record: EventRecord, run: &Run) -> Result<(), AwsError> {
+    /// The fast path: processes a change of a share with a pending email. Only a fault of the table makes the
+    /// stream redeliver the record. After any other fault, the share itself records when its email is due
+    /// again.
+    async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), AwsError> {
         let share = parse_share_image(record.change.new_image)?;
         if share.mail.is_due(self.clock.now()) {
-            self.notify(&share.item, share.id, run).await?;
+            self.notify(&share.item, share.id, budget).await?;
         }
         Ok(())
     }
 
-    /// The recovery path: whatever is overdue, after a crash, an outage or a record that was lost.
-    async fn work_off(&self, run: &Run) -> Result<(), AwsError> {
+    /// The recovery path: sends all overdue emails, for example after a crash, an outage or a lost stream
+    /// record.
+    async fn send_overdue(&self, budget: &SendBudget) -> Result<(), AwsError> {
         let now = self.clock.now();
         let due = self.table.due_emails(now - OVERDUE_AFTER).await?;
-        // Zero tells, too: that somebody has looked.
-        let overdue =
+        // Record zero too: it proves that the schedule ran.
+        let longest_overdue =
             due.first().map_or(Duration::ZERO, |mail| (now - mail.since).to_std().unwrap_or_default());
-        metrics::histogram!("LongestOverdue").record(overdue);
+        metrics::histogram!("LongestOverdue").record(longest_overdue);
         let notify = |mail: DueEmail| async move {
-            if let Err(error) = self.notify(&mail.item, mail.share, run).await {
-                tracing::error!(%error, "an overdue email could not be handled");
+            if let Err(error) = self.notify(&mail.item, mail.share, budget).await {
+                tracing::error!(%error, "an overdue email could not be processed");
             }
         };
         stream::iter(due).for_each_concurrent(CONCURRENCY, notify).await;
         Ok(())
     }
 
-    /// Sends the email of a share, if it is due and nobody else has claimed it.
-    async fn notify(&self, item: &Item, id: ShareId, run: &Run) -> Result<(), AwsError> {
-        if !run.goes_on() {
+    /// Sends a share's email if it is due and no other invocation has claimed it.
+    async fn notify(&self, item: &Item, id: ShareId, budget: &SendBudget) -> Result<(), AwsError> {
+        if !budget.may_continue() {
             return Ok(());
         }
-        let key = self.links.current_key(self.clock.now()).await;
-        let key = key.inspect_err(|error| tracing::error!(%error, "the key ring is out of reach")).ok();
-        self.pace.acquire().await;
-        if !run.goes_on() {
+        let current_key = self.links.current_key(self.clock.now()).await;
+        let key =
+            current_key.inspect_err(|error| tracing::error!(%error, "the key ring is unavailable")).ok();
+        self.rate_limiter.acquire().await;
+        // The budget may have been exhausted during the waits.
+        if !budget.may_continue() {
             return Ok(());
         }
         let now = self.clock.now();
@@ -111,9 +118,9 @@ impl NotifyRecipients {
             Some(outcome) => outcome,
             None => SendOutcome::of_sending(self.send(&share, now).await, &share, now),
         };
-        run.note(outcome);
+        budget.record(outcome);
         self.table.record_send_outcome(&share, claim, outcome, self.clock.now()).await?;
-        tell(outcome, &share);
+        report_outcome(outcome, &share);
         Ok(())
     }
 
@@ -128,12 +135,12 @@ impl NotifyRecipients {
     }
 }
 
-/// Tells operators what became of an email.
-fn tell(outcome: SendOutcome, share: &Share) {
+/// Reports the outcome of an email in the metrics and the log.
+fn report_outcome(outcome: SendOutcome, share: &Share) {
     let (attempt, tries) = (share.mail.attempt, share.mail.pending().map(|pending| pending.tries));
     if let SendOutcome::Deferred { fault, .. } = outcome {
         metrics::counter!("EmailsPutOff", "Reason" => fault.name()).increment(1);
-        tracing::warn!(reason = fault.name(), attempt, tries, "an email was put off");
+        tracing::warn!(reason = fault.name(), attempt, tries, "an email was deferred");
     } else {
         metrics::counter!("Emails", "Outcome" => outcome.name()).increment(1);
         tracing::info!(outcome = outcome.name(), attempt, tries, "an email was handled");
