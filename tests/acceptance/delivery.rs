@@ -129,8 +129,7 @@ async fn what_is_no_report_on_an_email_of_ours_is_ignored() {
     assert_eq!(item.share_with_id(&shared.id).await, before);
     let logs = eventually("the log lines", || async {
         Some(Aws::of(&stack).logs().await).filter(|logs| {
-            logs.contains("it is not about an email of ours")
-                && logs.contains("it cannot be read as an event of SES")
+            logs.contains("not about a Sharelink email") && logs.contains("not a valid SES event")
         })
     })
     .await;

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use edited::Json;
 use libfuzzer_sys::fuzz_target;
-use report::Report;
+use report::DeliveryReport;
 use serde_json::{Value, json};
 
 static USUAL: LazyLock<Value> = LazyLock::new(|| {
@@ -38,10 +38,10 @@ static USUAL: LazyLock<Value> = LazyLock::new(|| {
 });
 
 fuzz_target!(
-    init: assert!(Report::read(USUAL.clone()).is_ok()),
+    init: assert!(DeliveryReport::parse(USUAL.clone()).is_ok()),
     |json: Json| {
         let Ok(event) = serde_json::from_slice(&json.text(&USUAL)) else { return };
-        let Ok(report) = Report::read(event) else { return };
+        let Ok(report) = DeliveryReport::parse(event) else { return };
         assert!(!format!("{report:?}").contains('@'));
         // An email is known by its tags again.
         let tags = report.email.to_tags();

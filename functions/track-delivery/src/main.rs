@@ -1,4 +1,4 @@
-//! Takes note of what SES reports of sent emails: delivered, bounced, called spam.
+//! Applies SES delivery events to shares: deliveries, rejections, bounces and complaints.
 
 mod report;
 mod track;

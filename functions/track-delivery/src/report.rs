@@ -1,6 +1,7 @@
-//! SES's events, as `EventBridge` delivers them.
+//! Delivery reports, parsed from the SES events that `EventBridge` delivers.
 //!
-//! Nothing that they say of addresses, and nothing that a mail server answered, goes any further.
+//! A report contains no addresses and no responses of mail servers. They are personal data, so they are
+//! dropped here.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,74 +11,74 @@ use serde_json::Value;
 use sharelink_domain::Timestamp;
 use sharelink_domain::delivery::{Bounce, DeliveryEvent, EmailId};
 
-/// What SES reports of one of our emails.
+/// A report from SES about a Sharelink email.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Report {
+pub(crate) struct DeliveryReport {
     pub(crate) email: EmailId,
     pub(crate) event: DeliveryEvent,
     pub(crate) at: Timestamp,
 }
 
-/// Why an event is not a report on one of our emails.
+/// Why an event is not a delivery report.
 #[derive(Debug, PartialEq)]
 pub(crate) enum IgnoredEvent {
-    /// It does not look like an event of SES.
-    Unreadable,
-    /// Another kind of event.
-    Kind,
-    /// Its tags name no email of ours.
-    Tags,
+    /// The event does not have the structure of an SES event.
+    Malformed,
+    /// The event type does not affect the email state.
+    UnusedType,
+    /// The tags do not identify a Sharelink email.
+    UnknownEmail,
 }
 
 impl fmt::Display for IgnoredEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Unreadable => "it cannot be read as an event of SES",
-            Self::Kind => "it is of a kind that says nothing of an email's fate",
-            Self::Tags => "it is not about an email of ours",
+            Self::Malformed => "not a valid SES event",
+            Self::UnusedType => "an event type that does not affect the email state",
+            Self::UnknownEmail => "not about a Sharelink email",
         })
     }
 }
 
 #[derive(Deserialize)]
 struct Event {
-    detail: Detail,
+    detail: EventDetail,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Detail {
+struct EventDetail {
     event_type: String,
-    mail: MailOfEvent,
-    delivery: Option<At>,
-    bounce: Option<BounceOfEvent>,
-    complaint: Option<At>,
+    mail: MailFields,
+    delivery: Option<TimestampField>,
+    bounce: Option<BounceFields>,
+    complaint: Option<TimestampField>,
 }
 
 #[derive(Deserialize)]
-struct MailOfEvent {
+struct MailFields {
     timestamp: Timestamp,
     #[serde(default)]
     tags: HashMap<String, Vec<String>>,
 }
 
 #[derive(Deserialize)]
-struct At {
+struct TimestampField {
     timestamp: Timestamp,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct BounceOfEvent {
+struct BounceFields {
     timestamp: Timestamp,
     bounce_type: String,
     #[serde(default)]
     bounce_sub_type: String,
 }
 
-impl Report {
-    pub(crate) fn read(event: Value) -> Result<Self, IgnoredEvent> {
-        let Event { detail } = serde_json::from_value(event).map_err(|_| IgnoredEvent::Unreadable)?;
+impl DeliveryReport {
+    pub(crate) fn parse(event: Value) -> Result<Self, IgnoredEvent> {
+        let Event { detail } = serde_json::from_value(event).map_err(|_| IgnoredEvent::Malformed)?;
         let (event, at) = match (detail.event_type.as_str(), detail.delivery, detail.bounce, detail.complaint)
         {
             ("Delivery", Some(delivery), ..) => (DeliveryEvent::Delivered, delivery.timestamp),
@@ -86,13 +87,13 @@ impl Report {
                 (event, bounce.timestamp)
             }
             ("Complaint", .., Some(complaint)) => (DeliveryEvent::Complained, complaint.timestamp),
-            // It says no more than when the email was sent.
+            // A rejection has no timestamp, so the time at which the email was sent is used.
             ("Reject", ..) => (DeliveryEvent::Rejected, detail.mail.timestamp),
-            ("Delivery" | "Bounce" | "Complaint", ..) => return Err(IgnoredEvent::Unreadable),
-            _ => return Err(IgnoredEvent::Kind),
+            ("Delivery" | "Bounce" | "Complaint", ..) => return Err(IgnoredEvent::Malformed),
+            _ => return Err(IgnoredEvent::UnusedType),
         };
         let tag = |name: &str| detail.mail.tags.get(name)?.first().map(String::as_str);
-        let email = EmailId::from_tags(tag).ok_or(IgnoredEvent::Tags)?;
+        let email = EmailId::from_tags(tag).ok_or(IgnoredEvent::UnknownEmail)?;
         Ok(Self { email, event, at: sharelink_domain::to_millis(at) })
     }
 }
@@ -104,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    /// As the documentation of SES shows them, addresses and answers of mail servers included.
+    /// An event as in the SES documentation, including the addresses and the responses of mail servers.
     fn event(event_type: &str, name: &str, body: &Value) -> Value {
         json!({
             "version": "0", "id": "12a18625-3cf2-fd85-c1cb-0ed6e1b3f8ac", "detail-type": "Email Bounced",
@@ -139,56 +140,76 @@ mod tests {
     }
 
     #[test]
-    fn the_events_of_ses_are_read_as_they_are_documented() {
-        let report = Report::read(event("Bounce", "bounce", &bounce())).unwrap();
-        assert_eq!((report.email.item.to_string(), report.email.attempt), ("jobs/1042".to_owned(), 2));
+    fn documented_bounce_is_parsed() {
+        let report = DeliveryReport::parse(event("Bounce", "bounce", &bounce())).unwrap();
+        assert_eq!(report.email.item.to_string(), "jobs/1042");
+        assert_eq!(report.email.attempt, 2);
         assert!(
             matches!(report.event, DeliveryEvent::Bounced(bounce) if bounce.bounce_type == BounceType::Permanent)
         );
         assert_eq!(report.at, "2026-03-10T12:00:01.123Z".parse::<Timestamp>().unwrap());
-        assert!(!format!("{report:?}").contains("ann"));
+    }
 
+    #[test]
+    fn report_contains_no_addresses() {
+        let report = DeliveryReport::parse(event("Bounce", "bounce", &bounce())).unwrap();
+        assert!(!format!("{report:?}").contains("ann"));
+    }
+
+    #[test]
+    fn documented_delivery_is_parsed() {
         let delivery = json!({
             "timestamp": "2026-03-10T12:00:02Z", "processingTimeMillis": 546, "recipients": ["ann@example.com"],
             "smtpResponse": "250 2.6.0 Message received", "reportingMTA": "mta.example.com",
         });
-        assert_eq!(
-            Report::read(event("Delivery", "delivery", &delivery)).unwrap().event,
-            DeliveryEvent::Delivered
-        );
+        let report = DeliveryReport::parse(event("Delivery", "delivery", &delivery)).unwrap();
+        assert_eq!(report.event, DeliveryEvent::Delivered);
+    }
+
+    #[test]
+    fn documented_complaint_is_parsed() {
         let complaint = json!({
             "complainedRecipients": [{"emailAddress": "ann@example.com"}], "timestamp": "2026-03-10T13:00:00Z",
             "feedbackId": "01000157c44f053b", "complaintFeedbackType": "abuse",
         });
-        assert_eq!(
-            Report::read(event("Complaint", "complaint", &complaint)).unwrap().event,
-            DeliveryEvent::Complained
-        );
-        let reject = Report::read(event("Reject", "reject", &json!({"reason": "Bad content"}))).unwrap();
-        assert_eq!(
-            (reject.event, reject.at),
-            (DeliveryEvent::Rejected, "2026-03-10T12:00:00Z".parse().unwrap())
-        );
+        let report = DeliveryReport::parse(event("Complaint", "complaint", &complaint)).unwrap();
+        assert_eq!(report.event, DeliveryEvent::Complained);
     }
 
     #[test]
-    fn what_is_no_report_is_told_apart() {
-        for (event_type, name, body) in
-            [("Send", "send", json!({})), ("DeliveryDelay", "deliveryDelay", json!({}))]
-        {
-            assert_eq!(Report::read(event(event_type, name, &body)), Err(IgnoredEvent::Kind), "{event_type}");
+    fn rejection_has_the_time_of_sending() {
+        let rejection = json!({"reason": "Bad content"});
+        let report = DeliveryReport::parse(event("Reject", "reject", &rejection)).unwrap();
+        assert_eq!(report.event, DeliveryEvent::Rejected);
+        assert_eq!(report.at, "2026-03-10T12:00:00Z".parse::<Timestamp>().unwrap());
+    }
+
+    #[test]
+    fn unused_event_type_is_ignored() {
+        for (event_type, name) in [("Send", "send"), ("DeliveryDelay", "deliveryDelay")] {
+            let parsed = DeliveryReport::parse(event(event_type, name, &json!({})));
+            assert_eq!(parsed, Err(IgnoredEvent::UnusedType), "{event_type}");
         }
-        let mut foreign = event("Bounce", "bounce", &bounce());
-        foreign["detail"]["mail"]["tags"] = json!({"ses:configuration-set": ["Emails"]});
-        assert_eq!(Report::read(foreign), Err(IgnoredEvent::Tags));
-        for odd in [
+    }
+
+    #[test]
+    fn event_about_another_email_is_ignored() {
+        let mut event = event("Bounce", "bounce", &bounce());
+        event["detail"]["mail"]["tags"] = json!({"ses:configuration-set": ["Emails"]});
+        assert_eq!(DeliveryReport::parse(event), Err(IgnoredEvent::UnknownEmail));
+    }
+
+    #[test]
+    fn malformed_event_is_ignored() {
+        for malformed in [
             json!(null),
             json!({}),
             json!({"detail": 1}),
             event("Bounce", "delivery", &json!({"timestamp": "x"})),
+            event("Bounce", "bounced", &bounce()),
         ] {
-            assert_eq!(Report::read(odd), Err(IgnoredEvent::Unreadable));
+            let parsed = DeliveryReport::parse(malformed.clone());
+            assert_eq!(parsed, Err(IgnoredEvent::Malformed), "{malformed}");
         }
-        assert_eq!(Report::read(event("Bounce", "bounced", &bounce())), Err(IgnoredEvent::Unreadable));
     }
 }

@@ -1,4 +1,4 @@
-//! From a report of SES to the share that it is about.
+//! Applying delivery reports to shares.
 
 use lambda_runtime::Error;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::Share;
 use sharelink_runtime::Metrics;
 
-use crate::report::Report;
+use crate::report::DeliveryReport;
 
 pub(crate) struct TrackDelivery {
     pub(crate) metrics: Metrics,
@@ -15,30 +15,40 @@ pub(crate) struct TrackDelivery {
 }
 
 impl TrackDelivery {
-    /// Fails only for what may pass: Lambda invokes again. What is no report on an email of ours is ignored.
+    /// Handles an event. Fails only for DynamoDB errors, so that Lambda retries the event. An event that is
+    /// not a report about a Sharelink email is ignored.
     pub(crate) async fn handle(&self, event: Value) -> Result<(), Error> {
-        let handled = self.track(event).await;
+        let result = self.track(event).await;
         self.metrics.flush();
-        Ok(handled?)
+        Ok(result?)
     }
 
     async fn track(&self, event: Value) -> Result<(), AwsError> {
-        let report = match Report::read(event) {
+        let report = match DeliveryReport::parse(event) {
             Ok(report) => report,
-            Err(error) => {
-                tracing::warn!(%error, "an event was ignored");
+            Err(reason) => {
+                tracing::warn!(%reason, "an event was ignored");
                 return Ok(());
             }
         };
-        let Report { email, event, at } = report;
+        let DeliveryReport { email, event, at } = report;
         let decide = |share: &Share| share.with_delivery_report(&email, event, at);
-        let noted = self.table.report(&email.item, email.share, new_write_id()?, decide).await;
-        let noted = noted.inspect_err(|error| tracing::error!(%error, "a report could not be noted"))?;
-        if noted {
+        let applied = self
+            .table
+            .report(&email.item, email.share, new_write_id()?, decide)
+            .await
+            .inspect_err(|error| tracing::error!(%error, "a delivery report could not be applied"))?;
+        if applied {
             metrics::counter!("EmailReports", "Event" => event.name()).increment(1);
         }
-        // Late, repeated, of an earlier email, or of a share that is gone.
-        tracing::info!(event = event.name(), attempt = email.attempt, noted, "a report was handled");
+        // A report is not applied if it is outdated, repeated, about an earlier email, or if its share has
+        // been purged.
+        tracing::info!(
+            event = event.name(),
+            attempt = email.attempt,
+            applied,
+            "a delivery report was handled"
+        );
         Ok(())
     }
 }
