@@ -1,5 +1,6 @@
-//! Fills the share log and minds the alarm clocks, from the table's stream.
+//! Maintains the share log and the expiry alarms from the table stream.
 
+mod stream_change;
 mod sweep;
 
 use aws_lambda_events::dynamodb::Event;

@@ -1,4 +1,4 @@
-//! From a record of the stream to what it means for the log and for the alarms.
+//! Processing of stream changes.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,13 +7,15 @@ use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
 use lambda_runtime::{Error, LambdaEvent};
 use sharelink_aws::AwsError;
-use sharelink_aws::share_table::{DecodeError, ShareTable, parse_alarm_keys, parse_share_image};
+use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::log::{self, LogEntry};
-use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_domain::{Item, ShareId};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 use thiserror::Error;
 use tokio::time::{Instant, sleep};
+
+use crate::stream_change::{ShareImages, StreamChange};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
@@ -22,113 +24,83 @@ pub(crate) struct SweepShares {
     pub(crate) table: ShareTable,
 }
 
-/// How long to wait for DynamoDB before it is asked again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The delay before a record is retried while DynamoDB is unavailable.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// How long a last try may take.
-const LAST_TRY: Duration = Duration::from_secs(45);
+/// The longest time that one attempt can take.
+const MAX_ATTEMPT_DURATION: Duration = Duration::from_secs(45);
 
-/// How long DynamoDB is waited for.
-struct Patience(Instant);
+/// The time after which no attempt is started, because it might not finish before the function times out.
+struct RetryDeadline(Instant);
 
-impl Patience {
-    /// So long that a last try fits in before the function's time is up.
-    fn until(deadline: SystemTime) -> Self {
-        let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-        Self(Instant::now() + left.saturating_sub(LAST_TRY))
+impl RetryDeadline {
+    fn before(function_deadline: SystemTime) -> Self {
+        let time_left = function_deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        Self(Instant::now() + time_left.saturating_sub(MAX_ATTEMPT_DURATION))
     }
 
-    fn is_left(&self) -> bool {
-        Instant::now() < self.0
+    fn has_passed(&self) -> bool {
+        Instant::now() >= self.0
     }
 }
 
-/// Why a record was not swept.
+/// Why a record was not processed.
 #[derive(Debug, Error)]
 enum SweepError {
     #[error(transparent)]
     Aws(#[from] AwsError),
-    #[error("DynamoDB has not answered for long")]
-    Late,
-}
-
-/// What a record tells of.
-enum Change {
-    Created(Box<Share>),
-    /// From what it was to what it is.
-    Changed(Box<(Share, Share)>),
-    /// At this time.
-    Purged(Box<Share>, Timestamp),
-    /// A share's alarm has gone off, or was taken away.
-    Alarm(Item, ShareId),
-    /// An alarm was set.
-    Nothing,
+    #[error("DynamoDB was unavailable until the retry deadline")]
+    DeadlinePassed,
 }
 
 impl SweepShares {
     pub(crate) async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
-        let patience = Patience::until(event.context.deadline());
-        let response = process_records(event.payload, |record| self.sweep(record, &patience)).await;
+        let deadline = RetryDeadline::before(event.context.deadline());
+        let response = process_records(event.payload, |record| self.sweep(record, &deadline)).await;
         self.metrics.flush();
         Ok(response)
     }
 
-    /// Sweeps a record, and waits for DynamoDB while there is time. Once there is none, the batch's other records are
-    /// not tried: where nothing answers, even one try of each would take too long.
-    async fn sweep(&self, record: EventRecord, patience: &Patience) -> Result<(), SweepError> {
-        while patience.is_left() {
-            match self.sweep_once(record.clone()).await {
-                Err(AwsError::Unavailable { .. }) => sleep(PAUSE).await,
-                swept => return Ok(swept?),
+    /// Processes a record, and retries it while DynamoDB is unavailable. After the deadline, the remaining
+    /// records of the batch are not attempted: in an outage, even a single attempt of each would take too
+    /// long.
+    async fn sweep(&self, record: EventRecord, deadline: &RetryDeadline) -> Result<(), SweepError> {
+        while !deadline.has_passed() {
+            match self.attempt(record.clone()).await {
+                Err(AwsError::Unavailable { .. }) => sleep(RETRY_DELAY).await,
+                result => return Ok(result?),
             }
         }
-        Err(SweepError::Late)
+        Err(SweepError::DeadlinePassed)
     }
 
-    /// Each step is the same when it is taken again, and none depends on the order of records.
-    async fn sweep_once(&self, record: EventRecord) -> Result<(), AwsError> {
-        match self.read(record)? {
-            Change::Created(share) => {
+    /// Processes a record once. Each step is idempotent, and none depends on the order of records.
+    async fn attempt(&self, record: EventRecord) -> Result<(), AwsError> {
+        match StreamChange::parse(record, &self.clock)? {
+            StreamChange::ShareCreated(share) => {
                 self.log(&share.item, log::entries_for_creation(&share)).await?;
                 self.table.set_alarm(&share).await?;
             }
-            Change::Changed(images) => {
-                let (old, new) = *images;
+            StreamChange::ShareChanged(images) => {
+                let ShareImages { old, new } = *images;
                 self.log(&new.item, log::entries_for_change(&old, &new)).await?;
                 if new.version != old.version {
                     self.table.set_alarm(&new).await?;
                 }
             }
-            Change::Purged(share, at) => {
+            StreamChange::SharePurged { share, at } => {
                 self.log(&share.item, log::entries_for_purge(&share, at)).await?;
                 self.table.clear_alarm(&share).await?;
             }
-            Change::Alarm(item, id) => self.look(&item, id).await?,
-            Change::Nothing => {}
+            StreamChange::AlarmRemoved { item, share } => self.handle_alarm_removal(&item, share).await?,
+            StreamChange::AlarmSet => {}
         }
         Ok(())
     }
 
-    fn read(&self, record: EventRecord) -> Result<Change, DecodeError> {
-        let change = record.change;
-        let removed = record.event_name == "REMOVE";
-        if let Some((item, id)) = parse_alarm_keys(change.keys)? {
-            return Ok(if removed { Change::Alarm(item, id) } else { Change::Nothing });
-        }
-        if removed {
-            let at = self.clock.adjust(change.approximate_creation_date_time);
-            return Ok(Change::Purged(Box::new(parse_share_image(change.old_image)?), at));
-        }
-        let new = parse_share_image(change.new_image)?;
-        if record.event_name == "INSERT" {
-            return Ok(Change::Created(Box::new(new)));
-        }
-        Ok(Change::Changed(Box::new((parse_share_image(change.old_image)?, new))))
-    }
-
-    /// Looks at a share whose alarm is gone: it is asked what is true now, whatever the alarm was set for and
-    /// whoever took it away. One that is still to expire gets its alarm back.
-    async fn look(&self, item: &Item, id: ShareId) -> Result<(), AwsError> {
+    /// Logs the expiry of a share whose alarm was removed, if the share has expired. The decision depends
+    /// only on the current share, not on the removed alarm. A share that has yet to expire gets a new alarm.
+    async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), AwsError> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
         self.log(item, log::entries_for_expiry(&share, now)).await?;

@@ -1,0 +1,50 @@
+//! Changes of the table, parsed from stream records.
+
+use aws_lambda_events::dynamodb::EventRecord;
+use sharelink_aws::share_table::{DecodeError, parse_alarm_keys, parse_share_image};
+use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_runtime::Clock;
+
+/// A change of the table.
+pub(crate) enum StreamChange {
+    ShareCreated(Box<Share>),
+    ShareChanged(Box<ShareImages>),
+    SharePurged {
+        share: Box<Share>,
+        at: Timestamp,
+    },
+    /// Only this function sets alarms, so this change needs no action.
+    AlarmSet,
+    /// TTL has deleted the alarm at the share's expiry, or it was cleared before.
+    AlarmRemoved {
+        item: Item,
+        share: ShareId,
+    },
+}
+
+/// A share before and after a change.
+pub(crate) struct ShareImages {
+    pub(crate) old: Share,
+    pub(crate) new: Share,
+}
+
+impl StreamChange {
+    /// Parses a stream record. The clock converts the time of a purge, which AWS reports, to the time of this
+    /// deployment.
+    pub(crate) fn parse(record: EventRecord, clock: &Clock) -> Result<Self, DecodeError> {
+        let change = record.change;
+        let is_removal = record.event_name == "REMOVE";
+        if let Some((item, share)) = parse_alarm_keys(change.keys)? {
+            return Ok(if is_removal { Self::AlarmRemoved { item, share } } else { Self::AlarmSet });
+        }
+        if is_removal {
+            let share = Box::new(parse_share_image(change.old_image)?);
+            return Ok(Self::SharePurged { share, at: clock.adjust(change.approximate_creation_date_time) });
+        }
+        let new = parse_share_image(change.new_image)?;
+        if record.event_name == "INSERT" {
+            return Ok(Self::ShareCreated(Box::new(new)));
+        }
+        Ok(Self::ShareChanged(Box::new(ShareImages { old: parse_share_image(change.old_image)?, new })))
+    }
+}
