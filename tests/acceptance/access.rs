@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::contract::item_routes;
-use crate::support::{Answer, Aws, Stack, TestItem, address, mails_to, next_week};
+use crate::support::{Aws, Stack, TestItem, address, emails_to, next_week, send};
 
 /// The statuses that the routes answer which need the Share permission.
 async fn statuses(item: &TestItem<'_>, module: &str, token: Option<&str>, recipient: &str) -> BTreeSet<u16> {
@@ -23,7 +23,7 @@ async fn statuses(item: &TestItem<'_>, module: &str, token: Option<&str>, recipi
         if method == Method::POST && path.ends_with("/shares") {
             request = request.json(&json!({"recipients": [recipient], "expiresAt": next_week()}));
         }
-        statuses.insert(Answer::to(request).await.status);
+        statuses.insert(send(request).await.status);
     }
     statuses
 }
@@ -49,8 +49,8 @@ async fn without_the_share_permission_nothing_is_done() {
     // Share in the module jobs alone.
     assert_eq!(statuses(&item, "assets", Some(&item.token), &recipient).await, BTreeSet::from([403]));
 
-    assert!(Aws::of(&stack).rows(&format!("jobs/{}", item.name)).await.is_empty());
-    assert!(mails_to(&stack, &recipient).await.is_empty());
+    assert!(Aws::new(&stack).rows(&format!("jobs/{}", item.name)).await.is_empty());
+    assert!(emails_to(&stack, &recipient).await.is_empty());
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_right_that_holds_share_everywhere_shares_in_any_module() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let admin = stack.token(&["viewer", "admin"]).await;
-    Aws::of(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
+    Aws::new(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
     assert_eq!(
         statuses(&item, "assets", Some(&admin), &address("ann")).await,
         BTreeSet::from([200, 201, 404, 428])
@@ -83,14 +83,14 @@ async fn a_frontend_can_ask_whether_to_show_the_share_button() {
     let can_share = async |token: Option<&str>, module: &str| {
         let url = format!("{}/modules/{module}/items/1042/share-permission", stack.info.api_url);
         let request = stack.client.get(url);
-        Answer::to(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
+        send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
     };
     let (producer, viewer) = (stack.token(&["producer"]).await, stack.token(&["viewer"]).await);
     for (token, module, expected) in
         [(&producer, "jobs", true), (&producer, "assets", false), (&viewer, "jobs", false)]
     {
-        let answer = can_share(Some(token), module).await;
-        assert_eq!((answer.status, answer.json()), (200, json!({"canShare": expected})), "{module}");
+        let response = can_share(Some(token), module).await;
+        assert_eq!((response.status, response.json()), (200, json!({"canShare": expected})), "{module}");
     }
     assert_eq!(can_share(None, "jobs").await.status, 401);
     assert_eq!(can_share(Some(&producer), "a%20b").await.status, 422);
@@ -102,14 +102,14 @@ async fn a_frontend_can_ask_for_several_items_at_once() {
     let token = stack.token(&["producer"]).await;
     let ask = async |body: &Value| {
         let url = format!("{}/share-permissions", stack.info.api_url);
-        Answer::to(stack.client.post(url).bearer_auth(&token).json(body)).await
+        send(stack.client.post(url).bearer_auth(&token).json(body)).await
     };
-    let answer =
+    let response =
         ask(&json!({"items": [{"module": "assets", "item": "7"}, {"module": "jobs", "item": "1042"}]})).await;
     let expected = json!({"permissions": [
         {"module": "assets", "item": "7", "canShare": false}, {"module": "jobs", "item": "1042", "canShare": true},
     ]});
-    assert_eq!((answer.status, answer.json()), (200, expected));
+    assert_eq!((response.status, response.json()), (200, expected));
 
     let many = vec![json!({"module": "jobs", "item": "1"}); 101];
     for (body, places) in [
@@ -119,10 +119,13 @@ async fn a_frontend_can_ask_for_several_items_at_once() {
         (json!({"items": [{"module": "a b", "item": ".."}]}), vec!["/items/0/item", "/items/0/module"]),
         (json!({"items": [{"module": "jobs", "item": 7}]}), vec!["/items/0/item"]),
     ] {
-        let answer = ask(&body).await;
-        assert_eq!((answer.status, answer.places()), (422, places.into_iter().map(String::from).collect()));
+        let response = ask(&body).await;
+        assert_eq!(
+            (response.status, response.error_locations()),
+            (422, places.into_iter().map(String::from).collect())
+        );
     }
     let nobody =
         stack.client.post(format!("{}/share-permissions", stack.info.api_url)).json(&json!({"items": []}));
-    assert_eq!(Answer::to(nobody).await.status, 401);
+    assert_eq!(send(nobody).await.status, 401);
 }

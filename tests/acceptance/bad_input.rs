@@ -5,7 +5,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use crate::support::contract::item_routes;
-use crate::support::{Answer, Stack, TestItem, address, next_week};
+use crate::support::{Stack, TestItem, address, next_week, send};
 
 #[tokio::test]
 async fn a_wrong_field_of_a_share_is_pointed_at() {
@@ -46,15 +46,15 @@ async fn a_wrong_field_of_a_share_is_pointed_at() {
         (with("notify", json!("yes")), "/notify"),
         (with("expires", json!("2031-01-01T00:00:00Z")), "/expires"),
     ] {
-        let answer = item.post(&body).await;
+        let response = item.post(&body).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (response.status, response.problem_type().as_str()),
             (422, "invalid-request"),
-            "{body}: {answer:?}"
+            "{body}: {response:?}"
         );
-        assert_eq!(answer.places(), [pointer], "{body}: {answer:?}");
+        assert_eq!(response.error_locations(), [pointer], "{body}: {response:?}");
     }
-    assert!(item.tab("active").await.is_empty());
+    assert!(item.list_recipients("active").await.is_empty());
 }
 
 #[tokio::test]
@@ -63,9 +63,9 @@ async fn an_item_without_files_has_nothing_to_share() {
     let item = TestItem::with_files(&stack, &[]).await;
     // What is below a folder of the item is not the item's.
     item.upload("folder/file.txt").await;
-    let answer = item.share(&[&address("ann")]).await;
-    assert_eq!((answer.status, answer.places()), (422, vec!["/files".to_owned()]));
-    assert!(answer.text.contains("nothing to share"), "{answer:?}");
+    let response = item.share(&[&address("ann")]).await;
+    assert_eq!((response.status, response.error_locations()), (422, vec!["/files".to_owned()]));
+    assert!(response.text.contains("nothing to share"), "{response:?}");
 }
 
 #[tokio::test]
@@ -74,16 +74,16 @@ async fn a_body_that_is_not_json_is_malformed() {
     let item = TestItem::new(&stack).await;
     for body in [&b""[..], b"{", b"\xff\xfe", b"{\"recipients\": [}", b"recipients=ann", &[b'['; 5000]] {
         let post = stack.client.post(item.url("")).bearer_auth(&item.token).body(body.to_vec());
-        let answer = Answer::to(post).await;
+        let response = send(post).await;
         assert_eq!(
-            (answer.status, answer.problem().as_str()),
+            (response.status, response.problem_type().as_str()),
             (400, "malformed-body"),
-            "{body:?}: {answer:?}"
+            "{body:?}: {response:?}"
         );
     }
     let large = stack.client.post(item.url("")).bearer_auth(&item.token).body(" ".repeat(300 * 1024));
-    let answer = Answer::to(large).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (413, "body-too-large"));
+    let response = send(large).await;
+    assert_eq!((response.status, response.problem_type().as_str()), (413, "body-too-large"));
 }
 
 #[tokio::test]
@@ -98,9 +98,9 @@ async fn names_outside_the_alphabet_are_refused_on_every_route() {
                 let url = format!("{}{path}", stack.info.api_url);
                 let request =
                     stack.client.request(method, Url::parse(&url).unwrap()).bearer_auth(&admin).json(&body);
-                let answer = Answer::to(request).await;
-                assert_eq!(answer.status, 422, "{url}: {answer:?}");
-                assert_eq!(answer.places(), [parameter], "{url}: {answer:?}");
+                let response = send(request).await;
+                assert_eq!(response.status, 422, "{url}: {response:?}");
+                assert_eq!(response.error_locations(), [parameter], "{url}: {response:?}");
             }
         }
     }
@@ -113,12 +113,16 @@ async fn a_body_that_would_be_ignored_is_refused() {
     let id = item.share(&[&address("ann")]).await.share_id();
     for route in ["revoke", "resend", "link"] {
         let request = || stack.client.post(item.url(&format!("/{id}/{route}"))).bearer_auth(&item.token);
-        let answer = Answer::to(request().json(&json!({"expiresAt": next_week()}))).await;
-        assert_eq!((answer.status, answer.places()), (422, vec!["/expiresAt".to_owned()]), "{route}");
-        assert_eq!(Answer::to(request().body("x")).await.status, 400, "{route}");
-        assert_eq!(Answer::to(request().body("[]")).await.status, 422, "{route}");
+        let response = send(request().json(&json!({"expiresAt": next_week()}))).await;
+        assert_eq!(
+            (response.status, response.error_locations()),
+            (422, vec!["/expiresAt".to_owned()]),
+            "{route}"
+        );
+        assert_eq!(send(request().body("x")).await.status, 400, "{route}");
+        assert_eq!(send(request().body("[]")).await.status, 422, "{route}");
     }
-    assert_eq!(item.share_with_id(&id).await["status"], "active");
+    assert_eq!(item.get_share(&id).await["status"], "active");
 }
 
 #[tokio::test]
@@ -141,9 +145,9 @@ async fn a_wrong_parameter_of_a_list_is_named() {
         ("?cursor=%F0%9F%8E%89", "cursor"),
         ("?cursor=MjAyNi0wMS0wMVQwMDowMDowMFojMDA", "cursor"),
     ] {
-        let answer = item.get(query).await;
-        assert_eq!(answer.status, 422, "{query}: {answer:?}");
-        assert_eq!(answer.places(), [parameter], "{query}");
+        let response = item.get(query).await;
+        assert_eq!(response.status, 422, "{query}: {response:?}");
+        assert_eq!(response.error_locations(), [parameter], "{query}");
     }
 }
 
@@ -153,8 +157,8 @@ async fn a_share_that_does_not_exist_is_not_found() {
     let item = TestItem::new(&stack).await;
     for id in ["0123456789abcdef0123456789abcdef", "x", "0123456789ABCDEF0123456789ABCDEF", "%00"] {
         for (method, rest) in [(Method::GET, ""), (Method::POST, "/revoke")] {
-            let answer = item.call(method, &format!("/{id}{rest}")).await;
-            assert_eq!((answer.status, answer.problem().as_str()), (404, "share-not-found"), "{id}");
+            let response = item.call(method, &format!("/{id}{rest}")).await;
+            assert_eq!((response.status, response.problem_type().as_str()), (404, "share-not-found"), "{id}");
         }
     }
 }
@@ -165,9 +169,9 @@ async fn more_files_than_a_share_holds_must_be_named() {
     let names: Vec<String> = (0..101).map(|n| format!("{n}.txt")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let item = TestItem::with_files(&stack, &names).await;
-    let answer = item.share(&[&address("ann")]).await;
-    assert_eq!((answer.status, answer.places()), (422, vec!["/files".to_owned()]));
-    assert!(answer.text.contains("name those to share"), "{answer:?}");
+    let response = item.share(&[&address("ann")]).await;
+    assert_eq!((response.status, response.error_locations()), (422, vec!["/files".to_owned()]));
+    assert!(response.text.contains("name those to share"), "{response:?}");
     let with =
         |files: &[&str]| json!({"recipients": [address("ann")], "expiresAt": next_week(), "files": files});
     assert_eq!(item.post(&with(&names)).await.status, 422);
@@ -178,9 +182,12 @@ async fn more_files_than_a_share_holds_must_be_named() {
 async fn a_file_whose_name_cannot_be_shared_is_left_out_with_a_warning() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["good.txt", "bad\u{7f}.txt"]).await;
-    let answer = item.share(&[&address("ann")]).await;
-    assert_eq!((answer.status, answer.json()["warnings"][0]["code"].as_str()), (201, Some("filesLeftOut")));
-    assert_eq!(answer.json()["results"][0]["share"]["files"], json!([{"name": "good.txt", "size": 8}]));
+    let response = item.share(&[&address("ann")]).await;
+    assert_eq!(
+        (response.status, response.json()["warnings"][0]["code"].as_str()),
+        (201, Some("filesLeftOut"))
+    );
+    assert_eq!(response.json()["results"][0]["share"]["files"], json!([{"name": "good.txt", "size": 8}]));
 }
 
 #[tokio::test]
@@ -195,12 +202,12 @@ async fn the_largest_answer_fits_into_what_a_function_may_answer() {
         "recipients": recipients, "expiresAt": next_week(), "message": "🎉".repeat(2_000), "notify": false,
     });
     let limit = 6 * 1024 * 1024;
-    for answer in [item.post(&body).await, item.get("?limit=100").await] {
-        assert!(matches!(answer.status, 200 | 201), "{}", answer.status);
-        let in_base64 = answer.text.len().div_ceil(3) * 4;
-        assert!(answer.text.len() > 4_000_000 && in_base64 + 1_000 < limit, "{}", answer.text.len());
+    for response in [item.post(&body).await, item.get("?limit=100").await] {
+        assert!(matches!(response.status, 200 | 201), "{}", response.status);
+        let in_base64 = response.text.len().div_ceil(3) * 4;
+        assert!(response.text.len() > 4_000_000 && in_base64 + 1_000 < limit, "{}", response.text.len());
         assert_eq!(
-            answer.json()["results"].as_array().or(answer.json()["shares"].as_array()).unwrap().len(),
+            response.json()["results"].as_array().or(response.json()["shares"].as_array()).unwrap().len(),
             100
         );
     }
@@ -210,7 +217,7 @@ async fn the_largest_answer_fits_into_what_a_function_may_answer() {
 async fn a_malformed_header_does_no_harm() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     for name in ["x-forwarded-proto", "x-forwarded-host", "accept", "if-match", "purpose", "cookie", "x-odd"]
     {
         for value in [&b"\xc3\xa9"[..], b"\xff", b"[", b"a b:c", b"http://[", b"%%%", b","] {
@@ -218,15 +225,15 @@ async fn a_malformed_header_does_no_harm() {
             let value = HeaderValue::from_bytes(value).unwrap();
             let list =
                 stack.client.get(item.url("")).bearer_auth(&item.token).header(name.clone(), value.clone());
-            let list = Answer::to(list).await;
+            let list = send(list).await;
             assert_eq!(list.status, 200, "{name}: {value:?}: {list:?}");
-            let open = Answer::to(stack.client.get(&shared.link).header(name.clone(), value.clone())).await;
+            let open = send(stack.client.get(&shared.link).header(name.clone(), value.clone())).await;
             assert_eq!(open.status, 302, "{name}: {value:?}: {open:?}");
         }
     }
     for value in [&b""[..], b"Bearer", b"Bearer a.b.c", b"Basic YTpi", b"Bearer \xff", b"Bearer a b", b"."] {
         let value = HeaderValue::from_bytes(value).unwrap();
-        let list = Answer::to(stack.client.get(item.url("")).header("authorization", value.clone())).await;
+        let list = send(stack.client.get(item.url("")).header("authorization", value.clone())).await;
         assert_eq!(list.status, 401, "{value:?}: {list:?}");
     }
 }

@@ -2,7 +2,7 @@
 
 use reqwest::header::ACCEPT_ENCODING;
 
-use crate::support::{Answer, Stack};
+use crate::support::{Response, Stack};
 
 #[tokio::test]
 async fn the_entry_leads_to_every_component_in_a_version_that_is_kept_for_good() {
@@ -50,8 +50,8 @@ async fn a_page_with_an_old_entry_still_gets_a_whole_version_and_what_is_not_the
     let stack = Stack::get().await;
     let base = format!("{}/ui", stack.info.api_url);
     let problem = async |path: &str| {
-        let answer: Answer = stack.open(&format!("{base}/{path}")).await;
-        (answer.status, answer.problem(), answer.header("cache-control").to_owned())
+        let response: Response = stack.open(&format!("{base}/{path}")).await;
+        (response.status, response.problem_type(), response.header("cache-control").to_owned())
     };
     let missing = |problem: &str| (404, problem.to_owned(), "no-store".to_owned());
     assert_eq!(problem("share-dialog.js").await, missing("route-not-found"));

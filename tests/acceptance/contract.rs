@@ -8,7 +8,7 @@ use serde_json::Value;
 use sharelink_http::ProblemType;
 
 use crate::support::contract::{DOCUMENT, escape, validator};
-use crate::support::{Answer, Stack, TestItem};
+use crate::support::{Response, Stack, TestItem, send};
 
 /// A route, and whether it needs a token.
 type Route = (String, bool);
@@ -66,7 +66,7 @@ async fn every_problem_is_documented_and_has_its_page() {
         assert!(page.text.contains(problem.title()), "{page:?}");
     }
     let none = stack.open(&format!("{}/problems/none", stack.info.api_url)).await;
-    assert_eq!((none.status, none.problem().as_str()), (404, "route-not-found"));
+    assert_eq!((none.status, none.problem_type().as_str()), (404, "route-not-found"));
 }
 
 /// Every example beside a schema, with both of their places.
@@ -108,13 +108,13 @@ async fn pages_of_the_listed_origins_may_call_the_api() {
     let item = TestItem::new(&stack).await;
     let preflight = |origin: &'static str| {
         let request = stack.client.request(Method::OPTIONS, item.url("")).header("Origin", origin);
-        Answer::to(request.header("Access-Control-Request-Method", "PATCH"))
+        send(request.header("Access-Control-Request-Method", "PATCH"))
     };
     let get = |origin: &'static str| {
-        Answer::to(stack.client.get(item.url("")).bearer_auth(&item.token).header("Origin", origin))
+        send(stack.client.get(item.url("")).bearer_auth(&item.token).header("Origin", origin))
     };
-    let has = |answer: &Answer, header: &str, name: &str| {
-        answer.header(header).split(',').any(|value| value.trim().eq_ignore_ascii_case(name))
+    let has = |response: &Response, header: &str, name: &str| {
+        response.header(header).split(',').any(|value| value.trim().eq_ignore_ascii_case(name))
     };
 
     let allowed = preflight("http://localhost:5173").await;
@@ -127,11 +127,11 @@ async fn pages_of_the_listed_origins_may_call_the_api() {
         assert!(has(&allowed, "access-control-allow-methods", name), "{allowed:?}");
     }
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
-    let answer = get("http://localhost:5173").await;
+    let response = get("http://localhost:5173").await;
     for name in ["ETag", "Location", "Retry-After"] {
-        assert!(has(&answer, "access-control-expose-headers", name), "{answer:?}");
+        assert!(has(&response, "access-control-expose-headers", name), "{response:?}");
     }
-    for answer in [preflight("https://evil.example").await, get("https://evil.example").await] {
-        assert_eq!(answer.header("access-control-allow-origin"), "", "{answer:?}");
+    for response in [preflight("https://evil.example").await, get("https://evil.example").await] {
+        assert_eq!(response.header("access-control-allow-origin"), "", "{response:?}");
     }
 }

@@ -1,20 +1,22 @@
-//! TTL as AWS's own DynamoDB Local does it, whose deletions reach the table's stream by themselves. Its time is the
-//! real one, so what is to be deleted is made in the past.
+//! TTL in AWS's own DynamoDB Local, whose deletions appear in the table's stream. DynamoDB Local runs in real
+//! time, so this test creates its shares in the past.
 //!
-//! DynamoDB Local has a licence of its own, for those who have an AWS account: hence the feature that asks for it.
+//! DynamoDB Local's license requires an AWS account, so a Cargo feature enables this test.
 
 use std::process::Stdio;
 
 use chrono::TimeDelta;
-use serde_json::json;
+use serde_json::{Value, json};
+use sharelink_domain::Share;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 use crate::support::{Stack, World, address, eventually, root, within_minutes};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
-/// Stops when it is dropped: its standard input closes.
+/// A running DynamoDB Local. It stops when this value is dropped, because its standard input closes.
 struct DynamoDbLocal {
     endpoint: String,
     _process: Child,
@@ -35,55 +37,56 @@ impl DynamoDbLocal {
     }
 }
 
+/// Runs the sweeper until TTL has run and the share's log has this event.
+async fn sweep_until_logged<'a>(world: World<'a>, share: &Share, event: &str) -> World<'a> {
+    let shared_world = Mutex::new(world);
+    eventually("TTL", || async {
+        let mut world = shared_world.lock().await;
+        world.run_sweep().await;
+        world.log_events(share.id).await.iter().any(|logged| logged == event).then_some(())
+    })
+    .await;
+    shared_world.into_inner()
+}
+
+fn is_deletion_by_ttl(record: &Value) -> bool {
+    record["eventName"] == "REMOVE"
+        && record["userIdentity"] == json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"})
+}
+
 #[tokio::test]
-async fn a_deletion_by_ttl_wakes_the_sweeper() {
+async fn deletion_by_ttl_wakes_the_sweeper() {
     let stack = Stack::get().await;
     let dynamodb = DynamoDbLocal::start().await;
     let mut world = World::on_endpoint(&stack, &dynamodb.endpoint).await;
-    world.pass(-HOUR * 2);
+
+    // Deletion of an expiry alarm.
+    world.advance(-HOUR * 2);
     let expired = world.share(&address("expired"), HOUR).await;
     let moved = world.share(&address("moved"), HOUR).await;
     world.run_sweep().await;
-    world.pass(TimeDelta::minutes(30));
+    world.advance(TimeDelta::minutes(30));
     world.expire_in(&moved, TimeDelta::days(1)).await;
-    world.pass(TimeDelta::minutes(90));
-    let world = swept(world, |log| log.contains(&"expired".to_owned()), &expired).await;
-    assert_eq!(world.log_of(expired.id).await, ["created", "expired"]);
-    assert_eq!(world.log_of(moved.id).await, ["created", "expirationChanged"]);
-    let by_ttl = world.records().await.iter().any(|record| {
-        record["eventName"] == "REMOVE"
-            && record["userIdentity"] == json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"})
-    });
-    assert!(by_ttl);
+    world.advance(TimeDelta::minutes(90));
+    world = sweep_until_logged(world, &expired, "expired").await;
+    assert_eq!(world.log_events(expired.id).await, ["created", "expired"]);
+    assert_eq!(world.log_events(moved.id).await, ["created", "expirationChanged"]);
+    assert!(world.records().await.iter().any(is_deletion_by_ttl));
 
-    // A share whose retention is over, too.
-    let mut world = world;
-    world.pass(-TimeDelta::days(40));
+    // Deletion of a share after its retention.
+    world.advance(-TimeDelta::days(40));
     let recipient = address("purged");
     let purged = world.share(&recipient, HOUR).await;
-    world.pass(TimeDelta::days(40));
-    let world = swept(world, |log| log.contains(&"purged".to_owned()), &purged).await;
-    let log = world.log_of(purged.id).await;
+    world.advance(TimeDelta::days(40));
+    world = sweep_until_logged(world, &purged, "purged").await;
+    let log = world.log_events(purged.id).await;
+    assert_eq!(log.first().unwrap(), "created");
+    assert_eq!(log.last().unwrap(), "purged");
     assert_eq!(log.iter().filter(|event| *event == "expired").count(), 1, "{log:?}");
-    assert_eq!((log.first().unwrap().as_str(), log.last().unwrap().as_str()), ("created", "purged"));
     assert_eq!(world.read(&purged).await, None);
+
+    // The address can be shared with again: same id, new link.
     let again = world.share(&recipient, HOUR).await;
     assert_eq!(again.id, purged.id);
     assert_ne!(again.generation, purged.generation);
-}
-
-/// Sweeps until the log of a share is as it should be: TTL takes its time.
-async fn swept<'a>(
-    world: World<'a>,
-    done: impl Fn(&[String]) -> bool,
-    share: &sharelink_domain::Share,
-) -> World<'a> {
-    let world = tokio::sync::Mutex::new(world);
-    eventually("TTL", || async {
-        let mut world = world.lock().await;
-        world.run_sweep().await;
-        done(&world.log_of(share.id).await).then_some(())
-    })
-    .await;
-    world.into_inner()
 }

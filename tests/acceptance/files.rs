@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Stack, TestItem};
+use crate::support::{Response, Stack, TestItem, send};
 
-async fn files(item: &TestItem<'_>, query: &str) -> Answer {
+async fn files(item: &TestItem<'_>, query: &str) -> Response {
     let url = item.url("").replace("/shares", &format!("/files{query}"));
-    Answer::to(item.stack.client.get(url).bearer_auth(&item.token)).await
+    send(item.stack.client.get(url).bearer_auth(&item.token)).await
 }
 
 fn names(page: &Value) -> Vec<&str> {
@@ -54,6 +54,6 @@ async fn an_item_without_files_has_none_and_a_made_up_cursor_is_refused() {
     assert_eq!(files(&item, "").await.json(), json!({"files": [], "leftOut": false}));
     for cursor in ["!", "Li4", "L2E", ""] {
         let refused = files(&item, &format!("?cursor={cursor}")).await;
-        assert_eq!((refused.status, refused.places()), (422, vec!["cursor".to_owned()]), "{cursor}");
+        assert_eq!((refused.status, refused.error_locations()), (422, vec!["cursor".to_owned()]), "{cursor}");
     }
 }

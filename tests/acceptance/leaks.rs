@@ -1,4 +1,4 @@
-//! LinkBuilder, tokens and addresses stay where they belong.
+//! Links, tokens and addresses appear only where they belong.
 
 use std::collections::BTreeSet;
 
@@ -6,103 +6,109 @@ use chrono::{TimeDelta, Utc};
 use reqwest::RequestBuilder;
 use serde_json::json;
 
-use crate::support::leaks::leak;
-use crate::support::{Answer, Aws, Stack, TestItem, address, eventually, next_week, unique};
+use crate::support::leaks::find_leak;
+use crate::support::{Aws, Stack, TestItem, address, eventually, next_week, send, unique};
+
+fn count_lines(logs: &str, part: &str) -> usize {
+    logs.lines().filter(|line| line.contains(part)).count()
+}
 
 #[tokio::test]
-async fn a_link_is_nowhere_but_in_its_email() {
+async fn link_appears_only_in_its_email() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt"]).await;
-    let aws = Aws::of(&stack);
-    let gone_before = lines_of(&aws.logs().await, "\"status\":410");
+    let aws = Aws::new(&stack);
+    let gone_before = count_lines(&aws.logs().await, "\"status\":410");
     let recipient = address("leak");
-    let shared = item.shared_with(&recipient).await;
+    let shared = item.share_with(&recipient).await;
     let token = shared.link.rsplit('/').next().unwrap().to_owned();
-    // Every way to use it, and to fail with it.
+
+    // Every use of the link, successful and not.
     stack.open(&shared.link).await;
     stack.client.head(&shared.link).send().await.unwrap();
     stack.download(&format!("{}/files/1", shared.link)).await;
     stack.open(&format!("{}/files/9", shared.link)).await;
     stack.open(&format!("{}x", shared.link)).await;
+
+    // Every request of a sharer.
     let key = unique("key");
-    let key = |request: RequestBuilder| request.bearer_auth(&item.token).header("Idempotency-Key", &key);
-    let copied = Answer::to(key(stack.client.post(item.url(&format!("/{}/link", shared.id))))).await;
+    let url = item.url(&format!("/{}", shared.id));
+    let send_with_key = async |request: RequestBuilder| {
+        send(request.bearer_auth(&item.token).header("Idempotency-Key", &key)).await
+    };
+    let copied = send_with_key(stack.client.post(format!("{url}/link"))).await;
     assert!(copied.text.contains(&token));
-    let resend = || Answer::to(key(stack.client.post(item.url(&format!("/{}/resend", shared.id)))));
-    assert_eq!(resend().await.status, 429);
+    let too_soon = send_with_key(stack.client.post(format!("{url}/resend"))).await;
+    assert_eq!(too_soon.status, 429);
     clock.stop_at(Utc::now() + TimeDelta::minutes(6));
-    let sent_again = resend().await;
-    assert_eq!(sent_again.status, 202);
-    item.mail_to(&recipient).await;
-    let changed = key(stack.client.patch(item.url(&format!("/{}", shared.id)))).header("If-Match", "*");
-    let changed = Answer::to(changed.json(&json!({"expiresAt": next_week()}))).await;
+    let resent = send_with_key(stack.client.post(format!("{url}/resend"))).await;
+    assert_eq!(resent.status, 202);
+    item.wait_for_email(&recipient).await;
+    let change = stack.client.patch(&url).header("If-Match", "*").json(&json!({"expiresAt": next_week()}));
+    let changed = send_with_key(change).await;
     assert_eq!(changed.status, 200);
-    let again = json!({"recipients": [recipient], "expiresAt": next_week()});
-    let again = Answer::to(key(stack.client.post(item.url(""))).json(&again)).await;
-    assert_eq!(again.status, 409);
-    let list = item.get("").await.text;
-    let read = item.get(&format!("/{}", shared.id)).await.text;
-    let revoked = item.revoke(&shared.id).await.text;
+    let body = json!({"recipients": [recipient], "expiresAt": next_week()});
+    let created_again = send_with_key(stack.client.post(item.url("")).json(&body)).await;
+    assert_eq!(created_again.status, 409);
+    let list = item.get("").await;
+    let read = item.get(&format!("/{}", shared.id)).await;
+    let revoked = item.revoke(&shared.id).await;
     let gone = stack.open(&shared.link).await;
     assert_eq!(gone.status, 410);
     item.share(&[&recipient]).await;
     item.share(&["nobody <nobody@example.com>"]).await;
 
-    let (table, stream) = (aws.scan().await, json!(aws.stream_records().await).to_string());
-    // The log of the last redemption above has arrived, so those before it have.
-    let logs = eventually("the log", || async {
-        Some(aws.logs().await).filter(|logs| lines_of(logs, "\"status\":410") > gone_before)
+    let table = aws.scan_table().await;
+    let stream = json!(aws.stream_records().await).to_string();
+    // Logs arrive in order: once they have the last redemption, they have the earlier ones.
+    let logs = eventually("the logs", || async {
+        Some(aws.logs().await).filter(|logs| count_lines(logs, "\"status\":410") > gone_before)
     })
     .await;
-    // Each place was really read.
-    for (place, text) in [("table", &table), ("stream", &stream)] {
-        assert!(text.contains(&recipient), "nothing of this test in the {place}");
+
+    // Each place has data of this test.
+    assert!(table.contains(&recipient), "the table has no data of this test");
+    assert!(stream.contains(&recipient), "the stream has no data of this test");
+    for line in ["GET /s/{token}", "POST /modules/{module}/items/{item}/shares", "an email was handled"] {
+        assert!(logs.contains(line), "{line} is not in the logs");
     }
-    for route in ["GET /s/{token}", "POST /modules/{module}/items/{item}/shares", "an email was handled"] {
-        assert!(logs.contains(route), "{route} is not in the logs");
-    }
-    // The tail is enough to look for: where a part of a link is, there is a leak.
+    assert!(logs.contains("CloudWatchMetrics"), "the logs have no metrics");
+
+    // The tail of the token also detects a part of the link.
     let tail = &token[token.len() - 20..];
-    let places = [
+    for (place, text) in [
         ("table", &table),
         ("stream", &stream),
         ("logs", &logs),
-        ("resent share", &sent_again.text),
+        ("resent share", &resent.text),
         ("changed share", &changed.text),
-        ("create", &again.text),
-        ("list", &list),
-        ("share", &read),
-        ("revoked share", &revoked),
+        ("response to a create", &created_again.text),
+        ("list", &list.text),
+        ("share", &read.text),
+        ("revoked share", &revoked.text),
         ("page", &gone.text),
-    ];
-    for (place, text) in places {
+    ] {
         assert!(!text.contains(tail), "the link is in the {place}");
         assert!(!text.contains("X-Amz-Signature"), "a signed URL is in the {place}");
     }
-    // Of this test and of all that have run so far, metrics included.
-    assert!(logs.contains("CloudWatchMetrics"), "no metrics are in the logs");
+    // These are the logs and metrics of all tests that have run so far.
     for line in logs.lines() {
-        assert_eq!(leak(line), None, "{line}");
+        assert_eq!(find_leak(line), None, "{line}");
     }
-    assert!(!logs.contains("nobody") && !logs.contains(&item.token), "a caller's secret is in the logs");
+    assert!(!logs.contains("nobody"), "an address is in the logs");
+    assert!(!logs.contains(&item.token), "a caller's token is in the logs");
 }
 
-fn lines_of(logs: &str, part: &str) -> usize {
-    logs.lines().filter(|line| line.contains(part)).count()
-}
-
-/// The emulator writes no access log, so the template itself is what can be checked: it may name nothing that
-/// holds a path, a query or a header.
+/// The emulator writes no access log, so this test checks the format in the template: it must not contain a
+/// path, a query or a header.
 #[test]
-fn the_access_log_names_no_path() {
+fn access_log_contains_no_path() {
     let template = include_str!("../../infra/template.yaml");
-    let named: BTreeSet<&str> = template
+    let fields: BTreeSet<&str> = template
         .split("$context.")
         .skip(1)
         .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '.').next().unwrap())
         .collect();
-    assert_eq!(
-        named,
-        BTreeSet::from(["error.message", "requestId", "responseLatency", "routeKey", "status"])
-    );
+    let allowed = BTreeSet::from(["error.message", "requestId", "responseLatency", "routeKey", "status"]);
+    assert_eq!(fields, allowed);
 }

@@ -4,7 +4,7 @@ use chrono::{TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Aws, Stack, address, eventually, mails_to, next_week, rfc3339, unique};
+use crate::support::{Aws, Stack, address, emails_to, eventually, next_week, rfc3339, send, unique};
 
 /// A text of exactly so many characters.
 fn filled(text: &str, filler: char, characters: usize) -> String {
@@ -28,7 +28,7 @@ async fn what_is_at_the_limit_goes_through_every_route_and_comes_back_the_same()
     ];
     assert!(files[..4].iter().all(|name| name.len() == 255), "{files:?}");
     for file in &files {
-        Aws::of(&stack).upload(&format!("{module}/{item}/{file}"), file.as_bytes()).await;
+        Aws::new(&stack).upload(&format!("{module}/{item}/{file}"), file.as_bytes()).await;
     }
     let local = filled(&unique("ann+"), 'x', 64);
     let domain = format!("{}.{}.{}.example", "d".repeat(63), "e".repeat(63), "f".repeat(53));
@@ -44,7 +44,7 @@ async fn what_is_at_the_limit_goes_through_every_route_and_comes_back_the_same()
         if let Some(body) = body {
             request = request.json(&body);
         }
-        Answer::to(request)
+        send(request)
     };
     let body = json!({
         "recipients": [recipient], "expiresAt": next_week(), "message": message, "files": files,
@@ -82,9 +82,9 @@ async fn what_is_at_the_limit_goes_through_every_route_and_comes_back_the_same()
     let ask = json!({"items": [{"module": module, "item": item}]});
     let asked = stack.client.post(format!("{}/share-permissions", stack.info.api_url)).bearer_auth(&token);
     let expected = json!({"permissions": [{"module": module, "item": item, "canShare": true}]});
-    assert_eq!(Answer::to(asked.json(&ask)).await.json(), expected);
+    assert_eq!(send(asked.json(&ask)).await.json(), expected);
 
-    let mails = mails_to(&stack, &recipient).await;
+    let mails = emails_to(&stack, &recipient).await;
     assert_eq!(mails.len(), 2);
     for mail in mails {
         assert_eq!(mail.link(), link);
@@ -107,10 +107,10 @@ async fn one_more_than_the_limit_is_refused() {
         (json!({"recipients": [ann], "expiresAt": next_week(), "message": "🧵".repeat(2_001)}), "/message"),
         (json!({"recipients": [ann], "expiresAt": next_week(), "files": ["見".repeat(86)]}), "/files/0"),
     ] {
-        let answer = item.post(&body).await;
-        assert_eq!((answer.status, answer.places()), (422, vec![place.to_owned()]));
+        let response = item.post(&body).await;
+        assert_eq!((response.status, response.error_locations()), (422, vec![place.to_owned()]));
     }
     let long = format!("{}@{}.{}.{}.example", "a".repeat(65), "d".repeat(63), "e".repeat(63), "f".repeat(52));
-    let answer = item.share(&[&long]).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (422, "invalid-recipient"));
+    let response = item.share(&[&long]).await;
+    assert_eq!((response.status, response.problem_type().as_str()), (422, "invalid-recipient"));
 }

@@ -9,27 +9,27 @@ use crate::support::{Aws, Stack, TestItem, address};
 async fn a_copied_link_is_the_emailed_one_and_the_share_knows_who_asked() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     let path = format!("/{}/link", shared.id);
     let copy = || item.call(Method::POST, &path);
     let copied = copy().await;
     assert_eq!((copied.status, &copied.json()), (200, &json!({"link": shared.link})));
     assert_eq!(copied.header("cache-control"), "no-store");
-    let row = &Aws::of(&stack).images(&format!("jobs/{}", item.name)).await[0];
+    let row = &Aws::new(&stack).json_rows(&format!("jobs/{}", item.name)).await[0];
     assert_eq!(row["linkCopied"]["M"]["action"]["M"]["by"]["M"]["sub"], json!({"S": "test-user"}));
 
     // It is the same after it was revoked: it will work again when it is reactivated.
     item.revoke(&shared.id).await;
     assert_eq!(copy().await.json(), copied.json());
     let nobody = item.call(Method::POST, "/00000000000000000000000000000000/link").await;
-    assert_eq!((nobody.status, nobody.problem().as_str()), (404, "share-not-found"));
+    assert_eq!((nobody.status, nobody.problem_type().as_str()), (404, "share-not-found"));
 }
 
 #[tokio::test]
 async fn the_log_is_read_newest_first_by_pages() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    assert_eq!(item.log("").await.json(), json!({"entries": []}));
+    assert_eq!(item.log_page("").await.json(), json!({"entries": []}));
     // As the sweeper writes it.
     let share = "877fab806afa6fcb1a85617f9ffe0709";
     let mut written = Vec::new();
@@ -55,13 +55,13 @@ async fn the_log_is_read_newest_first_by_pages() {
         });
         row.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let put = json!({"TableName": stack.info.table_name, "Item": row});
-        Aws::of(&stack).call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
+        Aws::new(&stack).call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
         written.insert(0, event);
     }
 
     let (mut cursor, mut entries) = (String::new(), Vec::new());
     loop {
-        let page = item.log(&format!("?limit=3{cursor}")).await;
+        let page = item.log_page(&format!("?limit=3{cursor}")).await;
         assert_eq!(page.status, 200, "{page:?}");
         entries.extend(page.json()["entries"].as_array().unwrap().clone());
         match page.json()["nextCursor"].as_str() {
@@ -85,6 +85,6 @@ async fn the_log_is_read_newest_first_by_pages() {
     );
 
     for query in ["?limit=0", "?limit=101", "?limit=x", "?cursor=x", "?cursor=MjAyNi0wMy0xMFQxMjowMDowMFo"] {
-        assert_eq!(item.log(query).await.status, 422, "{query}");
+        assert_eq!(item.log_page(query).await.status, 422, "{query}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Stack, TestItem, next_week, unique};
+use crate::support::{Stack, TestItem, next_week, send, unique};
 
 async fn pages(item: &TestItem<'_>, status: &str, limit: usize) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
@@ -35,8 +35,8 @@ async fn every_share_is_on_exactly_one_tab_once_newest_first() {
     for _ in 0..3 {
         let recipients: Vec<String> = (0..10).map(|_| format!("{}@example.com", unique("r"))).collect();
         let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-        let answer = item.share(&recipients).await.json();
-        let results = answer["results"].as_array().unwrap().clone();
+        let response = item.share(&recipients).await.json();
+        let results = response["results"].as_array().unwrap().clone();
         created.extend(results.iter().map(|result: &Value| result["shareId"].as_str().unwrap().to_owned()));
     }
     let revoked: BTreeSet<String> = created.iter().step_by(5).cloned().collect();
@@ -62,10 +62,10 @@ async fn what_was_just_done_is_what_the_list_shows() {
     for _ in 0..5 {
         let recipient = format!("{}@example.com", unique("r"));
         let id = item.share(&[&recipient]).await.share_id();
-        assert!(item.tab("active").await.contains(&recipient));
+        assert!(item.list_recipients("active").await.contains(&recipient));
         item.revoke(&id).await;
-        assert!(!item.tab("active").await.contains(&recipient));
-        assert!(item.tab("inactive").await.contains(&recipient));
+        assert!(!item.list_recipients("active").await.contains(&recipient));
+        assert!(item.list_recipients("inactive").await.contains(&recipient));
     }
 }
 
@@ -80,7 +80,7 @@ async fn an_item_without_shares_has_empty_tabs() {
 /// Hundreds of shares, of which some change tabs, appear or are used while somebody pages through them.
 #[tokio::test]
 async fn pages_stay_in_step_with_shares_that_change_meanwhile() {
-    let (stack, proxy, _clock) = Stack::with_lossy_dynamodb().await;
+    let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
@@ -97,9 +97,9 @@ async fn pages_stay_in_step_with_shares_that_change_meanwhile() {
     ] {
         let (mut seen, mut cursor, mut costs) = (Vec::new(), String::new(), Vec::new());
         loop {
-            proxy.calls(&[""]);
+            proxy.take_call_count(&[""]);
             let page = item.get(&format!("?status={status}&limit=20{cursor}")).await.json();
-            costs.push(proxy.calls(&["byCreated", "DynamoDB_20120810.BatchGetItem"]));
+            costs.push(proxy.take_call_count(&["byCreated", "DynamoDB_20120810.BatchGetItem"]));
             let shares = page["shares"].as_array().unwrap().iter();
             seen.extend(shares.map(|share| share["shareId"].as_str().unwrap().to_owned()));
             let Some(next) = page["nextCursor"].as_str() else { break };
@@ -110,7 +110,7 @@ async fn pages_stay_in_step_with_shares_that_change_meanwhile() {
                 if item.revoke(id).await.json()["status"] == "inactive" && !inactive.contains(&id) {
                     let request = stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
                     let body = json!({"expiresAt": next_week()});
-                    Answer::to(request.header("If-Match", "*").json(&body)).await;
+                    send(request.header("If-Match", "*").json(&body)).await;
                 }
             }
         }

@@ -1,29 +1,28 @@
-//! What "works" means, shown from outside: real HTTP, real presigned URLs, real sent mail.
+//! Black-box tests of the deployed stack: real HTTP requests, presigned URLs and sent emails.
 //!
-//! Every test makes an item and addresses of its own, so they run in any order and in parallel. Those that
-//! move the clock have the stack to themselves meanwhile.
+//! Every test creates its own items and addresses, so tests run in any order and in parallel. A test that
+//! moves the clock has exclusive use of the stack.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of it is tests")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this crate contains only tests")]
 
 mod access;
-mod alarms;
+mod aws_errors;
 mod bad_input;
 mod changing;
 mod components;
 mod contract;
-mod delivery;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
-mod faults;
+mod expiry_alarms;
 mod files;
 mod key_ring;
 mod leaks;
 mod limits;
 mod link;
 mod listing;
-mod lost_answers;
+mod lost_responses;
 mod model;
-mod notifying;
+mod notify_recipients;
 mod one_link;
 mod operations;
 mod outbox;
@@ -37,4 +36,5 @@ mod sharing;
 mod support;
 mod template;
 mod time;
+mod track_delivery;
 mod unavailable;

@@ -1,4 +1,5 @@
-//! What operators are told: alarms on what is really measured, each with a line in the notes.
+//! Metrics, alarms and logs for operators: alarms watch metrics that exist, and the operations notes list
+//! each alarm.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -14,9 +15,9 @@ const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 const NOTES: &str = include_str!("../../infra/operations.md");
 
 #[test]
-fn every_alarm_has_a_line_in_the_operations_notes() {
-    let resource = |line: &'static str| line.strip_prefix("  ")?.strip_suffix("Alarm:");
-    let alarms: Vec<&str> = TEMPLATE.lines().filter_map(resource).collect();
+fn operations_notes_list_every_alarm() {
+    let alarm_name = |line: &'static str| line.strip_prefix("  ")?.strip_suffix("Alarm:");
+    let alarms: Vec<&str> = TEMPLATE.lines().filter_map(alarm_name).collect();
     assert!(alarms.len() >= 10, "{alarms:?}");
     for alarm in alarms {
         assert!(NOTES.contains(&format!("| `{alarm}Alarm` |")), "{alarm}");
@@ -24,7 +25,7 @@ fn every_alarm_has_a_line_in_the_operations_notes() {
 }
 
 #[test]
-fn every_fault_of_sending_has_an_alarm() {
+fn every_sending_fault_has_an_alarm() {
     for fault in [
         mail::Fault::Throttled,
         mail::Fault::QuotaSpent,
@@ -37,22 +38,31 @@ fn every_fault_of_sending_has_an_alarm() {
     }
 }
 
-/// A metric, its dimension beside the stack, and the value of that.
-type Told = (String, Option<(String, String)>);
+/// A metric in a function's output.
+#[derive(Clone, Debug, PartialEq)]
+struct Metric {
+    name: String,
+    /// The name and value of the dimension beside `Stack`, if any.
+    dimension: Option<(String, String)>,
+    values: Value,
+}
 
-/// The metrics that a function has told.
-fn metrics(function: &Function) -> Vec<(Told, Value)> {
-    let mut told = Vec::new();
+impl Metric {
+    fn is(&self, name: &str, dimension: Option<(&str, &str)>) -> bool {
+        let own = self.dimension.as_ref().map(|(name, value)| (name.as_str(), value.as_str()));
+        self.name == name && own == dimension
+    }
+}
+
+/// Returns the metrics in a function's output.
+fn metrics(function: &Function) -> Vec<Metric> {
+    let mut metrics = Vec::new();
     for line in lines(function).iter().filter(|line| line["_aws"].is_object()) {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "Sharelink");
         assert!(line["Stack"].is_string());
-        let dimensions: Vec<&str> = directive["Dimensions"][0]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|name| name.as_str().unwrap())
-            .collect();
+        let names = directive["Dimensions"][0].as_array().unwrap().iter();
+        let dimensions: Vec<&str> = names.map(|name| name.as_str().unwrap()).collect();
         let dimension = match dimensions[..] {
             ["Stack"] => None,
             ["Stack", name] => Some((name.to_owned(), line[name].as_str().unwrap().to_owned())),
@@ -60,37 +70,45 @@ fn metrics(function: &Function) -> Vec<(Told, Value)> {
         };
         for metric in directive["Metrics"].as_array().unwrap() {
             let name = metric["Name"].as_str().unwrap();
-            told.push(((name.to_owned(), dimension.clone()), line[name].clone()));
+            let values = line[name].clone();
+            metrics.push(Metric { name: name.to_owned(), dimension: dimension.clone(), values });
         }
     }
-    told
+    metrics
 }
 
-/// All that a function has printed: one JSON object a line.
+/// Returns the lines of a function's output; each is a JSON object.
 fn lines(function: &Function) -> Vec<Value> {
     function.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn assert_told(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
-    let told: Vec<Told> = metrics(function).into_iter().map(|(told, _)| told).collect();
+/// Checks the metrics in a function's output. Alarms and the dashboard depend on the exact dimensions.
+fn assert_has_metrics(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
+    let metrics = metrics(function);
     for (name, dimension) in expected {
-        let metric = ((*name).to_owned(), dimension.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        assert!(told.contains(&metric), "{metric:?}: {told:?}");
+        let is_present = metrics.iter().any(|metric| metric.is(name, *dimension));
+        assert!(is_present, "{name} {dimension:?} is missing in {metrics:?}");
     }
 }
 
-/// The dimensions have to be the very ones that alarms and the dashboard name.
+async fn invoke_for_status(function: &Function, event: &Value) -> u64 {
+    function.invoke(event).await.unwrap()["statusCode"].as_u64().unwrap()
+}
+
 #[tokio::test]
-async fn the_schedule_tells_how_long_emails_are_overdue() {
+async fn schedule_measures_the_longest_overdue_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     world.share(&address("ann"), TimeDelta::days(7)).await;
-    world.pass(TimeDelta::minutes(2));
+    world.advance(TimeDelta::minutes(2));
+
     world.run_schedule().await.unwrap();
-    let told = metrics(&world.notify.function);
-    let overdue = told.iter().find(|((name, _), _)| name == "LongestOverdue").unwrap();
-    assert_eq!(overdue, &(("LongestOverdue".to_owned(), None), json!([120.0])));
-    assert_told(
+
+    let metrics = metrics(&world.notify.function);
+    let overdue = metrics.iter().find(|metric| metric.name == "LongestOverdue").unwrap();
+    assert_eq!(overdue.dimension, None);
+    assert_eq!(overdue.values, json!([120.0]));
+    assert_has_metrics(
         &world.notify.function,
         &[
             ("LongestOverdue", None),
@@ -103,17 +121,15 @@ async fn the_schedule_tells_how_long_emails_are_overdue() {
 }
 
 #[tokio::test]
-async fn shares_uses_refusals_and_reports_are_counted() {
+async fn creates_are_counted_by_outcome() {
     let stack = Stack::get().await;
-    let mut world = World::new(&stack).await;
+    let world = World::new(&stack).await;
     world.upload().await;
-    let ann = address("ann");
-    let create = create_event(&world.item, std::slice::from_ref(&ann), world.now());
-    let function = world.another("CreateShares").await;
-    for status in [201, 409] {
-        assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], status);
-    }
-    assert_told(
+    let create = create_event(&world.item, &[address("ann")], world.now());
+    let function = world.new_function("CreateShares").await;
+    assert_eq!(invoke_for_status(&function, &create).await, 201);
+    assert_eq!(invoke_for_status(&function, &create).await, 409);
+    assert_has_metrics(
         &function,
         &[
             ("Shares", Some(("Outcome", "created"))),
@@ -123,14 +139,17 @@ async fn shares_uses_refusals_and_reports_are_counted() {
             ("ColdStarts", Some(("Function", "create-shares"))),
         ],
     );
+}
 
-    world.run_notify().await;
-    let [link] = world.links_to(&ann).await.try_into().unwrap();
-    let redeem = world.another("RedeemLink").await;
-    for (link, status) in [(link.as_str(), 302), ("forged", 404)] {
-        assert_eq!(redeem.invoke(&open_event(link)).await.unwrap()["statusCode"], status);
-    }
-    assert_told(
+#[tokio::test]
+async fn uses_and_refusals_of_links_are_counted() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    assert_eq!(invoke_for_status(&redeem, &open_event(&link)).await, 302);
+    assert_eq!(invoke_for_status(&redeem, &open_event("forged")).await, 404);
+    assert_has_metrics(
         &redeem,
         &[
             ("Opens", None),
@@ -140,20 +159,9 @@ async fn shares_uses_refusals_and_reports_are_counted() {
         ],
     );
 
-    let share = world.table.list(&world.item, None, 1, None, world.now()).await.unwrap().shares.remove(0);
-    let manage = world.another("ManageShares").await;
-    let stale = change_event(&world.item, share.id, "\"0\"", world.now());
-    assert_eq!(manage.invoke(&stale).await.unwrap()["statusCode"], 412);
-    assert_told(&manage, &[("Problems", Some(("Type", "stale-version")))]);
-
-    let track = world.another("TrackDelivery").await;
-    let at = share.mail.at.unwrap() + TimeDelta::seconds(1);
-    track.invoke(&ses_event(&EmailId::of(&share), "Delivery", at, &json!({}))).await.unwrap();
-    assert_told(&track, &[("EmailReports", Some(("Event", "delivered")))]);
-
-    world.dynamodb.plan(100, &[], || Some(Fault::Refuse));
-    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 503);
-    assert_told(
+    world.dynamodb.inject(100, &[], || Some(Fault::Disconnect));
+    assert_eq!(invoke_for_status(&redeem, &open_event(&link)).await, 503);
+    assert_has_metrics(
         &redeem,
         &[
             ("CallFailures", Some(("Service", "dynamodb"))),
@@ -163,25 +171,52 @@ async fn shares_uses_refusals_and_reports_are_counted() {
 }
 
 #[tokio::test]
-async fn every_request_has_one_line_in_the_log() {
+async fn stale_changes_are_counted_as_problems() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
-    let manage = world.another("ManageShares").await;
+    let share = world.share(&address("ann"), TimeDelta::days(7)).await;
+    let manage = world.new_function("ManageShares").await;
+    let stale = change_event(&world.item, share.id, "\"0\"", world.now());
+    assert_eq!(invoke_for_status(&manage, &stale).await, 412);
+    assert_has_metrics(&manage, &[("Problems", Some(("Type", "stale-version")))]);
+}
+
+#[tokio::test]
+async fn email_reports_are_counted_by_event() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (created, _) = world.share_by_email(&address("ann")).await;
+    let share = world.read(&created).await.unwrap();
+    let track = world.new_function("TrackDelivery").await;
+    let at = share.mail.at.unwrap() + TimeDelta::seconds(1);
+    track.invoke(&ses_event(&EmailId::of(&share), "Delivery", at, &json!({}))).await.unwrap();
+    assert_has_metrics(&track, &[("EmailReports", Some(("Event", "delivered")))]);
+}
+
+#[tokio::test]
+async fn every_request_logs_one_line() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    let manage = world.new_function("ManageShares").await;
     let list = list_event(&world.item);
+
     for _ in 0..3 {
         manage.invoke(&list).await.unwrap();
     }
+
     let lines: Vec<Value> = lines(&manage).into_iter().filter(|line| line["_aws"].is_null()).collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (n, line) in lines.iter().enumerate() {
         assert_eq!(line["span"]["requestId"], format!("request-{n}"));
         assert_eq!(line["span"]["xrayTraceId"], format!("trace-{n}"));
-        assert_eq!((&line["route"], &line["status"]), (&list["routeKey"], &json!(200)));
-        assert!(line["duration_ms"].is_u64() && line["level"] == "INFO", "{line}");
+        assert_eq!(line["route"], list["routeKey"]);
+        assert_eq!(line["status"], 200);
+        assert!(line["duration_ms"].is_u64(), "{line}");
+        assert_eq!(line["level"], "INFO");
     }
 }
 
-/// A line of metrics holds a hundred values at the most.
+/// A metric in a line has at most 100 values, so this request needs several lines.
 #[tokio::test]
 async fn every_call_of_a_large_request_is_measured() {
     let stack = Stack::get().await;
@@ -189,13 +224,13 @@ async fn every_call_of_a_large_request_is_measured() {
     world.upload().await;
     let recipients: Vec<String> = (0..100).map(|_| address("ann")).collect();
     let create = create_event(&world.item, &recipients, world.now());
-    let function = world.another("CreateShares").await;
-    assert_eq!(function.invoke(&create).await.unwrap()["statusCode"], 201);
-    let dynamodb = Some(("Service".to_owned(), "dynamodb".to_owned()));
-    let values = metrics(&function)
-        .into_iter()
-        .filter(|(told, _)| *told == ("CallDuration".to_owned(), dynamodb.clone()));
-    // Each share, and the look when the function started.
-    assert_eq!(values.map(|(_, values)| values.as_array().unwrap().len()).sum::<usize>(), 101);
+    let function = world.new_function("CreateShares").await;
+
+    assert_eq!(invoke_for_status(&function, &create).await, 201);
+
+    let metrics = metrics(&function);
+    let durations = metrics.iter().filter(|metric| metric.is("CallDuration", Some(("Service", "dynamodb"))));
+    let calls: usize = durations.map(|metric| metric.values.as_array().unwrap().len()).sum();
+    assert_eq!(calls, 101, "one call for each share, and one at the start of the function");
     assert!(lines(&function).iter().all(|line| line["level"] != "ERROR"));
 }

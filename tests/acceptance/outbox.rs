@@ -1,4 +1,4 @@
-//! The outbox under faults: how many emails were sent, what the share says, and what its log says.
+//! The outbox under faults: the number of emails sent, the email state and the share log.
 
 use std::sync::Arc;
 
@@ -10,366 +10,382 @@ use sharelink_domain::{MailState, Share};
 use tokio::sync::oneshot;
 
 use crate::support::proxy::Fault;
-use crate::support::pump::SetAside;
 use crate::support::{Stack, World, address, within_minutes};
 
-/// What a request to send an email has in it.
+/// The path of SES's request to send an email.
 const SEND: &str = "/v2/email/outbound-emails";
 
 const WEEK: TimeDelta = TimeDelta::days(7);
 
-/// How many emails were sent, what the share says, and what the log says.
-async fn outcome(world: &mut World<'_>, share: &Share) -> (usize, String, Vec<String>) {
+/// The observable results of sending a share's email.
+#[derive(Debug, PartialEq)]
+struct Observed {
+    emails: usize,
+    /// The email state, with its detail.
+    state: String,
+    /// The events in the share log.
+    log: Vec<String>,
+}
+
+impl Observed {
+    fn new(emails: usize, state: &str, log: &[&str]) -> Self {
+        Self { emails, state: state.to_owned(), log: log.iter().map(|event| (*event).to_owned()).collect() }
+    }
+
+    fn queued(emails: usize) -> Self {
+        Self::new(emails, "queued", &["created"])
+    }
+
+    fn sent(emails: usize) -> Self {
+        Self::new(emails, "sent", &["created", "emailed"])
+    }
+}
+
+/// Runs the sweeper, and returns the results for a share.
+async fn observe(world: &mut World<'_>, share: &Share) -> Observed {
     world.run_sweep().await;
     let mail = world.read(share).await.unwrap().mail;
     let state = match mail.detail {
         Some(detail) => format!("{}: {detail}", mail.state.name()),
         None => mail.state.name().to_owned(),
     };
-    (world.mails_to(share).await, state, world.log_of(share.id).await)
+    Observed { emails: world.email_count(share).await, state, log: world.log_events(share.id).await }
 }
 
-fn sent_once() -> (usize, String, Vec<String>) {
-    (1, "sent".into(), vec!["created".into(), "emailed".into()])
+async fn assert_each_is_sent_once(world: &mut World<'_>, shares: &[Share]) {
+    for share in shares {
+        assert_eq!(observe(world, share).await, Observed::sent(1));
+    }
 }
 
-/// Runs the sender on what is new in the stream, and kills it when it gets there.
-async fn crash_at(world: &mut World<'_>, reached: oneshot::Receiver<()>) {
+/// Delivers the stream's new records to the sender, and kills it when the notice arrives.
+async fn crash_on(notice: oneshot::Receiver<()>, world: &mut World<'_>) {
     let function = Arc::clone(&world.notify.function);
     let kill = async {
-        reached.await.unwrap();
+        notice.await.unwrap();
         function.kill();
     };
     within_minutes(1, join(world.run_notify(), kill)).await;
 }
 
+/// Fails every request to send an email.
+fn fail_sending(world: &World<'_>, fault: impl Fn() -> Fault + Send + 'static) {
+    world.ses.set_fault_policy(move |call| call.contains(SEND).then(&fault));
+}
+
 #[tokio::test]
-async fn a_crash_before_the_sending_costs_a_lease() {
+async fn crash_before_sending_delays_the_email_by_a_lease() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
     let (notice, reached) = oneshot::channel();
-    world.ses.once(&[SEND], Fault::HoldBefore(notice));
-    crash_at(&mut world, reached).await;
-    // The stream came again, and found the email claimed.
-    assert!(world.notify.pump.set_aside.is_empty());
+    world.ses.inject_once(&[SEND], Fault::HoldRequest(notice));
+    crash_on(reached, &mut world).await;
+    // The stream redelivered the record; the email was still claimed.
+    assert_eq!(world.notify.mapping.discarded, []);
     world.run_schedule().await.unwrap();
-    assert_eq!(outcome(&mut world, &share).await, (0, "queued".into(), vec!["created".into()]));
+    assert_eq!(observe(&mut world, &share).await, Observed::queued(0));
 
-    world.pass(LEASE + OVERDUE_AFTER);
+    world.advance(LEASE + OVERDUE_AFTER);
     world.run_schedule().await.unwrap();
-    assert_eq!(outcome(&mut world, &share).await, sent_once());
-    world.minutes(10).await;
-    assert_eq!(outcome(&mut world, &share).await, sent_once());
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(1));
+    world.run_minutes(10).await;
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(1));
 }
 
-/// The window for a duplicate: SES has taken the email, and nobody has written it down. SES cannot tell a
-/// repetition, so it is either sent again or perhaps never.
+/// SES has accepted the email and the sender has not recorded it. SES cannot recognize a retry, so the email
+/// is sent twice rather than possibly never.
 #[tokio::test]
-async fn a_crash_after_the_sending_and_before_the_record_sends_once_more() {
+async fn crash_between_sending_and_recording_sends_twice() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
     let (notice, reached) = oneshot::channel();
-    world.ses.once(&[SEND], Fault::HoldAfter(notice));
-    crash_at(&mut world, reached).await;
-    assert_eq!(outcome(&mut world, &share).await, (1, "queued".into(), vec!["created".into()]));
+    world.ses.inject_once(&[SEND], Fault::HoldResponse(notice));
+    crash_on(reached, &mut world).await;
+    assert_eq!(observe(&mut world, &share).await, Observed::queued(1));
 
-    world.pass(LEASE + OVERDUE_AFTER);
+    world.advance(LEASE + OVERDUE_AFTER);
     world.run_schedule().await.unwrap();
-    let twice = (2, "sent".into(), vec!["created".into(), "emailed".into()]);
-    assert_eq!(outcome(&mut world, &share).await, twice);
-    world.minutes(10).await;
-    assert_eq!(outcome(&mut world, &share).await, twice);
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(2));
+    world.run_minutes(10).await;
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(2));
 }
 
 #[tokio::test]
-async fn an_answer_of_ses_that_is_lost_is_waited_out_and_sends_once_more() {
+async fn lost_response_of_ses_sends_twice() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
-    world.ses.lose(1, &[SEND]);
+    world.ses.lose_responses(1, &[SEND]);
     world.run_notify().await;
-    assert_eq!(outcome(&mut world, &share).await, (1, "queued".into(), vec!["created".into()]));
-    world.minutes(3).await;
-    assert_eq!(outcome(&mut world, &share).await.0, 2);
+    assert_eq!(observe(&mut world, &share).await, Observed::queued(1));
+    world.run_minutes(3).await;
+    assert_eq!(observe(&mut world, &share).await.emails, 2);
 }
 
 #[tokio::test]
-async fn a_ses_that_throttles_every_second_call_sends_each_email_once() {
+async fn throttled_emails_are_each_sent_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let mut shares = Vec::new();
-    for _ in 0..20 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
+    let shares = world.share_many(20, WEEK).await;
+    // SES throttles every second call.
     let mut calls = 0;
-    world.ses.ask(move |call| {
+    world.ses.set_fault_policy(move |call| {
         calls += usize::from(call.contains(SEND));
-        let throttled = Fault::Answer(429, "TooManyRequestsException", "Maximum sending rate exceeded.");
+        let throttled = Fault::Respond(429, "TooManyRequestsException", "Maximum sending rate exceeded.");
         (call.contains(SEND) && calls % 2 == 0).then_some(throttled)
     });
     world.run_notify().await;
-    // The stream was not held up.
-    assert!(world.notify.pump.set_aside.is_empty());
+    assert_eq!(world.notify.mapping.discarded, [], "throttling must not block the stream");
     let mut sent = 0;
     for share in &shares {
-        sent += world.mails_to(share).await;
+        sent += world.email_count(share).await;
     }
     assert_eq!(sent, 10);
 
-    world.minutes(130).await;
-    for share in &shares {
-        assert_eq!(outcome(&mut world, share).await, sent_once());
-    }
+    world.run_minutes(130).await;
+    assert_each_is_sent_once(&mut world, &shares).await;
 }
 
-/// Longer than the stream remembers.
+/// Two days are longer than the stream keeps its records.
 #[tokio::test]
-async fn a_ses_that_is_down_for_two_days_sends_each_email_once_when_it_is_back() {
+async fn emails_are_sent_once_after_two_days_without_ses() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let (first, later) = (address("ann"), address("bob"));
-    let first = world.share(&first, WEEK).await;
-    world.ses.ask(|call| call.contains(SEND).then_some(Fault::Refuse));
+    let first = world.share(&address("ann"), WEEK).await;
+    fail_sending(&world, || Fault::Disconnect);
     world.run_notify().await;
     for _ in 0..48 {
-        world.pass(TimeDelta::hours(1));
+        world.advance(TimeDelta::hours(1));
         world.run_schedule().await.unwrap();
     }
-    let later = world.share(&later, WEEK).await;
+    let second = world.share(&address("bob"), WEEK).await;
     world.run_notify().await;
-    assert_eq!(outcome(&mut world, &first).await, (0, "queued".into(), vec!["created".into()]));
+    assert_eq!(observe(&mut world, &first).await, Observed::queued(0));
     let tries = world.read(&first).await.unwrap().mail.pending().unwrap().tries;
-    // Every hour or two, in the end.
-    assert!((24..60).contains(&tries), "{tries}");
+    assert!(
+        (24..60).contains(&tries),
+        "{tries} tries in two days; the backoff should grow to an hour or two"
+    );
 
-    world.ses.calm();
-    world.minutes(65).await;
-    for share in [&first, &later] {
-        assert_eq!(outcome(&mut world, share).await, sent_once());
-    }
+    world.ses.clear_faults();
+    world.run_minutes(65).await;
+    assert_each_is_sent_once(&mut world, &[first, second]).await;
 }
 
 #[tokio::test]
-async fn an_email_that_could_not_be_sent_for_days_is_given_up_and_may_be_asked_for_again() {
+async fn email_that_fails_for_days_is_given_up_and_can_be_resent() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), TimeDelta::days(30)).await;
-    world.ses.ask(|call| call.contains(SEND).then_some(Fault::Answer(500, "InternalFailure", "try again")));
+    fail_sending(&world, || Fault::Respond(500, "InternalFailure", "try again"));
     world.run_notify().await;
     for _ in 0..=GIVE_UP_AFTER.num_hours() + 1 {
-        world.pass(TimeDelta::hours(1));
+        world.advance(TimeDelta::hours(1));
         world.run_schedule().await.unwrap();
     }
-    let (sent, state, log) = outcome(&mut world, &share).await;
-    assert_eq!(
-        (sent, state.split(':').next(), log),
-        (0, Some("failed"), vec!["created".into(), "mailFailed".into()])
-    );
+    let given_up = observe(&mut world, &share).await;
+    assert_eq!(given_up.emails, 0);
+    assert_eq!(given_up.state.split(':').next(), Some("failed"));
+    assert_eq!(given_up.log, ["created", "mailFailed"]);
     let failed = world.read(&share).await.unwrap();
 
-    world.ses.calm();
-    world.pass(TimeDelta::days(1));
+    world.ses.clear_faults();
+    world.advance(TimeDelta::days(1));
     world.run_schedule().await.unwrap();
-    assert_eq!(world.read(&share).await.unwrap(), failed);
+    assert_eq!(world.read(&share).await.unwrap(), failed, "a failed email is not retried");
     world.resend(&share).await;
     world.run_notify().await;
-    let log = ["created", "mailFailed", "resent", "emailed"].map(Into::into).to_vec();
-    assert_eq!(outcome(&mut world, &share).await, (1, "sent".into(), log));
+    let resent = Observed::new(1, "sent", &["created", "mailFailed", "resent", "emailed"]);
+    assert_eq!(observe(&mut world, &share).await, resent);
 }
 
 #[tokio::test]
-async fn an_email_that_ses_refuses_for_good_fails_alone() {
+async fn rejected_email_fails_without_affecting_others() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let mut shares = Vec::new();
-    for _ in 0..5 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
-    let refused = shares[2].recipient.as_str().to_owned();
-    world.ses.ask(move |call| {
-        let rejected = Fault::Answer(400, "MessageRejected", "Address blacklisted: <ann@example.com>");
-        (call.contains(SEND) && call.contains(&refused)).then_some(rejected)
+    let mut shares = world.share_many(5, WEEK).await;
+    let rejected = shares.remove(2);
+    let recipient = rejected.recipient.as_str().to_owned();
+    world.ses.set_fault_policy(move |call| {
+        let rejection = Fault::Respond(400, "MessageRejected", "Address blacklisted: <ann@example.com>");
+        (call.contains(SEND) && call.contains(&recipient)).then_some(rejection)
     });
+
     world.run_notify().await;
-    world.minutes(5).await;
-    for (i, share) in shares.iter().enumerate() {
-        let outcome = outcome(&mut world, share).await;
-        if i == 2 {
-            // In words of ours: what SES says may hold an address.
-            let failed = "failed: the mail service rejected the message".to_owned();
-            assert_eq!(outcome, (0, failed, vec!["created".into(), "mailFailed".into()]));
-        } else {
-            assert_eq!(outcome, sent_once());
-        }
-    }
+    world.run_minutes(5).await;
+
+    // The detail is a fixed text, since SES's message may contain an address.
+    let failed =
+        Observed::new(0, "failed: the mail service rejected the message", &["created", "mailFailed"]);
+    assert_eq!(observe(&mut world, &rejected).await, failed);
+    assert_each_is_sent_once(&mut world, &shares).await;
 }
 
 #[tokio::test]
-async fn what_the_whole_account_may_not_send_is_not_tried_email_by_email() {
+async fn paused_sending_stops_all_attempts() {
+    let paused = || Fault::Respond(400, "SendingPausedException", "Sending is paused for this account.");
+    assert_account_wide_fault_stops_attempts(paused).await;
+}
+
+#[tokio::test]
+async fn exceeded_daily_quota_stops_all_attempts() {
+    let exceeded = || Fault::Respond(429, "TooManyRequestsException", "Daily message quota exceeded.");
+    assert_account_wide_fault_stops_attempts(exceeded).await;
+}
+
+async fn assert_account_wide_fault_stops_attempts(fault: impl Fn() -> Fault + Send + 'static) {
     let stack = Stack::get().await;
-    for (status, code, message) in [
-        (400, "SendingPausedException", "Sending is paused for this account."),
-        (429, "TooManyRequestsException", "Daily message quota exceeded."),
-    ] {
-        let mut world = World::new(&stack).await;
-        let mut shares = Vec::new();
-        for _ in 0..60 {
-            shares.push(world.share(&address("ann"), WEEK).await);
-        }
-        world.ses.ask(move |call| call.contains(SEND).then_some(Fault::Answer(status, code, message)));
-        world.minutes(3).await;
-        // As many as may be under way at once, each time, and not one more.
-        let calls = world.ses.calls(&[SEND]);
-        assert!((3..=30).contains(&calls), "{code}: {calls}");
+    let mut world = World::new(&stack).await;
+    let shares = world.share_many(60, WEEK).await;
+    fail_sending(&world, fault);
+    world.run_minutes(3).await;
+    // Each of three runs stops after the emails that it sends concurrently: at most ten.
+    let calls = world.ses.take_call_count(&[SEND]);
+    assert!((3..=30).contains(&calls), "{calls} calls");
 
-        world.ses.calm();
-        world.minutes(10).await;
-        for share in &shares {
-            assert_eq!(world.read(share).await.unwrap().mail.state, MailState::Sent, "{code}");
-        }
-        assert_eq!(world.ses.calls(&[SEND]), 60, "{code}");
+    world.ses.clear_faults();
+    world.run_minutes(10).await;
+    for share in &shares {
+        assert_eq!(world.read(share).await.unwrap().mail.state, MailState::Sent);
     }
+    assert_eq!(world.ses.take_call_count(&[SEND]), 60);
 }
 
 #[tokio::test]
-async fn a_share_that_is_revoked_before_its_email_left_is_not_mailed() {
+async fn share_revoked_before_sending_gets_no_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
-    world.pass(TimeDelta::milliseconds(1));
+    world.advance(TimeDelta::milliseconds(1));
     world.revoke(&share).await;
+
     world.run_notify().await;
-    world.minutes(2).await;
-    let state = "none: revoked before the email was sent".to_owned();
-    assert_eq!(outcome(&mut world, &share).await, (0, state, vec!["created".into(), "revoked".into()]));
+    world.run_minutes(2).await;
+
+    let skipped = Observed::new(0, "none: revoked before the email was sent", &["created", "revoked"]);
+    assert_eq!(observe(&mut world, &share).await, skipped);
 }
 
 #[tokio::test]
-async fn throttling_of_dynamodb_delays_an_email_and_sends_it_once() {
+async fn throttling_of_dynamodb_sends_each_email_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let shares = [world.share(&address("ann"), WEEK).await, world.share(&address("bob"), WEEK).await];
-    // More than the SDK waits out: the stream delivers the records again.
+    // More throttling than the SDK's retries cover: claims fail, and the stream redelivers their records.
     world.dynamodb.throttle(10, &["if_not_exists(mailTries"]);
-    // After the sending, when there is no way back: the record is tried for long.
+    // After sending, the sender retries the recording for longer.
     world.dynamodb.throttle(5, &["mailClaim = :claim"]);
+
     world.run_notify().await;
-    assert_eq!(world.dynamodb.left(), 0);
-    assert!(world.notify.pump.set_aside.is_empty());
-    for share in &shares {
-        assert_eq!(outcome(&mut world, share).await, sent_once());
-    }
+
+    assert_eq!(world.dynamodb.pending_faults(), 0);
+    assert_eq!(world.notify.mapping.discarded, []);
+    assert_each_is_sent_once(&mut world, &shares).await;
 }
 
 #[tokio::test]
-async fn answers_of_dynamodb_that_are_lost_make_no_second_email() {
+async fn lost_responses_of_dynamodb_send_no_second_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
-    world.dynamodb.lose(2, &["if_not_exists(mailTries"]);
-    world.dynamodb.lose(2, &["mailClaim = :claim"]);
+    world.dynamodb.lose_responses(2, &["if_not_exists(mailTries"]);
+    world.dynamodb.lose_responses(2, &["mailClaim = :claim"]);
+
     world.run_notify().await;
-    assert_eq!(world.dynamodb.left(), 0);
-    assert_eq!(outcome(&mut world, &share).await, sent_once());
+
+    assert_eq!(world.dynamodb.pending_faults(), 0);
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(1));
 }
 
 #[tokio::test]
-async fn a_record_that_is_delivered_twice_at_once_sends_one_email() {
+async fn concurrent_deliveries_send_one_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let another = world.another("NotifyRecipients").await;
-    let mut shares = Vec::new();
-    for _ in 0..10 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
+    let another = world.new_function("NotifyRecipients").await;
+    let shares = world.share_many(10, WEEK).await;
     let event = json!({"Records": world.records().await});
+
     let (first, second) = join(world.notify.function.invoke(&event), another.invoke(&event)).await;
-    let nothing_failed = json!({"batchItemFailures": []});
-    assert_eq!((first.unwrap(), second.unwrap()), (nothing_failed.clone(), nothing_failed));
-    // And once more, together with the schedule.
-    let (again, schedule) = join(another.invoke(&event), world.run_schedule()).await;
-    assert!(again.is_ok() && schedule.is_ok());
-    for share in &shares {
-        assert_eq!(outcome(&mut world, share).await, sent_once());
-    }
+    let (redelivered, scheduled) = join(another.invoke(&event), world.run_schedule()).await;
+
+    assert_eq!(first.unwrap(), json!({"batchItemFailures": []}));
+    assert_eq!(second.unwrap(), json!({"batchItemFailures": []}));
+    assert!(redelivered.is_ok(), "{redelivered:?}");
+    assert!(scheduled.is_ok(), "{scheduled:?}");
+    assert_each_is_sent_once(&mut world, &shares).await;
 }
 
 #[tokio::test]
-async fn a_record_of_the_stream_that_was_lost_is_made_up_for_by_the_schedule() {
+async fn schedule_sends_the_email_of_a_lost_record() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
-    // At first it is for the stream to bring it.
     world.run_schedule().await.unwrap();
-    assert_eq!(world.mails_to(&share).await, 0);
-    world.minutes(1).await;
-    assert_eq!(outcome(&mut world, &share).await, sent_once());
+    assert_eq!(world.email_count(&share).await, 0, "the schedule leaves new emails to the stream");
+    world.run_minutes(1).await;
+    assert_eq!(observe(&mut world, &share).await, Observed::sent(1));
 }
 
 #[tokio::test]
-async fn a_poison_record_is_set_aside_and_the_good_ones_are_done() {
+async fn poison_record_is_discarded_without_blocking_others() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let mut shares = Vec::new();
-    for _ in 0..4 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
-    let poison = world.poison("poison").await;
-    for _ in 0..4 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
+    let mut shares = world.share_many(4, WEEK).await;
+    let poison = world.insert_poison_row("poison").await;
+    shares.extend(world.share_many(4, WEEK).await);
+
     world.run_notify().await;
     world.run_sweep().await;
-    for worker in [&world.notify, &world.sweep] {
-        let [SetAside { condition: "RetryAttemptsExhausted", sequence_numbers }] = &worker.pump.set_aside[..]
-        else {
-            panic!("{:?}", worker.pump.set_aside);
-        };
-        assert_eq!(sequence_numbers[0], poison);
+
+    for consumer in [&world.notify, &world.sweep] {
+        let discarded = &consumer.mapping.discarded;
+        assert_eq!(discarded.len(), 1, "{discarded:?}");
+        assert_eq!(discarded[0].condition, "RetryAttemptsExhausted");
+        assert_eq!(discarded[0].sequence_numbers[0], poison);
     }
-    for share in &shares {
-        assert_eq!(outcome(&mut world, share).await, sent_once());
-    }
-    // Nor does it hold up the schedule.
+    assert_each_is_sent_once(&mut world, &shares).await;
+    // The row does not block the schedule, either.
     let overdue = world.share(&address("bob"), WEEK).await;
-    world.minutes(1).await;
-    assert_eq!(outcome(&mut world, &overdue).await, sent_once());
+    world.run_minutes(1).await;
+    assert_eq!(observe(&mut world, &overdue).await, Observed::sent(1));
 }
 
 #[tokio::test]
-async fn a_pending_email_of_a_share_that_cannot_be_read_leaves_the_outbox() {
+async fn pending_email_of_an_unreadable_share_leaves_the_outbox() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let unreadable = "00000000000000000000000000000001";
-    world.poison(unreadable).await;
+    world.insert_poison_row(unreadable).await;
     let share = world.share(&address("ann"), WEEK).await;
-    world.minutes(1).await;
-    assert_eq!(world.mails_to(&share).await, 1);
-    assert!(world.table.due_emails(world.now()).await.unwrap().is_empty());
+
+    world.run_minutes(1).await;
+
+    assert_eq!(world.email_count(&share).await, 1);
+    assert_eq!(world.table.due_emails(world.now()).await.unwrap().len(), 0);
     assert!(world.table.get(&world.item, unreadable.parse().unwrap()).await.is_err());
 }
 
 #[tokio::test]
-async fn a_crash_in_a_batch_is_narrowed_down_and_costs_no_other_email() {
+async fn crash_in_a_batch_loses_no_other_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let mut shares = Vec::new();
-    for _ in 0..8 {
-        shares.push(world.share(&address("ann"), WEEK).await);
-    }
+    let shares = world.share_many(8, WEEK).await;
     let (notice, reached) = oneshot::channel();
     let last = shares[7].recipient.as_str().to_owned();
-    world.ses.once(&[SEND, &last], Fault::HoldBefore(notice));
-    crash_at(&mut world, reached).await;
-    world.pass(LEASE + OVERDUE_AFTER);
+    world.ses.inject_once(&[SEND, &last], Fault::HoldRequest(notice));
+
+    crash_on(reached, &mut world).await;
+    world.advance(LEASE + OVERDUE_AFTER);
     world.run_schedule().await.unwrap();
+
     for (i, share) in shares.iter().enumerate() {
-        let (sent, state, log) = outcome(&mut world, share).await;
-        // Those that were under way at that moment may have been sent and not recorded.
-        assert!((1..=2).contains(&sent), "{i}: {sent}");
-        assert_eq!((state, log), (sent_once().1, sent_once().2));
+        let observed = observe(&mut world, share).await;
+        // An email that was sent but not recorded before the crash is sent twice.
+        assert!((1..=2).contains(&observed.emails), "share {i}: {observed:?}");
+        assert_eq!(observed.state, "sent", "share {i}");
+        assert_eq!(observed.log, ["created", "emailed"], "share {i}");
     }
-    assert_eq!(world.mails_to(&shares[7]).await, 1);
+    assert_eq!(world.email_count(&shares[7]).await, 1);
 }

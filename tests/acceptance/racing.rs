@@ -6,7 +6,7 @@ use futures_util::future::{join, join3};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
-use crate::support::{Answer, Stack, TestItem, address, next_week, rfc3339};
+use crate::support::{Response, Stack, TestItem, address, next_week, rfc3339, send};
 
 const ROUNDS: usize = 50;
 
@@ -17,18 +17,18 @@ fn in_days(days: i64) -> String {
     rfc3339(Utc::now() + TimeDelta::days(days))
 }
 
-async fn change(item: &TestItem<'_>, id: &str, version: u64, expires_at: &str) -> Answer {
+async fn change(item: &TestItem<'_>, id: &str, version: u64, expires_at: &str) -> Response {
     let request = item.stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
     let request = request.header("If-Match", format!("\"{version}\""));
-    Answer::to(request.json(&json!({"expiresAt": expires_at}))).await
+    send(request.json(&json!({"expiresAt": expires_at}))).await
 }
 
 /// Of two changes that race, the answer of the one that won, if one did; both never do.
-fn winner(changes: [&Answer; 2]) -> Option<&Answer> {
-    let mut won = changes.into_iter().filter(|answer| answer.status == 200);
+fn winner(changes: [&Response; 2]) -> Option<&Response> {
+    let mut won = changes.into_iter().filter(|response| response.status == 200);
     let winner = won.next();
     assert!(won.next().is_none(), "two winners: {changes:?}");
-    assert!(changes.iter().all(|answer| [200, 412].contains(&answer.status)), "{changes:?}");
+    assert!(changes.iter().all(|response| [200, 412].contains(&response.status)), "{changes:?}");
     winner
 }
 
@@ -46,7 +46,7 @@ async fn round(item: &TestItem<'_>) {
     let changes = join(change(item, id, 1, &two_days), change(item, id, 1, &three_days));
     let ((one, other), revoked) = join(changes, item.revoke(id)).await;
     assert_eq!((revoked.status, &revoked.json()["reason"]), (200, &json!("revoked")), "{revoked:?}");
-    let after = item.share_with_id(id).await;
+    let after = item.get_share(id).await;
     let (version, expires_at) = match winner([&one, &other]) {
         Some(won) => (3, won.json()["expiresAt"].clone()),
         None => (2, share["expiresAt"].clone()),
@@ -60,7 +60,7 @@ async fn round(item: &TestItem<'_>) {
             .await;
     let won = winner([&one, &other]).expect("one of the two").json();
     assert_eq!(again.status, 409, "{again:?}");
-    let after = item.share_with_id(id).await;
+    let after = item.get_share(id).await;
     assert_eq!(after, won);
     assert_eq!((&after["version"], &after["status"]), (&json!(version + 1), &json!("active")));
     assert!(after.get("revokedAt").is_none(), "half of a state: {after}");

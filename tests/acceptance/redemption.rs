@@ -4,28 +4,28 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::support::{Answer, Stack, TestItem, address};
+use crate::support::{Response, Stack, TestItem, address, send};
 
 /// What every answer to a recipient carries.
-fn assert_protected(answer: &Answer) {
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("referrer-policy"), "no-referrer");
-    assert_eq!(answer.header("x-robots-tag"), "noindex");
-    assert!(answer.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+fn assert_protected(response: &Response) {
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("referrer-policy"), "no-referrer");
+    assert_eq!(response.header("x-robots-tag"), "noindex");
+    assert!(response.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
 }
 
 #[tokio::test]
 async fn a_link_gives_the_file_again_and_again_without_a_login() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     for _ in 0..3 {
         let (bytes, disposition) = stack.download(&shared.link).await;
         assert_eq!(bytes, b"brief.pdf");
         assert_eq!(disposition, "attachment; filename=\"brief.pdf\"; filename*=UTF-8''brief.pdf");
     }
     assert_protected(&stack.open(&shared.link).await);
-    let share = item.share_with_id(&shared.id).await;
+    let share = item.get_share(&shared.id).await;
     assert_eq!((&share["opens"], &share["downloads"]), (&json!(4), &json!(4)));
     let at = |name: &str| share[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert!(at("firstOpenedAt") < at("lastOpenedAt"));
@@ -38,8 +38,8 @@ async fn every_byte_of_a_file_comes_back() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &[]).await;
     let bytes: Vec<u8> = (0..100_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    crate::support::Aws::of(&stack).upload(&item.key("scan.bin"), &bytes).await;
-    let shared = item.shared_with(&address("ann")).await;
+    crate::support::Aws::new(&stack).upload(&item.key("scan.bin"), &bytes).await;
+    let shared = item.share_with(&address("ann")).await;
     assert!(stack.download(&shared.link).await.0 == bytes);
 }
 
@@ -47,7 +47,7 @@ async fn every_byte_of_a_file_comes_back() {
 async fn a_signed_url_is_as_old_as_the_decision() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     let before = Utc::now();
     let url = reqwest::Url::parse(stack.open(&shared.link).await.header("location")).unwrap();
     let after = Utc::now();
@@ -62,7 +62,7 @@ async fn revoking_works_at_once_and_for_that_recipient_alone() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob) = (address("ann"), address("bob"));
-    let (anns, bobs) = (item.shared_with(&ann).await, item.shared_with(&bob).await);
+    let (anns, bobs) = (item.share_with(&ann).await, item.share_with(&bob).await);
     assert_eq!(stack.open(&anns.link).await.status, 302);
 
     let first = item.revoke(&anns.id).await;
@@ -72,7 +72,10 @@ async fn revoking_works_at_once_and_for_that_recipient_alone() {
     let again = item.revoke(&anns.id).await;
     assert_eq!((again.status, again.json()), (200, first.json()));
 
-    assert_eq!((item.tab("active").await, item.tab("inactive").await), (vec![bob], vec![ann]));
+    assert_eq!(
+        (item.list_recipients("active").await, item.list_recipients("inactive").await),
+        (vec![bob], vec![ann])
+    );
     assert_eq!(stack.open(&bobs.link).await.status, 302);
 }
 
@@ -80,7 +83,7 @@ async fn revoking_works_at_once_and_for_that_recipient_alone() {
 async fn what_is_no_link_is_unknown() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     let (base, token) = shared.link.rsplit_once('/').unwrap();
     let mut altered = token.to_owned();
     let middle = token.len() / 2;
@@ -89,20 +92,20 @@ async fn what_is_no_link_is_unknown() {
         ["x", "AQJrMQ", &token[..token.len() - 1], &altered, &format!("{token}A"), "%00", "%C3%9C", "a%20b"];
     let mut pages = Vec::new();
     for token in unknown {
-        let answer = stack.open(&format!("{base}/{token}")).await;
-        assert_eq!(answer.status, 404, "{token}: {answer:?}");
-        assert_protected(&answer);
-        pages.push(answer.text);
+        let response = stack.open(&format!("{base}/{token}")).await;
+        assert_eq!(response.status, 404, "{token}: {response:?}");
+        assert_protected(&response);
+        pages.push(response.text);
     }
     for n in ["0", "2", "-1", "01", "+1", "x", "99999999999999999999999"] {
-        let answer = stack.open(&format!("{}/files/{n}", shared.link)).await;
-        assert_eq!(answer.status, 404, "{n}");
-        pages.push(answer.text);
+        let response = stack.open(&format!("{}/files/{n}", shared.link)).await;
+        assert_eq!(response.status, 404, "{n}");
+        pages.push(response.text);
     }
     pages.dedup();
     assert_eq!(pages.len(), 1);
     assert!(pages[0].contains("This link does not work"));
-    let share = item.share_with_id(&shared.id).await;
+    let share = item.get_share(&shared.id).await;
     assert_eq!((&share["opens"], &share["downloads"]), (&json!(0), &json!(0)));
 }
 
@@ -110,8 +113,8 @@ async fn what_is_no_link_is_unknown() {
 async fn expired_and_revoked_links_look_the_same_and_name_nobody() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
-    let expired = item.shared_with(&address("ann")).await;
-    let revoked = item.shared_with(&address("bob")).await;
+    let expired = item.share_with(&address("ann")).await;
+    let revoked = item.share_with(&address("bob")).await;
     item.revoke(&revoked.id).await;
     clock.stop_at(Utc::now() + TimeDelta::days(8));
 
@@ -128,9 +131,9 @@ async fn expired_and_revoked_links_look_the_same_and_name_nobody() {
 async fn head_and_prefetch_are_answered_and_not_counted() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
 
-    let head = Answer::to(stack.client.head(&shared.link)).await;
+    let head = send(stack.client.head(&shared.link)).await;
     assert_eq!(head.status, 302);
     assert_protected(&head);
     let file = stack.client.head(head.header("location")).send().await.unwrap();
@@ -138,11 +141,11 @@ async fn head_and_prefetch_are_answered_and_not_counted() {
     for (name, value) in
         [("Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("X-Moz", "prefetch")]
     {
-        let prefetched = Answer::to(stack.client.get(&shared.link).header(name, value)).await;
+        let prefetched = send(stack.client.get(&shared.link).header(name, value)).await;
         assert_eq!(prefetched.status, 302, "{name}");
     }
     stack.download(&shared.link).await;
-    let share = item.share_with_id(&shared.id).await;
+    let share = item.get_share(&shared.id).await;
     assert_eq!((&share["opens"], &share["downloads"]), (&json!(1), &json!(1)));
 }
 
@@ -150,12 +153,12 @@ async fn head_and_prefetch_are_answered_and_not_counted() {
 async fn a_file_that_is_gone_has_a_page_until_it_is_back() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let shared = item.shared_with(&address("ann")).await;
-    let aws = crate::support::Aws::of(&stack);
+    let shared = item.share_with(&address("ann")).await;
+    let aws = crate::support::Aws::new(&stack);
 
     aws.delete(&item.key("brief.pdf")).await;
     for method in [Method::GET, Method::HEAD] {
-        let missing = Answer::to(stack.client.request(method, &shared.link)).await;
+        let missing = send(stack.client.request(method, &shared.link)).await;
         assert_eq!(missing.status, 404);
         assert_protected(&missing);
     }
@@ -171,7 +174,7 @@ async fn several_files_are_a_page_of_those_that_were_shared() {
     let odd = "Ünï \"a\";b.pdf";
     let markup = "<b>&amp;.txt";
     let item = TestItem::with_files(&stack, &["a.txt", markup, odd]).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     item.upload("later.txt").await;
 
     let page = stack.open(&shared.link).await;
@@ -195,7 +198,7 @@ async fn several_files_are_a_page_of_those_that_were_shared() {
         "attachment; filename=\"_n_ _a_;b.pdf\"; filename*=UTF-8''%C3%9Cn%C3%AF%20%22a%22%3Bb.pdf"
     );
 
-    let json = Answer::to(stack.client.get(&shared.link).header("Accept", "application/json")).await;
+    let json = send(stack.client.get(&shared.link).header("Accept", "application/json")).await;
     let names: Vec<String> = json.json()["files"]
         .as_array()
         .unwrap()
@@ -204,7 +207,7 @@ async fn several_files_are_a_page_of_those_that_were_shared() {
         .collect();
     assert_eq!(names, [markup, "a.txt", odd]);
     assert_protected(&json);
-    let share = item.share_with_id(&shared.id).await;
+    let share = item.get_share(&shared.id).await;
     assert_eq!((&share["opens"], &share["downloads"]), (&json!(2), &json!(3)));
 }
 
@@ -212,7 +215,7 @@ async fn several_files_are_a_page_of_those_that_were_shared() {
 async fn a_client_that_asks_for_json_gets_its_problems_in_json() {
     let stack = Stack::get().await;
     let url = format!("{}/s/x", stack.info.api_url);
-    let answer = Answer::to(stack.client.get(url).header("Accept", "application/json")).await;
-    assert_eq!((answer.status, answer.problem().as_str()), (404, "unknown-link"));
-    assert_protected(&answer);
+    let response = send(stack.client.get(url).header("Accept", "application/json")).await;
+    assert_eq!((response.status, response.problem_type().as_str()), (404, "unknown-link"));
+    assert_protected(&response);
 }

@@ -1,41 +1,47 @@
-//! The share log: one entry for each thing that happened, with who and when, however often and in whatever order
-//! the stream tells of it.
+//! The share log: one entry for each event with its actor and time, despite redelivery and reordering.
 
-use chrono::TimeDelta;
-use futures_util::future::join;
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Stack, TestItem, World, address, next_week, rfc3339};
+use crate::support::{Response, Stack, TestItem, World, address, next_week, rfc3339, send};
+
+const PUT: &str = "DynamoDB_20120810.PutItem";
 
 fn events(log: &[Value]) -> Vec<&str> {
     log.iter().map(|entry| entry["event"].as_str().unwrap()).collect()
 }
 
+async fn change_expiration(item: &TestItem<'_>, id: &str, expires_at: &str) -> Response {
+    let request = item.stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
+    send(request.header("If-Match", "*").json(&json!({"expiresAt": expires_at}))).await
+}
+
 #[tokio::test]
-async fn everything_that_happens_to_a_share_is_logged_with_who_and_when() {
+async fn every_event_is_logged_with_actor_and_time() {
     let (stack, clock) = Stack::with_short_retention().await;
     let item = TestItem::new(&stack).await;
-    let start = chrono::Utc::now();
+    let start = Utc::now();
     let recipient = address("ann");
-    let shared = item.shared_with(&recipient).await;
-    item.log_of(2).await;
+    let shared = item.share_with(&recipient).await;
+    item.wait_for_log(2).await;
     assert_eq!(stack.open(&shared.link).await.status, 302);
     item.call(Method::POST, &format!("/{}/link", shared.id)).await;
     clock.stop_at(start + TimeDelta::minutes(6));
     assert_eq!(item.call(Method::POST, &format!("/{}/resend", shared.id)).await.status, 202);
-    item.log_of(7).await;
+    item.wait_for_log(7).await;
     clock.stop_at(start + TimeDelta::minutes(6) + TimeDelta::seconds(30));
     item.revoke(&shared.id).await;
     clock.stop_at(start + TimeDelta::minutes(7));
     let expiry = rfc3339(start + TimeDelta::hours(1));
-    let change = stack.client.patch(item.url(&format!("/{}", shared.id))).bearer_auth(&item.token);
-    let changed = Answer::to(change.header("If-Match", "*").json(&json!({"expiresAt": expiry}))).await;
+    let changed = change_expiration(&item, &shared.id, &expiry).await;
     assert_eq!(changed.status, 200, "{changed:?}");
-    item.log_of(10).await;
-    // The clock passes the expiry: TTL, which the ticker plays, wakes the sweeper.
+    item.wait_for_log(10).await;
+    // The clock passes the expiry: the local stack's TTL deletes the expiry alarm, which invokes the sweeper.
     clock.stop_at(start + TimeDelta::hours(2));
-    let log = item.log_of(11).await;
+    let log = item.wait_for_log(11).await;
+
     let expected = [
         "created",
         "emailed",
@@ -50,62 +56,66 @@ async fn everything_that_happens_to_a_share_is_logged_with_who_and_when() {
         "expired",
     ];
     assert_eq!(events(&log), expected);
+    let by_sharer = ["created", "linkCopied", "resent", "revoked", "expirationChanged", "reactivated"];
     for entry in &log {
-        assert_eq!((&entry["shareId"], &entry["recipient"]), (&json!(shared.id), &json!(recipient)));
-        let by_sharer = ["created", "linkCopied", "resent", "revoked", "expirationChanged", "reactivated"]
-            .contains(&entry["event"].as_str().unwrap());
-        assert_eq!(entry["by"]["name"] == "Tess Tester", by_sharer, "{entry}");
-        assert_eq!(entry.get("by").is_some(), by_sharer, "{entry}");
+        assert_eq!(entry["shareId"], shared.id);
+        assert_eq!(entry["recipient"], recipient);
+        let expects_sharer = by_sharer.contains(&entry["event"].as_str().unwrap());
+        assert_eq!(entry["by"]["name"] == "Tess Tester", expects_sharer, "{entry}");
+        assert_eq!(entry.get("by").is_some(), expects_sharer, "{entry}");
     }
-    assert_eq!(
-        log[8]["to"].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap(),
-        expiry.parse::<chrono::DateTime<chrono::Utc>>().unwrap()
-    );
+    let changed_to: DateTime<Utc> = log[8]["to"].as_str().unwrap().parse().unwrap();
+    assert_eq!(changed_to, expiry.parse::<DateTime<Utc>>().unwrap());
     assert_eq!(log[10]["at"], expiry);
 
-    // Retention passes: the share is purged, and its address may be shared afresh, with a new link.
+    // The retention ends, and the share is purged.
     clock.stop_at(start + TimeDelta::hours(26));
-    let log = item.log_of(12).await;
-    assert_eq!(events(&log)[11], "purged");
-    let gone = stack.open(&shared.link).await;
-    assert_eq!(gone.status, 404);
+    assert_eq!(events(&item.wait_for_log(12).await)[11], "purged");
+    assert_eq!(stack.open(&shared.link).await.status, 404);
+
+    // The address can be shared with again: same id, new link.
     let again = item.share_until(&recipient, &rfc3339(start + TimeDelta::days(9))).await;
     assert_eq!(again.id, shared.id);
     assert_ne!(again.link, shared.link);
-    assert_eq!((stack.open(&again.link).await.status, stack.open(&shared.link).await.status), (302, 404));
+    assert_eq!(stack.open(&again.link).await.status, 302);
+    assert_eq!(stack.open(&shared.link).await.status, 404);
 }
 
 #[tokio::test]
-async fn uses_at_once_are_each_an_entry() {
+async fn concurrent_uses_are_logged_separately() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt"]).await;
-    let shared = item.shared_with(&address("ann")).await;
-    let opens = (0..10).map(|_| stack.open(&shared.link));
+    let shared = item.share_with(&address("ann")).await;
     let file = format!("{}/files/2", shared.link);
-    let downloads = (0..5).map(|_| stack.open(&file));
-    join(futures_util::future::join_all(opens), futures_util::future::join_all(downloads)).await;
-    let log = item.log_of(17).await;
+
+    let opens = join_all((0..10).map(|_| stack.open(&shared.link)));
+    let downloads = join_all((0..5).map(|_| stack.open(&file)));
+    join(opens, downloads).await;
+
+    let log = item.wait_for_log(17).await;
     let count = |event| events(&log).iter().filter(|logged| **logged == event).count();
-    assert_eq!((count("opened"), count("downloaded"), log.len()), (10, 5, 17));
+    assert_eq!(log.len(), 17);
+    assert_eq!(count("opened"), 10);
+    assert_eq!(count("downloaded"), 5);
 }
 
 #[tokio::test]
-async fn changes_are_logged_once_under_redelivery_concurrency_and_reordering() {
+async fn redelivered_and_reordered_changes_are_logged_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), TimeDelta::hours(1)).await;
     world.run_notify().await;
-    world.pass(TimeDelta::hours(2));
+    world.advance(TimeDelta::hours(2));
     world.expire_in(&share, TimeDelta::days(3)).await;
-    world.pass(TimeDelta::minutes(5));
+    world.advance(TimeDelta::minutes(5));
     world.resend(&share).await;
     world.run_notify().await;
     world.revoke(&share).await;
     let records = world.records().await;
-    assert!(records.len() >= 8, "{}", records.len());
+    assert!(records.len() >= 8, "{} records", records.len());
 
-    // Two sweepers at once, one of which gets everything backwards and record by record.
-    let another = world.another("SweepShares").await;
+    // Of two concurrent sweepers, one receives the records one by one in reverse order.
+    let another = world.new_function("SweepShares").await;
     let forwards = json!({"Records": records});
     let backwards = async {
         for record in records.iter().rev() {
@@ -117,42 +127,44 @@ async fn changes_are_logged_once_under_redelivery_concurrency_and_reordering() {
     world.run_sweep().await;
     let expected =
         ["created", "emailed", "expired", "expirationChanged", "reactivated", "revoked", "resent", "emailed"];
-    assert_eq!(world.log_of(share.id).await, expected);
-    // An alarm that an old record set again goes off for nothing.
-    world.pass(TimeDelta::days(4));
+    assert_eq!(world.log_events(share.id).await, expected);
+
+    // An alarm that an old record has set again logs nothing.
+    world.advance(TimeDelta::days(4));
     world.run_ttl();
     world.run_sweep().await;
-    assert_eq!(world.log_of(share.id).await, expected);
+    assert_eq!(world.log_events(share.id).await, expected);
 }
 
 #[tokio::test]
 async fn throttling_of_dynamodb_loses_no_entry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let mut shares = Vec::new();
-    for _ in 0..10 {
-        shares.push(world.share(&address("ann"), TimeDelta::days(1)).await);
-    }
-    // More than the SDK waits out: records fail, and come again.
-    world.dynamodb.throttle(60, &["DynamoDB_20120810.PutItem"]);
-    world.dynamodb.lose(5, &["DynamoDB_20120810.PutItem"]);
+    let shares = world.share_many(10, TimeDelta::days(1)).await;
+    // More faults than the SDK's retries cover: the stream redelivers the failed records.
+    world.dynamodb.throttle(60, &[PUT]);
+    world.dynamodb.lose_responses(5, &[PUT]);
+
     world.run_sweep().await;
-    assert_eq!(world.dynamodb.left(), 0);
-    assert!(world.sweep.pump.set_aside.is_empty());
+
+    assert_eq!(world.dynamodb.pending_faults(), 0);
+    assert_eq!(world.sweep.mapping.discarded, []);
     for share in &shares {
-        assert_eq!(world.log_of(share.id).await, ["created"]);
+        assert_eq!(world.log_events(share.id).await, ["created"]);
     }
-    world.pass(TimeDelta::days(1));
-    assert_eq!(world.run_ttl(), 10);
+    world.advance(TimeDelta::days(1));
+    assert_eq!(world.run_ttl(), 10, "every share has an expiry alarm");
 }
 
 #[tokio::test]
-async fn the_log_is_no_place_for_links() {
+async fn share_log_contains_no_link() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_until(&address("ann"), &next_week()).await;
     item.call(Method::POST, &format!("/{}/link", shared.id)).await;
-    let log = Value::from(item.log_of(3).await).to_string();
+
+    let log = Value::from(item.wait_for_log(3).await).to_string();
+
     let token = shared.link.rsplit('/').next().unwrap();
     assert!(!log.contains(&token[token.len() - 20..]));
 }

@@ -1,7 +1,7 @@
-//! The adapter to DynamoDB, against two implementations of its protocol: the emulator, and dynoxide in
-//! process, whose table is made like the deployed one.
+//! The adapter to DynamoDB, against two implementations of DynamoDB's API: the emulator, and dynoxide in this
+//! process with a copy of the deployed table.
 
-use std::convert::Infallible;
+use std::cmp::Reverse;
 use std::num::NonZeroUsize;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -15,93 +15,106 @@ use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::expiry::RequestedExpiry;
 use sharelink_domain::link::Link;
 use sharelink_domain::mail::{Fault, SendOutcome};
-use sharelink_domain::request::ShareRequest;
 use sharelink_domain::share::{ChangeError, ExpectedVersion, Target, WriteId};
-use sharelink_domain::{Action, Expiry, Item, MailState, Share, SharedFile, Sharer, mail};
+use sharelink_domain::{Item, Mail, MailState, Share, ShareId, mail};
 
-use crate::support::{Aws, Proxy, Stack, address, rfc3339, unique};
+use crate::support::fixtures::{RETENTION, action, new_item, new_share, new_share_of_files, now};
+use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
 
-pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
+const DAY: TimeDelta = TimeDelta::days(1);
 
-/// The same table twice.
+/// The adapter on the emulator and on dynoxide.
 async fn tables(stack: &Stack) -> [ShareTable; 2] {
-    let emulator = Aws::of(stack);
+    let emulator = Aws::new(stack);
     let name = &stack.info.table_name;
-    let dynoxide = emulator.dynoxide().await;
+    let dynoxide = emulator.start_dynoxide().await;
     [ShareTable::new(emulator.config(), name), ShareTable::new(&dynoxide, name)]
 }
 
-pub(crate) fn new_item() -> Item {
-    Item { module: "jobs".parse().unwrap(), name: unique("row").parse().unwrap() }
+/// A share of one file with a day of access, not stored yet.
+fn unsaved_share() -> Share {
+    new_share(&new_item(), &address("ann"), DAY, now())
 }
 
-fn sharer() -> Sharer {
-    Sharer { sub: "u1".into(), name: Some("Ann".into()), email: Some("ann@example.com".parse().unwrap()) }
+/// Stores a share; it must be new.
+async fn create(table: &ShareTable, share: &Share) {
+    let created = table.create(share, RETENTION, new_write_id().unwrap()).await.unwrap();
+    assert_eq!(created, Creation::Created);
 }
 
-fn action() -> Action {
-    Action { by: sharer(), at: now() }
+/// Stores a share of one file with a day of access.
+async fn saved_share(table: &ShareTable) -> Share {
+    let share = unsaved_share();
+    create(table, &share).await;
+    share
 }
 
-fn now() -> DateTime<Utc> {
-    sharelink_domain::to_millis(Utc::now())
+async fn read(table: &ShareTable, share: &Share) -> Option<Share> {
+    table.get(&share.item, share.id).await.unwrap()
 }
 
-pub(crate) fn share(
-    item: &Item,
-    recipient: &str,
-    files: usize,
-    expires_in: TimeDelta,
-    now: DateTime<Utc>,
-) -> Share {
-    let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n };
-    ShareRequest {
-        item: item.clone(),
-        files: (1..=files as u64).map(file).collect(),
-        sharer: sharer(),
-        message: None,
-        expiry: Expiry::parse(&rfc3339(now + expires_in), now).unwrap(),
-        // Written straight to the table: the deployed function must not mail these.
-        notify: false,
-    }
-    .share_with(recipient.parse().unwrap(), new_generation().unwrap(), now)
+async fn revoke(table: &ShareTable, share: &Share, write: WriteId) -> Option<Share> {
+    table::revoke(table, &share.item, share.id, &action(now()), write).await
+}
+
+/// Changes the expiration; returns `ChangeError::Stale` and the like. The share must exist.
+async fn change_expiration(
+    table: &ShareTable,
+    share: &Share,
+    expiry: RequestedExpiry,
+    expected: ExpectedVersion,
+) -> Result<Share, ChangeError> {
+    let (action, write) = (action(now()), new_write_id().unwrap());
+    let change = (expiry, expected);
+    table::change_expiration(table, &share.item, share.id, change, &action, write).await.unwrap()
+}
+
+fn expiry_in(life: TimeDelta) -> RequestedExpiry {
+    rfc3339(now() + life).parse().unwrap()
+}
+
+/// Counts an opening of the share's link in the table; returns the share after it.
+async fn redeem(table: &ShareTable, link: &Link, write: WriteId) -> Option<Share> {
+    table.redeem(link, Target::Link, write, now()).await.unwrap()
 }
 
 #[tokio::test]
-async fn a_share_reads_back_as_it_was_written() {
+async fn share_reads_back_as_it_was_written() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 3, TimeDelta::days(1), now());
-        assert_eq!(table.create(&share, RETENTION, new_write_id().unwrap()).await, Ok(Creation::Created));
-        assert_eq!(table.get(&share.item, share.id).await, Ok(Some(share)));
+        let share = new_share_of_files(&new_item(), &address("ann"), 3, DAY, now());
+        create(&table, &share).await;
+        assert_eq!(read(&table, &share).await, Some(share));
     }
 }
 
 #[tokio::test]
-async fn of_racing_creates_one_wins_and_the_others_meet_it() {
+async fn one_of_racing_creates_wins() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let (item, recipient) = (new_item(), address("ann"));
         let create = |_| async {
-            let share = share(&item, &recipient, 1, TimeDelta::days(1), now());
+            let share = new_share(&item, &recipient, DAY, now());
             (share.generation, table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap())
         };
+
         let created = join_all((0..20).map(create)).await;
+
         let winners: Vec<_> = created.iter().filter(|(_, creation)| *creation == Creation::Created).collect();
         assert_eq!(winners.len(), 1);
         for (_, creation) in &created {
             if let Creation::Exists(existing) = creation {
-                assert_eq!(existing.generation, winners[0].0);
+                assert_eq!(existing.generation, winners[0].0, "every loser returns the winner's share");
             }
         }
     }
 }
 
 #[tokio::test]
-async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
+async fn retried_create_recognizes_its_first_attempt() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
+        let share = unsaved_share();
         let write = new_write_id().unwrap();
         assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
         assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Retried));
@@ -110,69 +123,67 @@ async fn a_create_that_meets_its_own_first_attempt_has_succeeded() {
     }
 }
 
-async fn revoke(table: &ShareTable, share: &Share, write: WriteId) -> Option<Share> {
-    let revoke = |share: &Share| Ok::<_, Infallible>(share.revoked(&action()));
-    let revoked = table.change(&share.item, share.id, RETENTION, write, revoke).await.unwrap();
-    revoked.map(|Ok(share)| share)
-}
-
 #[tokio::test]
-async fn racing_revocations_leave_one_revocation() {
+async fn racing_revocations_revoke_once() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-        assert_eq!(revoke(&table, &share, new_write_id().unwrap()).await, None);
-        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-        let revoked = join_all((0..10).map(|_| revoke(&table, &share, new_write_id().unwrap()))).await;
-        let stored = table.get(&share.item, share.id).await.unwrap();
+        let share = unsaved_share();
+        assert_eq!(revoke(&table, &share, new_write_id().unwrap()).await, None, "the share does not exist");
+        create(&table, &share).await;
+
+        let responses = join_all((0..10).map(|_| revoke(&table, &share, new_write_id().unwrap()))).await;
+
+        let stored = read(&table, &share).await;
         assert_eq!(stored.as_ref().unwrap().version, 2);
-        for answer in revoked {
-            assert_eq!(answer, stored);
+        for response in responses {
+            assert_eq!(response, stored);
         }
     }
 }
 
 #[tokio::test]
-async fn a_change_whose_answer_was_lost_is_made_once_whatever_came_after_it() {
+async fn retried_revocation_does_not_undo_a_reactivation() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let share = saved_share(&table).await;
         let write = new_write_id().unwrap();
         assert_eq!(revoke(&table, &share, write).await.unwrap().version, 2);
-        let expiry: RequestedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
-        let reactivate = |share: &Share| share.with_expiration(expiry, &action(), ExpectedVersion::Any);
         let reactivated =
-            table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), reactivate).await;
-        assert_eq!(reactivated.unwrap().unwrap().unwrap().version, 3);
-        // The SDK sends the revocation again: it was made, and undone since.
-        let again = revoke(&table, &share, write).await.unwrap();
-        assert_eq!((again.version, again.revoked_at), (3, None));
+            change_expiration(&table, &share, expiry_in(TimeDelta::days(5)), ExpectedVersion::Any).await;
+        assert_eq!(reactivated.unwrap().version, 3);
+
+        // The SDK lost the response to the revocation and sends it again.
+        let retried = revoke(&table, &share, write).await.unwrap();
+
+        assert_eq!(retried.version, 3);
+        assert_eq!(retried.revoked_at, None);
     }
 }
 
 #[tokio::test]
-async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
+async fn racing_change_and_revocation_do_not_mix() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         for _ in 0..50 {
-            let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-            let expiry: RequestedExpiry = rfc3339(now() + TimeDelta::days(5)).parse().unwrap();
-            let change =
-                |share: &Share| share.with_expiration(expiry, &action(), ExpectedVersion::Exactly(1));
-            let change = table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), change);
+            let share = saved_share(&table).await;
+            let expiry = expiry_in(TimeDelta::days(5));
+            let change = change_expiration(&table, &share, expiry, ExpectedVersion::Exactly(1));
             let (changed, revoked) = join(change, revoke(&table, &share, new_write_id().unwrap())).await;
 
-            let stored = table.get(&share.item, share.id).await.unwrap().unwrap();
-            assert!(revoked.unwrap().revoked_at.is_some() && stored.revoked_at.is_some());
-            match changed.unwrap().unwrap() {
-                // Changed, then revoked.
-                Ok(_) => assert_eq!((stored.expires_at, stored.version), (expiry.at(), 3)),
-                // Revoked; the change had been decided on another version.
+            let stored = read(&table, &share).await.unwrap();
+            assert!(revoked.unwrap().revoked_at.is_some());
+            assert!(stored.revoked_at.is_some());
+            match changed {
+                // The change came first.
+                Ok(_) => {
+                    assert_eq!(stored.expires_at, expiry.at());
+                    assert_eq!(stored.version, 3);
+                }
+                // The revocation came first, so the change expected another version.
                 Err(error) => {
                     assert_eq!(error, ChangeError::Stale);
-                    assert_eq!((stored.expires_at, stored.version), (share.expires_at, 2));
+                    assert_eq!(stored.expires_at, share.expires_at);
+                    assert_eq!(stored.version, 2);
                 }
             }
         }
@@ -180,173 +191,185 @@ async fn a_change_and_a_revocation_at_once_are_never_half_of_each() {
 }
 
 #[tokio::test]
-async fn a_use_is_counted_once_even_when_its_answer_was_lost() {
+async fn retried_use_is_counted_once() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-        table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let share = saved_share(&table).await;
         let (link, write) = (Link::of(&share), new_write_id().unwrap());
         for _ in 0..3 {
-            let used = table.redeem(&link, Target::Link, write, now()).await.unwrap().unwrap();
+            let used = redeem(&table, &link, write).await.unwrap();
             assert!(used.redeem(link.generation, Target::Link, now()).is_ok());
-            assert_eq!((used.usage.opens, used.usage.downloads), (1, 1));
+            assert_eq!(used.usage.opens, 1);
+            assert_eq!(used.usage.downloads, 1);
         }
-        // Not even when others came in between.
+
         for _ in 0..3 {
-            table.redeem(&link, Target::Link, new_write_id().unwrap(), now()).await.unwrap();
+            redeem(&table, &link, new_write_id().unwrap()).await.unwrap();
         }
-        let used = table.redeem(&link, Target::Link, write, now()).await.unwrap().unwrap();
-        assert_eq!((used.usage.opens, used.usage.downloads), (4, 4));
+        let used = redeem(&table, &link, write).await.unwrap();
+
+        assert_eq!(used.usage.opens, 4, "a retry after other uses is not counted");
+        assert_eq!(used.usage.downloads, 4, "a retry after other uses is not counted");
     }
 }
 
 #[tokio::test]
-async fn the_table_counts_a_use_exactly_where_the_domain_gives_access() {
+async fn use_is_counted_exactly_when_the_domain_gives_access() {
     let stack = Stack::get().await;
-    // 60 cases from proptest's generators, which cannot drive async tests themselves.
+    // Proptest cannot drive async tests, so this test draws 60 cases from its generators.
     let cases = (1_usize..4, 0_usize..5, -3_000_i64..3_000, any::<bool>(), any::<bool>());
     let mut runner = TestRunner::deterministic();
     for table in tables(&stack).await {
         for _ in 0..60 {
-            let (files, target, offset, revoked, other_generation) =
-                cases.new_tree(&mut runner).unwrap().current();
-            let target = NonZeroUsize::new(target).map_or(Target::Link, Target::File);
-            let share = share(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
-            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-            if revoked {
+            let case = cases.new_tree(&mut runner).unwrap().current();
+            let (files, target_number, offset, is_revoked, has_other_generation) = case;
+            let target = NonZeroUsize::new(target_number).map_or(Target::Link, Target::File);
+            let share = new_share_of_files(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
+            create(&table, &share).await;
+            if is_revoked {
                 revoke(&table, &share, new_write_id().unwrap()).await.unwrap();
             }
             let mut link = Link::of(&share);
-            if other_generation {
+            if has_other_generation {
                 link.generation = new_generation().unwrap();
             }
             let at = share.expires_at + TimeDelta::milliseconds(offset);
+
             let used = table.redeem(&link, target, new_write_id().unwrap(), at).await.unwrap().unwrap();
 
-            let given = used.redeem(link.generation, target, at).is_ok();
-            let counted = used.usage.last_at.is_some();
-            assert_eq!(
-                given, counted,
-                "{files} files, {target:?}, {offset} ms, {revoked}, {other_generation}"
+            let description = format!(
+                "{files} files, {target:?}, {offset} ms after the expiry, revoked: {is_revoked}, \
+                 other generation: {has_other_generation}"
             );
-            let expected = match target {
-                Target::Link if given => (1, u64::from(files == 1)),
-                Target::File(_) if given => (0, 1),
+            let has_access = used.redeem(link.generation, target, at).is_ok();
+            assert_eq!(used.usage.last_at.is_some(), has_access, "{description}");
+            let (opens, downloads) = match target {
+                Target::Link if has_access => (1, u64::from(files == 1)),
+                Target::File(_) if has_access => (0, 1),
                 _ => (0, 0),
             };
-            assert_eq!((used.usage.opens, used.usage.downloads), expected);
+            assert_eq!(used.usage.opens, opens, "{description}");
+            assert_eq!(used.usage.downloads, downloads, "{description}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_late_use_does_not_bring_a_purged_share_back() {
+async fn late_use_does_not_restore_a_purged_share() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-        let used = table.redeem(&Link::of(&share), Target::Link, new_write_id().unwrap(), now()).await;
-        assert_eq!(used, Ok(None));
-        assert_eq!(table.get(&share.item, share.id).await, Ok(None));
+        let share = unsaved_share();
+        assert_eq!(redeem(&table, &Link::of(&share), new_write_id().unwrap()).await, None);
+        assert_eq!(read(&table, &share).await, None);
+    }
+}
+
+/// Claims the share's email for a sender at a time.
+async fn claim(table: &ShareTable, share: &Share, at: DateTime<Utc>) -> Option<(WriteId, Share)> {
+    let (key, write) = ("k1".parse().unwrap(), new_write_id().unwrap());
+    let claimed = table.claim_email(&share.item, share.id, Some(&key), write, at).await.unwrap();
+    claimed.map(|claimed| (write, claimed))
+}
+
+#[tokio::test]
+async fn email_has_one_sender_at_a_time() {
+    let stack = Stack::get().await;
+    // In the deployed table, the deployed function would send the email.
+    let [_, table] = tables(&stack).await;
+    let mut share = unsaved_share();
+    share.mail = Mail::queued(share.created_at);
+    create(&table, &share).await;
+
+    // The first of racing senders claims the email.
+    let start = now();
+    let claims: Vec<_> = join_all((0..10).map(|_| claim(&table, &share, start))).await;
+    let winners: Vec<_> = claims.into_iter().flatten().collect();
+    assert_eq!(winners.len(), 1);
+    let (first, claimed) = &winners[0];
+    assert_eq!(claimed.mail.pending().unwrap().tries, 1);
+    assert_eq!(claimed.link_key, Some("k1".parse().unwrap()));
+
+    // It crashes. After its lease a second sender claims the email, and the first one's outcome is ignored.
+    let later = now() + mail::LEASE;
+    let (second, _) = claim(&table, &share, later).await.unwrap();
+    table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
+
+    // The second sender defers the email until a third one claims it.
+    let until = later + TimeDelta::minutes(2);
+    let deferred = SendOutcome::Deferred { until, fault: Fault::Throttled };
+    table.record_send_outcome(&share, second, deferred, later).await.unwrap();
+    assert!(claim(&table, &share, later).await.is_none(), "a deferred email is not due");
+    let (third, claimed_again) = claim(&table, &share, until).await.unwrap();
+    assert_eq!(claimed_again.mail.pending().unwrap().tries, 3);
+    table.record_send_outcome(&share, third, SendOutcome::Sent, later).await.unwrap();
+
+    let sent = read(&table, &share).await.unwrap();
+    assert_eq!(sent.mail.state, MailState::Sent);
+    assert_eq!(sent.version, 1);
+    assert!(claim(&table, &share, later + DAY).await.is_none(), "a sent email is never due");
+}
+
+/// The ids of each page of an item's active shares.
+async fn active_pages(table: &ShareTable, item: &Item, limit: usize, at: DateTime<Utc>) -> Vec<Vec<ShareId>> {
+    let (mut pages, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = table.list(item, Some(StatusFilter::Active), limit, cursor.as_ref(), at).await.unwrap();
+        pages.push(page.shares.iter().map(|share| share.id).collect());
+        cursor = page.next;
+        if cursor.is_none() {
+            return pages;
+        }
     }
 }
 
 #[tokio::test]
-async fn an_email_has_one_sender_at_a_time() {
-    let stack = Stack::get().await;
-    // Not in the deployed table, whose own sender would join in.
-    let [_, table] = tables(&stack).await;
-    let mut share = share(&new_item(), &address("ann"), 1, TimeDelta::days(1), now());
-    share.mail = sharelink_domain::Mail::queued(share.created_at);
-    table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-    let key = "k1".parse().unwrap();
-    let claim = |at| {
-        let (table, share, key) = (&table, &share, &key);
-        async move {
-            let write = new_write_id().unwrap();
-            table
-                .claim_email(&share.item, share.id, Some(key), write, at)
-                .await
-                .unwrap()
-                .map(|claimed| (write, claimed))
-        }
-    };
-
-    let claims: Vec<_> = join_all((0..10).map(|_| claim(now()))).await.into_iter().flatten().collect();
-    assert_eq!(claims.len(), 1);
-    let (first, claimed) = &claims[0];
-    assert_eq!((claimed.mail.pending().unwrap().tries, claimed.link_key.as_ref()), (1, Some(&key)));
-    // It crashed: once its lease is over, the next one has it, and the first one's word counts no more.
-    let later = now() + mail::LEASE;
-    let (second, _) = claim(later).await.unwrap();
-    table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
-    let until = later + TimeDelta::minutes(2);
-    table
-        .record_send_outcome(&share, second, SendOutcome::Deferred { until, fault: Fault::Throttled }, later)
-        .await
-        .unwrap();
-    assert!(claim(later).await.is_none());
-    let (third, claimed) = claim(until).await.unwrap();
-    assert_eq!(claimed.mail.pending().unwrap().tries, 3);
-    table.record_send_outcome(&share, third, SendOutcome::Sent, later).await.unwrap();
-
-    let sent = table.get(&share.item, share.id).await.unwrap().unwrap();
-    assert_eq!(sent.mail.state, MailState::Sent);
-    assert_eq!(sent.version, 1);
-    assert!(claim(later + TimeDelta::days(1)).await.is_none());
-}
-
-#[tokio::test]
-async fn pages_are_full_and_complete_however_the_tabs_mix() {
+async fn pages_of_a_sparse_tab_are_full_and_complete() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let (item, start) = (new_item(), now());
         let mut ids = Vec::new();
         for i in 0..40 {
-            // Every tenth is active; all the others have expired by then.
-            let life = if i % 10 == 0 { TimeDelta::days(9) } else { TimeDelta::days(1) };
-            let share = share(&item, &address("r"), 1, life, start + TimeDelta::milliseconds(i / 2));
-            table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+            // Two days later, every tenth share is active.
+            let life = if i % 10 == 0 { TimeDelta::days(9) } else { DAY };
+            let share = new_share(&item, &address("r"), life, start + TimeDelta::milliseconds(i / 2));
+            create(&table, &share).await;
             ids.push(share.id);
         }
-        let then = start + TimeDelta::days(2);
-        let (mut cursor, mut seen, mut sizes) = (None, Vec::new(), Vec::new());
-        loop {
-            let page = table.list(&item, Some(StatusFilter::Active), 3, cursor.as_ref(), then).await.unwrap();
-            sizes.push(page.shares.len());
-            seen.extend(page.shares.iter().map(|share| share.id));
-            cursor = page.next;
-            if cursor.is_none() {
-                break;
-            }
-        }
-        assert_eq!(sizes, [3, 1]);
-        assert_eq!(seen, [ids[30], ids[20], ids[10], ids[0]]);
-        let all = table.list(&item, None, 100, None, then).await.unwrap();
-        assert_eq!((all.shares.len(), all.next), (40, None));
-        assert!(all.shares.is_sorted_by_key(|share| std::cmp::Reverse(share.created_at)));
+        let later = start + TimeDelta::days(2);
+
+        let pages = active_pages(&table, &item, 3, later).await;
+        assert_eq!(pages, [vec![ids[30], ids[20], ids[10]], vec![ids[0]]]);
+
+        let all = table.list(&item, None, 100, None, later).await.unwrap();
+        assert_eq!(all.shares.len(), 40);
+        assert_eq!(all.next, None);
+        assert!(all.shares.is_sorted_by_key(|share| Reverse(share.created_at)));
     }
 }
 
 #[tokio::test]
-async fn a_page_that_lacks_one_share_does_not_look_for_it_in_small_steps() {
+async fn list_reads_larger_pages_while_it_finds_nothing() {
     let stack = Stack::get().await;
-    let aws = Aws::of(&stack);
-    let proxy = Proxy::before(&stack.info.aws_endpoint_url).await;
+    let aws = Aws::new(&stack);
+    let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
     let config = aws.config().to_builder().endpoint_url(&proxy.url).build();
     let table = ShareTable::new(&config, &stack.info.table_name);
-    // The newest fill a page exactly, and all the older ones are on the other tab.
+    // The newest 20 shares fill a page. The other 600 are on the other tab.
     let (item, start) = (new_item(), now());
-    let create = |i: i64| {
-        let life = if i >= 600 { TimeDelta::days(9) } else { TimeDelta::days(1) };
-        let share = share(&item, &address("r"), 1, life, start + TimeDelta::milliseconds(i));
+    let create_one = |i: i64| {
+        let life = if i >= 600 { TimeDelta::days(9) } else { DAY };
+        let share = new_share(&item, &address("r"), life, start + TimeDelta::milliseconds(i));
         let table = &table;
-        async move { table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap() }
+        async move { create(table, &share).await }
     };
-    iter(0..620).map(create).buffer_unordered(16).collect::<Vec<_>>().await;
-    proxy.calls(&[""]);
-    let page =
-        table.list(&item, Some(StatusFilter::Active), 20, None, start + TimeDelta::days(2)).await.unwrap();
-    assert_eq!((page.shares.len(), page.next), (20, None));
-    // 21, 42, 84, 168, 336: five queries pass over 620 entries.
-    assert_eq!(proxy.calls(&["DynamoDB_20120810.Query"]), 5);
+    iter(0..620).map(create_one).buffer_unordered(16).collect::<Vec<_>>().await;
+    proxy.take_call_count(&[""]);
+
+    let later = start + TimeDelta::days(2);
+    let page = table.list(&item, Some(StatusFilter::Active), 20, None, later).await.unwrap();
+
+    assert_eq!(page.shares.len(), 20);
+    assert_eq!(page.next, None);
+    // Five queries for 21, 42, 84, 168 and 336 entries cover all 620.
+    assert_eq!(proxy.take_call_count(&["DynamoDB_20120810.Query"]), 5);
 }

@@ -353,7 +353,7 @@ async fn sam_adds_nothing_to_the_roles() {
 
 /// The template of the deployed stack, after SAM's transformation.
 async fn deployed(stack: &Stack) -> Value {
-    let name = Aws::of(stack).function_environment("NotifyRecipients").await["STACK_NAME"].clone();
+    let name = Aws::new(stack).function_environment("NotifyRecipients").await["STACK_NAME"].clone();
     let question = format!(
         "{}/?Action=GetTemplate&Version=2010-05-15&StackName={name}&TemplateStage=Processed",
         stack.info.aws_endpoint_url
@@ -361,8 +361,8 @@ async fn deployed(stack: &Stack) -> Value {
     let scope = format!("test/20260101/{}/cloudformation/aws4_request", stack.info.region);
     let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
     let asked = stack.client.get(question).header("Authorization", authorization).send().await.unwrap();
-    let answer = asked.error_for_status().unwrap().text().await.unwrap();
-    let body = answer.split("<TemplateBody>").nth(1).unwrap().split("</TemplateBody>").next().unwrap();
+    let response = asked.error_for_status().unwrap().text().await.unwrap();
+    let body = response.split("<TemplateBody>").nth(1).unwrap().split("</TemplateBody>").next().unwrap();
     let mut body = body.to_owned();
     for (escaped, plain) in [
         ("&quot;", "\""),

@@ -11,13 +11,13 @@ async fn an_expiry_earlier_today_is_accepted_and_inactive_from_birth() {
     let item = TestItem::new(&stack).await;
     clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
     let recipient = address("ann");
-    let answer = item.post(&json!({"recipients": [recipient], "expiresAt": "2030-06-15T11:59:00Z"})).await;
+    let response = item.post(&json!({"recipients": [recipient], "expiresAt": "2030-06-15T11:59:00Z"})).await;
 
-    assert_eq!(answer.status, 201, "{answer:?}");
-    assert_eq!(answer.json()["warnings"][0]["code"], "alreadyExpired");
-    let share = &answer.json()["results"][0]["share"];
+    assert_eq!(response.status, 201, "{response:?}");
+    assert_eq!(response.json()["warnings"][0]["code"], "alreadyExpired");
+    let share = &response.json()["results"][0]["share"];
     assert_eq!((&share["status"], &share["reason"]), (&json!("inactive"), &json!("expired")));
-    let mail = item.mail_to(&recipient).await;
+    let mail = item.wait_for_email(&recipient).await;
     assert_eq!(stack.open(&mail.link()).await.status, 410);
 }
 
@@ -33,8 +33,8 @@ async fn today_is_the_day_at_the_expirys_own_offset() {
         ("2030-06-15T00:00:00-10:00", 201),
         ("2030-06-14T23:59:59Z", 422),
     ] {
-        let answer = item.post(&json!({"recipients": [address("ann")], "expiresAt": expires_at})).await;
-        assert_eq!(answer.status, status, "{expires_at}: {answer:?}");
+        let response = item.post(&json!({"recipients": [address("ann")], "expiresAt": expires_at})).await;
+        assert_eq!(response.status, status, "{expires_at}: {response:?}");
     }
 }
 
@@ -45,12 +45,15 @@ async fn a_share_expires_by_the_clock_alone() {
     let expiry = Utc::now() + TimeDelta::days(2);
     let recipient = address("ann");
     let shared = item.share_until(&recipient, &rfc3339(expiry)).await;
-    assert_eq!((item.tab("active").await.len(), item.tab("inactive").await.len()), (1, 0));
+    assert_eq!(
+        (item.list_recipients("active").await.len(), item.list_recipients("inactive").await.len()),
+        (1, 0)
+    );
 
     clock.stop_at(expiry);
-    assert_eq!(item.tab("active").await, [""; 0]);
-    assert_eq!(item.tab("inactive").await, [recipient]);
-    let share = item.share_with_id(&shared.id).await;
+    assert_eq!(item.list_recipients("active").await, [""; 0]);
+    assert_eq!(item.list_recipients("inactive").await, [recipient]);
+    let share = item.get_share(&shared.id).await;
     assert_eq!((&share["status"], &share["reason"]), (&json!("inactive"), &json!("expired")));
     assert_eq!(stack.open(&shared.link).await.status, 410);
 }

@@ -1,4 +1,4 @@
-//! What callers get while AWS does not answer: soon, and clearly.
+//! While AWS is unavailable, functions respond in time and ask clients to retry.
 
 use std::time::{Duration, Instant};
 
@@ -7,113 +7,129 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::support::events::{create_event, list_event, open_event};
+use crate::support::function::Function;
 use crate::support::proxy::Fault;
 use crate::support::{Stack, World, address};
 
-/// For as long as the test takes.
-const ALWAYS: usize = 1000;
+/// More requests than any test sends.
+const ALL: usize = 1000;
 
-/// AWS has taken a request, and never answers.
-fn held() -> Fault {
-    Fault::HoldBefore(oneshot::channel().0)
+/// AWS accepts a request and never responds.
+fn hold() -> Fault {
+    Fault::HoldRequest(oneshot::channel().0)
 }
 
-/// The answer says that it may work later, and when.
-fn assert_try_again(answer: &Value) {
-    assert_eq!(answer["statusCode"], 503, "{answer}");
-    assert!(answer["headers"]["retry-after"].as_str().unwrap().parse::<u32>().is_ok(), "{answer}");
+async fn invoke(function: &Function, event: &Value) -> Value {
+    function.invoke(event).await.unwrap()
+}
+
+/// Checks that a response has status 503 and a `Retry-After` in seconds.
+fn assert_requests_retry(response: &Value) {
+    assert_eq!(response["statusCode"], 503, "{response}");
+    let retry_after = response["headers"]["retry-after"].as_str().unwrap();
+    assert!(retry_after.parse::<u32>().is_ok(), "{response}");
 }
 
 #[tokio::test]
-async fn a_request_ends_before_its_function_does() {
+async fn response_precedes_the_time_limit_of_the_function() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
-    let hurried = world.hurried("ManageShares", Duration::from_secs(5)).await;
-    hurried.ready().await;
-    world.dynamodb.once(&["Query"], held());
+    let manage = world.new_function_with_time_limit("ManageShares", Duration::from_secs(5)).await;
+    manage.start_instance().await;
+    world.dynamodb.inject_once(&["Query"], hold());
     let list = list_event(&world.item);
-    assert_try_again(&hurried.invoke(&list).await.unwrap());
-    // The next one is answered by the same instance.
-    assert_eq!(hurried.invoke(&list).await.unwrap()["statusCode"], 200);
+
+    assert_requests_retry(&invoke(&manage, &list).await);
+
+    // The same instance handles the next request.
+    assert_eq!(invoke(&manage, &list).await["statusCode"], 200);
 }
 
-/// Their page, and not the problem of an API.
 #[tokio::test]
-async fn a_recipient_who_waits_is_told_to_try_again() {
+async fn recipient_gets_a_page_that_requests_a_retry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let (_, link) = world.emailed(&address("ann")).await;
-    let redeem = world.another("RedeemLink").await;
-    redeem.ready().await;
-    world.dynamodb.plan(ALWAYS, &["UpdateItem"], || Some(held()));
-    let answer = redeem.invoke(&open_event(&link)).await.unwrap();
-    assert_try_again(&answer);
-    assert!(answer["headers"]["content-type"].as_str().unwrap().starts_with("text/html"), "{answer}");
-    assert!(answer["headers"]["content-security-policy"].is_string(), "{answer}");
-    // Operators are told which service it was.
-    let told = redeem.output();
-    let failed = |line: &str| line.contains("\"CallFailures\"") && line.contains("\"Service\":\"dynamodb\"");
-    assert!(told.lines().any(failed), "{told}");
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    redeem.start_instance().await;
+    world.dynamodb.inject(ALL, &["UpdateItem"], || Some(hold()));
+
+    let response = invoke(&redeem, &open_event(&link)).await;
+
+    assert_requests_retry(&response);
+    assert!(response["headers"]["content-type"].as_str().unwrap().starts_with("text/html"), "{response}");
+    assert!(response["headers"]["content-security-policy"].is_string(), "{response}");
+    // A metric names the unavailable service.
+    let output = redeem.output();
+    let is_failure =
+        |line: &str| line.contains("\"CallFailures\"") && line.contains("\"Service\":\"dynamodb\"");
+    assert!(output.lines().any(is_failure), "{output}");
 }
 
 #[tokio::test]
-async fn a_key_ring_that_cannot_be_fetched_anew_goes_on() {
+async fn cached_key_ring_is_used_without_secrets_manager() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let (_, link) = world.emailed(&address("ann")).await;
-    let redeem = world.another("RedeemLink").await;
-    redeem.ready().await;
-    world.secrets.plan(ALWAYS, &[], || Some(held()));
-    world.pass(TimeDelta::minutes(6));
-    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    redeem.start_instance().await;
+    world.secrets.inject(ALL, &[], || Some(hold()));
+    world.advance(TimeDelta::minutes(6));
+
+    assert_eq!(invoke(&redeem, &open_event(&link)).await["statusCode"], 302);
 }
 
-/// Whatever the size of a batch.
 #[tokio::test]
-async fn a_batch_ends_before_its_function_does() {
+async fn large_batch_ends_before_the_time_limit() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
-    for _ in 0..60 {
-        world.share(&address("ann"), TimeDelta::days(7)).await;
-    }
+    world.share_many(60, TimeDelta::days(7)).await;
     let records = world.records().await;
-    // All of its time but five seconds is kept for a last try.
-    let hurried = world.hurried("SweepShares", Duration::from_secs(50)).await;
-    world.dynamodb.plan(ALWAYS, &["PutItem"], || Some(held()));
+    // The function starts no attempt in its last 45 seconds, so that a started one ends in time.
+    let time_limit = Duration::from_secs(50);
+    let sweep = world.new_function_with_time_limit("SweepShares", time_limit).await;
+    world.dynamodb.inject(ALL, &["PutItem"], || Some(hold()));
+
     let start = Instant::now();
-    let answer = hurried.invoke(&json!({"Records": records})).await.unwrap();
-    assert_eq!(answer["batchItemFailures"].as_array().unwrap().len(), records.len());
-    assert!(start.elapsed() < Duration::from_secs(50), "{:?}", start.elapsed());
+    let response = invoke(&sweep, &json!({"Records": records})).await;
+    let duration = start.elapsed();
+
+    assert_eq!(response["batchItemFailures"].as_array().unwrap().len(), records.len());
+    assert!(duration < time_limit, "{duration:?}");
 }
 
 #[tokio::test]
-async fn without_dynamodb_everybody_is_told_to_try_again() {
+async fn every_function_requests_a_retry_without_dynamodb() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let (_, link) = world.emailed(&address("ann")).await;
-    world.dynamodb.plan(ALWAYS, &[], || Some(Fault::Refuse));
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    world.dynamodb.inject(ALL, &[], || Some(Fault::Disconnect));
     for (function, event) in [
         ("CreateShares", create_event(&world.item, &[address("bob")], world.now())),
         ("ManageShares", list_event(&world.item)),
         ("RedeemLink", open_event(&link)),
     ] {
-        assert_try_again(&world.another(function).await.invoke(&event).await.unwrap());
+        let response = world.new_function(function).await.invoke(&event).await.unwrap();
+        assert_requests_retry(&response);
     }
 }
 
 #[tokio::test]
-async fn without_s3_nothing_is_shared_and_links_still_work() {
+async fn creates_fail_and_links_work_without_s3() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
-    let (_, link) = world.emailed(&address("ann")).await;
-    let create = create_event(&world.item, &[address("bob")], world.now());
-    let redeem = world.another("RedeemLink").await;
-    world.s3.plan(ALWAYS, &[], || Some(Fault::Refuse));
-    assert_try_again(&world.another("CreateShares").await.invoke(&create).await.unwrap());
-    // Whether the file is there cannot be asked; the recipient's browser will find out.
-    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
-    // Nor is it waited for.
-    world.s3.calm();
-    world.s3.plan(ALWAYS, &[], || Some(held()));
-    assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let create = world.new_function("CreateShares").await;
+    let redeem = world.new_function("RedeemLink").await;
+
+    world.s3.inject(ALL, &[], || Some(Fault::Disconnect));
+    let event = create_event(&world.item, &[address("bob")], world.now());
+    assert_requests_retry(&invoke(&create, &event).await);
+    // The function cannot check that the file exists, and redirects the recipient anyway.
+    assert_eq!(invoke(&redeem, &open_event(&link)).await["statusCode"], 302);
+
+    // The function does not wait for a slow check, either.
+    world.s3.clear_faults();
+    world.s3.inject(ALL, &[], || Some(hold()));
+    assert_eq!(invoke(&redeem, &open_event(&link)).await["statusCode"], 302);
 }

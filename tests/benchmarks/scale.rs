@@ -22,9 +22,9 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{ShareTable, StatusFilter};
 use sharelink_aws::{new_generation, new_write_id};
-use sharelink_domain::request::ShareRequest;
-use sharelink_domain::{Expiry, Item, SharedFile, Sharer, to_millis};
-use support::{Aws, Stack, TestItem, next_week, rfc3339, unique};
+use sharelink_domain::{Item, to_millis};
+use support::fixtures::{new_item, share_request};
+use support::{Aws, Stack, TestItem, next_week, unique};
 
 const SHARES: usize = 10_000;
 const PAGE: usize = 100;
@@ -40,9 +40,9 @@ async fn main() {
     row("create, 1 recipient", single, single);
     row("create, 100 recipients", hundred, single);
 
-    let aws = Aws::of(&stack);
+    let aws = Aws::new(&stack);
     let name = &stack.info.table_name;
-    for (where_, config) in [("emulator", aws.config().clone()), ("dynoxide", aws.dynoxide().await)] {
+    for (where_, config) in [("emulator", aws.config().clone()), ("dynoxide", aws.start_dynoxide().await)] {
         println!("\nthe table's lists, on {where_}");
         lists(&ShareTable::new(&config, name)).await;
     }
@@ -103,14 +103,7 @@ async fn creates(stack: &Stack, recipients: usize) -> Duration {
 /// An item with so many shares, some of which, all over the list, are revoked.
 async fn seeded(table: &ShareTable, shares: usize, revoked: usize) -> Item {
     let now = Utc::now();
-    let request = ShareRequest {
-        item: Item { module: "jobs".parse().unwrap(), name: unique("item").parse().unwrap() },
-        files: vec![SharedFile { name: "brief.pdf".parse().unwrap(), size: 9 }],
-        sharer: Sharer { sub: "u1".into(), name: Some("Ann".into()), email: None },
-        message: None,
-        expiry: Expiry::parse(&rfc3339(now + TimeDelta::days(7)), now).unwrap(),
-        notify: false,
-    };
+    let request = share_request(&new_item(), TimeDelta::days(7), now);
     let create = |i: usize| {
         let request = &request;
         async move {

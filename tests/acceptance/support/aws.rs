@@ -1,4 +1,4 @@
-//! What the platform and an operator see of AWS.
+//! The emulated AWS of the local stack, as the platform and an operator use it.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Aws<'a> {
     config: SdkConfig,
 }
 
-/// The SDK's configuration for a local endpoint.
+/// The SDK configuration for a local endpoint.
 pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -33,12 +33,12 @@ pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
 }
 
 impl<'a> Aws<'a> {
-    pub(crate) fn of(stack: &'a Stack) -> Self {
+    pub(crate) fn new(stack: &'a Stack) -> Self {
         Self { stack, config: config(&stack.info.aws_endpoint_url, &stack.info.region) }
     }
 
-    /// The same, with a DynamoDB elsewhere.
-    pub(crate) fn with(stack: &'a Stack, config: SdkConfig) -> Self {
+    /// Like `new`, with another SDK configuration: for a DynamoDB at another endpoint.
+    pub(crate) fn with_config(stack: &'a Stack, config: SdkConfig) -> Self {
         Self { stack, config }
     }
 
@@ -46,12 +46,12 @@ impl<'a> Aws<'a> {
         &self.config
     }
 
-    /// A DynamoDB of its own, in this process, with a table like the deployed one.
-    pub(crate) async fn dynoxide(&self) -> SdkConfig {
+    /// Starts a DynamoDB in this process with a copy of the deployed table; returns its configuration.
+    pub(crate) async fn start_dynoxide(&self) -> SdkConfig {
         self.serve_dynoxide(Database::memory().unwrap()).await
     }
 
-    /// This DynamoDB, at an address of its own, with a table like the deployed one.
+    /// Serves a database as a DynamoDB with a copy of the deployed table; returns its configuration.
     pub(crate) async fn serve_dynoxide(&self, database: Database) -> SdkConfig {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -59,13 +59,12 @@ impl<'a> Aws<'a> {
         self.copy_table(&endpoint, true).await
     }
 
-    /// Makes a table like the deployed one in another DynamoDB, with its stream and with TTL; with its indexes, too,
-    /// or without.
+    /// Creates a copy of the deployed table in another DynamoDB, with its stream and TTL.
     pub(crate) async fn copy_table(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
         let name = &self.stack.info.table_name;
         let config = self.config.to_builder().endpoint_url(endpoint).build();
-        let table =
-            Client::new(&self.config).describe_table().table_name(name).send().await.unwrap().table.unwrap();
+        let deployed = Client::new(&self.config).describe_table().table_name(name).send().await.unwrap();
+        let table = deployed.table.unwrap();
         let local = table.local_secondary_indexes().iter().map(|index| {
             LocalSecondaryIndex::builder()
                 .set_index_name(index.index_name.clone())
@@ -83,8 +82,8 @@ impl<'a> Aws<'a> {
                 .unwrap()
         });
         let is_key = |name: &str| table.key_schema().iter().any(|key| key.attribute_name == name);
-        let attributes = table.attribute_definitions().iter();
-        let attributes = attributes.filter(|attribute| with_indexes || is_key(&attribute.attribute_name));
+        let all_attributes = table.attribute_definitions().iter();
+        let attributes = all_attributes.filter(|attribute| with_indexes || is_key(&attribute.attribute_name));
         let client = Client::new(&config);
         client
             .create_table()
@@ -117,7 +116,7 @@ impl<'a> Aws<'a> {
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    /// Every row of an item, as the table holds it.
+    /// Returns every row of an item.
     pub(crate) async fn rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
         let query = Client::new(&self.config)
             .query()
@@ -129,8 +128,8 @@ impl<'a> Aws<'a> {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    /// The table, whole, in DynamoDB's JSON.
-    pub(crate) async fn scan(&self) -> String {
+    /// Returns the whole table in DynamoDB JSON.
+    pub(crate) async fn scan_table(&self) -> String {
         let mut rows = String::new();
         let mut scan = json!({"TableName": self.stack.info.table_name});
         loop {
@@ -143,14 +142,14 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Every record of the table's stream.
+    /// Returns every record of the table's stream.
     pub(crate) async fn stream_records(&self) -> Vec<Value> {
         let call = |action: &'static str, body: Value| async move {
             self.call("dynamodb", &format!("DynamoDBStreams_20120810.{action}"), &body).await
         };
-        let table = json!({"TableName": self.stack.info.table_name});
-        let table = self.call("dynamodb", "DynamoDB_20120810.DescribeTable", &table).await;
-        let arn = table["Table"]["LatestStreamArn"].clone();
+        let describe = json!({"TableName": self.stack.info.table_name});
+        let description = self.call("dynamodb", "DynamoDB_20120810.DescribeTable", &describe).await;
+        let arn = description["Table"]["LatestStreamArn"].clone();
         let stream = call("DescribeStream", json!({"StreamArn": arn})).await;
         let mut records = Vec::new();
         for shard in stream["StreamDescription"]["Shards"].as_array().unwrap() {
@@ -170,7 +169,7 @@ impl<'a> Aws<'a> {
         records
     }
 
-    /// Every line that any function has logged, and the API's access log.
+    /// Returns all log lines of all functions, and the API's access log.
     pub(crate) async fn logs(&self) -> String {
         let groups = self.call("logs", "Logs_20140328.DescribeLogGroups", &json!({})).await;
         let mut lines = String::new();
@@ -195,29 +194,29 @@ impl<'a> Aws<'a> {
         lines
     }
 
-    /// The rows of an item as DynamoDB's JSON, which is how a stream has them.
-    pub(crate) async fn images(&self, item: &str) -> Vec<Value> {
+    /// Returns the rows of an item in DynamoDB JSON, the format of stream images.
+    pub(crate) async fn json_rows(&self, item: &str) -> Vec<Value> {
         let query = json!({
             "TableName": self.stack.info.table_name,
             "KeyConditionExpression": "#item = :item",
             "ExpressionAttributeNames": {"#item": "item"},
             "ExpressionAttributeValues": {":item": {"S": item}},
         });
-        let answer = self.call("dynamodb", "DynamoDB_20120810.Query", &query).await;
-        answer["Items"].as_array().unwrap().clone()
+        let response = self.call("dynamodb", "DynamoDB_20120810.Query", &query).await;
+        response["Items"].as_array().unwrap().clone()
     }
 
-    /// The environment of the deployed function whose name has this in it.
+    /// Returns the environment of the deployed function whose name contains `function`.
     pub(crate) async fn function_environment(&self, function: &str) -> HashMap<String, String> {
-        let name = self.function(function).await;
+        let name = self.function_name(function).await;
         let url = self.function_url(&format!("{name}/configuration"));
         let configuration: Value = self.stack.client.get(url).send().await.unwrap().json().await.unwrap();
         serde_json::from_value(configuration["Environment"]["Variables"].clone()).unwrap()
     }
 
-    /// The deployed function's mapping of the table's stream, as Lambda's API tells it.
+    /// Returns the event source mapping of the deployed function, as Lambda's API describes it.
     pub(crate) async fn event_source_mapping(&self, function: &str) -> Value {
-        let name = self.function(function).await;
+        let name = self.function_name(function).await;
         let url = format!(
             "{}/2015-03-31/event-source-mappings/?FunctionName={name}",
             self.stack.info.aws_endpoint_url
@@ -226,23 +225,23 @@ impl<'a> Aws<'a> {
         mappings["EventSourceMappings"][0].clone()
     }
 
-    async fn function(&self, part: &str) -> String {
-        self.functions().await.into_iter().find(|name| name.contains(part)).unwrap()
+    async fn function_name(&self, part: &str) -> String {
+        self.function_names().await.into_iter().find(|name| name.contains(part)).unwrap()
     }
 
-    /// Invokes the deployed function whose name has this in it.
+    /// Invokes the deployed function whose name contains `function`.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
-        let name = self.function(function).await;
+        let name = self.function_name(function).await;
         let invoke = self.stack.client.post(self.function_url(&format!("{name}/invocations")));
         invoke.body(event.to_string()).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Sets a variable of every function's environment, or removes it.
+    /// Sets or removes an environment variable of every function.
     pub(crate) async fn set_function_variable(&self, variable: &str, value: Option<&str>) {
-        for name in self.functions().await {
+        for name in self.function_names().await {
             let url = self.function_url(&format!("{name}/configuration"));
-            let now = self.stack.client.get(&url).send().await.unwrap();
-            let mut environment = now.json::<Value>().await.unwrap()["Environment"].clone();
+            let current = self.stack.client.get(&url).send().await.unwrap();
+            let mut environment = current.json::<Value>().await.unwrap()["Environment"].clone();
             let variables = environment["Variables"].as_object_mut().unwrap();
             match value {
                 Some(value) => variables.insert(variable.to_owned(), value.into()),
@@ -253,18 +252,18 @@ impl<'a> Aws<'a> {
         }
     }
 
-    async fn functions(&self) -> Vec<String> {
-        let all = self.stack.client.get(self.function_url("")).send().await.unwrap();
-        let all: Value = all.json().await.unwrap();
+    async fn function_names(&self) -> Vec<String> {
+        let response = self.stack.client.get(self.function_url("")).send().await.unwrap();
+        let list: Value = response.json().await.unwrap();
         let name = |function: &Value| function["FunctionName"].as_str().unwrap().to_owned();
-        all["Functions"].as_array().unwrap().iter().map(name).collect()
+        list["Functions"].as_array().unwrap().iter().map(name).collect()
     }
 
     fn function_url(&self, rest: &str) -> String {
         format!("{}/2015-03-31/functions/{rest}", self.stack.info.aws_endpoint_url)
     }
 
-    /// A call in AWS's JSON protocol; the emulator does not check signatures.
+    /// Sends a request in AWS's JSON protocol. The emulator does not check its signature.
     pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
         let request = self
@@ -279,8 +278,8 @@ impl<'a> Aws<'a> {
                 format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
             )
             .body(body.to_string());
-        let answer = request.send().await.unwrap();
-        assert!(answer.status().is_success(), "{target}: {answer:?}");
-        answer.json().await.unwrap()
+        let response = request.send().await.unwrap();
+        assert!(response.status().is_success(), "{target}: {response:?}");
+        response.json().await.unwrap()
     }
 }

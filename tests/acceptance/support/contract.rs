@@ -1,4 +1,4 @@
-//! `infra/openapi.yaml`, which every answer of the API is held to.
+//! `infra/openapi.yaml`: every response of the API is checked against it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -7,48 +7,52 @@ use jsonschema::Validator;
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-use super::Answer;
+use super::Response;
 
-/// The document.
+/// The OpenAPI document.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../../infra/openapi.yaml")).expect("a YAML document")
 });
 
-/// Holds an answer to what the document says of its route; an address outside it is none of the document's.
-pub(crate) fn check(method: &Method, url: &Url, answer: &Answer) {
+/// Checks a response against the document: its status, required headers, media type and JSON schema.
+///
+/// Ignores URLs that are not part of the API.
+pub(crate) fn check_response(method: &Method, url: &Url, response: &Response) {
     let path = url.path().rsplit_once("/$default").map_or(url.path(), |(_, path)| path);
     let Some(route) = route(path) else { return };
-    let place = format!("{method} {route}");
+    let name = format!("{method} {route}");
     let operation = format!("/paths/{}/{}", escape(route), method.as_str().to_lowercase());
     if DOCUMENT.pointer(&operation).is_none() {
-        // API Gateway knows no such route; or it is a preflight, which it answers by itself.
-        assert!([204, 403, 404].contains(&answer.status), "{place}: {answer:?}");
+        // API Gateway rejects the unknown route, or responds to the preflight request.
+        assert!([204, 403, 404].contains(&response.status), "{name}: {response:?}");
         return;
     }
-    let response = resolve(&format!("{operation}/responses/{}", answer.status));
-    let described = DOCUMENT.pointer(&response);
-    let described = described.unwrap_or_else(|| panic!("{place}: {} is not documented", answer.status));
+    let documented_at = resolve(&format!("{operation}/responses/{}", response.status));
+    let documented = DOCUMENT.pointer(&documented_at);
+    let documented = documented.unwrap_or_else(|| panic!("{name}: {} is not documented", response.status));
 
-    for (name, _) in described["headers"].as_object().into_iter().flatten() {
-        let header = DOCUMENT.pointer(&resolve(&format!("{response}/headers/{}", escape(name)))).unwrap();
-        let missing = header["required"] == true && !answer.headers.contains_key(name.as_str());
-        assert!(!missing || is_gateways(answer), "{place}: {name} is missing: {answer:?}");
+    for (header, _) in documented["headers"].as_object().into_iter().flatten() {
+        let pointer = resolve(&format!("{documented_at}/headers/{}", escape(header)));
+        let is_required = DOCUMENT.pointer(&pointer).unwrap()["required"] == true;
+        let is_missing = is_required && !response.headers.contains_key(header.as_str());
+        assert!(!is_missing || is_from_api_gateway(response), "{name}: {header} is missing: {response:?}");
     }
-    let Some(content) = described["content"].as_object() else {
-        assert!(answer.text.is_empty() || answer.status == 302, "{place}: a body: {answer:?}");
+    let Some(content) = documented["content"].as_object() else {
+        let has_no_body = response.text.is_empty() || response.status == 302;
+        assert!(has_no_body, "{name}: undocumented body: {response:?}");
         return;
     };
-    let media_type = answer.header("content-type").split(';').next().unwrap_or_default();
-    assert!(content.contains_key(media_type), "{place}: {media_type:?} is not documented: {answer:?}");
+    let media_type = response.header("content-type").split(';').next().unwrap_or_default();
+    assert!(content.contains_key(media_type), "{name}: {media_type:?} is not documented: {response:?}");
     if media_type.ends_with("json") {
-        let schema = format!("{response}/content/{}/schema", escape(media_type));
+        let schema = format!("{documented_at}/content/{}/schema", escape(media_type));
         let errors: Vec<String> =
-            validator(&schema).iter_errors(&answer.json()).map(|e| e.to_string()).collect();
-        assert!(errors.is_empty(), "{place}: {errors:?} in {answer:?}");
+            validator(&schema).iter_errors(&response.json()).map(|e| e.to_string()).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?} in {response:?}");
     }
 }
 
-/// Every route of an item, with these names in its path.
+/// Returns every route of an item, with these names in its path.
 pub(crate) fn item_routes(module: &str, item: &str, share: &str) -> Vec<(Method, String)> {
     let mut routes = Vec::new();
     for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
@@ -64,12 +68,12 @@ pub(crate) fn item_routes(module: &str, item: &str, share: &str) -> Vec<(Method,
     routes
 }
 
-/// Whether it is API Gateway that answered, whose headers are its own.
-fn is_gateways(answer: &Answer) -> bool {
-    answer.header("content-type") == "application/json" && answer.status >= 400
+/// Whether API Gateway made the response; such a response lacks the functions' headers.
+fn is_from_api_gateway(response: &Response) -> bool {
+    response.header("content-type") == "application/json" && response.status >= 400
 }
 
-/// The document's route that a path is on.
+/// Returns the documented route that matches a path.
 fn route(path: &str) -> Option<&'static str> {
     let segments: Vec<&str> = path.split('/').collect();
     let matches = |route: &&String| {
@@ -82,27 +86,27 @@ fn route(path: &str) -> Option<&'static str> {
     DOCUMENT["paths"].as_object().unwrap().keys().find(matches).map(String::as_str)
 }
 
-/// A validator of the schema at this place, made once.
+/// Returns the cached validator of the schema at a JSON pointer.
 pub(crate) fn validator(pointer: &str) -> Arc<Validator> {
-    static MADE: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
-    let mut made = MADE.lock().unwrap();
-    Arc::clone(made.entry(pointer.to_owned()).or_insert_with(|| Arc::new(make_validator(pointer))))
+    static CACHE: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
+    let mut cache = CACHE.lock().unwrap();
+    Arc::clone(cache.entry(pointer.to_owned()).or_insert_with(|| Arc::new(build_validator(pointer))))
 }
 
-fn make_validator(pointer: &str) -> Validator {
+fn build_validator(pointer: &str) -> Validator {
     let mut schema = DOCUMENT.pointer(pointer).unwrap().clone();
-    // What it refers to.
+    // References in the schema point to the components.
     schema["components"] = DOCUMENT["components"].clone();
     jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// The place that a place refers to, or itself.
+/// Follows a `$ref` at a JSON pointer; returns the pointer unchanged where there is none.
 fn resolve(pointer: &str) -> String {
-    let reference = DOCUMENT.pointer(pointer).and_then(|there| there.get("$ref")?.as_str());
+    let reference = DOCUMENT.pointer(pointer).and_then(|value| value.get("$ref")?.as_str());
     reference.map_or(pointer.to_owned(), |reference| reference.trim_start_matches('#').to_owned())
 }
 
-/// A name as a part of a JSON pointer.
+/// Escapes a name for a JSON pointer (RFC 6901, section 3).
 pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

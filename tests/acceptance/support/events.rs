@@ -1,4 +1,4 @@
-//! What AWS invokes functions with.
+//! Events with which AWS invokes the functions.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +9,8 @@ use sharelink_domain::{Item, ShareId};
 
 use super::{rfc3339, unique};
 
-/// A request of somebody who holds the Share permission in the module `jobs`, as API Gateway hands it to a function,
-/// with all that a browser sends.
+/// API Gateway's event for a request that a browser sends. The caller has the Share permission in the module
+/// `jobs`.
 pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value {
     let method = route.split(' ').next().unwrap();
     let claims = json!({"sub": "u1", "iss": "https://login.example.com", "exp": 1_900_000_000, "name": "Ann Example",
@@ -40,24 +40,24 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
     })
 }
 
-/// A recipient follows a link.
+/// A recipient opens a link.
 pub(crate) fn open_event(link: &str) -> Value {
     let token = link.rsplit('/').next().unwrap();
     api_event("GET /s/{token}", &json!({"token": token}), &Value::Null)
 }
 
-/// A sharer shares an item's files for a week.
+/// A sharer shares an item's files with these recipients for a week.
 pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc>) -> Value {
     let body = json!({"recipients": recipients, "expiresAt": rfc3339(now + TimeDelta::days(7))});
     api_event("POST /modules/{module}/items/{item}/shares", &parameters(item), &body)
 }
 
-/// A sharer looks at an item's shares.
+/// A sharer lists an item's shares.
 pub(crate) fn list_event(item: &Item) -> Value {
     api_event("GET /modules/{module}/items/{item}/shares", &parameters(item), &Value::Null)
 }
 
-/// A sharer changes a share's expiration, having seen this version of it.
+/// A sharer changes a share's expiration; `version` is the value of `If-Match`.
 pub(crate) fn change_event(item: &Item, share: ShareId, version: &str, now: DateTime<Utc>) -> Value {
     let mut parameters = parameters(item);
     parameters["shareId"] = share.to_string().into();
@@ -71,10 +71,10 @@ fn parameters(item: &Item) -> Value {
     json!({"module": item.module.to_string(), "item": item.name.to_string()})
 }
 
-/// Stands for the deployed one.
+/// The name of the configuration set in the events; tests against the stack replace it.
 pub(crate) const CONFIGURATION_SET: &str = "Emails";
 
-/// SES's event on an email, as `EventBridge` delivers it.
+/// An SES event about an email, as `EventBridge` delivers it. `more` adds type-specific fields.
 pub(crate) fn ses_event(email: &EmailId, event_type: &str, at: DateTime<Utc>, more: &Value) -> Value {
     let mut tags =
         json!({"ses:configuration-set": [CONFIGURATION_SET], "ses:from-domain": ["sharelink.example"]});
@@ -87,15 +87,15 @@ pub(crate) fn ses_event(email: &EmailId, event_type: &str, at: DateTime<Utc>, mo
         "Complaint" => "Email Complaint Received",
         _ => "Email Delivery Delayed",
     };
-    let mut fate = json!({"timestamp": rfc3339(at)});
-    fate.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let mut event = json!({"timestamp": rfc3339(at)});
+    event.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     json!({
         "version": "0", "id": "12a18625-3cf2-fd85-c1cb-0ed6e1b3f8ac", "detail-type": detail_type,
         "source": "aws.ses", "account": "123456789012", "time": rfc3339(at), "region": "us-east-1",
         "resources": ["arn:aws:ses:us-east-1:123456789012:configuration-set/Emails"],
         "detail": {
             "eventType": event_type,
-            event_type.to_lowercase(): fate,
+            event_type.to_lowercase(): event,
             "mail": {
                 "timestamp": rfc3339(at - TimeDelta::seconds(3)), "source": "no-reply@sharelink.example",
                 "sendingAccountId": "123456789012", "messageId": "EXAMPLE7c191be45",

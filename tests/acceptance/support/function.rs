@@ -1,5 +1,6 @@
-//! A function's own program, run by a Lambda of ours: its runtime API, one instance at a time. What becomes of the
-//! instance is the test's to decide.
+//! Runs a function's deployed program under a simulated Lambda runtime API, one instance at a time.
+//!
+//! Tests control the instance: they start it, invoke it, kill it and limit its time.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -21,69 +22,69 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
-/// Why an invocation has no answer.
+/// The reason why an invocation has no response.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Failure {
-    /// The function said so.
+    /// The function reported this error.
     Error(Value),
-    /// Its process ended.
+    /// The process ended.
     Crash,
 }
 
-/// How long an invocation may take, if nobody says anything else.
+/// Default time limit of an invocation.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
-/// A function, with one instance.
+/// A function with at most one running instance.
 pub(crate) struct Function {
     program: PathBuf,
     arguments: Vec<OsString>,
     environment: HashMap<String, String>,
     runtime_api: Arc<RuntimeApi>,
     address: String,
-    /// The file that its output goes to, removed with it.
+    /// The file with the output of all instances; deleted when the function is dropped.
     output: PathBuf,
-    /// The instance that runs, if one does.
+    /// The running instance, if any.
     instance: Mutex<Option<Child>>,
     killed: Notify,
 }
 
-/// What stands between an invocation and an instance.
+/// The state of the runtime API, shared by the invocations and the HTTP server.
 struct RuntimeApi {
     events: Mutex<mpsc::UnboundedReceiver<String>>,
     send: mpsc::UnboundedSender<String>,
-    /// An instance has asked for an event.
-    asked: Notify,
-    /// How long the function is told that it may take.
+    /// Notified when an instance requests an event.
+    event_requested: Notify,
+    /// The time limit from which the deadlines in the events are calculated.
     time_limit: Duration,
-    answer: Mutex<Option<oneshot::Sender<Result<Value, Failure>>>>,
+    response: Mutex<Option<oneshot::Sender<Result<Value, Failure>>>>,
     requests: AtomicU64,
 }
 
 impl Function {
-    /// A function of the deployed stack, by its name in the template, with this environment.
+    /// The deployed function with this name in the template, with this environment.
     pub(crate) async fn new(name: &str, environment: HashMap<String, String>) -> Self {
-        Self::of(deployed(name), vec![], environment).await
+        Self::from_program(deployed_program(name), vec![], environment).await
     }
 
-    /// The same, with this time limit.
-    pub(crate) async fn hurried(
+    /// Like `new`, with this time limit.
+    pub(crate) async fn with_time_limit(
         name: &str,
         time_limit: Duration,
         environment: HashMap<String, String>,
     ) -> Self {
-        Self::within(time_limit, deployed(name), vec![], environment).await
+        Self::build(time_limit, deployed_program(name), vec![], environment).await
     }
 
-    /// A function whose program is this one, called with these arguments.
-    pub(crate) async fn of(
+    /// A function that runs this program with these arguments.
+    pub(crate) async fn from_program(
         program: PathBuf,
         arguments: Vec<OsString>,
         environment: HashMap<String, String>,
     ) -> Self {
-        Self::within(TIMEOUT, program, arguments, environment).await
+        Self::build(TIMEOUT, program, arguments, environment).await
     }
 
-    async fn within(
+    async fn build(
         time_limit: Duration,
         program: PathBuf,
         arguments: Vec<OsString>,
@@ -94,9 +95,9 @@ impl Function {
         let runtime_api = Arc::new(RuntimeApi {
             events: Mutex::new(events),
             send,
-            asked: Notify::new(),
+            event_requested: Notify::new(),
             time_limit,
-            answer: Mutex::default(),
+            response: Mutex::default(),
             requests: AtomicU64::new(0),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -104,7 +105,7 @@ impl Function {
         let served = Arc::clone(&runtime_api);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                // Lambda's own does not wait for more to send, either.
+                // Lambda's runtime API sends small packets without delay, too.
                 connection.set_nodelay(true).unwrap();
                 let api = Arc::clone(&served);
                 let service = service_fn(move |request| Arc::clone(&api).serve(request));
@@ -123,53 +124,55 @@ impl Function {
         }
     }
 
-    /// Starts an instance, and tells how long it took until it asked for an event.
-    pub(crate) async fn ready(&self) -> Duration {
+    /// Starts an instance; returns the time until it requests its first event.
+    pub(crate) async fn start_instance(&self) -> Duration {
         let start = Instant::now();
-        *self.instance.lock().await = Some(self.start());
-        let asked = tokio::time::timeout(TIMEOUT, self.runtime_api.asked.notified()).await;
-        asked.unwrap_or_else(|_| panic!("{} asks for no event: {}", self.program.display(), self.output()));
+        *self.instance.lock().await = Some(self.spawn());
+        let requested = tokio::time::timeout(TIMEOUT, self.runtime_api.event_requested.notified()).await;
+        requested.unwrap_or_else(|_| {
+            panic!("{} does not request an event: {}", self.program.display(), self.output())
+        });
         start.elapsed()
     }
 
-    /// The process of the instance that runs.
-    #[allow(dead_code, reason = "only benchmarks look at it")]
+    /// The process id of the running instance.
+    #[allow(dead_code, reason = "only benchmarks use it")]
     pub(crate) async fn pid(&self) -> u32 {
-        self.instance.lock().await.as_ref().and_then(Child::id).expect("no instance runs")
+        self.instance.lock().await.as_ref().and_then(Child::id).expect("a running instance")
     }
 
-    /// Invokes it, on the instance that there is or on a new one.
+    /// Invokes the running instance, or starts one.
     pub(crate) async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
-        let (send, answer) = oneshot::channel();
-        *self.runtime_api.answer.lock().await = Some(send);
+        let (send, response) = oneshot::channel();
+        *self.runtime_api.response.lock().await = Some(send);
         self.runtime_api.send.send(event.to_string()).unwrap();
         let mut instance = self.instance.lock().await;
-        let process = instance.get_or_insert_with(|| self.start());
-        let ended = tokio::select! {
-            answer = answer => return answer.unwrap(),
-            () = self.killed.notified() => "killed",
-            _ = process.wait() => "ended",
-            () = tokio::time::sleep(TIMEOUT) => panic!("{} does not answer", self.program.display()),
+        let process = instance.get_or_insert_with(|| self.spawn());
+        let was_killed = tokio::select! {
+            response = response => return response.unwrap(),
+            () = self.killed.notified() => true,
+            _ = process.wait() => false,
+            () = tokio::time::sleep(TIMEOUT) => panic!("{} does not respond", self.program.display()),
         };
         let _ = process.kill().await;
         *instance = None;
-        // Nobody may take the event afterwards.
+        // The next instance must not receive this event.
         let _ = self.runtime_api.events.lock().await.try_recv();
-        assert!(ended == "killed", "{} crashed by itself", self.program.display());
+        assert!(was_killed, "{} ended unexpectedly", self.program.display());
         Err(Failure::Crash)
     }
 
-    /// Kills the instance in the middle of its invocation.
+    /// Kills the instance during its invocation.
     pub(crate) fn kill(&self) {
         self.killed.notify_one();
     }
 
-    /// All that its instances have printed.
+    /// Returns the output of all instances.
     pub(crate) fn output(&self) -> String {
         fs::read_to_string(&self.output).unwrap_or_default()
     }
 
-    fn start(&self) -> Child {
+    fn spawn(&self) -> Child {
         let output = OpenOptions::new().create(true).append(true).open(&self.output).unwrap();
         Command::new(&self.program)
             .args(&self.arguments)
@@ -188,18 +191,18 @@ impl Function {
     }
 }
 
-fn deployed(name: &str) -> PathBuf {
+fn deployed_program(name: &str) -> PathBuf {
     super::stack::root().join("target/local/sam").join(name).join("bootstrap")
 }
 
 impl Drop for Function {
-    #[expect(clippy::print_stderr, reason = "whoever wonders why a test failed may read it")]
+    #[expect(clippy::print_stderr, reason = "points to the output of a failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("{}: its output is in {}", self.program.display(), self.output.display());
+            eprintln!("{}: see its output in {}", self.program.display(), self.output.display());
         } else {
-            // Whatever a test has made of it: it has told nobody's secrets.
-            let leak = super::leaks::leak(&self.output());
+            // No output of any test may contain secrets.
+            let leak = super::leaks::find_leak(&self.output());
             assert_eq!(leak, None, "{}: see {}", self.program.display(), self.output.display());
             let _ = fs::remove_file(&self.output);
         }
@@ -214,11 +217,11 @@ impl RuntimeApi {
         let (head, body) = request.into_parts();
         let path = head.uri.path();
         if path.ends_with("/invocation/next") {
-            self.asked.notify_one();
+            self.event_requested.notify_one();
             let event = self.events.lock().await.recv().await.unwrap();
             let deadline = SystemTime::now() + self.time_limit;
             let id = self.requests.fetch_add(1, Ordering::Relaxed);
-            let answer = Response::builder()
+            let response = Response::builder()
                 .header("lambda-runtime-aws-request-id", format!("request-{id}"))
                 .header("lambda-runtime-trace-id", format!("trace-{id}"))
                 .header(
@@ -229,13 +232,13 @@ impl RuntimeApi {
                     "lambda-runtime-invoked-function-arn",
                     "arn:aws:lambda:us-east-1:0:function:function",
                 );
-            return Ok(answer.body(Full::from(event)).unwrap());
+            return Ok(response.body(Full::from(event)).unwrap());
         }
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let value = serde_json::from_slice(&body).unwrap_or_default();
-        let answer = if path.ends_with("/response") { Ok(value) } else { Err(Failure::Error(value)) };
-        if let Some(waiting) = self.answer.lock().await.take() {
-            let _ = waiting.send(answer);
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let result = if path.ends_with("/response") { Ok(value) } else { Err(Failure::Error(value)) };
+        if let Some(invocation) = self.response.lock().await.take() {
+            let _ = invocation.send(result);
         }
         Ok(Response::builder().status(202).body(Full::default()).unwrap())
     }

@@ -1,4 +1,4 @@
-//! An item of the platform, with files to share.
+//! An item of the platform with files to share, and the API calls of its users.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -7,59 +7,60 @@ use serde_json::{Value, json};
 
 use super::{Aws, Stack, contract, eventually, next_week, unique};
 
-/// An answer of the API, read whole.
+/// A response of the API with its whole body.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
 }
 
-impl Answer {
-    /// The answer to a request, held to the contract.
-    pub(crate) async fn to(request: RequestBuilder) -> Self {
-        let (client, request) = request.build_split();
-        let request = request.unwrap();
-        let (method, url) = (request.method().clone(), request.url().clone());
-        let answer = client.execute(request).await.unwrap();
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let answer = Self { status, headers, text: answer.text().await.unwrap() };
-        contract::check(&method, &url, &answer);
-        answer
-    }
+/// Sends a request and checks the response against the OpenAPI document.
+pub(crate) async fn send(request: RequestBuilder) -> Response {
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, url) = (request.method().clone(), request.url().clone());
+    let received = client.execute(request).await.unwrap();
+    let (status, headers) = (received.status().as_u16(), received.headers().clone());
+    let response = Response { status, headers, text: received.text().await.unwrap() };
+    contract::check_response(&method, &url, &response);
+    response
+}
 
+impl Response {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
+    /// Returns the header's value, or an empty text without that header.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The id of the first share in the answer to a create.
+    /// The id of the first share in the response to a create.
     pub(crate) fn share_id(&self) -> String {
         self.json()["results"][0]["shareId"].as_str().unwrap().to_owned()
     }
 
-    /// The end of the problem's type.
-    pub(crate) fn problem(&self) -> String {
+    /// The last segment of the problem's type.
+    pub(crate) fn problem_type(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         self.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
     }
 
-    /// The pointers, parameters and headers that the problem names.
-    pub(crate) fn places(&self) -> Vec<String> {
-        let place = |error: &Value| {
-            let place = ["pointer", "parameter", "header"].iter().find_map(|place| error.get(place));
-            place.unwrap().as_str().unwrap().to_owned()
+    /// The pointers, parameters and headers in the problem's list of errors.
+    pub(crate) fn error_locations(&self) -> Vec<String> {
+        let location = |error: &Value| {
+            let kinds = ["pointer", "parameter", "header"];
+            kinds.iter().find_map(|kind| error.get(kind)).unwrap().as_str().unwrap().to_owned()
         };
-        self.json()["errors"].as_array().unwrap().iter().map(place).collect()
+        self.json()["errors"].as_array().unwrap().iter().map(location).collect()
     }
 }
 
-/// A sent email.
+/// An email that the emulator's SES accepted.
 #[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Mail {
+pub(crate) struct Email {
     pub(crate) to: Vec<String>,
     pub(crate) cc: Vec<String>,
     pub(crate) bcc: Vec<String>,
@@ -68,24 +69,24 @@ pub(crate) struct Mail {
     pub(crate) html: String,
 }
 
-impl Mail {
+impl Email {
     pub(crate) fn link(&self) -> String {
         self.text.lines().find(|line| line.starts_with("http")).expect("a link in the email").to_owned()
     }
 }
 
-/// Every email that was sent so far.
-pub(crate) async fn all_mails(stack: &Stack) -> Vec<Mail> {
+/// Returns every email sent so far.
+pub(crate) async fn all_emails(stack: &Stack) -> Vec<Email> {
     stack.client.get(&stack.info.mail_url).send().await.unwrap().json().await.unwrap()
 }
 
-/// The emails that were sent to an address so far.
-pub(crate) async fn mails_to(stack: &Stack, address: &str) -> Vec<Mail> {
-    let mails = all_mails(stack).await;
-    mails.into_iter().filter(|mail| mail.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
+/// Returns the emails sent to an address so far.
+pub(crate) async fn emails_to(stack: &Stack, address: &str) -> Vec<Email> {
+    let emails = all_emails(stack).await;
+    emails.into_iter().filter(|email| email.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
 }
 
-/// An item in the module `jobs`, and a user who may share it.
+/// An item in the module `jobs`, and the token of a user who may share it.
 pub(crate) struct TestItem<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) name: String,
@@ -98,7 +99,7 @@ impl<'a> TestItem<'a> {
         Self::with_files(stack, &["brief.pdf"]).await
     }
 
-    /// An item with these files; the bytes of each are its name's.
+    /// An item with these files; each file contains its name.
     pub(crate) async fn with_files(stack: &'a Stack, files: &[&str]) -> Self {
         let item = Self { stack, name: unique("item"), token: stack.token(&["producer"]).await };
         for file in files {
@@ -107,59 +108,61 @@ impl<'a> TestItem<'a> {
         item
     }
 
+    /// The file's key in the bucket.
     pub(crate) fn key(&self, file: &str) -> String {
         format!("jobs/{}/{file}", self.name)
     }
 
+    /// Uploads a file that contains its name.
     pub(crate) async fn upload(&self, file: &str) {
-        Aws::of(self.stack).upload(&self.key(file), file.as_bytes()).await;
+        Aws::new(self.stack).upload(&self.key(file), file.as_bytes()).await;
     }
 
-    /// The address of the item's shares, or of something under it.
+    /// The URL of the item's shares, followed by `rest`.
     pub(crate) fn url(&self, rest: &str) -> String {
         format!("{}/modules/jobs/items/{}/shares{rest}", self.stack.info.api_url, self.name)
     }
 
-    pub(crate) async fn call(&self, method: Method, rest: &str) -> Answer {
-        Answer::to(self.stack.client.request(method, self.url(rest)).bearer_auth(&self.token)).await
+    pub(crate) async fn call(&self, method: Method, rest: &str) -> Response {
+        send(self.stack.client.request(method, self.url(rest)).bearer_auth(&self.token)).await
     }
 
-    pub(crate) async fn get(&self, rest: &str) -> Answer {
+    pub(crate) async fn get(&self, rest: &str) -> Response {
         self.call(Method::GET, rest).await
     }
 
-    /// Shares with this body.
-    pub(crate) async fn post(&self, body: &Value) -> Answer {
-        Answer::to(self.stack.client.post(self.url("")).bearer_auth(&self.token).json(body)).await
+    /// Creates shares with this request body.
+    pub(crate) async fn post(&self, body: &Value) -> Response {
+        send(self.stack.client.post(self.url("")).bearer_auth(&self.token).json(body)).await
     }
 
-    /// Shares with this body, under an idempotency key.
-    pub(crate) async fn post_under(&self, key: &str, body: &Value) -> Answer {
+    /// Creates shares with this request body and idempotency key.
+    pub(crate) async fn post_with_key(&self, key: &str, body: &Value) -> Response {
         let request = self.stack.client.post(self.url("")).bearer_auth(&self.token);
-        Answer::to(request.header("Idempotency-Key", key).json(body)).await
+        send(request.header("Idempotency-Key", key).json(body)).await
     }
 
-    /// Shares all the item's files for a week.
-    pub(crate) async fn share(&self, recipients: &[&str]) -> Answer {
+    /// Shares all of the item's files for a week.
+    pub(crate) async fn share(&self, recipients: &[&str]) -> Response {
         self.post(&json!({"recipients": recipients, "expiresAt": next_week()})).await
     }
 
-    /// Shares with one recipient until then, and waits for the email with its link.
-    pub(crate) async fn share_until(&self, recipient: &str, expires_at: &str) -> Shared {
-        let answer = self.post(&json!({"recipients": [recipient], "expiresAt": expires_at})).await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        let id = answer.share_id();
-        let mail = self.mail_to(recipient).await;
-        Shared { id, link: mail.link() }
+    /// Shares with one recipient until `expires_at`, and waits for the email.
+    pub(crate) async fn share_until(&self, recipient: &str, expires_at: &str) -> EmailedShare {
+        let response = self.post(&json!({"recipients": [recipient], "expiresAt": expires_at})).await;
+        assert_eq!(response.status, 201, "{response:?}");
+        let id = response.share_id();
+        let email = self.wait_for_email(recipient).await;
+        EmailedShare { id, link: email.link() }
     }
 
-    /// Shares with one recipient for a week, and waits for the email with its link.
-    pub(crate) async fn shared_with(&self, recipient: &str) -> Shared {
+    /// Shares with one recipient for a week, and waits for the email.
+    pub(crate) async fn share_with(&self, recipient: &str) -> EmailedShare {
         self.share_until(recipient, &next_week()).await
     }
 
-    /// The email to a recipient, once it has been sent and the share says so.
-    pub(crate) async fn mail_to(&self, recipient: &str) -> Mail {
+    /// Waits until the recipient's share is marked as sent, and returns the latest email to the recipient.
+    pub(crate) async fn wait_for_email(&self, recipient: &str) -> Email {
         eventually("the email", || async {
             let all = self.get("?limit=100").await.json();
             let mut shares = all["shares"].as_array().unwrap().iter();
@@ -168,56 +171,57 @@ impl<'a> TestItem<'a> {
             (share["mail"]["state"] == "sent").then_some(())
         })
         .await;
-        mails_to(self.stack, recipient).await.pop().expect("an email to the recipient")
+        emails_to(self.stack, recipient).await.pop().expect("an email to the recipient")
     }
 
-    /// A page of the item's share log.
-    pub(crate) async fn log(&self, query: &str) -> Answer {
+    /// Returns a page of the item's share log.
+    pub(crate) async fn log_page(&self, query: &str) -> Response {
         let url = self.url("").replace("/shares", &format!("/share-log{query}"));
-        Answer::to(self.stack.client.get(url).bearer_auth(&self.token)).await
+        send(self.stack.client.get(url).bearer_auth(&self.token)).await
     }
 
-    /// The item's share log, oldest first, once it has this many entries.
-    pub(crate) async fn log_of(&self, count: usize) -> Vec<Value> {
-        eventually("the log", || async {
-            let log = self.log("?limit=100").await.json()["entries"].as_array().unwrap().clone();
+    /// Waits until the item's share log has at least `count` entries, and returns it, oldest first.
+    pub(crate) async fn wait_for_log(&self, count: usize) -> Vec<Value> {
+        eventually("the share log", || async {
+            let log = self.log_page("?limit=100").await.json()["entries"].as_array().unwrap().clone();
             (log.len() >= count).then(|| log.into_iter().rev().collect())
         })
         .await
     }
 
-    pub(crate) async fn revoke(&self, id: &str) -> Answer {
+    pub(crate) async fn revoke(&self, id: &str) -> Response {
         self.call(Method::POST, &format!("/{id}/revoke")).await
     }
 
-    pub(crate) async fn share_with_id(&self, id: &str) -> Value {
-        let answer = self.get(&format!("/{id}")).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+    /// Reads a share through the API.
+    pub(crate) async fn get_share(&self, id: &str) -> Value {
+        let response = self.get(&format!("/{id}")).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 
-    /// The recipients that a tab lists.
-    pub(crate) async fn tab(&self, status: &str) -> Vec<String> {
-        let answer = self.get(&format!("?status={status}")).await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        let shares = answer.json()["shares"].as_array().unwrap().clone();
+    /// Returns the recipients on the tab for this status.
+    pub(crate) async fn list_recipients(&self, status: &str) -> Vec<String> {
+        let response = self.get(&format!("?status={status}")).await;
+        assert_eq!(response.status, 200, "{response:?}");
+        let shares = response.json()["shares"].as_array().unwrap().clone();
         shares.iter().map(|share| share["recipient"].as_str().unwrap().to_owned()).collect()
     }
 }
 
-/// A share whose link has arrived.
-pub(crate) struct Shared {
+/// A share whose recipient has received the link by email.
+pub(crate) struct EmailedShare {
     pub(crate) id: String,
     pub(crate) link: String,
 }
 
 impl Stack {
-    /// What a recipient without an account gets at an address.
-    pub(crate) async fn open(&self, url: &str) -> Answer {
-        Answer::to(self.client.get(url)).await
+    /// Requests a URL without an account, as a recipient does.
+    pub(crate) async fn open(&self, url: &str) -> Response {
+        send(self.client.get(url)).await
     }
 
-    /// What a recipient gets by following a link to its file: its bytes, and what the browser calls it.
+    /// Follows a link to its file; returns the file's bytes and its `Content-Disposition`.
     pub(crate) async fn download(&self, link: &str) -> (Vec<u8>, String) {
         let redirect = self.open(link).await;
         assert_eq!(redirect.status, 302, "{redirect:?}");

@@ -1,4 +1,4 @@
-//! A proxy that lets faults happen between a program and a server, and counts calls.
+//! A proxy between a client and a server that injects faults and counts calls.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -12,210 +12,213 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// Stands before a server, until the test's runtime ends.
+/// A running proxy. It stops with the test's runtime.
 pub(crate) struct Proxy {
     pub(crate) url: String,
-    forward: Forward,
+    forwarder: Forwarder,
 }
 
-/// What befalls a request.
+/// A fault that the proxy applies to one request.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// It is done, and nobody hears of it: its answer is lost.
-    Lose,
-    /// Nobody takes it.
-    Refuse,
-    /// It is not done, but answered with this status, code of an error, and message.
-    Answer(u16, &'static str, &'static str),
-    /// It waits, and is never done; whoever waits for it is told that it has come.
-    HoldBefore(Notice),
-    /// It is done, and its answer waits for ever; whoever waits for it is told that it has come.
-    HoldAfter(Notice),
-    /// It is done once the other end of the channel says so, having been told that it has come.
+    /// Forwards the request and drops the response.
+    LoseResponse,
+    /// Closes the connection without forwarding the request.
+    Disconnect,
+    /// Responds with this status, error code and message, without forwarding the request.
+    Respond(u16, &'static str, &'static str),
+    /// Sends the notice and never forwards the request.
+    HoldRequest(Notice),
+    /// Forwards the request, sends the notice, and never returns the response.
+    HoldResponse(Notice),
+    /// Sends the notice and forwards the request once the receiver gets a message.
     Pause(Notice, oneshot::Receiver<()>),
 }
 
-/// Tells that a request has come.
+/// Notifies the test that the request has reached the proxy.
 pub(crate) type Notice = oneshot::Sender<()>;
 
 impl Fault {
-    /// As DynamoDB does it.
+    /// DynamoDB's response to a throttled request.
     pub(crate) fn throttled() -> Self {
-        Self::Answer(400, "ThrottlingException", "slow down")
+        Self::Respond(400, "ThrottlingException", "slow down")
     }
 }
 
-/// Decides what befalls a request, by its head and body; none: nothing.
-type Chaos = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
+/// Chooses the fault for a request from its head and body.
+type FaultPolicy = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
 
-/// A fault to come, for requests that have all of these marks in their head or body.
-struct Plan {
+/// A fault for the next requests whose head and body contain all of the patterns.
+struct PlannedFault {
     fault: Box<dyn FnMut() -> Option<Fault> + Send>,
-    marks: Vec<String>,
-    left: usize,
+    patterns: Vec<String>,
+    remaining: usize,
 }
 
 impl Proxy {
-    pub(crate) async fn before(upstream: &str) -> Self {
+    /// Starts a proxy in front of the server at `upstream`.
+    pub(crate) async fn start(upstream: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let forward = Forward {
+        let forwarder = Forwarder {
             client: reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
             upstream: upstream.to_owned(),
             state: Arc::default(),
         };
-        let served = forward.clone();
+        let served = forwarder.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
                 tokio::spawn(serve(connection, served.clone()));
             }
         });
-        Self { url, forward }
+        Self { url, forwarder }
     }
 
-    /// Loses the next answers to requests that have all of these marks.
-    pub(crate) fn lose(&self, count: usize, marks: &[&str]) {
-        self.plan(count, marks, || Some(Fault::Lose));
+    /// Loses the responses to the next `count` requests that contain all of the patterns.
+    pub(crate) fn lose_responses(&self, count: usize, patterns: &[&str]) {
+        self.inject(count, patterns, || Some(Fault::LoseResponse));
     }
 
-    /// Throttles the next requests that have all of these marks, as DynamoDB would.
-    pub(crate) fn throttle(&self, count: usize, marks: &[&str]) {
-        self.plan(count, marks, || Some(Fault::throttled()));
+    /// Throttles the next `count` requests that contain all of the patterns, as DynamoDB does.
+    pub(crate) fn throttle(&self, count: usize, patterns: &[&str]) {
+        self.inject(count, patterns, || Some(Fault::throttled()));
     }
 
-    /// Lets this happen to the next request that has all of these marks.
-    pub(crate) fn once(&self, marks: &[&str], fault: Fault) {
+    /// Applies a fault to the next request that contains all of the patterns.
+    pub(crate) fn inject_once(&self, patterns: &[&str], fault: Fault) {
         let mut fault = Some(fault);
-        self.plan(1, marks, move || fault.take());
+        self.inject(1, patterns, move || fault.take());
     }
 
-    /// Lets this happen to the next requests that have all of these marks.
-    pub(crate) fn plan(
+    /// Applies a fault to the next `count` requests that contain all of the patterns.
+    pub(crate) fn inject(
         &self,
         count: usize,
-        marks: &[&str],
+        patterns: &[&str],
         fault: impl FnMut() -> Option<Fault> + Send + 'static,
     ) {
-        let marks = marks.iter().map(|mark| (*mark).to_owned()).collect();
-        let plan = Plan { fault: Box::new(fault), marks, left: count };
-        self.forward.state.lock().unwrap().plans.push(plan);
+        let patterns = patterns.iter().map(|pattern| (*pattern).to_owned()).collect();
+        let planned = PlannedFault { fault: Box::new(fault), patterns, remaining: count };
+        self.forwarder.state.lock().unwrap().planned.push(planned);
     }
 
-    /// From now on, asks for every request that no plan is for.
-    pub(crate) fn ask(&self, chaos: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
-        self.forward.state.lock().unwrap().chaos = Some(Box::new(chaos));
+    /// Applies a policy to every request that no planned fault matches.
+    pub(crate) fn set_fault_policy(&self, policy: impl FnMut(&str) -> Option<Fault> + Send + 'static) {
+        self.forwarder.state.lock().unwrap().policy = Some(Box::new(policy));
     }
 
-    /// From now on, nothing happens to any request.
-    pub(crate) fn calm(&self) {
-        let mut state = self.forward.state.lock().unwrap();
-        (state.plans, state.chaos) = (Vec::new(), None);
+    /// Removes the policy and all planned faults.
+    pub(crate) fn clear_faults(&self) {
+        let mut state = self.forwarder.state.lock().unwrap();
+        (state.planned, state.policy) = (Vec::new(), None);
     }
 
-    /// The calls with any of these marks since it was last asked.
-    pub(crate) fn calls(&self, marks: &[&str]) -> usize {
-        let calls = std::mem::take(&mut self.forward.state.lock().unwrap().calls);
-        calls.iter().filter(|call| marks.iter().any(|mark| call.contains(mark))).count()
+    /// Returns how many calls contained any of the patterns, and resets the count of all calls.
+    pub(crate) fn take_call_count(&self, patterns: &[&str]) -> usize {
+        let calls = std::mem::take(&mut self.forwarder.state.lock().unwrap().calls);
+        calls.iter().filter(|call| patterns.iter().any(|pattern| call.contains(pattern))).count()
     }
 
-    /// How many planned faults are still to come.
-    pub(crate) fn left(&self) -> usize {
-        self.forward.state.lock().unwrap().plans.iter().map(|plan| plan.left).sum()
+    /// The number of planned faults that have not been applied yet.
+    pub(crate) fn pending_faults(&self) -> usize {
+        self.forwarder.state.lock().unwrap().planned.iter().map(|fault| fault.remaining).sum()
     }
 }
 
 #[derive(Default)]
 struct State {
-    plans: Vec<Plan>,
-    chaos: Option<Chaos>,
+    planned: Vec<PlannedFault>,
+    policy: Option<FaultPolicy>,
     calls: Vec<String>,
 }
 
 #[derive(Clone)]
-struct Forward {
+struct Forwarder {
     client: reqwest::Client,
     upstream: String,
     state: Arc<Mutex<State>>,
 }
 
-/// Makes the server hang up.
+/// Makes the server close the connection without a response.
 #[derive(Debug)]
-struct Lost;
+struct Disconnected;
 
-impl std::fmt::Display for Lost {
+impl std::fmt::Display for Disconnected {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("the answer is lost")
+        f.write_str("the proxy closed the connection")
     }
 }
 
-impl std::error::Error for Lost {}
+impl std::error::Error for Disconnected {}
 
-async fn serve(connection: TcpStream, forward: Forward) -> Result<(), Infallible> {
-    let service = service_fn(|request| forward.answer(request));
-    // Hanging up is what it is for.
+async fn serve(connection: TcpStream, forwarder: Forwarder) -> Result<(), Infallible> {
+    let service = service_fn(|request| forwarder.respond(request));
+    // Closing the connection is an intended fault.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
     Ok(())
 }
 
-type Answer = Response<Full<Bytes>>;
+type Forwarded = Response<Full<Bytes>>;
 
-impl Forward {
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Lost> {
+impl Forwarder {
+    async fn respond(&self, request: Request<Incoming>) -> Result<Forwarded, Disconnected> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| Lost)?.to_bytes();
+        let body = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
         let request = Request::from_parts(head, body);
-        match self.fault(&request) {
+        match self.next_fault(&request) {
             None => self.forward(request).await,
-            Some(Fault::Lose) => {
+            Some(Fault::LoseResponse) => {
                 self.forward(request).await?;
-                Err(Lost)
+                Err(Disconnected)
             }
-            Some(Fault::Refuse) => Err(Lost),
-            Some(Fault::Answer(status, code, message)) => {
-                // The two ways in which AWS's protocols name an error.
+            Some(Fault::Disconnect) => Err(Disconnected),
+            Some(Fault::Respond(status, code, message)) => {
+                // AWS's protocols name an error in the body or in a header; this response has both.
                 let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"{message}"}}"#);
-                let answer = Response::builder().status(status).header("x-amzn-errortype", code);
-                Ok(answer.body(Full::from(body)).unwrap())
+                let response = Response::builder().status(status).header("x-amzn-errortype", code);
+                Ok(response.body(Full::from(body)).unwrap())
             }
-            Some(Fault::HoldBefore(notice)) => {
+            Some(Fault::HoldRequest(notice)) => {
                 let _ = notice.send(());
                 std::future::pending().await
             }
-            Some(Fault::HoldAfter(notice)) => {
+            Some(Fault::HoldResponse(notice)) => {
                 self.forward(request).await?;
                 let _ = notice.send(());
                 std::future::pending().await
             }
-            Some(Fault::Pause(notice, go_on)) => {
+            Some(Fault::Pause(notice, resume)) => {
                 let _ = notice.send(());
-                let _ = go_on.await;
+                let _ = resume.await;
                 self.forward(request).await
             }
         }
     }
 
-    fn fault(&self, request: &Request<Bytes>) -> Option<Fault> {
+    fn next_fault(&self, request: &Request<Bytes>) -> Option<Fault> {
         let call = format!("{request:?} {}", String::from_utf8_lossy(request.body()));
         let mut state = self.state.lock().unwrap();
         state.calls.push(call.clone());
-        let due = |plan: &&mut Plan| plan.left > 0 && plan.marks.iter().all(|mark| call.contains(mark));
-        if let Some(plan) = state.plans.iter_mut().find(due) {
-            plan.left -= 1;
-            return (plan.fault)();
+        let applies = |fault: &&mut PlannedFault| {
+            fault.remaining > 0 && fault.patterns.iter().all(|pattern| call.contains(pattern))
+        };
+        if let Some(planned) = state.planned.iter_mut().find(applies) {
+            planned.remaining -= 1;
+            return (planned.fault)();
         }
-        state.chaos.as_mut().and_then(|chaos| chaos(&call))
+        state.policy.as_mut().and_then(|policy| policy(&call))
     }
 
-    async fn forward(&self, request: Request<Bytes>) -> Result<Answer, Lost> {
+    async fn forward(&self, request: Request<Bytes>) -> Result<Forwarded, Disconnected> {
         let (head, body) = request.into_parts();
         let path = head.uri.path_and_query().map_or("/", |path| path.as_str());
         let upstream = self.client.request(head.method, format!("{}{path}", self.upstream));
-        let answer = upstream.headers(head.headers).body(body).send().await.map_err(|_| Lost)?;
-        let mut forwarded = Response::builder().status(answer.status());
-        forwarded.headers_mut().unwrap().extend(answer.headers().clone());
-        // The body is whole by then, however it came.
+        let response = upstream.headers(head.headers).body(body).send().await.map_err(|_| Disconnected)?;
+        let mut forwarded = Response::builder().status(response.status());
+        forwarded.headers_mut().unwrap().extend(response.headers().clone());
+        // The proxy buffers the body and sends it in one piece.
         forwarded.headers_mut().unwrap().remove("transfer-encoding");
-        let bytes = answer.bytes().await.map_err(|_| Lost)?;
+        let bytes = response.bytes().await.map_err(|_| Disconnected)?;
         Ok(forwarded.body(Full::new(bytes)).unwrap())
     }
 }

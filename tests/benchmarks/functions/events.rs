@@ -3,17 +3,18 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::actions::get_item::GetItemRequest;
 use serde_json::{Value, json};
+use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{new_generation, new_write_id};
+use sharelink_domain::Share;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::link::Link;
 use sharelink_domain::request::{Message, ShareRequest};
-use sharelink_domain::{Expiry, Item, Share, SharedFile, Sharer};
 
 use super::cloud::{Cloud, TABLE};
 use super::programs::key_ring;
 use crate::support::events::{api_event, ses_event};
-use crate::support::{aws_config, rfc3339, unique};
+use crate::support::fixtures::{accept, job, share_request};
+use crate::support::{address, aws_config, rfc3339, unique};
 
 /// The table, filled with what events are about.
 pub(crate) struct Shares<'a> {
@@ -36,15 +37,11 @@ impl<'a> Shares<'a> {
     /// A share of one file, of an item of this name; its email is pending.
     async fn share(&self, item: &str) -> Share {
         let request = ShareRequest {
-            item: Item { module: "jobs".parse().unwrap(), name: item.parse().unwrap() },
-            files: vec![SharedFile { name: "brief.pdf".parse().unwrap(), size: 1024 }],
-            sharer: Sharer { sub: "u1".into(), name: Some("Ann Example".into()), email: None },
             message: Message::parse("The brief, as promised.").unwrap(),
-            expiry: Expiry::parse(&rfc3339(self.now + TimeDelta::days(7)), self.now).unwrap(),
             notify: true,
+            ..share_request(&job(item), TimeDelta::days(7), self.now)
         };
-        let recipient = format!("{}@example.com", unique("r")).parse().unwrap();
-        let share = request.share_with(recipient, new_generation().unwrap(), self.now);
+        let share = accept(&request, &address("r"), self.now);
         self.table.create(&share, TimeDelta::days(90), new_write_id().unwrap()).await.unwrap();
         share
     }
@@ -61,7 +58,7 @@ impl<'a> Shares<'a> {
     /// A sharer shares an item with one more recipient each time.
     pub(crate) fn created(&self) -> Value {
         let body = json!({
-            "recipients": [format!("{}@example.com", unique("r"))], "expiresAt": rfc3339(self.now + TimeDelta::days(7)),
+            "recipients": [address("r")], "expiresAt": rfc3339(self.now + TimeDelta::days(7)),
             "message": "The brief, as promised.", "files": ["brief.pdf"],
         });
         let item = json!({"module": "jobs", "item": unique("item")});

@@ -50,7 +50,7 @@ pub(crate) async fn of(
     let mut functions = Vec::new();
     for _ in 0..instances {
         let (function, mut events) = (program.deploy(cloud).await, Vec::new());
-        function.ready().await;
+        function.start_instance().await;
         for _ in 0..EVENTS / instances {
             events.push(event().await);
         }

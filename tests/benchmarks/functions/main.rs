@@ -105,7 +105,7 @@ async fn start_one(cloud: &Cloud, program: &Program) -> (Function, Duration, Dur
     let function = program.deploy(cloud).await;
     cloud.connected();
     let begin = Instant::now();
-    let ready = function.ready().await;
+    let ready = function.start_instance().await;
     let connected = cloud.connected().map_or(ready, |connected| connected.duration_since(begin).min(ready));
     (function, ready, connected)
 }

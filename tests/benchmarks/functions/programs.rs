@@ -81,7 +81,7 @@ impl Program {
         ];
         let mut environment = cloud.environment(self.is_reference);
         environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        Function::of(self.path.clone(), self.arguments.clone(), environment).await
+        Function::from_program(self.path.clone(), self.arguments.clone(), environment).await
     }
 
     /// How large it is when a deployment uploads it.

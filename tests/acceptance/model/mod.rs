@@ -1,0 +1,104 @@
+//! Model test of the table of shares: random histories in which several actors work concurrently.
+//!
+//! Concurrent operations must be linearizable: there must be an order in which the reference model gives
+//! every actor the response that the table gave, and ends in the state of the table. Some operations are
+//! retried with the same write id, as by an SDK or a client that lost the response.
+
+mod history;
+mod operations;
+mod reference;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+
+use history::History;
+use operations::{ACTORS, Operation, Step};
+
+type Time = DateTime<Utc>;
+
+/// A step of a history: time passes, and then several operations run concurrently.
+#[derive(Clone, Debug)]
+struct Round {
+    delay: TimeDelta,
+    steps: Vec<Step>,
+}
+
+/// Generates histories. Every operation is possible at any time, so the generator has no state.
+struct Histories;
+
+impl ReferenceStateMachine for Histories {
+    type State = ();
+    type Transition = Round;
+
+    fn init_state() -> BoxedStrategy<()> {
+        Just(()).boxed()
+    }
+
+    fn transitions((): &()) -> BoxedStrategy<Round> {
+        let life = prop::sample::select(vec![
+            TimeDelta::hours(-3),
+            TimeDelta::zero(),
+            TimeDelta::milliseconds(500),
+            TimeDelta::minutes(10),
+            TimeDelta::days(2),
+            TimeDelta::days(60),
+        ]);
+        let behind = prop::sample::select(vec![Some(0), Some(0), Some(1), None]);
+        let operation = prop_oneof![
+            3 => life.clone().prop_map(|life| Operation::Create { life }),
+            4 => (life, behind).prop_map(|(life, behind)| Operation::Change { life, behind }),
+            2 => Just(Operation::Revoke),
+            2 => Just(Operation::Resend),
+            2 => Just(Operation::Send),
+            3 => prop::sample::select(vec![0_usize, 0, 0, 1, 2]).prop_map(|ago| Operation::Open { ago }),
+            1 => Just(Operation::Purge),
+        ];
+        // Most steps are on the same share, so that they conflict.
+        let recipient = prop::sample::select(vec![0_usize, 0, 0, 1]);
+        let step = (recipient, 0..ACTORS.len(), operation, prop::bool::weighted(0.2)).prop_map(
+            |(recipient, actor, operation, is_retry)| Step { recipient, actor, operation, is_retry },
+        );
+        let delay = prop::sample::select(vec![
+            TimeDelta::zero(),
+            TimeDelta::zero(),
+            TimeDelta::milliseconds(1),
+            TimeDelta::minutes(3),
+            TimeDelta::minutes(11),
+            TimeDelta::days(1),
+            TimeDelta::days(31),
+        ]);
+        (delay, prop::collection::vec(step, 1..5)).prop_map(|(delay, steps)| Round { delay, steps }).boxed()
+    }
+
+    fn apply((): (), _: &Round) {}
+}
+
+struct TableMatchesModel;
+
+impl StateMachineTest for TableMatchesModel {
+    type SystemUnderTest = History;
+    type Reference = Histories;
+
+    fn init_test((): &()) -> History {
+        History::new()
+    }
+
+    fn apply(mut history: History, (): &(), round: Round) -> History {
+        history.run_blocking(round);
+        history
+    }
+}
+
+/// `PROPTEST_CASES` sets the number of histories. The default of 48 takes a quarter of a minute.
+fn config() -> Config {
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
+    Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() }
+}
+
+prop_state_machine! {
+    #![proptest_config(config())]
+    #[test]
+    fn table_behaves_like_the_model(sequential 1..25 => TableMatchesModel);
+}

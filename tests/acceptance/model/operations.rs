@@ -1,0 +1,79 @@
+//! The operations of a history, their inputs and their responses.
+
+use chrono::TimeDelta;
+use sharelink_domain::Generation;
+use sharelink_domain::share::{ExpectedVersion, WriteId};
+
+use super::Time;
+
+pub(super) const RECIPIENTS: [&str; 2] = ["ann@example.com", "bob@example.com"];
+pub(super) const ACTORS: [&str; 2] = ["tess", "tom"];
+
+#[derive(Clone, Debug)]
+pub(super) enum Operation {
+    Create {
+        life: TimeDelta,
+    },
+    /// Changes the expiration, expecting the version before this round minus `behind`, or any version.
+    Change {
+        life: TimeDelta,
+        behind: Option<u64>,
+    },
+    Revoke,
+    Resend,
+    /// Sends the pending email.
+    Send,
+    /// Opens the link that was created this many links ago.
+    Open {
+        ago: usize,
+    },
+    /// Deletes the share if its TTL has passed.
+    Purge,
+}
+
+/// An actor's operation on a recipient's share, or a retry of an earlier one.
+#[derive(Clone, Debug)]
+pub(super) struct Step {
+    pub(super) recipient: usize,
+    pub(super) actor: usize,
+    pub(super) operation: Operation,
+    pub(super) is_retry: bool,
+}
+
+/// A step with all inputs of its operation. They are fixed before any operation of the round starts.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) recipient: usize,
+    pub(super) actor: usize,
+    pub(super) operation: Operation,
+    pub(super) expires_at: Time,
+    pub(super) expected: ExpectedVersion,
+    pub(super) generation: Generation,
+    pub(super) write: WriteId,
+}
+
+/// The response to a call.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Response {
+    Created,
+    /// An earlier attempt of the same create has created the share.
+    Retried,
+    /// Another create has created the share with this generation.
+    Exists(Generation),
+    /// The share's version after the operation.
+    Version(u64),
+    Stale,
+    /// The requested expiry is on a day before today.
+    PastExpiry,
+    NotFound,
+    /// The email with this number is pending.
+    Queued(u32),
+    TooSoon,
+    Inactive,
+    Sent,
+    Nothing,
+    Redeemed,
+    AccessEnded,
+    UnknownLink,
+    Purged,
+}

@@ -1,0 +1,222 @@
+//! The reference model: applies operations one by one, without conditional writes, retries or indexes.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use sharelink_domain::Generation;
+use sharelink_domain::mail::LEASE;
+use sharelink_domain::share::{ExpectedVersion, WriteId};
+
+use super::Time;
+use super::operations::{Call, Operation, Response};
+use crate::support::fixtures::RETENTION;
+
+/// The state of a share that a caller can observe.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct ModelShare {
+    pub(super) generation: Generation,
+    pub(super) created_at: Time,
+    pub(super) expires_at: Time,
+    pub(super) revoked_at: Option<Time>,
+    pub(super) version: u64,
+    /// The actor of the last change, and the expiry that it set; none for a revocation.
+    pub(super) last_change: Option<(usize, Option<Time>)>,
+    pub(super) mails: u32,
+    pub(super) mail_requested_at: Time,
+    pub(super) mail_due: Option<Time>,
+    pub(super) opens: u64,
+}
+
+/// The writes that have been applied to a share, by which the model recognizes retries.
+#[derive(Clone, Debug, Default)]
+struct AppliedWrites {
+    create: Option<WriteId>,
+    changes: Vec<WriteId>,
+    resend: Option<WriteId>,
+    claim: Option<WriteId>,
+    uses: Vec<WriteId>,
+}
+
+/// Remembers the last four writes, as many as a share item stores.
+fn remember(writes: &mut Vec<WriteId>, write: WriteId) {
+    writes.insert(0, write);
+    writes.truncate(4);
+}
+
+impl ModelShare {
+    pub(super) fn is_active(&self, now: Time) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+
+    fn may_be_purged(&self, now: Time) -> bool {
+        let end = self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at));
+        (end.max(self.created_at) + RETENTION).timestamp() <= now.timestamp()
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Model {
+    pub(super) shares: BTreeMap<usize, ModelShare>,
+    writes: BTreeMap<usize, AppliedWrites>,
+}
+
+impl Model {
+    /// Applies a call and returns its response. A send is pending until `finish_send`.
+    #[expect(clippy::too_many_lines, reason = "one operation after the other")]
+    fn apply(&mut self, call: &Call, now: Time) -> Response {
+        let &Call { recipient, actor, expires_at, expected, generation, write, .. } = call;
+        let writes = self.writes.entry(recipient).or_default();
+        if let Operation::Create { .. } = call.operation {
+            if let Some(share) = self.shares.get(&recipient) {
+                let is_retry = writes.create == Some(write);
+                return if is_retry { Response::Retried } else { Response::Exists(share.generation) };
+            }
+            *writes = AppliedWrites { create: Some(write), ..AppliedWrites::default() };
+            let share = ModelShare {
+                generation,
+                created_at: now,
+                expires_at,
+                revoked_at: None,
+                version: 1,
+                last_change: None,
+                mails: 1,
+                mail_requested_at: now,
+                mail_due: Some(now),
+                opens: 0,
+            };
+            self.shares.insert(recipient, share);
+            return Response::Created;
+        }
+        let Some(share) = self.shares.get_mut(&recipient) else {
+            return match call.operation {
+                Operation::Send | Operation::Purge => Response::Nothing,
+                Operation::Open { .. } => Response::UnknownLink,
+                _ => Response::NotFound,
+            };
+        };
+        match call.operation {
+            Operation::Create { .. } => unreachable!(),
+            Operation::Change { .. } | Operation::Revoke if writes.changes.contains(&write) => {
+                Response::Version(share.version)
+            }
+            Operation::Change { .. } => {
+                let repeats_last_change = expected == ExpectedVersion::Exactly(share.version - 1)
+                    && share.last_change == Some((actor, Some(expires_at)));
+                if expected == ExpectedVersion::Any || expected == ExpectedVersion::Exactly(share.version) {
+                    if expires_at.date_naive() < now.date_naive() {
+                        return Response::PastExpiry;
+                    }
+                    share.expires_at = expires_at;
+                    if expires_at > now {
+                        share.revoked_at = None;
+                    }
+                    share.version += 1;
+                    share.last_change = Some((actor, Some(expires_at)));
+                    remember(&mut writes.changes, write);
+                } else if !repeats_last_change {
+                    return Response::Stale;
+                }
+                Response::Version(share.version)
+            }
+            Operation::Revoke => {
+                if share.revoked_at.is_none() {
+                    share.revoked_at = Some(now);
+                    share.version += 1;
+                    share.last_change = Some((actor, None));
+                    remember(&mut writes.changes, write);
+                }
+                Response::Version(share.version)
+            }
+            Operation::Resend if writes.resend == Some(write) => Response::Queued(share.mails),
+            Operation::Resend => {
+                let wait = TimeDelta::minutes(5 * 2_i64.pow(share.mails - 1)).min(TimeDelta::days(1));
+                if !share.is_active(now) {
+                    Response::Inactive
+                } else if now < share.mail_requested_at + wait
+                    || share.mail_due.is_some_and(|due| now < due + LEASE)
+                {
+                    Response::TooSoon
+                } else {
+                    share.mails += 1;
+                    share.mail_requested_at = now;
+                    share.mail_due = Some(now);
+                    (writes.resend, writes.claim) = (Some(write), None);
+                    Response::Queued(share.mails)
+                }
+            }
+            Operation::Send if share.mail_due.is_some_and(|due| due <= now + TimeDelta::seconds(30)) => {
+                share.mail_due = Some(now + LEASE);
+                writes.claim = Some(write);
+                Response::Sent
+            }
+            Operation::Open { .. } if share.generation != generation => Response::UnknownLink,
+            // A signed URL is valid for at least a second.
+            Operation::Open { .. }
+                if !share.is_active(now) || share.expires_at - now < TimeDelta::seconds(1) =>
+            {
+                Response::AccessEnded
+            }
+            Operation::Open { .. } => {
+                if !writes.uses.contains(&write) {
+                    share.opens += 1;
+                    remember(&mut writes.uses, write);
+                }
+                Response::Redeemed
+            }
+            Operation::Purge if share.may_be_purged(now) => {
+                self.shares.remove(&recipient);
+                Response::Purged
+            }
+            Operation::Send | Operation::Purge => Response::Nothing,
+        }
+    }
+
+    /// Records that the email of a send has left, unless another send has claimed it.
+    fn finish_send(&mut self, call: &Call) {
+        let has_claim =
+            self.writes.get(&call.recipient).is_some_and(|writes| writes.claim == Some(call.write));
+        if let Some(share) = self.shares.get_mut(&call.recipient).filter(|_| has_claim) {
+            share.mail_due = None;
+        }
+    }
+
+    /// Finds an order of the calls in which each has its response and which ends with these shares; returns
+    /// the model after that order.
+    ///
+    /// `done` lists the events so far: the index of each call, and whether the event is the end of a send.
+    pub(super) fn linearize(
+        &self,
+        calls: &[(&Call, &Response)],
+        done: &mut Vec<(usize, bool)>,
+        now: Time,
+        shares: &BTreeMap<usize, ModelShare>,
+    ) -> Option<Self> {
+        // A send begins and ends, and other calls may take effect in between.
+        let all_events = (0..calls.len())
+            .flat_map(|i| [(i, false), (i, true)])
+            .filter(|(i, is_end)| !is_end || matches!(calls[*i].0.operation, Operation::Send));
+        let remaining: Vec<_> = all_events.filter(|event| !done.contains(event)).collect();
+        if remaining.is_empty() {
+            return (self.shares == *shares).then(|| self.clone());
+        }
+        for (i, is_end) in remaining {
+            let (call, response) = calls[i];
+            let mut model = self.clone();
+            let is_possible = if is_end {
+                model.finish_send(call);
+                done.contains(&(i, false))
+            } else {
+                model.apply(call, now) == *response
+            };
+            if is_possible {
+                done.push((i, is_end));
+                let linearized = model.linearize(calls, done, now, shares);
+                done.pop();
+                if linearized.is_some() {
+                    return linearized;
+                }
+            }
+        }
+        None
+    }
+}
