@@ -1,5 +1,6 @@
-//! The document, the template and the answers say the same. Every other test's answers are held to the document,
-//! too: see `support/contract.rs`.
+//! The API document (`infra/openapi.yaml`), the template and the responses agree.
+//!
+//! Every response in every other test is validated against the document, too: see `support/contract.rs`.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +11,17 @@ use sharelink_http::ProblemType;
 use crate::support::contract::{DOCUMENT, escape, validator};
 use crate::support::{Response, Stack, TestItem, send};
 
-/// A route, and whether it needs a token.
+/// A route key such as `GET /s/{token}`, and whether the route requires a JWT.
 type Route = (String, bool);
 
-fn documented() -> BTreeSet<Route> {
+fn documented_routes() -> BTreeSet<Route> {
     let methods = ["get", "head", "post", "put", "patch", "delete", "options"];
     let mut routes = BTreeSet::new();
     for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
             if methods.contains(&method.as_str()) {
-                let open = operation.get("security").is_some_and(|s| s.as_array().unwrap().is_empty());
-                routes.insert((format!("{} {path}", method.to_uppercase()), !open));
+                let is_public = operation.get("security").is_some_and(|s| s.as_array().unwrap().is_empty());
+                routes.insert((format!("{} {path}", method.to_uppercase()), !is_public));
             }
         }
     }
@@ -28,21 +29,24 @@ fn documented() -> BTreeSet<Route> {
 }
 
 #[tokio::test]
-async fn the_template_has_the_routes_that_the_document_has() {
+async fn deployed_routes_equal_documented_routes() {
     let stack = Stack::get().await;
-    // As they were deployed from the template.
-    let api = stack.info.api_url.rsplit('/').nth(1).unwrap();
-    let routes = format!("{}/v2/apis/{api}/routes", stack.info.aws_endpoint_url);
-    let routes: Value = stack.client.get(routes).send().await.unwrap().json().await.unwrap();
-    let deployed =
-        routes["items"].as_array().unwrap().iter().map(|route| {
-            (route["routeKey"].as_str().unwrap().to_owned(), route["authorizationType"] != "NONE")
-        });
-    assert_eq!(deployed.collect::<BTreeSet<Route>>(), documented());
+    let api_id = stack.info.api_url.rsplit('/').nth(1).unwrap();
+    let url = format!("{}/v2/apis/{api_id}/routes", stack.info.aws_endpoint_url);
+
+    let response: Value = stack.client.get(url).send().await.unwrap().json().await.unwrap();
+
+    let deployed: BTreeSet<Route> = response["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|route| (route["routeKey"].as_str().unwrap().to_owned(), route["authorizationType"] != "NONE"))
+        .collect();
+    assert_eq!(deployed, documented_routes());
 }
 
 #[tokio::test]
-async fn every_problem_is_documented_and_has_its_page() {
+async fn every_problem_type_is_documented_and_has_a_page() {
     let stack = Stack::get().await;
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let documented: BTreeSet<(String, String, String)> =
@@ -55,47 +59,52 @@ async fn every_problem_is_documented_and_has_its_page() {
                 (text("const"), text("title"), text("description"))
             })
             .collect();
-    let known = ProblemType::ALL.iter().map(|problem| {
-        let help = format!("Status {}. {}", problem.status().as_u16(), one_line(problem.help()));
-        (format!("/problems/{}", problem.name()), problem.title().to_owned(), help)
-    });
-    assert_eq!(known.collect::<BTreeSet<_>>(), documented);
+    let implemented: BTreeSet<(String, String, String)> = ProblemType::ALL
+        .iter()
+        .map(|problem| {
+            let help = format!("Status {}. {}", problem.status().as_u16(), one_line(problem.help()));
+            (format!("/problems/{}", problem.name()), problem.title().to_owned(), help)
+        })
+        .collect();
+    assert_eq!(implemented, documented);
+
     for problem in ProblemType::ALL {
         let page = stack.open(&format!("{}/problems/{}", stack.info.api_url, problem.name())).await;
-        assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+        page.assert_status(200);
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8", "{}", problem.name());
         assert!(page.text.contains(problem.title()), "{page:?}");
     }
-    let none = stack.open(&format!("{}/problems/none", stack.info.api_url)).await;
-    assert_eq!((none.status, none.problem_type().as_str()), (404, "route-not-found"));
+    let unknown = stack.open(&format!("{}/problems/none", stack.info.api_url)).await;
+    unknown.assert_problem(404, "route-not-found");
 }
 
-/// Every example beside a schema, with both of their places.
-fn examples(pointer: &str, found: &mut Vec<(String, Value)>) {
-    let here = DOCUMENT.pointer(pointer).unwrap();
-    if here.get("schema").is_some() {
-        for (name, example) in here["examples"].as_object().into_iter().flatten() {
+/// Collects the examples below a JSON pointer of the document, each with the pointer of its schema.
+fn collect_examples(pointer: &str, found: &mut Vec<(String, Value)>) {
+    let node = DOCUMENT.pointer(pointer).unwrap();
+    if node.get("schema").is_some() {
+        for (name, example) in node["examples"].as_object().into_iter().flatten() {
             let reference = example.get("$ref").map(|r| r.as_str().unwrap().trim_start_matches('#'));
-            let example = reference.map_or(example, |place| DOCUMENT.pointer(place).unwrap());
+            let example = reference.map_or(example, |reference| DOCUMENT.pointer(reference).unwrap());
             assert!(example.get("value").is_some(), "{pointer}: {name} has no value");
             found.push((format!("{pointer}/schema"), example["value"].clone()));
         }
     }
-    let parts: Vec<String> = match here {
-        Value::Object(parts) => parts.keys().map(|name| escape(name)).collect(),
-        Value::Array(parts) => (0..parts.len()).map(|i| i.to_string()).collect(),
+    let children: Vec<String> = match node {
+        Value::Object(fields) => fields.keys().map(|name| escape(name)).collect(),
+        Value::Array(elements) => (0..elements.len()).map(|i| i.to_string()).collect(),
         _ => Vec::new(),
     };
-    for part in parts {
-        examples(&format!("{pointer}/{part}"), found);
+    for child in children {
+        collect_examples(&format!("{pointer}/{child}"), found);
     }
 }
 
 #[test]
-fn every_example_is_what_its_schema_says() {
-    let mut found = Vec::new();
-    examples("", &mut found);
-    assert!(found.len() > 50, "{}", found.len());
-    for (schema, example) in found {
+fn every_example_matches_its_schema() {
+    let mut examples = Vec::new();
+    collect_examples("", &mut examples);
+    assert!(examples.len() > 50, "{}", examples.len());
+    for (schema, example) in examples {
         let errors: Vec<String> =
             validator(&schema).iter_errors(&example).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{schema}: {errors:?}");
@@ -103,35 +112,38 @@ fn every_example_is_what_its_schema_says() {
 }
 
 #[tokio::test]
-async fn pages_of_the_listed_origins_may_call_the_api() {
+async fn cors_allows_only_configured_origins() {
+    const ALLOWED_ORIGIN: &str = "http://localhost:5173";
+    const OTHER_ORIGIN: &str = "https://evil.example";
+
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let preflight = |origin: &'static str| {
         let request = stack.client.request(Method::OPTIONS, item.url("")).header("Origin", origin);
         send(request.header("Access-Control-Request-Method", "PATCH"))
     };
-    let get = |origin: &'static str| {
-        send(stack.client.get(item.url("")).bearer_auth(&item.token).header("Origin", origin))
-    };
-    let has = |response: &Response, header: &str, name: &str| {
+    let get = |origin: &'static str| send(item.request(Method::GET, "").header("Origin", origin));
+    let lists = |response: &Response, header: &str, name: &str| {
         response.header(header).split(',').any(|value| value.trim().eq_ignore_ascii_case(name))
     };
 
-    let allowed = preflight("http://localhost:5173").await;
-    assert_eq!(allowed.status, 204, "{allowed:?}");
-    assert_eq!(allowed.header("access-control-allow-origin"), "http://localhost:5173");
+    let allowed = preflight(ALLOWED_ORIGIN).await;
+    allowed.assert_status(204);
+    assert_eq!(allowed.header("access-control-allow-origin"), ALLOWED_ORIGIN);
     for name in ["Authorization", "Content-Type", "If-Match", "Idempotency-Key"] {
-        assert!(has(&allowed, "access-control-allow-headers", name), "{allowed:?}");
+        assert!(lists(&allowed, "access-control-allow-headers", name), "{name}: {allowed:?}");
     }
     for name in ["GET", "POST", "PATCH"] {
-        assert!(has(&allowed, "access-control-allow-methods", name), "{allowed:?}");
+        assert!(lists(&allowed, "access-control-allow-methods", name), "{name}: {allowed:?}");
     }
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
-    let response = get("http://localhost:5173").await;
+
+    let response = get(ALLOWED_ORIGIN).await;
     for name in ["ETag", "Location", "Retry-After"] {
-        assert!(has(&response, "access-control-expose-headers", name), "{response:?}");
+        assert!(lists(&response, "access-control-expose-headers", name), "{name}: {response:?}");
     }
-    for response in [preflight("https://evil.example").await, get("https://evil.example").await] {
+
+    for response in [preflight(OTHER_ORIGIN).await, get(OTHER_ORIGIN).await] {
         assert_eq!(response.header("access-control-allow-origin"), "", "{response:?}");
     }
 }

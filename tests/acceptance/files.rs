@@ -2,58 +2,68 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Response, Stack, TestItem, send};
+use crate::api::{create_body_with, read_pages};
+use crate::support::{Response, Stack, TestItem, address, send};
 
-async fn files(item: &TestItem<'_>, query: &str) -> Response {
+async fn list_files(item: &TestItem<'_>, query: &str) -> Response {
     let url = item.url("").replace("/shares", &format!("/files{query}"));
     send(item.stack.client.get(url).bearer_auth(&item.token)).await
 }
 
-fn names(page: &Value) -> Vec<&str> {
-    page["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap()).collect()
+fn names(page: &Value) -> Vec<String> {
+    page["files"].as_array().unwrap().iter().map(|file| file["name"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
-async fn an_items_files_are_listed_with_their_sizes_and_what_is_below_folders_is_not() {
+async fn files_are_listed_with_sizes_and_without_subfolders() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["b.pdf", "Ünï \"a\";b.pdf", "folder/c.pdf", "a.pdf"]).await;
-    let page = files(&item, "").await;
-    assert_eq!(page.status, 200, "{page:?}");
+
+    let response = list_files(&item, "").await;
+
+    response.assert_status(200);
     let file = |name: &str| json!({"name": name, "size": name.len()});
     assert_eq!(
-        page.json(),
+        response.json(),
         json!({"files": [file("a.pdf"), file("b.pdf"), file("Ünï \"a\";b.pdf")], "leftOut": false})
     );
-    assert_eq!(page.header("cache-control"), "no-store");
+    assert_eq!(response.header("cache-control"), "no-store");
 }
 
 #[tokio::test]
-async fn many_files_come_by_pages_each_once_and_whatever_a_page_offers_can_be_shared() {
+async fn files_are_paginated_and_a_full_page_can_be_shared() {
     let stack = Stack::get().await;
     let expected: Vec<String> = (0..205).map(|n| format!("proof-{n:03}.pdf")).collect();
     let item = TestItem::with_files(&stack, &expected.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    let (mut found, mut cursor, mut sizes) = (Vec::new(), String::new(), Vec::new());
-    loop {
-        let page = files(&item, &cursor).await.json();
-        found.extend(names(&page).into_iter().map(str::to_owned));
-        sizes.push(names(&page).len());
-        let Some(next) = page["nextCursor"].as_str() else { break };
-        cursor = format!("?cursor={next}");
-    }
-    assert_eq!((found, sizes), (expected.clone(), vec![100, 100, 5]));
-    let body = json!({
-        "recipients": ["ann@example.com"], "expiresAt": crate::support::next_week(), "files": expected[100..200],
-    });
-    assert_eq!(item.post(&body).await.status, 201);
+
+    let pages = read_pages(async |cursor: Option<&str>| {
+        let query = cursor.map(|cursor| format!("?cursor={cursor}")).unwrap_or_default();
+        list_files(&item, &query).await
+    })
+    .await;
+
+    let names_by_page: Vec<Vec<String>> = pages.iter().map(names).collect();
+    assert_eq!(names_by_page.concat(), expected);
+    assert_eq!(names_by_page.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 5]);
+
+    let body = create_body_with(&[address("ann")], &json!({"files": names_by_page[1]}));
+    item.post(&body).await.assert_status(201);
 }
 
 #[tokio::test]
-async fn an_item_without_files_has_none_and_a_made_up_cursor_is_refused() {
+async fn item_without_files_has_an_empty_list() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &[]).await;
-    assert_eq!(files(&item, "").await.json(), json!({"files": [], "leftOut": false}));
+    assert_eq!(list_files(&item, "").await.json(), json!({"files": [], "leftOut": false}));
+}
+
+#[tokio::test]
+async fn invalid_cursor_for_files_is_rejected() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &[]).await;
     for cursor in ["!", "Li4", "L2E", ""] {
-        let refused = files(&item, &format!("?cursor={cursor}")).await;
-        assert_eq!((refused.status, refused.error_locations()), (422, vec!["cursor".to_owned()]), "{cursor}");
+        let response = list_files(&item, &format!("?cursor={cursor}")).await;
+        assert_eq!(response.status, 422, "{cursor}: {response:?}");
+        assert_eq!(response.error_locations(), ["cursor"], "{cursor}: {response:?}");
     }
 }

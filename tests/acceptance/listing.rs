@@ -1,66 +1,73 @@
-//! The lists of Manage Link Access.
+//! The lists of active and inactive shares in the Manage Link Access dialog.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, TestItem, next_week, send, unique};
+use crate::api::{create_body_with, read_pages};
+use crate::support::{Response, Stack, TestItem, address, next_week};
 
-async fn pages(item: &TestItem<'_>, status: &str, limit: usize) -> Vec<Vec<String>> {
-    let mut pages = Vec::new();
-    let mut cursor = String::new();
-    loop {
-        let page = item.get(&format!("?status={status}&limit={limit}{cursor}")).await;
-        assert_eq!(page.status, 200, "{page:?}");
-        let page = page.json();
-        let ids = page["shares"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|share| share["shareId"].as_str().unwrap().to_owned());
-        pages.push(ids.collect());
-        match page["nextCursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return pages,
-        }
-    }
+fn share_ids(page: &Value) -> Vec<String> {
+    let shares = page["shares"].as_array().unwrap().iter();
+    shares.map(|share| share["shareId"].as_str().unwrap().to_owned()).collect()
+}
+
+fn created_ids(response: &Response) -> Vec<String> {
+    let results = response.json()["results"].as_array().unwrap().clone();
+    results.iter().map(|result| result["shareId"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Shares the item with new recipients, without emails, and returns the share IDs.
+async fn create_shares(item: &TestItem<'_>, count: usize) -> Vec<String> {
+    let recipients: Vec<String> = (0..count).map(|_| address("r")).collect();
+    created_ids(&item.post(&create_body_with(&recipients, &json!({"notify": false}))).await)
+}
+
+/// Returns the share IDs of each page of a list.
+async fn list_pages(item: &TestItem<'_>, status: &str, limit: usize) -> Vec<Vec<String>> {
+    let pages = read_pages(async |cursor: Option<&str>| {
+        let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
+        item.get(&format!("?status={status}&limit={limit}{cursor}")).await
+    })
+    .await;
+    pages.iter().map(share_ids).collect()
 }
 
 #[tokio::test]
-async fn every_share_is_on_exactly_one_tab_once_newest_first() {
+async fn every_share_is_listed_once_on_one_tab_newest_first() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let mut created = Vec::new();
     for _ in 0..3 {
-        let recipients: Vec<String> = (0..10).map(|_| format!("{}@example.com", unique("r"))).collect();
+        let recipients: Vec<String> = (0..10).map(|_| address("r")).collect();
         let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-        let response = item.share(&recipients).await.json();
-        let results = response["results"].as_array().unwrap().clone();
-        created.extend(results.iter().map(|result: &Value| result["shareId"].as_str().unwrap().to_owned()));
+        created.extend(created_ids(&item.share(&recipients).await));
     }
     let revoked: BTreeSet<String> = created.iter().step_by(5).cloned().collect();
     for id in &revoked {
-        assert_eq!(item.revoke(id).await.status, 200);
+        item.revoke(id).await.assert_status(200);
     }
 
-    let active = pages(&item, "active", 7).await;
-    let inactive = pages(&item, "inactive", 4).await;
+    let active = list_pages(&item, "active", 7).await;
+    let inactive = list_pages(&item, "inactive", 4).await;
+
     assert_eq!(active.iter().map(Vec::len).collect::<Vec<_>>(), [7, 7, 7, 3]);
     assert_eq!(inactive.iter().map(Vec::len).collect::<Vec<_>>(), [4, 2]);
     assert_eq!(inactive.concat().into_iter().collect::<BTreeSet<_>>(), revoked);
     let all: BTreeSet<String> = active.concat().into_iter().chain(inactive.concat()).collect();
     assert_eq!(all, created.iter().cloned().collect());
-    let age = |id: &String| created.iter().position(|other| other == id).unwrap() / 10;
-    assert!(active.concat().is_sorted_by_key(|id| std::cmp::Reverse(age(id))));
+    let batch = |id: &String| created.iter().position(|other| other == id).unwrap() / 10;
+    assert!(active.concat().is_sorted_by_key(|id| Reverse(batch(id))), "{active:?}");
 }
 
 #[tokio::test]
-async fn what_was_just_done_is_what_the_list_shows() {
+async fn list_shows_a_change_immediately() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     for _ in 0..5 {
-        let recipient = format!("{}@example.com", unique("r"));
+        let recipient = address("r");
         let id = item.share(&[&recipient]).await.share_id();
         assert!(item.list_recipients("active").await.contains(&recipient));
         item.revoke(&id).await;
@@ -70,67 +77,57 @@ async fn what_was_just_done_is_what_the_list_shows() {
 }
 
 #[tokio::test]
-async fn an_item_without_shares_has_empty_tabs() {
+async fn item_without_shares_has_empty_lists() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    assert_eq!(pages(&item, "active", 10).await, [Vec::<String>::new()]);
-    assert_eq!(pages(&item, "inactive", 10).await, [Vec::<String>::new()]);
+    assert_eq!(list_pages(&item, "active", 10).await, [Vec::<String>::new()]);
+    assert_eq!(list_pages(&item, "inactive", 10).await, [Vec::<String>::new()]);
 }
 
-/// Hundreds of shares, of which some change tabs, appear or are used while somebody pages through them.
+/// Reads a list page by page while shares are created, revoked and reactivated between the pages.
 #[tokio::test]
-async fn pages_stay_in_step_with_shares_that_change_meanwhile() {
+async fn pagination_is_consistent_while_shares_change() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let mut ids = Vec::new();
     for _ in 0..3 {
-        ids.extend(created(&item, 100).await);
+        ids.extend(create_shares(&item, 100).await);
     }
-    // Every third is inactive, so that pages of both tabs pass over shares of the other.
-    let inactive: Vec<&String> = ids.iter().step_by(3).collect();
+    // Every third share is inactive, so each list has to skip shares of the other.
+    let inactive: BTreeSet<String> = ids.iter().step_by(3).cloned().collect();
     join_all(inactive.iter().map(|id| item.revoke(id))).await;
-    let touched: BTreeSet<String> = ids.iter().skip(40).step_by(50).cloned().collect();
+    let active: BTreeSet<String> = ids.iter().filter(|id| !inactive.contains(*id)).cloned().collect();
+    let changing: BTreeSet<String> = ids.iter().skip(40).step_by(50).cloned().collect();
 
-    for (status, expected) in [
-        ("active", ids.iter().filter(|id| !inactive.contains(id)).cloned().collect::<BTreeSet<_>>()),
-        ("inactive", inactive.iter().map(|id| (*id).clone()).collect()),
-    ] {
-        let (mut seen, mut cursor, mut costs) = (Vec::new(), String::new(), Vec::new());
+    for (status, expected) in [("active", &active), ("inactive", &inactive)] {
+        let mut seen = Vec::new();
+        let mut cursor = String::new();
+        let mut calls_by_page = Vec::new();
         loop {
+            // Reset the counter.
             proxy.take_call_count(&[""]);
             let page = item.get(&format!("?status={status}&limit=20{cursor}")).await.json();
-            costs.push(proxy.take_call_count(&["byCreated", "DynamoDB_20120810.BatchGetItem"]));
-            let shares = page["shares"].as_array().unwrap().iter();
-            seen.extend(shares.map(|share| share["shareId"].as_str().unwrap().to_owned()));
+            calls_by_page.push(proxy.take_call_count(&["byCreated", "DynamoDB_20120810.BatchGetItem"]));
+            seen.extend(share_ids(&page));
             let Some(next) = page["nextCursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
-            // Between the pages: somebody shares again, and some shares go to the other tab and back.
-            created(&item, 1).await;
-            for id in &touched {
-                if item.revoke(id).await.json()["status"] == "inactive" && !inactive.contains(&id) {
-                    let request = stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
-                    let body = json!({"expiresAt": next_week()});
-                    send(request.header("If-Match", "*").json(&body)).await;
+
+            // Between two pages, create a share, and move some shares to the other list and back.
+            create_shares(&item, 1).await;
+            for id in &changing {
+                let revoked = item.revoke(id).await.json();
+                if revoked["status"] == "inactive" && !inactive.contains(id) {
+                    item.patch(id, Some("*"), &json!({"expiresAt": next_week()})).await;
                 }
             }
         }
-        let once: BTreeSet<String> = seen.iter().cloned().collect();
-        assert_eq!(once.len(), seen.len(), "a share was there twice");
-        // Those that came after the first page are newer than it; of the rest, each was there.
-        assert_eq!(once, expected, "{status}");
-        assert!(
-            seen.is_sorted_by_key(|id| std::cmp::Reverse(ids.iter().position(|i| i == id).unwrap() / 100))
-        );
-        // The queries that fill the page, and one read of its shares, from the first page to the last.
-        assert!(costs.iter().all(|calls| (2..=4).contains(calls)), "{status}: {costs:?}");
+        let distinct: BTreeSet<String> = seen.iter().cloned().collect();
+        assert_eq!(distinct.len(), seen.len(), "{status}: a share was listed twice");
+        // Shares created after the first page are newer than its cursor. All earlier shares are listed.
+        assert_eq!(distinct, *expected, "{status}");
+        let batch = |id: &String| ids.iter().position(|other| other == id).unwrap() / 100;
+        assert!(seen.is_sorted_by_key(|id| Reverse(batch(id))), "{status}: not newest first");
+        // Every page, from the first to the last, costs the queries that fill it and one read of its shares.
+        assert!(calls_by_page.iter().all(|calls| (2..=4).contains(calls)), "{status}: {calls_by_page:?}");
     }
-}
-
-/// Shares the item with so many others at once, and gives their shares' ids.
-async fn created(item: &TestItem<'_>, count: usize) -> Vec<String> {
-    let recipients: Vec<String> = (0..count).map(|_| format!("{}@example.com", unique("r"))).collect();
-    let body = json!({"recipients": recipients, "expiresAt": next_week(), "notify": false});
-    let created = item.post(&body).await.json();
-    let id = |result: &Value| result["shareId"].as_str().unwrap().to_owned();
-    created["results"].as_array().unwrap().iter().map(id).collect()
 }

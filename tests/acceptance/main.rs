@@ -6,15 +6,19 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this crate contains only tests")]
 
 mod access;
+mod api;
 mod aws_errors;
 mod bad_input;
-mod changing;
 mod components;
 mod contract;
+mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
+mod expiration_changes;
+mod expiry;
 mod expiry_alarms;
 mod files;
+mod idempotency;
 mod key_ring;
 mod leaks;
 mod limits;
@@ -23,18 +27,15 @@ mod listing;
 mod lost_responses;
 mod model;
 mod notify_recipients;
-mod one_link;
 mod operations;
 mod outbox;
 mod racing;
 mod random_faults;
 mod redemption;
-mod repeating;
 mod share_log;
 mod share_table;
 mod sharing;
 mod support;
 mod template;
-mod time;
 mod track_delivery;
 mod unavailable;

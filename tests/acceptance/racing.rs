@@ -1,75 +1,82 @@
-//! Everybody at once, through the API: rounds of racing creates, changes and revocations. `SHARELINK_ROUNDS` says
-//! how many.
+//! Rounds of concurrent creates, changes and revocations through the API.
+//!
+//! The environment variable `SHARELINK_ROUNDS` sets the number of rounds.
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::{join, join3};
 use futures_util::stream::{StreamExt, iter};
 use serde_json::json;
 
-use crate::support::{Response, Stack, TestItem, address, next_week, rfc3339, send};
+use crate::api::create_body_with;
+use crate::support::{Response, Stack, TestItem, address, rfc3339};
 
-const ROUNDS: usize = 50;
+const DEFAULT_ROUNDS: usize = 50;
 
-/// How many rounds are under way at the same time.
+/// The number of rounds that run at the same time.
 const CONCURRENCY: usize = 8;
 
-fn in_days(days: i64) -> String {
+fn days_from_now(days: i64) -> String {
     rfc3339(Utc::now() + TimeDelta::days(days))
 }
 
-async fn change(item: &TestItem<'_>, id: &str, version: u64, expires_at: &str) -> Response {
-    let request = item.stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
-    let request = request.header("If-Match", format!("\"{version}\""));
-    send(request.json(&json!({"expiresAt": expires_at}))).await
+/// Returns the response that succeeded, if any. Panics unless every other response is a 412.
+fn winner(responses: [&Response; 2]) -> Option<&Response> {
+    let statuses = responses.map(|response| response.status);
+    assert!(statuses.iter().all(|status| matches!(status, 200 | 412)), "{responses:?}");
+    assert_ne!(statuses, [200, 200], "two winners: {responses:?}");
+    responses.into_iter().find(|response| response.status == 200)
 }
 
-/// Of two changes that race, the answer of the one that won, if one did; both never do.
-fn winner(changes: [&Response; 2]) -> Option<&Response> {
-    let mut won = changes.into_iter().filter(|response| response.status == 200);
-    let winner = won.next();
-    assert!(won.next().is_none(), "two winners: {changes:?}");
-    assert!(changes.iter().all(|response| [200, 412].contains(&response.status)), "{changes:?}");
-    winner
-}
+async fn run_round(item: &TestItem<'_>) {
+    let body = create_body_with(&[address("racer")], &json!({"notify": false}));
+    let two_days = days_from_now(2);
+    let three_days = days_from_now(3);
 
-async fn round(item: &TestItem<'_>) {
-    let recipient = address("racer");
-    let body = json!({"recipients": [recipient], "expiresAt": next_week(), "notify": false});
+    // Two creates race.
     let (one, other) = join(item.post(&body), item.post(&body)).await;
     let (created, refused) = if one.status == 201 { (one, other) } else { (other, one) };
-    assert_eq!((created.status, refused.status), (201, 409), "{created:?} {refused:?}");
+    created.assert_status(201);
+    refused.assert_status(409);
+    assert_eq!(refused.share_id(), created.share_id());
     let share = &created.json()["results"][0]["share"];
-    assert_eq!(refused.json()["results"][0]["shareId"], share["shareId"]);
     let id = share["shareId"].as_str().unwrap();
 
-    let (two_days, three_days) = (in_days(2), in_days(3));
-    let changes = join(change(item, id, 1, &two_days), change(item, id, 1, &three_days));
+    // Two changes of the expiration race with each other and with a revocation.
+    let changes = join(item.change_expiration(id, 1, &two_days), item.change_expiration(id, 1, &three_days));
     let ((one, other), revoked) = join(changes, item.revoke(id)).await;
-    assert_eq!((revoked.status, &revoked.json()["reason"]), (200, &json!("revoked")), "{revoked:?}");
-    let after = item.get_share(id).await;
+    revoked.assert_status(200);
+    assert_eq!(revoked.json()["reason"], "revoked", "{revoked:?}");
+    // A change after the revocation finds a newer version, so both changes may fail.
     let (version, expires_at) = match winner([&one, &other]) {
-        Some(won) => (3, won.json()["expiresAt"].clone()),
+        Some(response) => (3, response.json()["expiresAt"].clone()),
         None => (2, share["expiresAt"].clone()),
     };
-    assert_eq!((&after["version"], &after["expiresAt"]), (&json!(version), &expires_at), "{after}");
-    assert_eq!((&after["status"], &after["reason"]), (&json!("inactive"), &json!("revoked")));
+    let after_revocation = item.get_share(id).await;
+    assert_eq!(after_revocation["version"], version, "{after_revocation}");
+    assert_eq!(after_revocation["expiresAt"], expires_at, "{after_revocation}");
+    assert_eq!(after_revocation["status"], "inactive", "{after_revocation}");
+    assert_eq!(after_revocation["reason"], "revoked", "{after_revocation}");
 
-    // Two reactivations, and somebody who shares again.
-    let (one, other, again) =
-        join3(change(item, id, version, &two_days), change(item, id, version, &three_days), item.post(&body))
-            .await;
-    let won = winner([&one, &other]).expect("one of the two").json();
-    assert_eq!(again.status, 409, "{again:?}");
-    let after = item.get_share(id).await;
-    assert_eq!(after, won);
-    assert_eq!((&after["version"], &after["status"]), (&json!(version + 1), &json!("active")));
-    assert!(after.get("revokedAt").is_none(), "half of a state: {after}");
+    // Two reactivations race with each other and with another create.
+    let (one, other, refused) = join3(
+        item.change_expiration(id, version, &two_days),
+        item.change_expiration(id, version, &three_days),
+        item.post(&body),
+    )
+    .await;
+    refused.assert_status(409);
+    let reactivated = winner([&one, &other]).expect("one reactivation succeeds").json();
+    let after_reactivation = item.get_share(id).await;
+    assert_eq!(after_reactivation, reactivated);
+    assert_eq!(after_reactivation["version"], version + 1, "{after_reactivation}");
+    assert_eq!(after_reactivation["status"], "active", "{after_reactivation}");
+    assert!(after_reactivation.get("revokedAt").is_none(), "partly reactivated: {after_reactivation}");
 }
 
 #[tokio::test]
-async fn no_round_has_two_winners_or_a_half_state() {
+async fn concurrent_requests_have_one_winner_and_a_consistent_state() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let rounds = std::env::var("SHARELINK_ROUNDS").map_or(ROUNDS, |rounds| rounds.parse().unwrap());
-    iter(0..rounds).map(|_| round(&item)).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
+    let rounds = std::env::var("SHARELINK_ROUNDS").map_or(DEFAULT_ROUNDS, |rounds| rounds.parse().unwrap());
+    iter(0..rounds).map(|_| run_round(&item)).buffer_unordered(CONCURRENCY).collect::<Vec<()>>().await;
 }

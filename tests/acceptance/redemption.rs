@@ -1,97 +1,118 @@
-//! What a recipient gets for a link.
+//! Redemption: the redirect, page or error that a link gives a recipient.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
-use reqwest::{Method, StatusCode};
-use serde_json::json;
+use reqwest::{Method, StatusCode, Url};
+use serde_json::Value;
 
-use crate::support::{Response, Stack, TestItem, address, send};
+use crate::support::{Aws, Response, Stack, TestItem, address, send};
 
-/// What every answer to a recipient carries.
+/// Asserts the security headers that every response to a recipient has.
+#[track_caller]
 fn assert_protected(response: &Response) {
     assert_eq!(response.header("cache-control"), "no-store");
     assert_eq!(response.header("referrer-policy"), "no-referrer");
     assert_eq!(response.header("x-robots-tag"), "noindex");
-    assert!(response.header("content-security-policy").starts_with("default-src 'none'; style-src 'sha256-"));
+    let policy = response.header("content-security-policy");
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+}
+
+#[track_caller]
+fn assert_uses(share: &Value, opens: u64, downloads: u64) {
+    assert_eq!(share["opens"], opens, "opens");
+    assert_eq!(share["downloads"], downloads, "downloads");
 }
 
 #[tokio::test]
-async fn a_link_gives_the_file_again_and_again_without_a_login() {
+async fn link_gives_the_file_repeatedly_without_a_login() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
+
     for _ in 0..3 {
         let (bytes, disposition) = stack.download(&shared.link).await;
         assert_eq!(bytes, b"brief.pdf");
         assert_eq!(disposition, "attachment; filename=\"brief.pdf\"; filename*=UTF-8''brief.pdf");
     }
     assert_protected(&stack.open(&shared.link).await);
+
     let share = item.get_share(&shared.id).await;
-    assert_eq!((&share["opens"], &share["downloads"]), (&json!(4), &json!(4)));
-    let at = |name: &str| share[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
-    assert!(at("firstOpenedAt") < at("lastOpenedAt"));
-    // Counting is no change of the share.
-    assert_eq!(share["version"], 1);
+    assert_uses(&share, 4, 4);
+    let time = |name: &str| share[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
+    assert!(time("firstOpenedAt") < time("lastOpenedAt"));
+    assert_eq!(share["version"], 1, "counting a use leaves the version unchanged");
 }
 
 #[tokio::test]
-async fn every_byte_of_a_file_comes_back() {
+async fn downloaded_bytes_equal_uploaded_bytes() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &[]).await;
     let bytes: Vec<u8> = (0..100_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-    crate::support::Aws::new(&stack).upload(&item.key("scan.bin"), &bytes).await;
+    Aws::new(&stack).upload(&item.key("scan.bin"), &bytes).await;
     let shared = item.share_with(&address("ann")).await;
-    assert!(stack.download(&shared.link).await.0 == bytes);
+
+    let (downloaded, _) = stack.download(&shared.link).await;
+
+    assert!(downloaded == bytes, "400 KB of bytes differ");
 }
 
 #[tokio::test]
-async fn a_signed_url_is_as_old_as_the_decision() {
+async fn signed_url_is_dated_at_the_decision_and_lives_a_minute() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
+
     let before = Utc::now();
-    let url = reqwest::Url::parse(stack.open(&shared.link).await.header("location")).unwrap();
+    let redirect = stack.open(&shared.link).await;
     let after = Utc::now();
+
+    let url = Url::parse(redirect.header("location")).unwrap();
     let parameter = |name| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
     let signed = NaiveDateTime::parse_from_str(&parameter("X-Amz-Date"), "%Y%m%dT%H%M%SZ").unwrap().and_utc();
-    assert!(before.timestamp() <= signed.timestamp() && signed <= after, "{before} {signed} {after}");
+    // The signature's time has whole seconds.
+    assert!(before.timestamp() <= signed.timestamp(), "signed at {signed}, requested at {before}");
+    assert!(signed <= after, "signed at {signed}, received at {after}");
     assert_eq!(parameter("X-Amz-Expires"), "60");
 }
 
 #[tokio::test]
-async fn revoking_works_at_once_and_for_that_recipient_alone() {
+async fn revoking_takes_effect_at_once_for_that_recipient_only() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob) = (address("ann"), address("bob"));
-    let (anns, bobs) = (item.share_with(&ann).await, item.share_with(&bob).await);
-    assert_eq!(stack.open(&anns.link).await.status, 302);
+    let anns_share = item.share_with(&ann).await;
+    let bobs_share = item.share_with(&bob).await;
+    stack.open(&anns_share.link).await.assert_status(302);
 
-    let first = item.revoke(&anns.id).await;
-    assert_eq!((first.status, first.header("etag")), (200, "\"2\""), "{first:?}");
-    assert_eq!((&first.json()["status"], &first.json()["reason"]), (&json!("inactive"), &json!("revoked")));
-    assert_eq!(stack.open(&anns.link).await.status, 410);
-    let again = item.revoke(&anns.id).await;
-    assert_eq!((again.status, again.json()), (200, first.json()));
+    let first = item.revoke(&anns_share.id).await;
+    first.assert_status(200);
+    assert_eq!(first.header("etag"), "\"2\"");
+    assert_eq!(first.json()["status"], "inactive");
+    assert_eq!(first.json()["reason"], "revoked");
+    stack.open(&anns_share.link).await.assert_status(410);
 
-    assert_eq!(
-        (item.list_recipients("active").await, item.list_recipients("inactive").await),
-        (vec![bob], vec![ann])
-    );
-    assert_eq!(stack.open(&bobs.link).await.status, 302);
+    let second = item.revoke(&anns_share.id).await;
+    second.assert_status(200);
+    assert_eq!(second.json(), first.json(), "revoking is idempotent");
+
+    assert_eq!(item.list_recipients("active").await, [bob]);
+    assert_eq!(item.list_recipients("inactive").await, [ann]);
+    stack.open(&bobs_share.link).await.assert_status(302);
 }
 
 #[tokio::test]
-async fn what_is_no_link_is_unknown() {
+async fn invalid_tokens_and_file_numbers_get_the_same_404_page() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
     let (base, token) = shared.link.rsplit_once('/').unwrap();
+    let truncated = &token[..token.len() - 1];
+    let extended = format!("{token}A");
     let mut altered = token.to_owned();
     let middle = token.len() / 2;
     altered.replace_range(middle..=middle, if &token[middle..=middle] == "A" { "B" } else { "A" });
-    let unknown =
-        ["x", "AQJrMQ", &token[..token.len() - 1], &altered, &format!("{token}A"), "%00", "%C3%9C", "a%20b"];
+
     let mut pages = Vec::new();
-    for token in unknown {
+    for token in ["x", "AQJrMQ", truncated, &altered, &extended, "%00", "%C3%9C", "a%20b"] {
         let response = stack.open(&format!("{base}/{token}")).await;
         assert_eq!(response.status, 404, "{token}: {response:?}");
         assert_protected(&response);
@@ -99,18 +120,18 @@ async fn what_is_no_link_is_unknown() {
     }
     for n in ["0", "2", "-1", "01", "+1", "x", "99999999999999999999999"] {
         let response = stack.open(&format!("{}/files/{n}", shared.link)).await;
-        assert_eq!(response.status, 404, "{n}");
+        assert_eq!(response.status, 404, "{n}: {response:?}");
         pages.push(response.text);
     }
+
     pages.dedup();
-    assert_eq!(pages.len(), 1);
-    assert!(pages[0].contains("This link does not work"));
-    let share = item.get_share(&shared.id).await;
-    assert_eq!((&share["opens"], &share["downloads"]), (&json!(0), &json!(0)));
+    assert_eq!(pages.len(), 1, "{pages:?}");
+    assert!(pages[0].contains("This link does not work"), "{}", pages[0]);
+    assert_uses(&item.get_share(&shared.id).await, 0, 0);
 }
 
 #[tokio::test]
-async fn expired_and_revoked_links_look_the_same_and_name_nobody() {
+async fn expired_and_revoked_links_get_the_same_anonymous_page() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let expired = item.share_with(&address("ann")).await;
@@ -118,104 +139,106 @@ async fn expired_and_revoked_links_look_the_same_and_name_nobody() {
     item.revoke(&revoked.id).await;
     clock.stop_at(Utc::now() + TimeDelta::days(8));
 
-    let (expired, revoked) = (stack.open(&expired.link).await, stack.open(&revoked.link).await);
-    assert_eq!((expired.status, revoked.status), (410, 410));
-    assert_eq!(expired.text, revoked.text);
-    assert_protected(&expired);
+    let expired_page = stack.open(&expired.link).await;
+    let revoked_page = stack.open(&revoked.link).await;
+
+    expired_page.assert_status(410);
+    revoked_page.assert_status(410);
+    assert_eq!(expired_page.text, revoked_page.text);
+    assert_protected(&expired_page);
     for word in ["Tess", "ann", "brief", "jobs", "revoked", "expired"] {
-        assert!(!expired.text.contains(word), "{word}");
+        assert!(!expired_page.text.contains(word), "the page contains {word}");
     }
 }
 
 #[tokio::test]
-async fn head_and_prefetch_are_answered_and_not_counted() {
+async fn head_and_prefetch_requests_are_not_counted() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
 
     let head = send(stack.client.head(&shared.link)).await;
-    assert_eq!(head.status, 302);
+    head.assert_status(302);
     assert_protected(&head);
     let file = stack.client.head(head.header("location")).send().await.unwrap();
-    assert_eq!(file.status(), StatusCode::OK);
+    assert_eq!(file.status(), StatusCode::OK, "the URL is signed for HEAD");
+
     for (name, value) in
         [("Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("X-Moz", "prefetch")]
     {
         let prefetched = send(stack.client.get(&shared.link).header(name, value)).await;
-        assert_eq!(prefetched.status, 302, "{name}");
+        assert_eq!(prefetched.status, 302, "{name}: {prefetched:?}");
     }
+
     stack.download(&shared.link).await;
-    let share = item.get_share(&shared.id).await;
-    assert_eq!((&share["opens"], &share["downloads"]), (&json!(1), &json!(1)));
+    assert_uses(&item.get_share(&shared.id).await, 1, 1);
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_has_a_page_until_it_is_back() {
+async fn missing_file_gets_a_page_until_it_is_restored() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
-    let aws = crate::support::Aws::new(&stack);
 
-    aws.delete(&item.key("brief.pdf")).await;
+    Aws::new(&stack).delete(&item.key("brief.pdf")).await;
     for method in [Method::GET, Method::HEAD] {
         let missing = send(stack.client.request(method, &shared.link)).await;
-        assert_eq!(missing.status, 404);
+        missing.assert_status(404);
         assert_protected(&missing);
     }
-    assert!(stack.open(&shared.link).await.text.contains("not there right now"));
+    let page = stack.open(&shared.link).await;
+    assert!(page.text.contains("not there right now"), "{page:?}");
 
     item.upload("brief.pdf").await;
-    assert_eq!(stack.download(&shared.link).await.0, b"brief.pdf");
+    let (bytes, _) = stack.download(&shared.link).await;
+    assert_eq!(bytes, b"brief.pdf");
 }
 
 #[tokio::test]
-async fn several_files_are_a_page_of_those_that_were_shared() {
+async fn several_files_get_a_page_that_lists_them() {
     let stack = Stack::get().await;
-    let odd = "Ünï \"a\";b.pdf";
+    let quoted = "Ünï \"a\";b.pdf";
     let markup = "<b>&amp;.txt";
-    let item = TestItem::with_files(&stack, &["a.txt", markup, odd]).await;
+    let shared_files = [markup, "a.txt", quoted];
+    let item = TestItem::with_files(&stack, &["a.txt", markup, quoted]).await;
     let shared = item.share_with(&address("ann")).await;
     item.upload("later.txt").await;
 
     let page = stack.open(&shared.link).await;
-    assert_eq!((page.status, page.header("content-type")), (200, "text/html; charset=utf-8"));
+    page.assert_status(200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     assert_protected(&page);
-    assert!(page.text.contains("&#60;b&#62;&#38;amp;.txt") && !page.text.contains("<b>"), "{}", page.text);
-    assert!(!page.text.contains("later.txt"));
+    assert!(page.text.contains("&#60;b&#62;&#38;amp;.txt"), "{}", page.text);
+    assert!(!page.text.contains("<b>"), "{}", page.text);
+    assert!(!page.text.contains("later.txt"), "a file that was uploaded after sharing is not shared");
 
-    // The page's links are relative; a browser resolves them like this.
-    let base = reqwest::Url::parse(&shared.link).unwrap();
-    let hrefs: Vec<&str> =
-        page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()).collect();
-    let mut files = Vec::new();
-    for href in hrefs {
-        files.push(stack.download(base.join(href).unwrap().as_str()).await);
+    // The page's links are relative. Resolve them as a browser does.
+    let base = Url::parse(&shared.link).unwrap();
+    let mut downloads = Vec::new();
+    for href in page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        downloads.push(stack.download(base.join(href).unwrap().as_str()).await);
     }
-    let bytes: Vec<&[u8]> = files.iter().map(|(bytes, _)| bytes.as_slice()).collect();
-    assert_eq!(bytes, [markup, "a.txt", odd].map(str::as_bytes));
+    let contents: Vec<&[u8]> = downloads.iter().map(|(bytes, _)| bytes.as_slice()).collect();
+    assert_eq!(contents, shared_files.map(str::as_bytes));
+    let (_, quoted_disposition) = &downloads[2];
     assert_eq!(
-        files[2].1,
+        quoted_disposition,
         "attachment; filename=\"_n_ _a_;b.pdf\"; filename*=UTF-8''%C3%9Cn%C3%AF%20%22a%22%3Bb.pdf"
     );
 
-    let json = send(stack.client.get(&shared.link).header("Accept", "application/json")).await;
-    let names: Vec<String> = json.json()["files"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|f| f["name"].as_str().unwrap().to_owned())
-        .collect();
-    assert_eq!(names, [markup, "a.txt", odd]);
-    assert_protected(&json);
-    let share = item.get_share(&shared.id).await;
-    assert_eq!((&share["opens"], &share["downloads"]), (&json!(2), &json!(3)));
+    let list = send(stack.client.get(&shared.link).header("Accept", "application/json")).await;
+    let list_body = list.json();
+    let files = list_body["files"].as_array().unwrap().iter();
+    assert_eq!(files.map(|file| file["name"].as_str().unwrap()).collect::<Vec<_>>(), shared_files);
+    assert_protected(&list);
+    assert_uses(&item.get_share(&shared.id).await, 2, 3);
 }
 
 #[tokio::test]
-async fn a_client_that_asks_for_json_gets_its_problems_in_json() {
+async fn client_that_accepts_json_gets_a_json_problem() {
     let stack = Stack::get().await;
     let url = format!("{}/s/x", stack.info.api_url);
     let response = send(stack.client.get(url).header("Accept", "application/json")).await;
-    assert_eq!((response.status, response.problem_type().as_str()), (404, "unknown-link"));
+    response.assert_problem(404, "unknown-link");
     assert_protected(&response);
 }

@@ -1,130 +1,151 @@
-//! Sharing with several recipients, and the emails that they get.
+//! Sharing an item with several recipients, and the emails they receive.
+
+use std::collections::BTreeSet;
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::{Aws, Stack, TestItem, address, emails_to, next_week};
+use crate::api::{create_body, create_body_with};
+use crate::support::{Aws, Response, Stack, TestItem, address, emails_to};
+
+fn results(response: &Response) -> Vec<Value> {
+    response.json()["results"].as_array().unwrap().clone()
+}
 
 #[tokio::test]
-async fn three_recipients_get_an_email_and_a_link_of_their_own() {
+async fn each_recipient_gets_a_separate_email_and_link() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipients = [address("ann"), address("bob"), address("cem")];
     let message = "Please have a look.";
-    let response = item
-        .post(
-            &json!({"recipients": recipients, "expiresAt": "2031-05-06T07:08:00+02:00", "message": message}),
-        )
-        .await;
+    let fields = json!({"expiresAt": "2031-05-06T07:08:00+02:00", "message": message});
 
-    assert_eq!(response.status, 201, "{response:?}");
-    let results = response.json()["results"].as_array().unwrap().clone();
+    let response = item.post(&create_body_with(&recipients, &fields)).await;
+
+    response.assert_status(201);
+    let results = results(&response);
     let order: Vec<&str> = results.iter().map(|result| result["recipient"].as_str().unwrap()).collect();
-    assert_eq!(order, recipients);
-    let mut links = Vec::new();
+    assert_eq!(order, recipients, "the results are in the order of the request");
+    let mut links = BTreeSet::new();
     for (recipient, result) in recipients.iter().zip(&results) {
         assert_eq!(result["outcome"], "created");
         assert_eq!(result["share"]["expiresAt"], "2031-05-06T05:08:00Z");
         assert_eq!(result["share"]["createdBy"]["name"], "Tess Tester");
-        let mail = item.wait_for_email(recipient).await;
-        assert_eq!((&mail.to, mail.cc.len(), mail.bcc.len()), (&vec![recipient.clone()], 0, 0));
-        assert!(mail.subject.contains("Tess Tester"), "{}", mail.subject);
-        for part in [&mail.text, &mail.html] {
-            for word in [message, "Tess Tester", "brief.pdf", "6 May 2031 at 07:08 (UTC+02:00)", &mail.link()]
-            {
-                assert!(part.contains(word), "{word} is missing in {part}");
+        let email = item.wait_for_email(recipient).await;
+        assert_eq!(email.to, [recipient.as_str()]);
+        assert_eq!(email.cc, [""; 0]);
+        assert_eq!(email.bcc, [""; 0]);
+        assert!(email.subject.contains("Tess Tester"), "{}", email.subject);
+        let link = email.link();
+        for part in [&email.text, &email.html] {
+            for content in [message, "Tess Tester", "brief.pdf", "6 May 2031 at 07:08 (UTC+02:00)", &link] {
+                assert!(part.contains(content), "{content} is missing in {part}");
             }
         }
-        links.push(mail.link());
+        links.insert(link);
     }
-    links.sort();
-    links.dedup();
-    assert_eq!(links.len(), 3);
+    assert_eq!(links.len(), 3, "each link is different");
 }
 
 #[tokio::test]
-async fn each_recipient_stands_alone() {
+async fn one_recipients_error_does_not_affect_the_others() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let ann = address("ann");
-    let response =
-        item.share(&[&ann, &format!(" {} ", ann.to_uppercase()), "no address", "añn@example.com"]).await;
+    let recipient = address("ann");
+    let duplicate = format!(" {} ", recipient.to_uppercase());
 
-    assert_eq!(response.status, 207, "{response:?}");
-    let results = response.json()["results"].as_array().unwrap().clone();
+    let response = item.share(&[&recipient, &duplicate, "no address", "añn@example.com"]).await;
+
+    response.assert_status(207);
+    let results = results(&response);
     let outcomes: Vec<&str> = results.iter().map(|result| result["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["created", "duplicate", "invalidRecipient", "invalidRecipient"]);
-    assert!(results[2]["problem"]["type"].as_str().unwrap().ends_with("/invalid-recipient"));
-    item.wait_for_email(&ann).await;
-    assert_eq!(emails_to(&stack, &ann).await.len(), 1);
+    let problem = &results[2]["problem"];
+    assert!(problem["type"].as_str().unwrap().ends_with("/invalid-recipient"), "{problem}");
+    item.wait_for_email(&recipient).await;
+    assert_eq!(emails_to(&stack, &recipient).await.len(), 1);
     assert_eq!(Aws::new(&stack).rows(&format!("jobs/{}", item.name)).await.len(), 1);
 }
 
 #[tokio::test]
-async fn where_no_recipient_is_an_address_nothing_is_created() {
+async fn request_with_only_invalid_recipients_is_rejected() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let response = item.share(&["nobody", "ann@", "ann@localhost"]).await;
-    assert_eq!((response.status, response.problem_type().as_str()), (422, "invalid-recipient"));
-    assert_eq!(response.json()["results"].as_array().unwrap().len(), 3);
+
+    let response = item.share(&["no-address", "ann@", "ann@localhost"]).await;
+
+    response.assert_problem(422, "invalid-recipient");
+    assert_eq!(results(&response).len(), 3);
 }
 
 #[tokio::test]
-async fn a_message_is_shown_as_typed_and_never_run() {
+async fn message_is_escaped_and_cannot_add_recipients() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
     let message =
         "<script>alert('x')</script> & \"quotes\"\r\nBcc: eve@example.com\r\n\r\n🎉 שלום עולם\t{{ 7 * 7 }}";
-    let body = json!({"recipients": [recipient], "expiresAt": next_week(), "message": message});
-    assert_eq!(item.post(&body).await.status, 201);
 
-    let mail = item.wait_for_email(&recipient).await;
-    assert!(mail.text.contains(message), "{}", mail.text);
-    assert!(!mail.html.contains("<script>") && mail.html.contains("🎉 שלום עולם"), "{}", mail.html);
-    assert_eq!((mail.to.len(), mail.cc.len(), mail.bcc.len()), (1, 0, 0));
-    let listed = item.get("").await.json();
-    assert_eq!(listed["shares"][0]["message"], message);
+    item.post(&create_body_with(&[&recipient], &json!({"message": message}))).await.assert_status(201);
+
+    let email = item.wait_for_email(&recipient).await;
+    assert!(email.text.contains(message), "{}", email.text);
+    assert!(!email.html.contains("<script>"), "{}", email.html);
+    assert!(email.html.contains("🎉 שלום עולם"), "{}", email.html);
+    assert_eq!(email.to.len(), 1);
+    assert_eq!(email.cc.len(), 0);
+    assert_eq!(email.bcc.len(), 0);
+    let list = item.get("").await.json();
+    assert_eq!(list["shares"][0]["message"], message);
 }
 
 #[tokio::test]
-async fn a_share_without_notification_sends_no_email() {
+async fn share_created_with_notify_false_sends_no_email() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let (quiet, loud) = (address("quiet"), address("loud"));
-    let body = json!({"recipients": [quiet], "expiresAt": next_week(), "notify": false});
-    let response = item.post(&body).await;
-    assert_eq!(response.json()["results"][0]["share"]["mail"], json!({"state": "none"}));
-    // The later share's email has left, so an email of the earlier one would have, too.
-    item.share_with(&loud).await;
-    assert!(emails_to(&stack, &quiet).await.is_empty());
+    let recipient = address("ann");
+
+    let response = item.post(&create_body_with(&[&recipient], &json!({"notify": false}))).await;
+
+    assert_eq!(results(&response)[0]["share"]["mail"], json!({"state": "none"}));
+    // Once a later share's email is sent, an email for this share would have been sent, too.
+    item.share_with(&address("later")).await;
+    assert!(emails_to(&stack, &recipient).await.is_empty());
 }
 
 #[tokio::test]
-async fn only_the_files_that_are_named_are_shared() {
+async fn only_named_files_are_shared() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt", "c.txt"]).await;
-    let body = json!({"recipients": [address("ann")], "expiresAt": next_week(), "files": ["c.txt", "a.txt"]});
+
+    let body = create_body_with(&[address("ann")], &json!({"files": ["c.txt", "a.txt"]}));
     let response = item.post(&body).await;
-    let files = response.json()["results"][0]["share"]["files"].clone();
-    assert_eq!(files, json!([{"name": "c.txt", "size": 5}, {"name": "a.txt", "size": 5}]));
+
+    assert_eq!(
+        results(&response)[0]["share"]["files"],
+        json!([{"name": "c.txt", "size": 5}, {"name": "a.txt", "size": 5}])
+    );
 }
 
 #[tokio::test]
-async fn a_share_reads_back_as_it_was_created() {
+async fn share_is_read_as_it_was_created() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let response = item.share(&[&address("ann")]).await.json();
-    let id = response["results"][0]["shareId"].as_str().unwrap();
-    item.wait_for_email(response["results"][0]["recipient"].as_str().unwrap()).await;
-    let read = item.call(Method::GET, &format!("/{id}")).await;
-    assert_eq!((read.status, read.header("etag"), read.header("cache-control")), (200, "\"1\"", "no-store"));
-    let (mut created, mut read) = (response["results"][0]["share"].clone(), read.json());
-    assert_eq!(
-        (created["mail"]["state"].take(), read["mail"]["state"].take()),
-        (json!("queued"), json!("sent"))
-    );
-    created["mail"]["at"].take();
-    read["mail"]["at"].take();
-    assert_eq!(created, read);
+    let recipient = address("ann");
+    let created = item.post(&create_body(&[&recipient])).await;
+    item.wait_for_email(&recipient).await;
+
+    let read = item.call(Method::GET, &format!("/{}", created.share_id())).await;
+
+    read.assert_status(200);
+    assert_eq!(read.header("etag"), "\"1\"");
+    assert_eq!(read.header("cache-control"), "no-store");
+    // The email state has changed since; compare the rest.
+    let mut created_share = results(&created)[0]["share"].clone();
+    let mut read_share = read.json();
+    assert_eq!(created_share["mail"]["state"].take(), "queued");
+    assert_eq!(read_share["mail"]["state"].take(), "sent");
+    created_share["mail"]["at"].take();
+    read_share["mail"]["at"].take();
+    assert_eq!(read_share, created_share);
 }
