@@ -1,28 +1,33 @@
-//! Whatever a caller puts into a request, it is read or refused.
+//! Any API request is either parsed or refused with a client error.
 
 #![no_main]
 
-mod edited;
+mod json_input;
 
 use std::sync::LazyLock;
 
-use edited::Json;
+use json_input::JsonInput;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_http::{
-    Problem, Request, header, idempotent_request, parse_event, parse_if_match, parse_item, parse_json_body,
-    path_parameter, query_parameter, require_empty_body, route_key,
+    Problem, Request, header, idempotent_request, parse_if_match, parse_item, parse_json_body,
+    path_parameter, query_parameter, parse_event, require_empty_body, route_key,
 };
 
 #[derive(Arbitrary, Debug)]
 enum Event<'a> {
-    /// Any JSON, or an event that somebody has meddled with.
-    Json(Json<'a>),
-    /// As API Gateway makes it of whatever somebody sends.
-    Sent { headers: Vec<(Header<'a>, &'a str)>, path: [&'a str; 3], query: &'a str, body: Option<Json<'a>> },
+    /// Raw bytes, or the sample event with values replaced.
+    Raw(JsonInput<'a>),
+    /// An event as API Gateway builds it from a caller's request.
+    Gateway {
+        headers: Vec<(Header<'a>, &'a str)>,
+        path: [&'a str; 3],
+        query: &'a str,
+        body: Option<JsonInput<'a>>,
+    },
 }
 
 #[derive(Arbitrary, Debug)]
@@ -33,7 +38,7 @@ enum Header<'a> {
     Other(&'a str),
 }
 
-static USUAL: LazyLock<Value> = LazyLock::new(|| {
+static SAMPLE_EVENT: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "version": "2.0", "routeKey": "POST /", "rawPath": "/modules/jobs", "rawQueryString": "limit=2",
         "headers": {"Idempotency-Key": "k", "if-match": "\"1\"", "host": "example.com", "accept": "*/*"},
@@ -44,13 +49,14 @@ static USUAL: LazyLock<Value> = LazyLock::new(|| {
             "http": {"method": "POST", "path": "/", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1"},
             "authorizer": {"jwt": {"claims": {"sub": "u1"}, "scopes": null}},
         },
-        "body": BODY.to_string(), "isBase64Encoded": false,
+        "body": SAMPLE_BODY.to_string(), "isBase64Encoded": false,
     })
 });
 
-static BODY: LazyLock<Value> = LazyLock::new(|| json!({"recipients": ["ann@example.com"], "notify": true}));
+static SAMPLE_BODY: LazyLock<Value> =
+    LazyLock::new(|| json!({"recipients": ["ann@example.com"], "notify": true}));
 
-/// As the functions' bodies are.
+/// A request body, declared like the functions' own.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -58,43 +64,61 @@ struct Body {
     notify: Option<bool>,
 }
 
-/// What handlers do with a request.
-fn handle(request: &Request) -> Result<(), Problem> {
+/// Makes the calls that handlers make to read a request.
+fn parse_request(request: &Request) -> Result<(), Problem> {
     let sharer = Sharer { sub: "u1".into(), name: None, email: None };
-    let _ = (route_key(request), path_parameter(request, "shareId"), query_parameter(request, "limit"));
-    let _ = (header(request, "accept"), parse_if_match(request), require_empty_body(request));
-    // `lambda_http` would make a URL of it.
-    assert!(header(request, "host").is_none());
+    let _ = route_key(request);
+    let _ = path_parameter(request, "shareId");
+    let _ = query_parameter(request, "limit");
+    let _ = header(request, "accept");
+    let _ = parse_if_match(request);
+    let _ = require_empty_body(request);
+    // `lambda_http` would build a URL from the host, which is untrusted.
+    assert_eq!(header(request, "host"), None);
     let item = parse_item(request)?;
     assert_eq!(sharelink_domain::Item::parse(&item.to_string()), Ok(item));
     let body: Body = parse_json_body(request)?;
     idempotent_request(request, &sharer, &body).map(drop)
 }
 
+fn gateway_event(
+    headers: &[(Header, &str)],
+    [module, item, share]: [&str; 3],
+    query: &str,
+    body: Option<JsonInput>,
+) -> Value {
+    let name = |header: &Header| match *header {
+        Header::IdempotencyKey => "idempotency-key".to_owned(),
+        Header::IfMatch => "if-match".to_owned(),
+        Header::Host => "host".to_owned(),
+        Header::Other(name) => name.to_owned(),
+    };
+    let body = body.map(|body| String::from_utf8_lossy(&body.into_bytes(&SAMPLE_BODY)).into_owned());
+    let mut event = SAMPLE_EVENT.clone();
+    event["headers"] = headers.iter().map(|(k, v)| (name(k), json!(v))).collect::<Map<_, _>>().into();
+    event["pathParameters"] = json!({"module": module, "item": item, "shareId": share});
+    event["queryStringParameters"] = json!({"limit": query, "cursor": query});
+    event["rawQueryString"] = query.into();
+    event["body"] = body.into();
+    event
+}
+
 fuzz_target!(
-    init: assert!(parse_event(USUAL.to_string().as_bytes()).is_ok_and(|request| handle(&request).is_ok())),
+    init: {
+        let request = parse_event(SAMPLE_EVENT.to_string().as_bytes()).expect("the sample event is readable");
+        assert!(parse_request(&request).is_ok(), "the sample request is refused");
+    },
     |event: Event| {
         let json = match event {
-            Event::Json(json) => json.text(&USUAL),
-            Event::Sent { headers, path: [module, item, share], query, body } => {
-                let name = |header: &Header| match *header {
-                    Header::IdempotencyKey => "idempotency-key".to_owned(),
-                    Header::IfMatch => "if-match".to_owned(),
-                    Header::Host => "host".to_owned(),
-                    Header::Other(name) => name.to_owned(),
-                };
-                let mut event = USUAL.clone();
-                event["headers"] = headers.iter().map(|(k, v)| (name(k), json!(v))).collect::<Map<_, _>>().into();
-                event["pathParameters"] = json!({"module": module, "item": item, "shareId": share});
-                event["queryStringParameters"] = json!({"limit": query, "cursor": query});
-                event["rawQueryString"] = query.into();
-                event["body"] = body.map(|body| String::from_utf8_lossy(&body.text(&BODY)).into_owned()).into();
-                event.to_string().into_bytes()
+            Event::Raw(json) => json.into_bytes(&SAMPLE_EVENT),
+            Event::Gateway { headers, path, query, body } => {
+                gateway_event(&headers, path, query, body).to_string().into_bytes()
             }
         };
         let Ok(request) = parse_event(&json) else { return };
-        let Err(problem) = handle(&request) else { return };
-        let answer = problem.into_response();
-        assert!(answer.status().is_client_error() && serde_json::from_slice::<Value>(answer.body()).is_ok());
+        let Err(problem) = parse_request(&request) else { return };
+        let response = problem.into_response();
+        assert!(response.status().is_client_error(), "{}", response.status());
+        assert!(serde_json::from_slice::<Value>(response.body()).is_ok(), "the body is not JSON");
     }
 );

@@ -1,14 +1,14 @@
-//! Nobody holds the Share permission but by the claims of the token that was verified.
+//! The Share permission comes only from the claims of the verified token.
 
 #![no_main]
 
-mod edited;
+mod json_input;
 
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use edited::Json;
+use json_input::JsonInput;
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
@@ -18,8 +18,8 @@ use sharelink_http::{Authorization, parse_event};
 
 #[derive(Arbitrary, Debug)]
 struct Caller<'a> {
-    /// What the authorizer says.
-    verified: Json<'a>,
+    /// The claims that API Gateway's authorizer passes on.
+    verified: JsonInput<'a>,
     token: Token<'a>,
     separator: Option<&'a str>,
 }
@@ -27,22 +27,22 @@ struct Caller<'a> {
 #[derive(Arbitrary, Debug)]
 enum Token<'a> {
     Header(&'a str),
-    Claims(Json<'a>),
+    Claims(JsonInput<'a>),
 }
 
-static VERIFIED: LazyLock<Value> = LazyLock::new(
+static VERIFIED_CLAIMS: LazyLock<Value> = LazyLock::new(
     || json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[producer]"}),
 );
 
-static CLAIMS: LazyLock<Value> = LazyLock::new(|| {
+static TOKEN_CLAIMS: LazyLock<Value> = LazyLock::new(|| {
     json!({
         "sub": "u1", "iss": "https://issuer", "exp": 1_900_000_000, "accessRights": ["viewer", "producer"],
         "name": "Ann", "email": "ann@example.com",
     })
 });
 
-/// Who may share, by these claims.
-fn ask(verified: &Value, header: &str, separator: Option<&str>) -> Option<Sharer> {
+/// Returns the sharer, if these claims and this header grant the Share permission in the module `jobs`.
+fn authorize(verified: &Value, header: &str, separator: Option<&str>) -> Option<Sharer> {
     let event = json!({
         "headers": {"authorization": header},
         "requestContext": {
@@ -55,34 +55,43 @@ fn ask(verified: &Value, header: &str, separator: Option<&str>) -> Option<Sharer
     authorization.authorize(&request, &"jobs".parse().unwrap()).ok()
 }
 
-fn bearer(payload: &[u8]) -> String {
+fn bearer_header(payload: &[u8]) -> String {
     format!("Bearer e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload))
 }
 
+fn grants_producer(access_rights: &Value, separator: Option<&str>) -> bool {
+    match access_rights {
+        Value::Array(rights) => rights.contains(&json!("producer")),
+        Value::String(rights) => match separator {
+            Some(separator) => rights.split(separator).any(|right| right == "producer"),
+            None => rights == "producer",
+        },
+        _ => false,
+    }
+}
+
 fuzz_target!(
-    init: assert!(ask(&VERIFIED, &bearer(CLAIMS.to_string().as_bytes()), None).is_some()),
+    init: {
+        let header = bearer_header(TOKEN_CLAIMS.to_string().as_bytes());
+        authorize(&VERIFIED_CLAIMS, &header, None).expect("the sample claims grant the permission");
+    },
     |caller: Caller| {
-        // An empty setting is none.
+        // The functions treat an empty separator setting as not set.
         let separator = caller.separator.filter(|separator| !separator.is_empty());
-        let Ok(verified) = serde_json::from_slice::<Value>(&caller.verified.text(&VERIFIED)) else { return };
+        let verified_json = caller.verified.into_bytes(&VERIFIED_CLAIMS);
+        let Ok(verified) = serde_json::from_slice::<Value>(&verified_json) else { return };
         let payload = match caller.token {
-            Token::Header(header) => return drop(ask(&verified, header, separator)),
-            Token::Claims(claims) => claims.text(&CLAIMS),
+            Token::Header(header) => return drop(authorize(&verified, header, separator)),
+            Token::Claims(claims) => claims.into_bytes(&TOKEN_CLAIMS),
         };
-        let Some(sharer) = ask(&verified, &bearer(&payload), separator) else { return };
+        let Some(sharer) = authorize(&verified, &bearer_header(&payload), separator) else { return };
         let claims: Map<String, Value> = serde_json::from_slice(&payload).unwrap();
-        assert!(claims["sub"] == verified["sub"] && claims["sub"] == sharer.sub);
-        assert!(claims["iss"].is_string() && claims["iss"] == verified["iss"]);
-        let expiry: f64 = verified["exp"].as_str().unwrap().parse().unwrap();
-        assert_eq!(claims["exp"].as_f64(), Some(expiry));
-        let granted = match &claims["accessRights"] {
-            Value::Array(rights) => rights.contains(&json!("producer")),
-            Value::String(rights) => match separator {
-                Some(separator) => rights.split(separator).any(|right| right == "producer"),
-                None => rights == "producer",
-            },
-            _ => false,
-        };
-        assert!(granted);
+        assert_eq!(claims["sub"], verified["sub"]);
+        assert_eq!(claims["sub"], sharer.sub);
+        assert!(claims["iss"].is_string(), "{}", claims["iss"]);
+        assert_eq!(claims["iss"], verified["iss"]);
+        let verified_expiry: f64 = verified["exp"].as_str().unwrap().parse().unwrap();
+        assert_eq!(claims["exp"].as_f64(), Some(verified_expiry));
+        assert!(grants_producer(&claims["accessRights"], separator), "{}", claims["accessRights"]);
     }
 );

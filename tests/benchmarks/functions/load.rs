@@ -1,90 +1,91 @@
-//! Many events at once: what gives first.
+//! Throughput of several instances at once.
 
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::Value;
 
-use super::cloud::{Cloud, Units};
+use super::fake_aws::{Capacity, FakeAws};
 use super::measure::{Times, cpu_time};
 use super::programs::Program;
 
-/// How many instances work side by side.
+/// Numbers of concurrent instances.
 const INSTANCES: [usize; 4] = [1, 2, 4, 8];
 
-/// How many events each load has, all instances together.
+/// Number of events in a load, over all instances.
 const EVENTS: usize = 400;
 
-/// What DynamoDB lets through to a partition in a second, scaled down so that this machine can reach it.
-pub(crate) const SCALE: f64 = 0.05;
+/// Scale of DynamoDB's write limit per partition, so that this machine can reach it.
+pub(crate) const WRITE_LIMIT_SCALE: f64 = 0.05;
 
-/// What became of a load.
+/// The measurements of a load.
 pub(crate) struct Load {
     pub(crate) instances: usize,
-    /// Answers in a second that were as asked.
+    /// Successful responses per second.
     pub(crate) rate: f64,
     pub(crate) times: Times,
-    /// Of all answers, those that say to try again later.
+    /// Fraction of the responses that were 503.
     pub(crate) refused: f64,
-    /// How many CPUs the instances kept busy, and how many everything else did: AWS's stand-in and the harness.
-    pub(crate) busy: (f64, f64),
-    /// What each event costs at DynamoDB.
-    pub(crate) units: Units,
+    /// CPUs that the instances kept busy, on average.
+    pub(crate) instance_cpus: f64,
+    /// CPUs that this process kept busy with the benchmark and the fake AWS, on average.
+    pub(crate) benchmark_cpus: f64,
+    /// DynamoDB capacity per event.
+    pub(crate) consumed: Capacity,
 }
 
-/// Hands these events to ever more instances of a program.
-pub(crate) async fn run(cloud: &Cloud, program: &Program, event: impl AsyncFn() -> Value) -> Vec<Load> {
+/// Runs a load for each number of instances.
+pub(crate) async fn run_all(aws: &FakeAws, program: &Program, event: impl AsyncFn() -> Value) -> Vec<Load> {
     let mut loads = Vec::new();
     for instances in INSTANCES {
-        loads.push(of(cloud, program, &event, instances).await);
+        loads.push(run(aws, program, &event, instances).await);
     }
     loads
 }
 
-pub(crate) async fn of(
-    cloud: &Cloud,
+/// Distributes the events over a number of instances, each of which processes its events sequentially.
+pub(crate) async fn run(
+    aws: &FakeAws,
     program: &Program,
     event: &impl AsyncFn() -> Value,
     instances: usize,
 ) -> Load {
     let mut functions = Vec::new();
+    let mut pids = Vec::new();
     for _ in 0..instances {
-        let (function, mut events) = (program.deploy(cloud).await, Vec::new());
+        let (function, mut events) = (program.deploy(aws).await, Vec::new());
         function.start_instance().await;
         for _ in 0..EVENTS / instances {
             events.push(event().await);
         }
+        pids.push(function.pid().await);
         functions.push((function, events));
     }
-    let mut pids = Vec::new();
-    for (function, _) in &functions {
-        pids.push(function.pid().await);
-    }
-    let used = || pids.iter().map(|pid| cpu_time(*pid)).sum::<Duration>();
-    cloud.units();
-    let (theirs, ours, begin) = (used(), cpu_time(std::process::id()), Instant::now());
-    let answers = join_all(functions.iter().map(|(function, events)| async move {
-        let mut answers = Vec::new();
+    let instance_time = || pids.iter().map(|pid| cpu_time(*pid)).sum::<Duration>();
+    let benchmark_time = || cpu_time(std::process::id());
+    aws.take_consumed();
+    let (instances_before, benchmark_before) = (instance_time(), benchmark_time());
+    let start = Instant::now();
+    let responses = join_all(functions.iter().map(|(function, events)| async move {
+        let mut responses = Vec::new();
         for event in events {
-            let begin = Instant::now();
-            let answer = function.invoke(event).await.unwrap();
-            answers.push((begin.elapsed(), answer["statusCode"] == 503));
+            let start = Instant::now();
+            let response = function.invoke(event).await.unwrap();
+            responses.push((start.elapsed(), response["statusCode"] == 503));
         }
-        answers
+        responses
     }))
     .await
     .concat();
-    let time = begin.elapsed().as_secs_f64();
-    let refused = answers.iter().filter(|(_, refused)| *refused).count();
+    let seconds = start.elapsed().as_secs_f64();
+    let refused = responses.iter().filter(|(_, is_refused)| *is_refused).count();
     Load {
         instances,
-        rate: (answers.len() - refused) as f64 / time,
-        refused: refused as f64 / answers.len() as f64,
-        busy: (
-            used().saturating_sub(theirs).as_secs_f64() / time,
-            cpu_time(std::process::id()).saturating_sub(ours).as_secs_f64() / time,
-        ),
-        units: cloud.units().of_each(answers.len()),
-        times: Times::of(answers.into_iter().map(|(time, _)| time).collect()),
+        rate: (responses.len() - refused) as f64 / seconds,
+        refused: refused as f64 / responses.len() as f64,
+        instance_cpus: instance_time().saturating_sub(instances_before).as_secs_f64() / seconds,
+        benchmark_cpus: benchmark_time().saturating_sub(benchmark_before).as_secs_f64() / seconds,
+        consumed: aws.take_consumed().divided_by(responses.len()),
+        times: Times::new(responses.into_iter().map(|(time, _)| time).collect()),
     }
 }

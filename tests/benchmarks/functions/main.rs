@@ -1,7 +1,9 @@
-//! How fast and how large the functions are: each one's own program, built as for a deployment, under a Lambda runtime
-//! API of this benchmark's, with AWS answered in this process. `cargo test --workspace --bench functions` prints the
-//! tables, and with `-- profiles` what the settings of the release profile are worth. A local AWS answers in a fraction
-//! of a millisecond, so ratios within one run are what counts.
+//! Speed, memory and size of the functions.
+//!
+//! Each function's program, built as for a deployment, runs under a local Lambda runtime API, with a fake AWS
+//! in this process. `cargo test --workspace --bench functions` prints the tables; with `-- profiles`, it
+//! compares settings of the release profile. The fake AWS responds within a fraction of a millisecond, so
+//! compare ratios within one run.
 
 #![allow(
     clippy::print_stdout,
@@ -11,13 +13,13 @@
     clippy::cast_precision_loss,
     reason = "a benchmark"
 )]
-#![allow(dead_code, unused_imports, reason = "it needs only some of what tests need")]
+#![allow(dead_code, unused_imports, reason = "uses only a part of the test support")]
 
 #[path = "../../acceptance/support/mod.rs"]
 mod support;
 
-mod cloud;
 mod events;
+mod fake_aws;
 mod load;
 mod measure;
 mod profiles;
@@ -31,108 +33,127 @@ use hyper::Request;
 use serde_json::{Value, json};
 
 use crate::support::function::Function;
-use cloud::{Cloud, TABLE};
-use events::Shares;
+use events::EventFactory;
+use fake_aws::{FakeAws, PARTITION_WRITE_UNITS, TABLE};
 use load::Load;
 use measure::{Times, cpu_time, peak_memory};
 use programs::{FUNCTIONS, Program, function, hello};
 
-/// How many instances of each program are started.
+/// Number of instances that are started of each program.
 const STARTS: usize = 21;
 
-/// How many events its last instance then gets, one after the other.
+/// Number of sequential events for the last of these instances.
 const EVENTS: usize = 500;
 
-/// What was measured of a program.
-struct Measured {
+/// The measurements of a program.
+struct Measurement {
     program: Program,
-    /// From the start of its process until it asks for an event.
+    /// From the start of the process to its request for an event.
     start: Times,
-    /// The part of it from the first connection to AWS on: fetching the key ring, opening connections, and making the other clients meanwhile.
+    /// The part of the start from the first connection to AWS: fetching the key ring, opening connections and
+    /// creating the other clients.
     warm_up: Times,
     first: Times,
     warm: Times,
-    /// Its own time on a CPU, for each event.
+    /// CPU time of the program per event.
     cpu: Duration,
-    /// Calls to AWS, for each event.
+    /// Calls to AWS per event.
     calls: f64,
+    /// Peak memory in bytes.
     memory: u64,
+}
+
+/// One start of an instance.
+struct Start {
+    function: Function,
+    /// Time to the request for an event.
+    ready: Duration,
+    /// Time to the first connection to AWS, or to the request for an event if there was none.
+    connected: Duration,
 }
 
 #[tokio::main]
 async fn main() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let cloud = Cloud::start(directory).await;
+    let aws = FakeAws::start(directory).await;
     if std::env::args().any(|argument| argument == "profiles") {
-        return print_profiles(directory, &cloud).await;
+        return print_profiles(directory, &aws).await;
     }
     programs::build();
     let references = programs::references();
-    let shares = Shares::of(&cloud).await;
-    let opened = shares.opened().await;
+    let events = EventFactory::new(&aws).await;
+    let redemption = events.redemption().await;
 
-    print_heads();
-    let mut measured = vec![measure(&cloud, hello(), async || opened.clone()).await];
+    print_header();
+    let mut measurements = vec![measure(&aws, hello(), async || redemption.clone()).await];
     for name in FUNCTIONS {
         let program = function(name);
-        measured.push(match name {
-            "create-shares" => measure(&cloud, program, async || shares.created()).await,
+        measurements.push(match name {
+            "create-shares" => measure(&aws, program, async || events.create_request()).await,
             "manage-shares" => {
-                let listed = shares.listed().await;
-                measure(&cloud, program, async || listed.clone()).await
+                let list_request = events.list_request().await;
+                measure(&aws, program, async || list_request.clone()).await
             }
-            "redeem-link" => measure(&cloud, program, async || opened.clone()).await,
-            "track-delivery" => measure(&cloud, program, async || shares.delivered().await).await,
-            _ => measure(&cloud, program, async || shares.inserted().await).await,
+            "redeem-link" => measure(&aws, program, async || redemption.clone()).await,
+            "track-delivery" => measure(&aws, program, async || events.email_delivery().await).await,
+            _ => measure(&aws, program, async || events.stream_insert().await).await,
         });
     }
     for program in references {
-        measured.push(measure(&cloud, program, async || opened.clone()).await);
+        measurements.push(measure(&aws, program, async || redemption.clone()).await);
     }
-    println!(
-        "\n{STARTS} starts, then {EVENTS} events one after the other; CPU and calls to AWS are for each event."
-    );
-    print_round_trip(&round_trips(&cloud).await);
-    print_redemption(&measured, &starts_in_turn(&cloud).await);
-    print_sizes(directory, &measured);
+    println!("\n{STARTS} starts, then {EVENTS} sequential events; CPU and calls to AWS are per event.");
+    print_round_trip(&measure_round_trips(&aws).await);
+    print_redemption(&measurements, &alternate_starts(&aws).await);
+    print_sizes(directory, &measurements);
 
-    print_loads(&cloud, &shares).await;
-    print_hot_item(&cloud, &shares).await;
+    print_loads(&aws, &events).await;
+    print_hot_link(&aws, &events).await;
 }
 
-/// A new instance, how long it took until it asked for an event, and how long until it connected to AWS.
-async fn start_one(cloud: &Cloud, program: &Program) -> (Function, Duration, Duration) {
-    let function = program.deploy(cloud).await;
-    cloud.connected();
+async fn start(aws: &FakeAws, program: &Program) -> Start {
+    let function = program.deploy(aws).await;
+    aws.take_first_connection();
     let begin = Instant::now();
     let ready = function.start_instance().await;
-    let connected = cloud.connected().map_or(ready, |connected| connected.duration_since(begin).min(ready));
-    (function, ready, connected)
+    let connected = aws.take_first_connection().map_or(ready, |time| time.duration_since(begin).min(ready));
+    Start { function, ready, connected }
 }
 
-/// Starts of `hello` and of `redeem-link` in turn, so that both have the same machine: how long the one takes, the other
-/// until it connects, and the other as a whole.
-async fn starts_in_turn(cloud: &Cloud) -> [Times; 3] {
-    let mut times = [Vec::new(), Vec::new(), Vec::new()];
+/// Alternating starts of `hello` and `redeem-link`.
+struct AlternatingStarts {
+    hello: Times,
+    redeem_link: Times,
+    /// The part of `redeem_link` before the first connection to AWS.
+    redeem_link_connected: Times,
+}
+
+/// Starts `hello` and `redeem-link` alternately, so that a change in the machine's load affects both.
+async fn alternate_starts(aws: &FakeAws) -> AlternatingStarts {
+    let (mut hello_times, mut redeem_link, mut redeem_link_connected) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..3 * STARTS {
-        times[0].push(start_one(cloud, &hello()).await.1);
-        let (_, ready, connected) = start_one(cloud, &function("redeem-link")).await;
-        times[1].push(connected);
-        times[2].push(ready);
+        hello_times.push(start(aws, &hello()).await.ready);
+        let Start { ready, connected, .. } = start(aws, &function("redeem-link")).await;
+        redeem_link.push(ready);
+        redeem_link_connected.push(connected);
     }
-    times.map(Times::of)
+    AlternatingStarts {
+        hello: Times::new(hello_times),
+        redeem_link: Times::new(redeem_link),
+        redeem_link_connected: Times::new(redeem_link_connected),
+    }
 }
 
-async fn measure(cloud: &Cloud, program: Program, event: impl AsyncFn() -> Value) -> Measured {
-    let (mut start, mut warm_up, mut first) = (Vec::new(), Vec::new(), Vec::new());
+async fn measure(aws: &FakeAws, program: Program, event: impl AsyncFn() -> Value) -> Measurement {
+    let (mut start_times, mut warm_up, mut first) = (Vec::new(), Vec::new(), Vec::new());
     let mut last = None;
     for _ in 0..STARTS {
         let event = event().await;
-        let (function, ready, connected) = start_one(cloud, &program).await;
-        start.push(ready);
+        let Start { function, ready, connected } = start(aws, &program).await;
+        start_times.push(ready);
         warm_up.push(ready.saturating_sub(connected));
         let begin = Instant::now();
-        succeed(&function.invoke(&event).await.unwrap());
+        assert_success(&function.invoke(&event).await.unwrap());
         first.push(begin.elapsed());
         last = Some(function);
     }
@@ -142,55 +163,56 @@ async fn measure(cloud: &Cloud, program: Program, event: impl AsyncFn() -> Value
     for _ in 0..EVENTS {
         events.push(event().await);
     }
-    let (calls, cpu) = (cloud.calls(), cpu_time(pid));
+    let (calls_before, cpu_before) = (aws.calls(), cpu_time(pid));
     let mut warm = Vec::with_capacity(EVENTS);
     for event in &events {
         let begin = Instant::now();
-        let answer = function.invoke(event).await.unwrap();
+        let response = function.invoke(event).await.unwrap();
         warm.push(begin.elapsed());
-        succeed(&answer);
+        assert_success(&response);
     }
-    let of_each = u32::try_from(EVENTS).unwrap();
-    let measured = Measured {
-        cpu: cpu_time(pid).saturating_sub(cpu) / of_each,
-        calls: (cloud.calls() - calls) as f64 / f64::from(of_each),
+    let event_count = u32::try_from(EVENTS).unwrap();
+    let measurement = Measurement {
+        cpu: cpu_time(pid).saturating_sub(cpu_before) / event_count,
+        calls: (aws.calls() - calls_before) as f64 / f64::from(event_count),
         memory: peak_memory(pid),
-        start: Times::of(start),
-        warm_up: Times::of(warm_up),
-        first: Times::of(first),
-        warm: Times::of(warm),
+        start: Times::new(start_times),
+        warm_up: Times::new(warm_up),
+        first: Times::new(first),
+        warm: Times::new(warm),
         program,
     };
-    print_row(&measured);
-    measured
+    print_measurement(&measurement);
+    measurement
 }
 
-/// A benchmark of failures would be worth nothing.
-fn succeed(answer: &Value) {
-    let failed = answer["batchItemFailures"].as_array().is_some_and(|failures| !failures.is_empty());
-    let status = answer["statusCode"].as_u64().unwrap_or(200);
-    assert!(!failed && status < 400, "{answer}");
+/// Ensures that the benchmark does not measure failures.
+fn assert_success(response: &Value) {
+    let failures = response["batchItemFailures"].as_array().map_or(0, Vec::len);
+    assert_eq!(failures, 0, "{response}");
+    let status = response["statusCode"].as_u64().unwrap_or(200);
+    assert!(status < 400, "{response}");
 }
 
-/// What every call to the table takes at the least: a count, as a redemption writes it, sent without an SDK.
-async fn round_trips(cloud: &Cloud) -> Times {
-    let count = json!({
+/// Measures the minimum for a call to the table: the same kind of write as a redemption's, without an SDK.
+async fn measure_round_trips(aws: &FakeAws) -> Times {
+    let update = json!({
         "TableName": TABLE, "Key": {"item": {"S": "jobs/round-trip"}, "entry": {"S": "SHARE#1"}},
         "UpdateExpression": "ADD opens :one", "ExpressionAttributeValues": {":one": {"N": "1"}},
     });
-    let (mut times, mut connection) = (Vec::new(), cloud.connect().await);
+    let (mut times, mut connection) = (Vec::new(), aws.connect().await);
     for _ in 0..EVENTS {
         let begin = Instant::now();
         let request = Request::post("/")
             .header("x-amz-target", "DynamoDB_20120810.UpdateItem")
-            .body(Full::from(count.to_string()));
+            .body(Full::from(update.to_string()));
         connection.ready().await.unwrap();
-        let answer = connection.send_request(request.unwrap()).await.unwrap();
-        assert_eq!(answer.status(), 200);
-        answer.collect().await.unwrap();
+        let response = connection.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 200);
+        response.collect().await.unwrap();
         times.push(begin.elapsed());
     }
-    Times::of(times)
+    Times::new(times)
 }
 
 fn milliseconds(time: Duration) -> f64 {
@@ -205,19 +227,19 @@ fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64()
 }
 
-fn print_heads() {
-    println!("\nTimes in ms: median and 99th percentile (of {STARTS} starts, the longest)\n");
+fn print_header() {
+    println!("\nTimes in ms: median and 99th percentile (the maximum of the {STARTS} starts)\n");
     println!(
-        "{:<18} {:>15} {:>15} {:>15} {:>15} {:>8} {:>6} {:>8}",
-        "", "start", "of it, warm-up", "first event", "warm event", "CPU", "calls", "memory"
+        "{:<18} {:>15} {:>16} {:>15} {:>15} {:>8} {:>6} {:>8}",
+        "", "start", "of which warm-up", "first event", "warm event", "CPU", "calls", "memory"
     );
 }
 
-fn print_row(m: &Measured) {
+fn print_measurement(m: &Measurement) {
     let pair =
         |times: &Times| format!("{:.2} {:>7.2}", milliseconds(times.median()), milliseconds(times.p99()));
     println!(
-        "{:<18} {:>15} {:>15} {:>15} {:>15} {:>8.3} {:>6.2} {:>5.1} MB",
+        "{:<18} {:>15} {:>16} {:>15} {:>15} {:>8.3} {:>6.2} {:>5.1} MB",
         m.program.name,
         pair(&m.start),
         pair(&m.warm_up),
@@ -238,49 +260,58 @@ fn print_round_trip(times: &Times) {
     );
 }
 
-/// A line that holds a measured value to what it is to be.
-fn print_goal(what: &str, value: f64, unit: &str, goal: f64) {
-    let met = if value <= goal { "met" } else { "NOT MET" };
-    println!("{what:<64} {value:>7.2} {unit:<4} (at most {goal}: {met})");
+/// Prints a measured value and whether it meets its goal, an upper limit.
+fn print_goal(name: &str, value: f64, unit: &str, goal: f64) {
+    let verdict = if value <= goal { "met" } else { "NOT MET" };
+    println!("{name:<64} {value:>7.2} {unit:<4} (goal: at most {goal}, {verdict})");
 }
 
-fn print_redemption(measured: &[Measured], [hello, alone, whole]: &[Times; 3]) {
-    let of = |name: &str| measured.iter().find(|m| m.program.name == name).unwrap();
-    let redeem = of("redeem-link");
-    println!("\nA redemption\n");
+fn print_redemption(measurements: &[Measurement], starts: &AlternatingStarts) {
+    let find = |name: &str| measurements.iter().find(|m| m.program.name == name).unwrap();
+    let redeem = find("redeem-link");
+    println!("\nRedemption\n");
     print_goal(
-        &format!("its start until it connects, to hello's ({} of each in turn)", hello.count()),
-        ratio(alone.median(), hello.median()),
+        &format!("start until connected, relative to hello ({} alternating starts)", starts.hello.count()),
+        ratio(starts.redeem_link_connected.median(), starts.hello.median()),
         "",
         1.8,
     );
     println!(
         "{:<64} {:>7.2} ms",
-        "its warm-up, in which it makes two clients",
+        "warm-up, which creates two clients",
         milliseconds(redeem.warm_up.median())
     );
-    println!("{:<64} {:>7.2}", "its whole start, to hello's", ratio(whole.median(), hello.median()));
-    print_goal("its first event, to a warm one", ratio(redeem.first.median(), redeem.warm.median()), "", 1.5);
-    print_goal("its calls to AWS", redeem.calls, "", 2.0);
-    print_goal("its own time on a CPU", milliseconds(redeem.cpu), "ms", 0.5);
-    print_goal("its peak memory", megabytes(redeem.memory), "MB", 20.0);
+    println!(
+        "{:<64} {:>7.2}",
+        "whole start, relative to hello",
+        ratio(starts.redeem_link.median(), starts.hello.median())
+    );
+    print_goal(
+        "first event, relative to a warm one",
+        ratio(redeem.first.median(), redeem.warm.median()),
+        "",
+        1.5,
+    );
+    print_goal("calls to AWS", redeem.calls, "", 2.0);
+    print_goal("own CPU time", milliseconds(redeem.cpu), "ms", 0.5);
+    print_goal("peak memory", megabytes(redeem.memory), "MB", 20.0);
     for name in ["node", "python"] {
-        let other = of(name);
+        let reference = find(name);
         println!(
             "{:<64} {:.1} start, {:.1} first event, {:.1} warm event, {:.1} CPU, {:.1} memory",
-            format!("{name}, to it"),
-            ratio(other.start.median(), redeem.start.median()),
-            ratio(other.first.median(), redeem.first.median()),
-            ratio(other.warm.median(), redeem.warm.median()),
-            ratio(other.cpu, redeem.cpu),
-            other.memory as f64 / redeem.memory as f64,
+            format!("{name}, relative to redeem-link"),
+            ratio(reference.start.median(), redeem.start.median()),
+            ratio(reference.first.median(), redeem.first.median()),
+            ratio(reference.warm.median(), redeem.warm.median()),
+            ratio(reference.cpu, redeem.cpu),
+            reference.memory as f64 / redeem.memory as f64,
         );
     }
 }
 
-fn print_sizes(directory: &Path, measured: &[Measured]) {
+fn print_sizes(directory: &Path, measurements: &[Measurement]) {
     println!("\nSizes\n");
-    for m in measured.iter().filter(|m| FUNCTIONS.contains(&m.program.name)) {
+    for m in measurements.iter().filter(|m| FUNCTIONS.contains(&m.program.name)) {
         print_goal(
             &format!("{}, zipped", m.program.name),
             megabytes(m.program.zip_size(directory)),
@@ -288,63 +319,60 @@ fn print_sizes(directory: &Path, measured: &[Measured]) {
             4.0,
         );
     }
-    // The search finds what is there.
-    assert!(
-        function("notify-recipients").links("aws-sdk-sesv2") && function("redeem-link").links("aws-sdk-s3")
-    );
+    // The search finds the SDKs where they are used.
+    assert!(function("notify-recipients").has_sdk("aws-sdk-sesv2"));
+    assert!(function("redeem-link").has_sdk("aws-sdk-s3"));
     for (name, sdk) in [("redeem-link", "aws-sdk-sesv2"), ("notify-recipients", "aws-sdk-s3")] {
-        let links = if function(name).links(sdk) { "YES: NOT MET" } else { "no: met" };
-        println!("{:<64} {links}", format!("{name} links {sdk}"));
+        let verdict = if function(name).has_sdk(sdk) { "NOT MET" } else { "met" };
+        println!("{:<64} {verdict}", format!("{name} does not link {sdk}"));
     }
 }
 
-/// What each setting of the release profile is worth to a redemption.
-async fn print_profiles(directory: &Path, cloud: &Cloud) {
-    let opened = Shares::of(cloud).await.opened().await;
+/// Prints the effect of each setting of the release profile on a redemption.
+async fn print_profiles(directory: &Path, aws: &FakeAws) {
+    let redemption = EventFactory::new(aws).await.redemption().await;
     let mut rows = Vec::new();
     for profile in profiles::PROFILES {
-        let built = profile.build();
-        print_heads();
-        let measured = measure(cloud, built.program.clone(), async || opened.clone()).await;
-        rows.push((profile.name, built, measured));
+        let build = profile.build();
+        print_header();
+        let measurement = measure(aws, build.program.clone(), async || redemption.clone()).await;
+        rows.push((profile.name, build, measurement));
     }
-    println!("\nA redemption with other release profiles: medians in ms, sizes in MB, builds in s\n");
+    println!("\nA redemption by release profile: medians in ms, sizes in MB, builds in s\n");
     println!(
-        "{:<32} {:>6} {:>6} {:>6} {:>7} {:>7} {:>6} {:>6}",
-        "", "start", "warm", "CPU", "memory", "zip", "clean", "again"
+        "{:<32} {:>6} {:>6} {:>6} {:>7} {:>7} {:>6} {:>7}",
+        "", "start", "warm", "CPU", "memory", "zip", "clean", "rebuild"
     );
-    for (name, built, m) in &rows {
+    for (name, build, m) in &rows {
         println!(
-            "{name:<32} {:>6.2} {:>6.2} {:>6.3} {:>7.1} {:>7.2} {:>6.0} {:>6.0}",
+            "{name:<32} {:>6.2} {:>6.2} {:>6.3} {:>7.1} {:>7.2} {:>6.0} {:>7.0}",
             milliseconds(m.start.median()),
             milliseconds(m.warm.median()),
             milliseconds(m.cpu),
             megabytes(m.memory),
-            megabytes(built.program.zip_size(directory)),
-            built.clean.as_secs_f64(),
-            built.again.as_secs_f64(),
+            megabytes(build.program.zip_size(directory)),
+            build.clean.as_secs_f64(),
+            build.rebuild.as_secs_f64(),
         );
     }
 }
 
-/// What each path does under load.
-async fn print_loads(cloud: &Cloud, shares: &Shares<'_>) {
+/// Prints each function's throughput with several instances.
+async fn print_loads(aws: &FakeAws, events: &EventFactory<'_>) {
+    println!("\nLoad: events per second, times in ms, busy CPUs, and DynamoDB capacity units per event\n");
     println!(
-        "\nUnder load: events a second, times in ms, CPUs kept busy, and units of DynamoDB for each event\n"
-    );
-    println!(
-        "{:<18} {:>9} {:>9} {:>8} {:>8} {:>10} {:>10} {:>7} {:>7}",
-        "", "instances", "rate", "median", "p99", "functions", "the rest", "read", "written"
+        "{:<18} {:>9} {:>9} {:>8} {:>8} {:>14} {:>14} {:>7} {:>7}",
+        "", "instances", "rate", "median", "p99", "functions' CPU", "benchmark CPU", "read", "written"
     );
     for name in FUNCTIONS {
         let program = function(name);
-        let listed = shares.listed().await;
+        let list_request = events.list_request().await;
         let loads = match name {
-            "create-shares" => load::run(cloud, &program, async || shares.created()).await,
-            "manage-shares" => load::run(cloud, &program, async || listed.clone()).await,
-            "redeem-link" => load::run(cloud, &program, async || shares.opened().await).await,
-            "track-delivery" => load::run(cloud, &program, async || shares.delivered().await).await,
-            _ => load::run(cloud, &program, async || shares.inserted().await).await,
+            "create-shares" => load::run_all(aws, &program, async || events.create_request()).await,
+            "manage-shares" => load::run_all(aws, &program, async || list_request.clone()).await,
+            "redeem-link" => load::run_all(aws, &program, async || events.redemption().await).await,
+            "track-delivery" => load::run_all(aws, &program, async || events.email_delivery().await).await,
+            _ => load::run_all(aws, &program, async || events.stream_insert().await).await,
         };
         for load in loads {
             print_load(name, &load);
@@ -354,32 +382,32 @@ async fn print_loads(cloud: &Cloud, shares: &Shares<'_>) {
 
 fn print_load(name: &str, load: &Load) {
     println!(
-        "{name:<18} {:>9} {:>9.0} {:>8.2} {:>8.2} {:>10.2} {:>10.2} {:>7.1} {:>7.1}",
+        "{name:<18} {:>9} {:>9.0} {:>8.2} {:>8.2} {:>14.2} {:>14.2} {:>7.1} {:>7.1}",
         load.instances,
         load.rate,
         milliseconds(load.times.median()),
         milliseconds(load.times.p99()),
-        load.busy.0,
-        load.busy.1,
-        load.units.read,
-        load.units.written,
+        load.instance_cpus,
+        load.benchmark_cpus,
+        load.consumed.read,
+        load.consumed.written,
     );
 }
 
-/// One link that everybody opens, beside as many links that are of an item each, where a partition takes no more than a
-/// part of what DynamoDB's take.
-async fn print_hot_item(cloud: &Cloud, shares: &Shares<'_>) {
-    let limit = 1000.0 * load::SCALE;
-    println!("\nWhere a partition takes {limit} write units a second, for four instances\n");
-    cloud.limit(Some(load::SCALE));
+/// Compares redemptions of one link and of many links, each of a different item, under a scaled-down write
+/// limit for each partition.
+async fn print_hot_link(aws: &FakeAws, events: &EventFactory<'_>) {
+    let limit = PARTITION_WRITE_UNITS * load::WRITE_LIMIT_SCALE;
+    println!("\nRedemptions by four instances, with {limit} write units per second and partition\n");
+    aws.limit_writes(Some(load::WRITE_LIMIT_SCALE));
     let program = function("redeem-link");
-    let opened = shares.opened().await;
-    let hot = load::of(cloud, &program, &async || opened.clone(), 4).await;
-    let spread = load::of(cloud, &program, &async || shares.opened().await, 4).await;
-    cloud.limit(None);
-    for (what, load) in [("one link", hot), ("a link for each", spread)] {
+    let redemption = events.redemption().await;
+    let hot = load::run(aws, &program, &async || redemption.clone(), 4).await;
+    let spread = load::run(aws, &program, &async || events.redemption().await, 4).await;
+    aws.limit_writes(None);
+    for (name, load) in [("one link", hot), ("many links", spread)] {
         println!(
-            "{what:<18} {:>6.0} a second, {:>4.0} % are told to try again, median {:.1} ms, p99 {:.0} ms",
+            "{name:<18} {:>6.0} per second, {:>4.0} % refused with 503, median {:.1} ms, p99 {:.0} ms",
             load.rate,
             load.refused * 100.0,
             milliseconds(load.times.median()),

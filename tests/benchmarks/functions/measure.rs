@@ -1,14 +1,14 @@
-//! Times of many runs, and what a process has used.
+//! Distributions of durations, and a process's resource usage from `/proc`.
 
 use std::fs;
 use std::time::Duration;
 
-/// How long each of many runs took, shortest first.
+/// The durations of many runs, shortest first.
 #[derive(Default)]
 pub(crate) struct Times(Vec<Duration>);
 
 impl Times {
-    pub(crate) fn of(mut times: Vec<Duration>) -> Self {
+    pub(crate) fn new(mut times: Vec<Duration>) -> Self {
         times.sort();
         Self(times)
     }
@@ -26,18 +26,18 @@ impl Times {
     }
 }
 
-/// How long the threads of a process have run on a CPU.
+/// Returns the CPU time of a process's threads so far.
 pub(crate) fn cpu_time(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
-    let of_thread = |thread: std::io::Result<fs::DirEntry>| {
-        // Its time on a CPU in nanoseconds comes first.
+    let thread_time = |thread: std::io::Result<fs::DirEntry>| {
+        // The first field is the time on a CPU in nanoseconds.
         let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     };
-    Duration::from_nanos(threads.filter_map(of_thread).sum())
+    Duration::from_nanos(threads.filter_map(thread_time).sum())
 }
 
-/// The most memory that a process has had at any time, in bytes.
+/// Returns the peak resident memory of a process, in bytes.
 pub(crate) fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,4 +1,4 @@
-//! What the settings of the release profile are worth: `redeem-link`, built with one of them changed each time.
+//! Builds of `redeem-link` that each change one setting of the release profile.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use super::programs::Program;
 use crate::support::root;
 
-/// A profile, as it differs from the one in `Cargo.toml`.
+/// A variant of the release profile in `Cargo.toml`.
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
+    /// Changed settings, as arguments of `cargo --config`.
     settings: &'static [&'static str],
 }
 
 pub(crate) const PROFILES: [Profile; 7] = [
-    Profile { name: "as it is", settings: &[] },
+    Profile { name: "unchanged", settings: &[] },
     Profile { name: "opt-level 3", settings: &["profile.release.opt-level=3"] },
     Profile { name: "opt-level z", settings: &["profile.release.opt-level='z'"] },
     Profile { name: "thin LTO", settings: &["profile.release.lto='thin'"] },
@@ -23,38 +24,38 @@ pub(crate) const PROFILES: [Profile; 7] = [
     Profile { name: "unwinding panics", settings: &["profile.release.panic='unwind'"] },
 ];
 
-/// A function that was built with a profile.
-pub(crate) struct Built {
+/// `redeem-link`, built with a profile.
+pub(crate) struct Build {
     pub(crate) program: Program,
-    /// How long everything took.
+    /// Duration of a build from scratch.
     pub(crate) clean: Duration,
-    /// How long it took when only the function had changed.
-    pub(crate) again: Duration,
+    /// Duration of a build after a change of the function only.
+    pub(crate) rebuild: Duration,
 }
 
 impl Profile {
-    /// Builds the function, from nothing and once more.
-    pub(crate) fn build(&self) -> Built {
+    /// Builds the function from scratch, then again with a changed `main.rs`.
+    pub(crate) fn build(&self) -> Build {
         let target: PathBuf = root().join("target/profiles").join(self.name.replace(' ', "-"));
         let _ = std::fs::remove_dir_all(&target);
-        let clean = self.timed(&target);
+        let clean = self.time_build(&target);
         let main = root().join("functions/redeem-link/src/main.rs");
         let file = std::fs::File::options().append(true).open(main).unwrap();
         file.set_modified(std::time::SystemTime::now()).unwrap();
-        let again = self.timed(&target);
-        let mut programs = std::fs::read_dir(&target).unwrap().flatten();
-        let program = programs.find_map(|triple| {
+        let rebuild = self.time_build(&target);
+        let mut target_triples = std::fs::read_dir(&target).unwrap().flatten();
+        let program = target_triples.find_map(|triple| {
             Some(triple.path().join("release/redeem-link")).filter(|program| program.exists())
         });
-        Built { program: Program::at(self.name, program.unwrap()), clean, again }
+        Build { program: Program::new(self.name, program.unwrap()), clean, rebuild }
     }
 
-    fn timed(&self, target: &std::path::Path) -> Duration {
+    fn time_build(&self, target: &std::path::Path) -> Duration {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--release", "--locked", "--quiet", "--package", "redeem-link", "--target-dir"]);
         cargo.arg(target).current_dir(root());
         if cfg!(target_arch = "x86_64") {
-            // As cargo-lambda does.
+            // The same as cargo-lambda.
             cargo.env("RUSTFLAGS", "-C target-cpu=haswell");
         }
         for setting in self.settings {

@@ -1,4 +1,4 @@
-//! What is run: the functions as they are deployed, and what they are compared with.
+//! The measured programs: the functions as deployed, and the reference programs.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -6,11 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cloud::{Cloud, KEY_RING, TABLE};
+use super::fake_aws::{FakeAws, KEY_RING, TABLE};
 use crate::support::function::Function;
 use crate::support::root;
 
-/// A program that answers a Lambda runtime API.
+/// A program that implements a Lambda function: it gets its events from a Lambda runtime API.
 #[derive(Clone)]
 pub(crate) struct Program {
     pub(crate) name: &'static str,
@@ -19,31 +19,28 @@ pub(crate) struct Program {
     is_reference: bool,
 }
 
-/// The functions of the template. First the one that is held to `hello`, so that both are measured in the same minute.
+/// The template's functions. `redeem-link` comes first because its goal is relative to `hello`: both are
+/// measured within the same minute.
 pub(crate) const FUNCTIONS: [&str; 6] =
     ["redeem-link", "create-shares", "manage-shares", "notify-recipients", "track-delivery", "sweep-shares"];
 
-/// A function, as `cargo local release` has built it.
+/// Returns a function, built by `cargo local release`.
 pub(crate) fn function(name: &'static str) -> Program {
-    Program::at(name, released(name))
+    Program::new(name, root().join("target/local/release").join(name).join("bootstrap"))
 }
 
-/// The least that a function can be.
+/// Returns the smallest possible function.
 pub(crate) fn hello() -> Program {
     function("hello")
 }
 
-fn released(name: &str) -> PathBuf {
-    root().join("target/local/release").join(name).join("bootstrap")
-}
-
-/// Builds all of them as a deployment does.
+/// Builds all functions as a deployment does.
 pub(crate) fn build() {
-    let built = Command::new(env!("CARGO")).args(["local", "release"]).current_dir(root()).status();
-    assert!(built.unwrap().success(), "the functions cannot be built");
+    let status = Command::new(env!("CARGO")).args(["local", "release"]).current_dir(root()).status();
+    assert!(status.unwrap().success(), "`cargo local release` failed");
 }
 
-/// The same redemption, written plainly in Python and in Node.
+/// Returns the redemption in plain Node and in plain Python.
 pub(crate) fn references() -> [Program; 2] {
     let output = Command::new(env!("CARGO")).args(["local", "references"]).current_dir(root()).output();
     let output = output.unwrap();
@@ -57,13 +54,12 @@ pub(crate) fn references() -> [Program; 2] {
 }
 
 impl Program {
-    /// A program of ours.
-    pub(crate) fn at(name: &'static str, path: PathBuf) -> Self {
+    pub(crate) fn new(name: &'static str, path: PathBuf) -> Self {
         Self { name, path, arguments: vec![], is_reference: false }
     }
 
-    /// A new function that runs it.
-    pub(crate) async fn deploy(&self, cloud: &Cloud) -> Function {
+    /// Returns a new function that runs this program on the fake AWS.
+    pub(crate) async fn deploy(&self, aws: &FakeAws) -> Function {
         let settings = [
             ("STACK_NAME", "sharelink"),
             ("TABLE_NAME", TABLE),
@@ -76,32 +72,32 @@ impl Program {
             ("ACCESS_RIGHTS_CLAIM", "accessRights"),
             ("EMAIL_FROM", "no-reply@example.com"),
             ("CONFIGURATION_SET", "emails"),
-            // Faster than any SES: the pace is not what is measured.
+            // High enough that the rate limiter does not affect the measurement.
             ("EMAILS_PER_SECOND", "60000"),
         ];
-        let mut environment = cloud.environment(self.is_reference);
+        let mut environment = aws.environment(self.is_reference);
         environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Function::from_program(self.path.clone(), self.arguments.clone(), environment).await
     }
 
-    /// How large it is when a deployment uploads it.
+    /// Returns the size of the zip file that a deployment uploads, in bytes.
     pub(crate) fn zip_size(&self, directory: &Path) -> u64 {
         let zip = directory.join(format!("{}.zip", self.name));
         let _ = fs::remove_file(&zip);
-        // What the SAM CLI packs with.
-        let packed = Command::new("python3").args(["-m", "zipfile", "-c"]).arg(&zip).arg(&self.path).status();
-        assert!(packed.unwrap().success(), "{} cannot be packed", self.name);
+        // The SAM CLI also packs with this module.
+        let status = Command::new("python3").args(["-m", "zipfile", "-c"]).arg(&zip).arg(&self.path).status();
+        assert!(status.unwrap().success(), "{} cannot be packed", self.name);
         fs::metadata(zip).unwrap().len()
     }
 
-    /// Whether it has code of one of AWS's SDKs, by the name that the SDK has for itself.
-    pub(crate) fn links(&self, sdk: &str) -> bool {
+    /// Whether the program contains code of an AWS SDK, by the SDK's crate name.
+    pub(crate) fn has_sdk(&self, sdk: &str) -> bool {
         let program = fs::read(&self.path).unwrap();
         program.windows(sdk.len()).any(|bytes| bytes == sdk.as_bytes())
     }
 }
 
-/// What the references and the functions both read, in the secret.
+/// Returns the key ring that the secret contains.
 pub(crate) fn key_ring() -> sharelink_domain::link::KeyRing {
     sharelink_domain::link::KeyRing::parse(KEY_RING).unwrap()
 }

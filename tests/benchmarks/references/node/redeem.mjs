@@ -1,6 +1,7 @@
-// The same redemption as `redeem-link`'s, as one would write it for Node: a link to a single file, opened from the
-// page of an email. It lacks the lists of several files, HEAD, prefetches, answers in JSON, the refetching of the key
-// ring and the log, all of which could only slow it down.
+// The redemption of `redeem-link` in plain Node, for a link to a single file.
+//
+// It has no lists of several files, HEAD, prefetch detection, JSON responses, key ring refresh or logging: all
+// of them could only slow it down.
 
 import { hkdfSync, randomBytes } from "node:crypto";
 import http from "node:http";
@@ -17,24 +18,25 @@ const NONCE = new Uint8Array(12);
 
 const dynamodb = new DynamoDBClient();
 const s3 = new S3Client({
-  // An endpoint of one's own has no host name for every bucket.
+  // A custom endpoint has no host names for buckets.
   forcePathStyle: Boolean(process.env.AWS_ENDPOINT_URL_S3),
-  // Or every URL would have a checksum, or ask for one, that no browser looks at.
+  // By default, signed URLs contain or request checksums, which browsers ignore.
   requestChecksumCalculation: "WHEN_REQUIRED",
   responseChecksumValidation: "WHEN_REQUIRED",
 });
 
 async function fetchKeys() {
-  const answer = await new SecretsManagerClient().send(new GetSecretValueCommand({ SecretId: KEY_RING_SECRET }));
-  const { current, ...secrets } = JSON.parse(answer.SecretString);
+  const command = new GetSecretValueCommand({ SecretId: KEY_RING_SECRET });
+  const secret = await new SecretsManagerClient().send(command);
+  const { current, ...secrets } = JSON.parse(secret.SecretString);
   const derive = (secret) => new Uint8Array(hkdfSync("sha256", secret, "sharelink", PURPOSE, 32));
   return new Map(Object.entries(secrets).map(([id, secret]) => [id, derive(secret)]));
 }
 
-// What a token points at; nothing if it was not sealed with one of these keys.
-function open(keys, token) {
+// Returns the link in a token, or undefined if none of these keys sealed it.
+function openToken(keys, token) {
   const bytes = Buffer.from(token, "base64url");
-  // Buffer reads base64 leniently; there is only one right way to write a token.
+  // Buffer decodes base64 leniently, but each token has exactly one valid spelling.
   if (bytes.toString("base64url") !== token || bytes[0] !== 1) return undefined;
   const header = bytes.subarray(0, 2 + bytes[1]);
   const key = keys.get(header.toString("latin1", 2));
@@ -49,7 +51,8 @@ function open(keys, token) {
   }
 }
 
-// Counts a use, if the link gives access now, in the same step; gives the share either way.
+// Checks access and counts a use in one conditional update. Returns the share whether or not access is
+// granted.
 async function redeem({ item, share, generation }, now) {
   const update = new UpdateItemCommand({
     TableName: TABLE_NAME,
@@ -88,7 +91,11 @@ function attachment(name) {
   return `attachment; filename="${fallback}"; filename*=UTF-8''${extended}`;
 }
 
-const PROTECTED = { "cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex" };
+const PROTECTED = {
+  "cache-control": "no-store",
+  "referrer-policy": "no-referrer",
+  "x-robots-tag": "noindex",
+};
 
 function page(statusCode, title) {
   const body = `<!doctype html><html lang="en"><title>${title}</title><p>${title}</p></html>`;
@@ -97,27 +104,28 @@ function page(statusCode, title) {
 
 async function handle(event, keys) {
   const now = Date.now();
-  const link = open(keys, event.pathParameters.token);
+  const link = openToken(keys, event.pathParameters.token);
   const share = link && (await redeem(link, now));
   if (!share || share.generation.S !== link.generation) return page(404, "This link does not work");
-  const life = Math.floor((Number(share.expiresAt.N) - now) / 1000);
-  if (share.revokedAt || life < 1) return page(410, "This link has ended");
+  const secondsLeft = Math.floor((Number(share.expiresAt.N) - now) / 1000);
+  if (share.revokedAt || secondsLeft < 1) return page(410, "This link no longer works");
   const name = share.files.L[0].M.name.S;
   const object = { Bucket: FILES_BUCKET, Key: `${link.item}/${name}` };
   try {
     await s3.send(new HeadObjectCommand(object));
   } catch (error) {
-    // Any other fault of S3 must not keep a recipient from a file that may well be there.
-    if (error instanceof NotFound) return page(404, "The file is not there right now");
+    // After any other error, the file may still exist, so the recipient gets the URL.
+    if (error instanceof NotFound) return page(404, "The file is not available");
   }
   const get = new GetObjectCommand({ ...object, ResponseContentDisposition: attachment(name) });
-  // From when access was decided, or a revocation in between would be overtaken.
-  const url = await getSignedUrl(s3, get, { expiresIn: Math.min(life, 60), signingDate: new Date(now) });
+  // Valid from the time of the access decision: a later start would outlive a revocation made since.
+  const validity = { expiresIn: Math.min(secondsLeft, 60), signingDate: new Date(now) };
+  const url = await getSignedUrl(s3, get, validity);
   return { statusCode: 302, headers: { ...PROTECTED, location: url }, body: "" };
 }
 
-// Less than AWS's own client for Node does between invocations, which flatters this program. Not `fetch`, which
-// gives up on a quiet server after five minutes.
+// Does less between invocations than AWS's Node runtime, in favor of this program. It does not use `fetch`,
+// which times out after five minutes without a response.
 function runtime(method, path, body) {
   const url = `http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/${path}`;
   return new Promise((resolve, reject) => {

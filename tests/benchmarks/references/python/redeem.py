@@ -1,6 +1,8 @@
-"""The same redemption as `redeem-link`'s, as one would write it in Python: a link to a single file, opened from the
-page of an email. It lacks the lists of several files, HEAD, prefetches, answers in JSON, the refetching of the key
-ring and the log, all of which could only slow it down."""
+"""The redemption of `redeem-link` in plain Python, for a link to a single file.
+
+It has no lists of several files, HEAD, prefetch detection, JSON responses, key ring refresh or logging: all
+of them could only slow it down.
+"""
 
 import base64
 import http.client
@@ -26,14 +28,15 @@ PROTECTED = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-r
 
 region = os.environ["AWS_REGION"]
 dynamodb = boto3.client("dynamodb", region)
-# boto3 signs S3's URLs the old way unless it is told otherwise.
-s3 = boto3.client("s3", region, config=Config(signature_version="s3v4", response_checksum_validation="when_required"))
+# boto3 signs the URLs of S3 with the old signature version by default.
+s3_config = Config(signature_version="s3v4", response_checksum_validation="when_required")
+s3 = boto3.client("s3", region, config=s3_config)
 
 
 def fetch_keys():
     client = boto3.client("secretsmanager", region)
-    answer = client.get_secret_value(SecretId=os.environ["KEY_RING_SECRET"])
-    secrets = json.loads(answer["SecretString"])
+    response = client.get_secret_value(SecretId=os.environ["KEY_RING_SECRET"])
+    secrets = json.loads(response["SecretString"])
     del secrets["current"]
     return {id: AESGCMSIV(derive(secret.encode())) for id, secret in secrets.items()}
 
@@ -43,10 +46,10 @@ def derive(secret):
 
 
 def open_token(keys, token):
-    """The item, the share and the generation; None if the token was not sealed with one of these keys."""
+    """Returns the item, share and generation in a token, or None if none of these keys sealed it."""
     try:
         sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        # Python reads base64 leniently; there is only one right way to write a token.
+        # Python decodes base64 leniently, but each token has exactly one valid spelling.
         if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != token or sealed[0] != 1:
             return None
         header, sealed = sealed[: 2 + sealed[1]], sealed[2 + sealed[1] :]
@@ -57,14 +60,18 @@ def open_token(keys, token):
 
 
 def redeem(item, share, generation, now):
-    """Counts a use, if the link gives access now, in the same step; gives the share either way."""
+    """Checks access and counts a use in one conditional update.
+
+    Returns the share whether or not access is granted.
+    """
     try:
-        answer = dynamodb.update_item(
+        response = dynamodb.update_item(
             TableName=TABLE_NAME,
             Key={"item": {"S": item}, "entry": {"S": f"SHARE#{share}"}},
             UpdateExpression="SET opens = opens + :one, downloads = downloads + downloadsPerOpen, "
-            "lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), lastUses[1] = lastUses[0], "
-            "lastUses[2] = lastUses[1], lastUses[3] = lastUses[2], lastUses[0] = :write",
+            "lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), "
+            "lastUses[1] = lastUses[0], lastUses[2] = lastUses[1], lastUses[3] = lastUses[2], "
+            "lastUses[0] = :write",
             ConditionExpression="generation = :generation AND expiresAt >= :least "
             "AND attribute_not_exists(revokedAt) AND fileCount >= :file AND NOT contains(lastUses, :write)",
             ExpressionAttributeValues={
@@ -78,9 +85,9 @@ def redeem(item, share, generation, now):
             ReturnValues="ALL_NEW",
             ReturnValuesOnConditionCheckFailure="ALL_OLD",
         )
-        return answer["Attributes"]
-    except dynamodb.exceptions.ConditionalCheckFailedException as refused:
-        return refused.response.get("Item")
+        return response["Attributes"]
+    except dynamodb.exceptions.ConditionalCheckFailedException as error:
+        return error.response.get("Item")
 
 
 def attachment(name):
@@ -100,25 +107,25 @@ def handle(event, keys):
     share = link and redeem(*link, now)
     if not share or share["generation"]["S"] != link[2]:
         return page(404, "This link does not work")
-    life = (int(share["expiresAt"]["N"]) - now) // 1000
-    if "revokedAt" in share or life < 1:
-        return page(410, "This link has ended")
+    seconds_left = (int(share["expiresAt"]["N"]) - now) // 1000
+    if "revokedAt" in share or seconds_left < 1:
+        return page(410, "This link no longer works")
     name = share["files"]["L"][0]["M"]["name"]["S"]
     file = {"Bucket": FILES_BUCKET, "Key": f"{link[0]}/{name}"}
     try:
         s3.head_object(**file)
     except (BotoCoreError, ClientError) as error:
-        # Any other fault of S3 must not keep a recipient from a file that may well be there.
+        # After any other error, the file may still exist, so the recipient gets the URL.
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "404":
-            return page(404, "The file is not there right now")
+            return page(404, "The file is not available")
     file["ResponseContentDisposition"] = attachment(name)
-    url = s3.generate_presigned_url("get_object", Params=file, ExpiresIn=min(life, 60))
+    url = s3.generate_presigned_url("get_object", Params=file, ExpiresIn=min(seconds_left, 60))
     return {"statusCode": 302, "headers": {**PROTECTED, "location": url}, "body": ""}
 
 
 def main():
     keys = fetch_keys()
-    # Less than AWS's own client for Python does between invocations, which flatters this program.
+    # Does less between invocations than AWS's Python runtime, in favor of this program.
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
     def runtime(method, path, body=None):

@@ -1,4 +1,4 @@
-//! The least that a function behind an HTTP API can be.
+//! The smallest possible function behind an HTTP API.
 
 use lambda_http::{Error, Request, run, service_fn};
 
