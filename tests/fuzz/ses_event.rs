@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use json_input::JsonInput;
 use libfuzzer_sys::fuzz_target;
-use report::Report;
+use report::DeliveryReport;
 use serde_json::{Value, json};
 use sharelink_domain::delivery::EmailId;
 
@@ -42,10 +42,10 @@ static SAMPLE_EVENT: LazyLock<Value> = LazyLock::new(|| {
 });
 
 fuzz_target!(
-    init: assert!(Report::read(SAMPLE_EVENT.clone()).is_ok(), "the sample event is readable"),
+    init: assert!(DeliveryReport::parse(SAMPLE_EVENT.clone()).is_ok(), "the sample event is readable"),
     |json: JsonInput| {
         let Ok(event) = serde_json::from_slice(&json.into_bytes(&SAMPLE_EVENT)) else { return };
-        let Ok(report) = Report::read(event) else { return };
+        let Ok(report) = DeliveryReport::parse(event) else { return };
         assert!(!format!("{report:?}").contains('@'), "the report holds an address");
         // The message tags identify the email.
         let tags = report.email.to_tags();

@@ -1,5 +1,7 @@
 //! `cargo local check-template`: what can be known of the template without deploying it.
 
+use std::fs;
+
 use anyhow::Result;
 
 use crate::deployment::sam_environment;
@@ -19,6 +21,9 @@ pub(crate) async fn run() -> Result<()> {
     python::run(sam.args(["validate", "--lint", "--template-file", "infra/template.yaml"])).await?;
     step.done();
     let step = Step::start("looking for holes in it");
+    let mut expand = DEPLOY.program("python")?;
+    expand.envs(sam_environment()).arg(source("expand_template.py"));
+    fs::write(made("expanded-template.json"), python::run(&mut expand).await?)?;
     let mut checkov = CHECK.program("checkov")?;
     checkov
         .current_dir(root())

@@ -1,0 +1,319 @@
+//! Least privilege. `ROLES` is a deliberate second opinion: granting a function an action takes two edits.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::document::{TEMPLATE, functions, list, properties, refers_to, resources, texts};
+use crate::support::{Aws, Stack};
+
+/// Every action of each function's role. The prefix `-` marks an action that the role denies for some rows.
+const ROLES: [(&str, &[&str]); 7] = [
+    (
+        "CreateShares",
+        &[
+            "-dynamodb:PutItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "ManageShares",
+        &[
+            "-dynamodb:UpdateItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "secretsmanager:GetSecretValue",
+            "ssm:GetParameter",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "NotifyRecipients",
+        &[
+            "-dynamodb:UpdateItem",
+            "dynamodb:DescribeStream",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+            "dynamodb:Query",
+            "dynamodb:UpdateItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "secretsmanager:GetSecretValue",
+            "ses:SendEmail",
+            "sqs:SendMessage",
+            "ssm:GetParameter",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "RedeemLink",
+        &[
+            "-dynamodb:UpdateItem",
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "secretsmanager:GetSecretValue",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "ServeUi",
+        &["logs:CreateLogStream", "logs:PutLogEvents", "xray:PutTelemetryRecords", "xray:PutTraceSegments"],
+    ),
+    (
+        "SweepShares",
+        &[
+            "dynamodb:DeleteItem",
+            "dynamodb:DescribeStream",
+            "dynamodb:GetItem",
+            "dynamodb:GetRecords",
+            "dynamodb:GetShardIterator",
+            "dynamodb:ListStreams",
+            "dynamodb:PutItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "sqs:SendMessage",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+    (
+        "TrackDelivery",
+        &[
+            "-dynamodb:UpdateItem",
+            "dynamodb:GetItem",
+            "dynamodb:UpdateItem",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "sqs:SendMessage",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
+];
+
+/// The functions that need more than logs and traces.
+const FUNCTIONS_WITH_POLICY: [&str; 6] =
+    ["CreateShares", "ManageShares", "NotifyRecipients", "RedeemLink", "SweepShares", "TrackDelivery"];
+
+/// The only actions that a role may allow on every resource: X-Ray has no resources to name.
+const ACTIONS_WITHOUT_RESOURCE: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
+
+/// Every other resource with a wildcard that a role may name.
+const WILDCARDS: [&str; 3] = [
+    "${FilesBucket.Arn}/*",
+    "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+    "${Table.Arn}/stream/*",
+];
+
+fn role_of(function: &str) -> String {
+    format!("{function}Role")
+}
+
+/// Returns all statements that apply to a role: those inside it, and those of the policies attached to it.
+fn statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
+    let inline = list(&template["Resources"][role]["Properties"]["Policies"]);
+    let attached = resources(template, "AWS::IAM::Policy").into_values().map(|policy| &policy["Properties"]);
+    let policies = inline.into_iter().chain(attached.filter(|policy| refers_to(&policy["Roles"], role)));
+    policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
+}
+
+/// Returns the actions of a role in the notation of `ROLES`.
+fn actions(template: &Value, role: &str) -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    for statement in statements(template, role) {
+        let sign = if statement["Effect"] == "Deny" { "-" } else { "" };
+        actions.extend(texts(&statement["Action"]).iter().map(|action| format!("{sign}{action}")));
+    }
+    actions
+}
+
+fn expected_actions(listed: &[&str]) -> BTreeSet<String> {
+    listed.iter().map(|&action| action.to_owned()).collect()
+}
+
+/// Returns every string with a wildcard, including those inside intrinsic functions.
+fn wildcards(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => text.contains('*').then_some(text.as_str()).into_iter().collect(),
+        Value::Array(values) => values.iter().flat_map(wildcards).collect(),
+        Value::Object(entries) => entries.values().flat_map(wildcards).collect(),
+        _ => vec![],
+    }
+}
+
+#[test]
+fn each_role_has_exactly_its_listed_actions() {
+    for (function, listed) in ROLES {
+        assert_eq!(actions(&TEMPLATE, &role_of(function)), expected_actions(listed), "{function}");
+    }
+}
+
+#[test]
+fn each_function_has_its_own_role() {
+    let mut expected: BTreeSet<String> = ROLES.iter().map(|(function, _)| role_of(function)).collect();
+    expected.insert("DeploymentRole".to_owned());
+    let roles = resources(&TEMPLATE, "AWS::IAM::Role").into_keys().map(str::to_owned);
+    assert_eq!(roles.collect::<BTreeSet<_>>(), expected);
+    assert_eq!(functions().into_keys().collect::<Vec<_>>(), ROLES.map(|(function, _)| function));
+    for (name, function) in functions() {
+        assert_eq!(function["Role"], json!({"Fn::GetAtt": format!("{name}Role.Arn")}), "{name}");
+    }
+}
+
+#[test]
+fn each_role_trusts_one_service() {
+    for (name, role) in properties("AWS::IAM::Role") {
+        let service =
+            if name == "DeploymentRole" { "codedeploy.amazonaws.com" } else { "lambda.amazonaws.com" };
+        let trusted =
+            json!([{"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}]);
+        assert_eq!(role["AssumeRolePolicyDocument"]["Statement"], trusted, "{name}");
+    }
+}
+
+#[test]
+fn each_policy_is_attached_to_its_function_role_alone() {
+    let policies = properties("AWS::IAM::Policy");
+    let expected = FUNCTIONS_WITH_POLICY.map(|function| format!("{function}Policy"));
+    assert_eq!(policies.keys().copied().collect::<Vec<_>>(), expected);
+    for function in FUNCTIONS_WITH_POLICY {
+        let policy = policies[format!("{function}Policy").as_str()];
+        assert_eq!(policy["Roles"], json!([{"Ref": role_of(function)}]), "{function}");
+        assert!(policy.get("Users").is_none(), "{function}");
+        assert!(policy.get("Groups").is_none(), "{function}");
+    }
+}
+
+/// Lambda checks the permissions of a role when it creates an event source mapping or a failure destination.
+#[test]
+fn each_policy_exists_before_its_function() {
+    for function in FUNCTIONS_WITH_POLICY {
+        assert_eq!(TEMPLATE["Resources"][function]["DependsOn"], format!("{function}Policy"), "{function}");
+    }
+}
+
+#[test]
+fn no_function_role_reaches_beyond_its_named_resources() {
+    for (function, _) in ROLES {
+        let role = role_of(function);
+        let properties = &TEMPLATE["Resources"][&role]["Properties"];
+        assert!(properties.get("ManagedPolicyArns").is_none(), "{role}");
+        for statement in statements(&TEMPLATE, &role) {
+            assert!(statement.get("NotAction").is_none(), "{role}");
+            assert!(statement.get("NotResource").is_none(), "{role}");
+            let actions = texts(&statement["Action"]);
+            assert!(!actions.iter().any(|action| action.contains('*')), "{role}: {actions:?}");
+            assert!(!actions.iter().any(|action| action.contains("Scan")), "{role}: {actions:?}");
+            let wildcards = wildcards(&statement["Resource"]);
+            if actions == ACTIONS_WITHOUT_RESOURCE {
+                assert_eq!(wildcards, ["*"], "{role}");
+            } else {
+                assert!(
+                    wildcards.iter().all(|resource| WILDCARDS.contains(resource)),
+                    "{role}: {wildcards:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn resource_policies_only_deny() {
+    for resource_type in ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"] {
+        for (name, policy) in properties(resource_type) {
+            for statement in list(&policy["PolicyDocument"]["Statement"]) {
+                assert_eq!(statement["Effect"], "Deny", "{name}");
+                assert_ne!(statement["Resource"], "*", "{name}");
+            }
+        }
+    }
+}
+
+/// Checks the deployed template, after both transforms.
+#[tokio::test]
+async fn transforms_add_no_permissions() {
+    let stack = Stack::get().await;
+    let template = deployed_template(&stack).await;
+    for (function, listed) in ROLES {
+        let role = role_of(function);
+        assert_eq!(actions(&template, &role), expected_actions(listed), "{function}");
+        let properties = &template["Resources"][&role]["Properties"];
+        assert!(properties.get("ManagedPolicyArns").is_none(), "{function}");
+    }
+    // The emulator keeps DeploymentRole or drops it with its condition.
+    let mut roles: Vec<&str> = resources(&template, "AWS::IAM::Role").into_keys().collect();
+    roles.retain(|role| *role != "DeploymentRole");
+    assert_eq!(roles, ROLES.map(|(function, _)| role_of(function)));
+    let policies = resources(&template, "AWS::IAM::Policy").into_keys().collect::<Vec<_>>();
+    assert_eq!(policies, FUNCTIONS_WITH_POLICY.map(|function| format!("{function}Policy")));
+    let has_managed_policy = template["Resources"]
+        .as_object()
+        .unwrap()
+        .values()
+        .any(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy");
+    assert!(!has_managed_policy, "no function shares a policy");
+}
+
+#[tokio::test]
+async fn deployed_functions_keep_their_settings() {
+    let stack = Stack::get().await;
+    let template = deployed_template(&stack).await;
+    let functions = resources(&template, "AWS::Lambda::Function");
+    assert_eq!(functions.len(), ROLES.len());
+    for (name, function) in functions {
+        let properties = &function["Properties"];
+        assert_eq!(properties["TracingConfig"], json!({"Mode": "Active"}), "{name}");
+        assert_eq!(properties["Role"]["Fn::GetAtt"][0], format!("{name}Role"), "{name}");
+        assert_eq!(properties["LoggingConfig"]["LogGroup"], json!({"Ref": format!("{name}Logs")}), "{name}");
+        let stack_name = &properties["Environment"]["Variables"]["STACK_NAME"];
+        assert_eq!(stack_name, &json!({"Ref": "AWS::StackName"}), "{name}");
+    }
+}
+
+/// Fetches the template of the deployed stack after all transforms.
+async fn deployed_template(stack: &Stack) -> Value {
+    let name = Aws::new(stack).function_environment("NotifyRecipients").await["STACK_NAME"].clone();
+    let url = format!(
+        "{}/?Action=GetTemplate&Version=2010-05-15&StackName={name}&TemplateStage=Processed",
+        stack.info.aws_endpoint_url
+    );
+    let scope = format!("test/20260101/{}/cloudformation/aws4_request", stack.info.region);
+    let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+    let response = stack.client.get(url).header("Authorization", authorization).send().await.unwrap();
+    let xml = response.error_for_status().unwrap().text().await.unwrap();
+    let body = xml.split("<TemplateBody>").nth(1).unwrap().split("</TemplateBody>").next().unwrap();
+    serde_json::from_str(&unescape_xml(body)).unwrap()
+}
+
+fn unescape_xml(escaped: &str) -> String {
+    let entities = [
+        ("&quot;", "\""),
+        ("&#34;", "\""),
+        ("&apos;", "'"),
+        ("&#39;", "'"),
+        ("&lt;", "<"),
+        ("&gt;", ">"),
+        ("&amp;", "&"),
+    ];
+    entities.iter().fold(escaped.to_owned(), |text, (entity, character)| text.replace(entity, character))
+}
