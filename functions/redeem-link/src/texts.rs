@@ -1,11 +1,11 @@
-//! Every word that recipients see, by language.
+//! All text on the recipients' pages, in each supported language.
 
 use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
 use sharelink_domain::share::in_words;
 use sharelink_http::ProblemType;
 
-/// A language that the pages speak.
+/// A supported page language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Language {
     English,
@@ -28,7 +28,7 @@ const MONTHS: [&str; 12] = [
 ];
 
 impl Language {
-    /// The one that a browser likes best (RFC 9110, 12.5.4); English where it says none of them.
+    /// Returns the supported language that the browser prefers (RFC 9110, 12.5.4). Default: English.
     pub(crate) fn wanted(accept_language: Option<&str>) -> Self {
         let mut best = (0.0, Self::English);
         for range in accept_language.unwrap_or_default().split(',') {
@@ -47,6 +47,7 @@ impl Language {
         best.1
     }
 
+    /// Returns the language tag for the `lang` attribute.
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -54,7 +55,7 @@ impl Language {
         }
     }
 
-    /// The title of the page with a share's files.
+    /// Returns the title of the page that lists a share's files.
     pub(crate) fn shared_files(self) -> &'static str {
         match self {
             Self::English => "Shared files",
@@ -62,22 +63,23 @@ impl Language {
         }
     }
 
-    /// What a sharer, whose name comes first, has done.
-    pub(crate) fn has_shared(self, files: usize) -> String {
+    /// Returns the heading after the sharer's name.
+    pub(crate) fn heading_after_sharer(self, files: usize) -> String {
         match self {
             Self::English => format!("shared {files} files with you"),
             Self::German => format!("hat {files} Dateien mit Ihnen geteilt"),
         }
     }
 
-    /// The same of a sharer without a name.
-    pub(crate) fn are_shared(self, files: usize) -> String {
+    /// Returns the heading for a sharer without a name.
+    pub(crate) fn heading_without_sharer(self, files: usize) -> String {
         match self {
-            Self::English => format!("{files} files are shared with you"),
-            Self::German => format!("{files} Dateien sind mit Ihnen geteilt"),
+            Self::English => format!("{files} files were shared with you"),
+            Self::German => format!("{files} Dateien wurden mit Ihnen geteilt"),
         }
     }
 
+    /// Formats a file size, such as `41.9 kB`.
     pub(crate) fn size(self, bytes: u64) -> String {
         let Ok(size) = filesizeformat(bytes.into(), 2);
         match self {
@@ -86,6 +88,7 @@ impl Language {
         }
     }
 
+    /// Returns the sentence that states when access ends.
     pub(crate) fn until(self, at: DateTime<FixedOffset>) -> String {
         match self {
             Self::English => format!("You can download them until {}.", in_words(at)),
@@ -98,40 +101,39 @@ impl Language {
         }
     }
 
-    /// Why there is no file: a title, and what to do about it.
+    /// Returns the title and the text of the page for a problem.
     pub(crate) fn problem(self, problem: ProblemType) -> (&'static str, &'static str) {
         match (self, problem) {
             (Self::English, ProblemType::AccessEnded) => (
-                "This link has ended",
-                "The files behind it are no longer shared. If you still need them, ask the person who sent you the link.",
+                "This link is no longer valid",
+                "The files are no longer shared with you. If you still need them, ask the person who sent you the link.",
             ),
             (Self::German, ProblemType::AccessEnded) => (
-                "Dieser Link ist abgelaufen",
-                "Die Dateien dahinter werden nicht mehr geteilt. Wenn Sie sie noch brauchen, fragen Sie die Person, die Ihnen den Link geschickt hat.",
+                "Dieser Link ist nicht mehr gültig",
+                "Die Dateien werden nicht mehr mit Ihnen geteilt. Wenn Sie sie noch brauchen, fragen Sie die Person, die Ihnen den Link geschickt hat.",
             ),
             (Self::English, ProblemType::FileMissing) => (
-                "The file is not there right now",
-                "Your link is fine, but the file has been moved or removed. Try again later, or ask the person who sent you the link.",
+                "The file is not available right now",
+                "Your link is valid, but the file has been moved or removed. Try again later, or ask the person who sent you the link.",
             ),
             (Self::German, ProblemType::FileMissing) => (
-                "Die Datei ist gerade nicht da",
-                "Ihr Link ist in Ordnung, aber die Datei wurde verschoben oder entfernt. Versuchen Sie es später noch einmal, oder fragen Sie die Person, die Ihnen den Link geschickt hat.",
+                "Die Datei ist gerade nicht verfügbar",
+                "Ihr Link ist gültig, aber die Datei wurde verschoben oder entfernt. Versuchen Sie es später noch einmal, oder fragen Sie die Person, die Ihnen den Link geschickt hat.",
             ),
             (Self::English, ProblemType::UnknownLink) => (
                 "This link does not work",
-                "It may have been cut off or changed on its way. Open it from the email once more, or ask the person who sent it.",
+                "It may have been cut off or altered. Open it from the email again, or ask the person who sent it.",
             ),
             (Self::German, ProblemType::UnknownLink) => (
                 "Dieser Link funktioniert nicht",
-                "Vielleicht wurde er unterwegs abgeschnitten oder verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
+                "Vielleicht wurde er abgeschnitten oder verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
             ),
-            (Self::English, _) => (
-                "Please try again",
-                "The file could not be fetched just now. Open the link again in a moment.",
-            ),
+            (Self::English, _) => {
+                ("Please try again", "We could not get the file just now. Open the link again in a moment.")
+            }
             (Self::German, _) => (
                 "Bitte versuchen Sie es noch einmal",
-                "Die Datei konnte gerade nicht geholt werden. Öffnen Sie den Link gleich noch einmal.",
+                "Die Datei konnte gerade nicht abgerufen werden. Öffnen Sie den Link gleich noch einmal.",
             ),
         }
     }
@@ -142,8 +144,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browsers_favorite_language_is_spoken() {
-        for (wish, language) in [
+    fn page_language_follows_accept_language() {
+        for (accept_language, expected) in [
             (None, Language::English),
             (Some("de"), Language::German),
             (Some("de-AT,de;q=0.9,en;q=0.8"), Language::German),
@@ -155,16 +157,15 @@ mod tests {
             (Some("de;q=0"), Language::English),
             (Some("de;q=x, ;;,=,"), Language::German),
         ] {
-            assert_eq!(Language::wanted(wish), language, "{wish:?}");
+            assert_eq!(Language::wanted(accept_language), expected, "{accept_language:?}");
         }
     }
 
     #[test]
-    fn sizes_and_times_are_in_words() {
-        assert_eq!(
-            (Language::English.size(41_900), Language::German.size(41_900)),
-            ("41.9 kB".into(), "41,9 kB".into())
-        );
+    fn sizes_and_times_are_localized() {
+        assert_eq!(Language::English.size(41_900), "41.9 kB");
+        assert_eq!(Language::German.size(41_900), "41,9 kB");
+
         let at = DateTime::parse_from_rfc3339("2030-03-01T17:05:00+01:00").unwrap();
         assert_eq!(
             Language::English.until(at),
