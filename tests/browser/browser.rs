@@ -1,4 +1,4 @@
-//! A person with a browser: Chromium, without a screen, through chromedriver.
+//! Drives headless Chromium through chromedriver.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -13,35 +13,43 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::support::{eventually, root, unique};
 
-/// How many browsers run at the same time.
-static TURNS: Semaphore = Semaphore::const_new(4);
+/// Limits how many browsers run at a time.
+static BROWSERS: Semaphore = Semaphore::const_new(4);
 
-/// The rules of WCAG and of good practice, as code.
+/// The source of axe-core, which checks pages against WCAG and best practices.
 static AXE: LazyLock<String> = LazyLock::new(|| {
     let path = Command::new(env!("CARGO")).args(["local", "axe"]).current_dir(root()).output().unwrap();
     assert!(path.status.success(), "{}", String::from_utf8_lossy(&path.stderr));
     std::fs::read_to_string(String::from_utf8(path.stdout).unwrap().trim()).unwrap()
 });
 
-/// Finds what a person would: something visible, in the open dialog if there is one, by its name or text.
-const FIND: &str = r"
-    const [selector, text] = arguments;
+/// Defines `within`, which lists all elements under a root including those in shadow roots, `all` elements of
+/// the page, and `modal`, the open dialog.
+const DOM_HELPERS: &str = r"
     const within = (root) => [...root.querySelectorAll('*')].flatMap(
         (element) => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
     const all = within(document);
     const modal = all.find((element) => element.matches('dialog:modal'));
+";
+
+/// Finds a visible element by its accessible name or text, in the open dialog if there is one. Prefers exact
+/// matches.
+const FIND: &str = r"
+    const [selector, text] = arguments;
     const label = (element) => [...(element.labels ?? [])].map((label) => label.textContent).join(' ');
     const name = (element) =>
         (element.getAttribute('aria-label') || label(element) || (element.shadowRoot ?? element).textContent)
             .replace(/[\u2068\u2069]/g, '').replace(/\s+/g, ' ').trim();
     const found = (modal ? within(modal) : all).filter(
         (element) => element.matches(selector) && element.checkVisibility({ visibilityProperty: true }));
-    return found.find((element) => name(element) === text) ?? found.find((element) => name(element).includes(text));
+    return found.find((element) => name(element) === text)
+        ?? found.find((element) => name(element).includes(text));
 ";
 
-/// How a browser differs from another.
+/// The environment of a browser.
 #[derive(Clone, Copy)]
 pub(crate) struct Device {
+    /// The user's preferred languages, as in `Accept-Language`.
     pub(crate) languages: &'static str,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -54,18 +62,18 @@ pub(crate) const PHONE: Device = Device { width: 360, height: 740, ..DESKTOP };
 pub(crate) struct Browser {
     pub(crate) driver: WebDriver,
     downloads: PathBuf,
-    _turn: SemaphorePermit<'static>,
+    _permit: SemaphorePermit<'static>,
 }
 
 impl Browser {
     pub(crate) async fn start(device: Device) -> Self {
-        let turn = TURNS.acquire().await.unwrap();
+        let permit = BROWSERS.acquire().await.unwrap();
         let downloads = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique("downloads"));
         std::fs::create_dir_all(&downloads).unwrap();
         let mut chrome = DesiredCapabilities::chrome();
         for argument in [
             "--headless=new",
-            // As root, as in a container, there is no other way.
+            // Chromium's sandbox does not work as root, which is the user in containers.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
@@ -74,7 +82,7 @@ impl Browser {
         ] {
             chrome.add_arg(argument).unwrap();
         }
-        // What the browser itself says, such as in a field for a date.
+        // The language of the browser's own interface, such as date fields.
         let language = device.languages.split(',').next().unwrap();
         chrome.add_arg(&format!("--lang={language}")).unwrap();
         if let Ok(program) = std::env::var("CHROME") {
@@ -86,13 +94,14 @@ impl Browser {
             "download.prompt_for_download": false,
         });
         chrome.add_experimental_option("prefs", preferences).unwrap();
-        let driver = WebDriver::new(chromedriver().await, chrome).await.expect("a browser");
-        let browser = Self { driver, downloads, _turn: turn };
+        let driver =
+            WebDriver::new(chromedriver().await, chrome).await.expect("chromedriver should start a browser");
+        let browser = Self { driver, downloads, _permit: permit };
         let Device { width, height, .. } = device;
         let metrics =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         browser.cdp("Emulation.setDeviceMetricsOverride", metrics).await;
-        browser.dark(device.is_dark).await;
+        browser.set_dark(device.is_dark).await;
         browser
     }
 
@@ -101,12 +110,13 @@ impl Browser {
         let _ = std::fs::remove_dir_all(self.downloads);
     }
 
-    /// A command of the browser's own protocol.
+    /// Sends a command of Chromium's debugging protocol (CDP).
     pub(crate) async fn cdp(&self, command: &str, parameters: Value) -> Value {
         self.driver.cdp().send_raw(command, parameters).await.unwrap()
     }
 
-    pub(crate) async fn dark(&self, is_dark: bool) {
+    /// Emulates the user's preference for a dark or light color scheme.
+    pub(crate) async fn set_dark(&self, is_dark: bool) {
         let scheme = if is_dark { "dark" } else { "light" };
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.cdp("Emulation.setEmulatedMedia", features).await;
@@ -116,23 +126,25 @@ impl Browser {
         self.driver.goto(url).await.unwrap();
     }
 
+    /// Runs a script in the page and returns its result.
     pub(crate) async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {
         self.driver.execute(script, arguments).await.unwrap().json().clone()
     }
 
-    /// What is there now, if it is.
+    /// Returns the element if it is visible now.
     pub(crate) async fn find(&self, selector: &str, text: &str) -> Option<WebElement> {
-        let found = self.driver.execute(FIND, vec![selector.into(), text.into()]).await.ok()?;
+        let script = format!("{DOM_HELPERS}{FIND}");
+        let found = self.driver.execute(script, vec![selector.into(), text.into()]).await.ok()?;
         found.element().ok()
     }
 
-    /// What is there, or comes.
-    pub(crate) async fn see(&self, selector: &str, text: &str) -> WebElement {
+    /// Waits for an element to be visible.
+    pub(crate) async fn wait_for(&self, selector: &str, text: &str) -> WebElement {
         eventually(&format!("{selector} {text:?}"), async || self.find(selector, text).await).await
     }
 
-    /// Until it is not there any more.
-    pub(crate) async fn see_no(&self, selector: &str, text: &str) {
+    /// Waits until no such element is visible.
+    pub(crate) async fn wait_until_gone(&self, selector: &str, text: &str) {
         eventually(&format!("no {selector} {text:?}"), async || {
             self.find(selector, text).await.is_none().then_some(())
         })
@@ -141,7 +153,7 @@ impl Browser {
 
     pub(crate) async fn click(&self, selector: &str, text: &str) {
         eventually(&format!("a click on {selector} {text:?}"), async || {
-            // What has just been there may be made anew.
+            // The page may replace the element between finding and clicking it: try again.
             self.find(selector, text).await?.click().await.ok()
         })
         .await;
@@ -152,12 +164,12 @@ impl Browser {
     }
 
     pub(crate) async fn enter(&self, field: &str, text: &str) {
-        self.see("input, textarea", field).await.send_keys(text).await.unwrap();
+        self.wait_for("input, textarea", field).await.send_keys(text).await.unwrap();
     }
 
-    /// Sets a date and a time, in whatever way the browser's own field takes them.
+    /// Sets a `datetime-local` field, without depending on how the browser formats its input.
     pub(crate) async fn set_time(&self, field: &str, local: &str) {
-        let input = self.see("input[type=datetime-local]", field).await;
+        let input = self.wait_for("input[type=datetime-local]", field).await;
         let script = "arguments[0].value = arguments[1]; \
                       arguments[0].dispatchEvent(new Event('input', { bubbles: true }));";
         self.run(script, vec![input.to_json().unwrap(), local.into()]).await;
@@ -167,18 +179,19 @@ impl Browser {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
-    /// The name of what has the focus.
+    /// Returns the accessible name of the focused element.
     pub(crate) async fn focused(&self) -> String {
         let script = r"
             let active = document.activeElement;
             while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
             const label = [...(active.labels ?? [])].map((label) => label.textContent).join(' ');
-            return (active.getAttribute('aria-label') || label || active.textContent).replace(/\s+/g, ' ').trim();
+            const name = active.getAttribute('aria-label') || label || active.textContent;
+            return name.replace(/\s+/g, ' ').trim();
         ";
         self.run(script, vec![]).await.as_str().unwrap().to_owned()
     }
 
-    /// Presses Tab until something of this name has the focus.
+    /// Presses Tab until an element whose name begins with `name` has the focus.
     pub(crate) async fn tab_to(&self, name: &str) {
         for _ in 0..60 {
             if self.focused().await.starts_with(name) {
@@ -186,82 +199,78 @@ impl Browser {
             }
             self.keys(Key::Tab).await;
         }
-        panic!("Tab does not lead to {name}");
+        panic!("the Tab key does not reach {name}");
     }
 
-    /// Everything that the page shows, in the open dialog if there is one.
-    pub(crate) async fn text(&self) -> String {
-        let script = r"
-            const within = (root) => [...root.querySelectorAll('*')].flatMap(
-                (element) => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
-            return (within(document).find((element) => element.matches('dialog:modal')) ?? document.body).innerText;
-        ";
-        self.run(script, vec![]).await.as_str().unwrap().to_owned()
+    /// Returns the visible text of the open dialog, or else of the page.
+    pub(crate) async fn visible_text(&self) -> String {
+        let script = format!("{DOM_HELPERS} return (modal ?? document.body).innerText;");
+        self.run(&script, vec![]).await.as_str().unwrap().to_owned()
     }
 
-    /// The bytes of the file that the browser has downloaded, and its name there.
+    /// Waits for the download, and returns the file's name and bytes.
     pub(crate) async fn downloaded(&self) -> (String, Vec<u8>) {
         eventually("the download", async || {
             let file = std::fs::read_dir(&self.downloads).unwrap().next()?.unwrap();
             let name = file.file_name().into_string().unwrap();
-            let is_whole = !name.ends_with(".crdownload") && !name.starts_with('.');
-            is_whole.then(|| (name, std::fs::read(file.path()).unwrap()))
+            let is_complete = !name.ends_with(".crdownload") && !name.starts_with('.');
+            is_complete.then(|| (name, std::fs::read(file.path()).unwrap()))
         })
         .await
     }
 
-    /// What keeps people from using what is shown now, in light and in dark.
+    /// Asserts that axe-core finds no violations in the page, in the light and the dark color scheme.
     pub(crate) async fn assert_accessible(&self, state: &str) {
         for is_dark in [false, true] {
-            self.dark(is_dark).await;
-            // Fades are over.
+            self.set_dark(is_dark).await;
+            // Contrast can only be measured once fades are over.
             self.run("document.getAnimations().forEach((animation) => animation.finish());", vec![]).await;
             self.run(&AXE, vec![]).await;
             let script = r"
                 const done = arguments[arguments.length - 1];
                 axe.run(document, { resultTypes: ['violations'] }).then(
-                    ({ violations }) => done(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html + ' ' + node.failureSummary)])),
+                    ({ violations }) => done(violations.map(
+                        ({ id, nodes }) => [id, nodes.map((node) => node.html + ' ' + node.failureSummary)])),
                     (error) => done(String(error)));
             ";
             let violations = self.driver.execute_async(script, vec![]).await.unwrap();
             assert_eq!(violations.json(), &json!([]), "{state}, dark: {is_dark}");
         }
-        self.dark(false).await;
+        self.set_dark(false).await;
     }
 
-    /// Everything fits into the width of the screen.
+    /// Asserts that no element extends beyond the right edge of the screen.
     pub(crate) async fn assert_fits(&self, state: &str) {
         let script = r"
-            const within = (root) => [...root.querySelectorAll('*')].flatMap(
-                (element) => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
-            const modal = within(document).find((element) => element.matches('dialog:modal'));
-            const wide = (modal ? [modal, ...within(modal)] : within(document)).filter((element) =>
+            const wide = (modal ? [modal, ...within(modal)] : all).filter((element) =>
                 element.checkVisibility() && getComputedStyle(element).position !== 'absolute'
                 && element.getBoundingClientRect().right > innerWidth + 1);
             return wide.map((element) => element.outerHTML.slice(0, 200));
         ";
-        assert_eq!(self.run(script, vec![]).await, json!([]), "{state}");
+        let script = format!("{DOM_HELPERS}{script}");
+        assert_eq!(self.run(&script, vec![]).await, json!([]), "{state}");
     }
 }
 
-/// The address of chromedriver, started once for all tests.
+/// Returns the URL of chromedriver, which is started once for all tests.
 async fn chromedriver() -> &'static str {
     static URL: OnceCell<String> = OnceCell::const_new();
     URL.get_or_init(async || start_chromedriver()).await
 }
 
-/// Starts chromedriver, and whatever it starts ends with this process: with it, standard input closes.
+/// Starts chromedriver through a shell. When this process ends, the shell's standard input closes, and the
+/// shell kills chromedriver and the browsers.
 fn start_chromedriver() -> String {
     let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
-    let is_there = Command::new(&program).arg("--version").stdout(Stdio::null()).status();
+    let version = Command::new(&program).arg("--version").stdout(Stdio::null()).status();
     assert!(
-        is_there.is_ok_and(|status| status.success()),
-        "{program} cannot be started: install Chromium and its driver (Debian: chromium, chromium-driver), or say where \
-         they are in CHROMEDRIVER and CHROME"
+        version.is_ok_and(|status| status.success()),
+        "{program} does not start: install Chromium and its driver (Debian: chromium, chromium-driver), or \
+         set CHROMEDRIVER and CHROME to their paths"
     );
     let mut shell = Command::new("sh")
         .args(["-c", "\"$0\" --port=0 & cat; kill 0", &program])
-        // A time zone that differs from the functions'.
+        // Not the functions' time zone, which is UTC.
         .env("TZ", "Europe/Berlin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -274,5 +283,5 @@ fn start_chromedriver() -> String {
         (port > 0).then_some(port)
     });
     std::mem::forget((shell, lines));
-    format!("http://127.0.0.1:{}", port.expect("chromedriver's port"))
+    format!("http://127.0.0.1:{}", port.expect("chromedriver should print its port"))
 }

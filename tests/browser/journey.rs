@@ -1,13 +1,13 @@
-//! The whole of it: a link is shared, used, revoked, and works again.
+//! The life of a link: shared, used, revoked and reactivated.
 
 use thirtyfour::Key;
 
 use crate::browser::{Browser, DESKTOP};
-use crate::page::{Page, whole};
+use crate::page::{Page, downloaded_file};
 use crate::support::{Stack, TestItem, address, all_mails, eventually};
 
 #[tokio::test]
-async fn a_shared_link_opens_for_its_recipient_until_it_is_revoked_and_again_once_it_is_reactivated() {
+async fn link_works_until_revoked_and_after_reactivation() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob) = (address("ann"), address("bob"));
@@ -18,83 +18,86 @@ async fn a_shared_link_opens_for_its_recipient_until_it_is_revoked_and_again_onc
     sharer.browser.press("1 month").await;
     sharer.browser.enter("Message", "Here it is.").await;
     sharer.browser.press("Share").await;
-    sharer.browser.see("h2", "Shared with 2 recipients").await;
-    assert_eq!(sharer.browser.text().await.matches("A link is on its way by email").count(), 2);
+    sharer.browser.wait_for("h2", "Shared with 2 recipients").await;
+    assert_eq!(sharer.browser.visible_text().await.matches("A link is on its way by email").count(), 2);
     sharer.browser.press("Done").await;
 
-    // Each in a session of their own, without an account.
+    // A separate browser: the recipient has no session.
     let mail = item.mail_to(&ann).await;
     assert!(mail.text.contains("Here it is."));
     let recipient = Browser::start(DESKTOP).await;
     recipient.open(&mail.link()).await;
-    assert_eq!(recipient.downloaded().await, whole("brief.pdf"));
+    assert_eq!(recipient.downloaded().await, downloaded_file("brief.pdf"));
 
     sharer.manage().await;
-    sharer.browser.see("[role=tab]", "Active 2").await;
-    let row = sharer.browser.see("li[data-share]", &ann).await;
+    sharer.browser.wait_for("[role=tab]", "Active 2").await;
+    let row = sharer.browser.wait_for("li[data-share]", &ann).await;
     assert!(row.text().await.unwrap().contains("Opened once, 1 download"));
-    sharer.act(&ann, "Revoke Access").await;
+    sharer.press_in_row(&ann, "Revoke Access").await;
     sharer.browser.press("Yes, revoke").await;
-    sharer.browser.see("p", &format!("{ann} has no access any more.")).await;
-    sharer.browser.see("[role=tab]", "Active 1").await;
+    sharer.browser.wait_for("p", &format!("{ann} no longer has access.")).await;
+    sharer.browser.wait_for("[role=tab]", "Active 1").await;
     recipient.open(&mail.link()).await;
-    recipient.see("h1", "This link has ended").await;
+    recipient.wait_for("h1", "This link has ended").await;
 
     sharer.browser.click("[role=tab]", "Inactive 1").await;
-    sharer.act(&ann, "Change Expiration").await;
-    sharer.browser.see("p", "makes the same link work again. No email is sent.").await;
+    sharer.press_in_row(&ann, "Change Expiration").await;
+    sharer.browser.wait_for("p", "makes the same link work again. No email is sent.").await;
     sharer.browser.press("Save").await;
-    sharer.browser.see("p", &format!("{ann} has access until")).await;
-    sharer.browser.see("[role=tab]", "Inactive 0").await;
+    sharer.browser.wait_for("p", &format!("{ann} has access until")).await;
+    sharer.browser.wait_for("[role=tab]", "Inactive 0").await;
     let again = Browser::start(DESKTOP).await;
     again.open(&mail.link()).await;
-    assert_eq!(again.downloaded().await, whole("brief.pdf"));
+    assert_eq!(again.downloaded().await, downloaded_file("brief.pdf"));
     assert_eq!(crate::support::mails_to(&stack, &ann).await.len(), 1);
     for browser in [sharer.browser, recipient, again] {
         browser.quit().await;
     }
 }
 
-/// As a stranger would, from the printed address alone.
 #[tokio::test]
-async fn the_demo_page_shows_sharing_in_three_places_and_only_to_those_who_may() {
+async fn demo_page_offers_sharing_only_with_permission() {
     let stack = Stack::get().await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&stack.info.issuer).await;
-    browser.see("share-button", "Share").await;
-    // All of the page's buttons have asked in one call.
-    let asked = "return performance.getEntriesByType('resource').filter(\
-                 ({ name, responseStatus }) => name.endsWith('/share-permissions') && responseStatus === 200).length;";
-    assert_eq!(browser.run(asked, vec![]).await, 1);
+    browser.wait_for("share-button", "Share").await;
+    // One request covers all buttons of the page.
+    let count_requests = r"
+        return performance.getEntriesByType('resource').filter(({ name, responseStatus }) =>
+            name.endsWith('/share-permissions') && responseStatus === 200).length;
+    ";
+    assert_eq!(browser.run(count_requests, vec![]).await, 1);
     for (opener, place) in [("#widget .opener", "Workspace"), ("#results .opener", "Search")] {
         browser.click(opener, "Actions for Spring campaign").await;
         browser.click(".menu share-button", "Share").await;
-        browser.see("h2", "Share").await;
-        browser.see("label", "brief.pdf").await;
+        browser.wait_for("h2", "Share").await;
+        browser.wait_for("label", "brief.pdf").await;
         browser.press("Cancel").await;
-        browser.see_no("dialog", "Share").await;
+        browser.wait_until_gone("dialog", "Share").await;
         assert_eq!(browser.focused().await, "Actions for Spring campaign");
-        // Ann may not share what is in another module.
+        // Ann has no permission in the logo's module.
         browser.click(opener, "Actions for Logo").await;
-        browser.see(".menu button", "Open").await;
+        browser.wait_for(".menu button", "Open").await;
         assert!(browser.find(".menu share-button", "Share").await.is_none(), "{place}");
         browser.keys(Key::Escape).await;
     }
     browser.run("user.value = 'max'; user.dispatchEvent(new Event('change'));", vec![]).await;
     browser.click("#widget .opener", "Actions for Logo").await;
-    browser.see(".menu share-button", "Share").await;
+    browser.wait_for(".menu share-button", "Share").await;
     browser.keys(Key::Escape).await;
-    // Carl's answer has come when the page has asked for all of its buttons.
-    let before = browser.run(asked, vec![]).await;
+    // Another completed request holds Carl's permissions.
+    let before = browser.run(count_requests, vec![]).await;
     browser.run("user.value = 'carl'; user.dispatchEvent(new Event('change'));", vec![]).await;
-    eventually("the answer", async || (browser.run(asked, vec![]).await != before).then_some(())).await;
-    browser.see_no("share-button", "").await;
+    eventually("Carl's permissions", async || {
+        (browser.run(count_requests, vec![]).await != before).then_some(())
+    })
+    .await;
+    browser.wait_until_gone("share-button", "").await;
     browser.quit().await;
 }
 
-/// The mail as the page shows it, with the link followed by a click.
 #[tokio::test]
-async fn the_link_in_a_mail_of_the_demo_page_gives_the_file() {
+async fn link_in_displayed_mail_downloads_the_file() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
@@ -104,6 +107,6 @@ async fn the_link_in_a_mail_of_the_demo_page_gives_the_file() {
     let browser = Browser::start(DESKTOP).await;
     browser.open(&format!("{}/mail/{n}", stack.info.issuer)).await;
     browser.click("a", "Download").await;
-    assert_eq!(browser.downloaded().await, whole("brief.pdf"));
+    assert_eq!(browser.downloaded().await, downloaded_file("brief.pdf"));
     browser.quit().await;
 }

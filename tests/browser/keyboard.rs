@@ -1,4 +1,4 @@
-//! Without a mouse.
+//! Use with the keyboard alone.
 
 use thirtyfour::Key;
 
@@ -7,7 +7,7 @@ use crate::page::Page;
 use crate::support::{Stack, TestItem, address};
 
 #[tokio::test]
-async fn the_keyboard_alone_shares_changes_and_revokes() {
+async fn keyboard_alone_shares_changes_and_revokes() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
     let (ann, bob) = (address("ann"), address("bob"));
@@ -17,18 +17,18 @@ async fn the_keyboard_alone_shares_changes_and_revokes() {
     browser.tab_to("Actions for Logo").await;
     browser.tab_to("Share").await;
     browser.keys(Key::Enter).await;
-    browser.see(".files label", "b.pdf").await;
+    browser.wait_for(".files label", "b.pdf").await;
     assert_eq!(browser.focused().await, "Recipients");
 
     browser.keys(format!("{ann},wrong,{bob}")).await;
     browser.keys(Key::Enter).await;
-    // One stop for all chips; the arrows lead from one to the next.
+    // Tab stops once for all chips; arrow keys move between them.
     browser.keys(Key::Tab).await;
     assert!(browser.focused().await.starts_with(&ann));
     browser.keys(Key::Right).await;
     assert!(browser.focused().await.starts_with("wrong not an email address"));
     browser.keys(Key::Delete).await;
-    browser.see_no(".chip", "wrong").await;
+    browser.wait_until_gone(".chip", "wrong").await;
     browser.tab_to("a.pdf").await;
     browser.keys(Key::Space).await;
     browser.tab_to("1 day").await;
@@ -37,41 +37,43 @@ async fn the_keyboard_alone_shares_changes_and_revokes() {
     browser.keys("Without a mouse").await;
     browser.tab_to("Share").await;
     browser.keys(Key::Enter).await;
-    browser.see("h2", "Shared with 2 recipients").await;
+    browser.wait_for("h2", "Shared with 2 recipients").await;
     assert_eq!(browser.focused().await, "Done");
     browser.keys(Key::Enter).await;
-    // Back to where it was opened.
-    browser.see_no("dialog", "").await;
+    // The focus returns to the button that opened the dialog.
+    browser.wait_until_gone("dialog", "").await;
     assert_eq!(browser.focused().await, "Share");
     let share = item.get("").await.json()["shares"][0].clone();
-    assert_eq!((&share["files"][0]["name"], share["files"].as_array().unwrap().len()), (&"b.pdf".into(), 1));
+    let files = share["files"].as_array().unwrap();
+    assert_eq!(files.len(), 1);
+    assert_eq!(files[0]["name"], "b.pdf");
     assert_eq!(share["message"], "Without a mouse");
 
     browser.tab_to("Manage Link Access").await;
     browser.keys(Key::Enter).await;
-    browser.see("li[data-share]", &ann).await;
+    browser.wait_for("li[data-share]", &ann).await;
     assert!(browser.focused().await.starts_with("Active"));
     browser.tab_to("Change Expiration").await;
     browser.keys(Key::Enter).await;
-    browser.see(".panel", "").await;
+    browser.wait_for(".panel", "").await;
     assert_eq!(browser.focused().await, "Access expires");
     browser.tab_to("1 month").await;
     browser.keys(Key::Enter).await;
     browser.tab_to("Save").await;
     browser.keys(Key::Enter).await;
-    browser.see("p", "has access until").await;
+    browser.wait_for("p", "has access until").await;
     assert_eq!(browser.focused().await, "Change Expiration");
     browser.tab_to("Revoke Access").await;
     browser.keys(Key::Enter).await;
-    browser.see(".panel", "").await;
-    assert_eq!(browser.focused().await, "Cancel", "not what cannot be taken back");
+    browser.wait_for(".panel", "").await;
+    assert_eq!(browser.focused().await, "Cancel", "the safe choice should have the focus");
     browser.keys(Key::Tab).await;
     assert_eq!(browser.focused().await, "Yes, revoke");
     browser.keys(Key::Enter).await;
-    browser.see("p", "has no access any more.").await;
+    browser.wait_for("p", "no longer has access.").await;
     browser.tab_to("Close").await;
     browser.keys(Key::Escape).await;
-    browser.see_no("dialog", "").await;
+    browser.wait_until_gone("dialog", "").await;
     assert_eq!(browser.focused().await, "Manage Link Access");
     page.browser.quit().await;
 }

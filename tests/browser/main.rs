@@ -1,9 +1,9 @@
-//! What people see and do, in a real browser on the deployed stack.
+//! End-to-end tests in a real browser against the local stack.
 //!
-//! `cargo test --package sharelink-tests --features browser --test browser` needs Chromium and chromedriver.
+//! They need Chromium and chromedriver: `cargo test --features sharelink-tests/browser --test browser`.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of it is tests")]
-#![allow(dead_code, unused_imports, reason = "it needs only some of what the other tests need")]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code")]
+#![allow(dead_code, unused_imports, reason = "uses only part of the shared test support")]
 
 #[path = "../acceptance/support/mod.rs"]
 mod support;

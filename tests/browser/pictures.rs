@@ -1,4 +1,4 @@
-//! The pictures of the README, taken from the running demo page.
+//! Takes the pictures of the READMEs from the demo page.
 
 use crate::browser::{Browser, DESKTOP, Device};
 use crate::page::Page;
@@ -6,6 +6,7 @@ use crate::support::{Aws, Stack, TestItem, all_mails, root};
 
 const WINDOW: Device = Device { width: 1000, height: 920, ..DESKTOP };
 
+/// Saves a screenshot under `functions/serve-ui/pictures`.
 async fn take(browser: &Browser, name: &str) {
     let picture = browser.driver.screenshot_as_png().await.unwrap();
     let directory = root().join("functions/serve-ui/pictures");
@@ -14,8 +15,8 @@ async fn take(browser: &Browser, name: &str) {
 }
 
 #[tokio::test]
-#[ignore = "it writes into the project"]
-async fn the_readmes_pictures_are_taken() {
+#[ignore = "writes to the repository"]
+async fn take_readme_pictures() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &[]).await;
     for (file, size) in [("artwork.pdf", 2_417_000), ("dieline.pdf", 348_200), ("notes.pdf", 41_900)] {
@@ -28,13 +29,13 @@ async fn the_readmes_pictures_are_taken() {
     take(&page.browser, "share").await;
     page.browser.press("Remove mika@studio").await;
     page.browser.press("Share").await;
-    page.browser.see("h2", "Shared with 2 recipients").await;
+    page.browser.wait_for("h2", "Shared with 2 recipients").await;
     page.browser.press("Done").await;
 
     let mail = item.mail_to("erin@studio.example").await;
     let recipient = Browser::start(Device { width: 800, height: 480, ..WINDOW }).await;
     recipient.open(&mail.link()).await;
-    recipient.see("h1", "Ann Example shared 3 files with you").await;
+    recipient.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&recipient, "recipient").await;
     recipient.quit().await;
 
@@ -42,12 +43,12 @@ async fn the_readmes_pictures_are_taken() {
     let n = all_mails(&stack).await.iter().rposition(|mail| mail.to == ["noor@print.example"]).unwrap();
     let reader = Browser::start(Device { width: 800, height: 780, ..WINDOW }).await;
     reader.open(&format!("{}/mail/{n}", stack.info.issuer)).await;
-    reader.see("h1", "Ann Example shared 3 files with you").await;
+    reader.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&reader, "mail").await;
     reader.quit().await;
 
     page.manage().await;
-    page.browser.see("li[data-share]", "erin@studio.example").await;
+    page.browser.wait_for("li[data-share]", "erin@studio.example").await;
     take(&page.browser, "manage").await;
     page.browser.quit().await;
 }

@@ -1,36 +1,37 @@
-//! A frontend that pins a version, as the README says.
+//! A frontend that pins a version with the README's integrity map.
 
 use serde_json::json;
 
 use crate::browser::{Browser, DESKTOP};
 use crate::support::Stack;
 
-const README: &str = include_str!("../../README.md");
+const README: &str = include_str!("../../functions/serve-ui/README.md");
 
 #[tokio::test]
-async fn a_browser_runs_what_the_readme_pins_and_nothing_else() {
+async fn browser_runs_only_pinned_modules() {
     let stack = Stack::get().await;
     let from = README.find("<script type=\"importmap\">").unwrap();
     let pinned = README[from..].split("```").next().unwrap();
     let pinned = pinned.replace("https://api.example.com", &stack.info.api_url);
-    // Of a module that only others import.
+    // Alter the hash of a module that is only imported by others.
     let (before, after) = pinned.split_once("/dom.js\":\n    \"sha384-").unwrap();
     let altered = format!("{before}/dom.js\":\n    \"sha384-{}{}", "A".repeat(64), &after[64..]);
 
     let browser = Browser::start(DESKTOP).await;
-    // The demo page would let nobody else's page into it.
+    // The demo page's policy forbids frames.
     browser.cdp("Page.setBypassCSP", json!({"enabled": true})).await;
     browser.open(&stack.info.issuer).await;
     let script = r"
         const done = arguments[arguments.length - 1];
         const frame = document.createElement('iframe');
-        frame.addEventListener('load', () => done(frame.contentWindow.customElements.get('share-button') !== undefined));
+        frame.addEventListener('load', () =>
+            done(frame.contentWindow.customElements.get('share-button') !== undefined));
         frame.srcdoc = `<!doctype html>${arguments[0]}`;
         document.body.append(frame);
     ";
-    for (page, is_run) in [(pinned, true), (altered, false)] {
+    for (page, should_run) in [(pinned, true), (altered, false)] {
         let ran = browser.driver.execute_async(script, vec![page.clone().into()]).await.unwrap();
-        assert_eq!(ran.json(), &json!(is_run), "{page}");
+        assert_eq!(ran.json(), &json!(should_run), "{page}");
     }
     browser.quit().await;
 }

@@ -8,7 +8,7 @@ use crate::page::Page;
 use crate::support::{Stack, TestItem, address};
 
 #[tokio::test]
-async fn recipients_come_from_lists_and_mail_clients_and_wrong_ones_are_marked_before_sending() {
+async fn pasted_recipients_are_parsed_and_checked() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -18,37 +18,38 @@ async fn recipients_come_from_lists_and_mail_clients_and_wrong_ones_are_marked_b
     let paste = r"
         const data = new DataTransfer();
         data.setData('text/plain', arguments[1]);
-        arguments[0].dispatchEvent(new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }));
+        const options = { clipboardData: data, bubbles: true, cancelable: true };
+        arguments[0].dispatchEvent(new ClipboardEvent('paste', options));
     ";
-    let field = page.browser.see("input", "Recipients").await;
+    let field = page.browser.wait_for("input", "Recipients").await;
     page.browser.run(paste, vec![field.to_json().unwrap(), list.into()]).await;
-    page.browser.see(".chip:not(.wrong)", &ann).await;
-    page.browser.see(".chip.wrong", "already in the list").await;
-    page.browser.see(".chip.wrong", "no address").await;
-    // A local part outside ASCII is none that mail can be sent to.
-    page.browser.see(".chip.wrong", "bücher@bücher.example").await;
+    page.browser.wait_for(".chip:not(.wrong)", &ann).await;
+    page.browser.wait_for(".chip.wrong", "already in the list").await;
+    page.browser.wait_for(".chip.wrong", "no address").await;
+    // SES accepts only ASCII in front of the @.
+    page.browser.wait_for(".chip.wrong", "bücher@bücher.example").await;
 
     page.browser.press("Share").await;
-    page.browser.see(".error", "Correct or remove the 3 marked recipients.").await;
+    page.browser.wait_for(".error", "Correct or remove the 3 marked recipients.").await;
     assert!(page.browser.focused().await.starts_with("Recipients"));
     page.browser.press("Remove no address").await;
     page.browser.press(&format!("Remove {ann}")).await;
     page.browser.press("Remove bücher@bücher.example").await;
     page.browser.press("Share").await;
-    page.browser.see("h2", "Shared with 1 recipient").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
     item.mail_to(&ann).await;
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn what_is_missing_is_said_at_its_field_and_nothing_is_lost() {
+async fn errors_appear_at_their_fields_and_input_is_kept() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
     let page = Page::open(&item, DESKTOP).await;
     page.share().await;
     page.browser.click("label", "All files").await;
     page.browser.set_time("Access expires", "2020-01-01T12:00").await;
-    let message = page.browser.see("textarea", "Message").await;
+    let message = page.browser.wait_for("textarea", "Message").await;
     let long = "x".repeat(2001);
     page.browser
         .run(
@@ -56,7 +57,7 @@ async fn what_is_missing_is_said_at_its_field_and_nothing_is_lost() {
             vec![message.to_json().unwrap(), long.clone().into()],
         )
         .await;
-    page.browser.see(".counter", "1 characters too many").await;
+    page.browser.wait_for(".counter", "1 character too many").await;
     page.browser.press("Share").await;
     for error in [
         "Add at least one recipient.",
@@ -64,72 +65,76 @@ async fn what_is_missing_is_said_at_its_field_and_nothing_is_lost() {
         "The date must not be before today.",
         "At most 2000 characters.",
     ] {
-        page.browser.see(".error", error).await;
+        page.browser.wait_for(".error", error).await;
     }
-    // Closed and opened again, everything is as it was.
+    // Closing the dialog keeps the input.
     page.browser.press("Cancel").await;
     page.share().await;
-    let message = page.browser.see("textarea", "Message").await;
+    let message = page.browser.wait_for("textarea", "Message").await;
     assert_eq!(message.prop("value").await.unwrap(), Some(long));
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn the_chosen_files_are_shared_until_the_chosen_time_in_the_users_own_time_zone() {
+async fn selected_files_and_local_expiration_are_shared() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "Ünï \"a\";b.pdf", "c.pdf"]).await;
     let page = Page::open(&item, DESKTOP).await;
     let ann = address("ann");
     page.share().await;
-    page.browser.see(".hint", "In your time zone, Europe/Berlin").await;
+    page.browser.wait_for(".hint", "In your time zone, Europe/Berlin").await;
     page.browser.enter("Recipients", &ann).await;
     page.browser.click(".files label", "c.pdf").await;
     page.browser.set_time("Access expires", "2030-07-01T09:30").await;
     page.browser.press("Share").await;
-    page.browser.see("h2", "Shared with 1 recipient").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
     let share = item.get("").await.json()["shares"][0].clone();
     let names: Vec<_> = share["files"].as_array().unwrap().iter().map(|file| file["name"].clone()).collect();
     assert_eq!(json!(names), json!(["a.pdf", "Ünï \"a\";b.pdf"]));
-    // Summer in Berlin.
+    // Berlin is two hours ahead of UTC in summer.
     assert_eq!(share["expiresAt"], "2030-07-01T07:30:00Z");
-    // The mail speaks of the sharer's calendar.
+    // The email states the time with the sharer's offset.
     assert!(item.mail_to(&ann).await.text.contains("1 July 2030 at 09:30 (UTC+02:00)"));
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn somebody_who_has_a_link_already_is_shown_in_the_right_tab() {
+async fn existing_recipient_is_shown_in_the_right_tab() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (active, revoked) = (address("active"), address("revoked"));
     let shared = item.share(&[&revoked, &active]).await;
     item.revoke(&shared.share_id()).await;
     let page = Page::open(&item, DESKTOP).await;
-    for (recipient, says, button, tab) in [
-        (&active, "Has access already", "Show in Active", "Active 1"),
-        (&revoked, "Had access before, which has ended", "Show in Inactive", "Inactive 1"),
+    for (recipient, outcome, button, tab) in [
+        (&active, "Already has access", "Show in Active", "Active 1"),
+        (&revoked, "Previous access has ended", "Show in Inactive", "Inactive 1"),
     ] {
         page.share().await;
         page.browser.enter("Recipients", recipient).await;
         page.browser.enter("Message", "kept,").await;
         page.browser.press("Share").await;
-        page.browser.see("h2", "Nobody was given access").await;
-        page.browser.see(".what", says).await;
+        page.browser.wait_for("h2", "No new recipients").await;
+        page.browser.wait_for(".what", outcome).await;
         page.browser.press(button).await;
-        page.browser.see("h2", "Manage Link Access").await;
-        page.browser.see("[role=tab][aria-selected=true]", tab).await;
-        page.browser.see("li.marked", recipient).await;
+        page.browser.wait_for("h2", "Manage Link Access").await;
+        page.browser.wait_for("[role=tab][aria-selected=true]", tab).await;
+        page.browser.wait_for("li.marked", recipient).await;
         page.browser.press("Close").await;
     }
     page.share().await;
-    let message = page.browser.see("textarea", "Message").await;
-    assert_eq!(message.prop("value").await.unwrap().unwrap(), "kept,kept,", "nothing was sent");
+    let message = page.browser.wait_for("textarea", "Message").await;
+    assert_eq!(
+        message.prop("value").await.unwrap().unwrap(),
+        "kept,kept,",
+        "the unsent message should be kept"
+    );
     page.browser.quit().await;
 }
 
-/// A known behaviour that users rely on.
+/// Users rely on this behavior.
 #[tokio::test]
-async fn a_time_earlier_today_is_warned_of_and_taken() {
+async fn expiration_earlier_today_is_accepted_with_a_warning() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -137,15 +142,15 @@ async fn a_time_earlier_today_is_warned_of_and_taken() {
     page.browser.enter("Recipients", &address("ann")).await;
     let today = page.browser.run("return new Date().toLocaleDateString('sv');", vec![]).await;
     page.browser.set_time("Access expires", &format!("{}T00:00", today.as_str().unwrap())).await;
-    page.browser.see(".note", "This time has passed: the links will not work.").await;
+    page.browser.wait_for(".note", "This time has passed: the links will not work.").await;
     page.browser.press("Share").await;
-    page.browser.see(".what", "Shared, but the expiration has passed").await;
+    page.browser.wait_for(".what", "Shared, but access has already expired").await;
     assert_eq!(item.tab("inactive").await.len(), 1);
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn markup_and_scripts_of_all_kinds_are_shown_and_never_run() {
+async fn markup_is_displayed_and_never_executed() {
     let stack = Stack::get().await;
     let evil = "<img src=x onerror=alert(1)>.pdf";
     let item = TestItem::with_files(&stack, &[evil, "غلاف.pdf"]).await;
@@ -153,36 +158,36 @@ async fn markup_and_scripts_of_all_kinds_are_shown_and_never_run() {
     page.browser.run("window.alert = () => { window.hasRun = true; };", vec![]).await;
     let ann = address("ann");
     page.share().await;
-    page.browser.see(".files label", evil).await;
-    page.browser.see(".files label", "غلاف.pdf").await;
+    page.browser.wait_for(".files label", evil).await;
+    page.browser.wait_for(".files label", "غلاف.pdf").await;
     page.browser.enter("Recipients", &format!("<b>{ann}</b>")).await;
     page.browser.keys(Key::Enter).await;
-    page.browser.see(".chip.wrong", &format!("<b>{ann}</b>")).await;
+    page.browser.wait_for(".chip.wrong", &format!("<b>{ann}</b>")).await;
     page.browser.press(&format!("Remove <b>{ann}</b>")).await;
     page.browser.enter("Recipients", &ann).await;
     page.browser.enter("Message", "<script>alert(1)</script> שלום").await;
     page.browser.press("Share").await;
-    page.browser.see("h2", "Shared with 1 recipient").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
     assert!(item.mail_to(&ann).await.text.contains("<script>alert(1)</script> שלום"));
     assert_eq!(page.browser.run("return window.hasRun ?? false;", vec![]).await, false);
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn the_dialogs_speak_the_language_of_their_page() {
+async fn dialogs_use_the_pages_language() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, Device { languages: "de-DE,de", ..DESKTOP }).await;
     page.browser.run("document.documentElement.lang = 'de';", vec![]).await;
     page.set("action", "manage").await;
     page.browser.click(".toolbar share-button", "Linkzugriff verwalten").await;
-    page.browser.see("[role=tab]", "Inaktiv").await;
-    page.browser.see("p", "Niemand hat Zugriff über einen Link.").await;
+    page.browser.wait_for("[role=tab]", "Inaktiv").await;
+    page.browser.wait_for("p", "Keine aktiven Links.").await;
     page.browser.quit().await;
 }
 
 #[tokio::test]
-async fn times_are_sent_with_the_offset_that_they_have_then() {
+async fn times_are_sent_with_the_offset_of_their_date() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -190,9 +195,10 @@ async fn times_are_sent_with_the_offset_that_they_have_then() {
         const done = arguments[arguments.length - 1];
         const local = arguments[0];
         const { api } = document.documentElement.dataset;
-        import(`${api}/ui/any/expiration.js`).then(({ rfc3339 }) => done(local.map((text) => rfc3339(new Date(text)))));
+        import(`${api}/ui/any/expiration.js`).then(
+            ({ rfc3339 }) => done(local.map((text) => rfc3339(new Date(text)))));
     ";
-    // Winter, summer, and an hour that there is not.
+    // Winter, summer, and an hour that the change to summer time skips.
     let local = json!(["2030-01-15T12:00", "2030-07-15T12:00", "2030-03-31T02:30"]);
     let sent = page.browser.driver.execute_async(script, vec![local]).await.unwrap().json().clone();
     let expected =

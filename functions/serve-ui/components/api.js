@@ -1,34 +1,48 @@
-// The API of infra/openapi.yaml, and nothing else of Sharelink's.
-
-/** Tries of a request that gets no answer, or one that asks to come again. */
-const TRIES = 4;
-
-/** API Gateway answers within 30 seconds. */
-const TIMEOUT = 35_000;
-
-/** The longest that a request waits by itself before it comes again, in seconds. */
-const LONGEST_WAIT = 20;
-
-let defaults = {};
-let tellConfigured;
-
-/** Settled as soon as `configure` was called. */
-export const configured = new Promise((resolve) => (tellConfigured = resolve));
+// The client of the HTTP API that infra/openapi.yaml describes.
 
 /**
- * What elements use that are not told otherwise: `api`, where the API's routes begin, and `token`, a function that
- * returns the user's token or a promise of it. It is called with `{ renew: true }` when the last token was refused.
+ * @import {
+ *   Config, CreateResults, CreateShares, FilePage, Item, LogPage, Problem, Share, SharePage, Status
+ * } from "../types.d.ts"
+ */
+
+/** Attempts at a request that gets no response, or one that asks for a retry. */
+const MAX_ATTEMPTS = 4;
+
+/** In milliseconds. API Gateway responds within 30 seconds. */
+const TIMEOUT = 35_000;
+
+/** The longest wait before an automatic retry, in seconds. */
+const MAX_WAIT = 20;
+
+/** @type {Partial<Config>} */
+let defaults = {};
+
+/** @type {() => void} */
+let resolveConfigured;
+
+/**
+ * Resolves once `configure` has been called.
+ * @type {Promise<void>}
+ */
+export const configured = new Promise((resolve) => (resolveConfigured = resolve));
+
+/**
+ * Sets the default API and token provider of all elements.
+ * @param {Config} config
  */
 export function configure({ api, token }) {
   defaults = { api, token };
-  tellConfigured();
+  resolveConfigured();
 }
 
-/** Why a request was not done. */
+/** The reason why a request failed. */
 export class ApiError extends Error {
   /**
-   * @param kind `offline`, `signedOut`, `forbidden`, `busy`, `unavailable`, or the name of the API's problem
-   * @param details the problem (RFC 9457), if the API said one, and the seconds that it asks to wait
+   * @param {string} kind `offline`, `signedOut`, `forbidden`, `busy`, `unavailable`, `internal`, or the last
+   *   part of the problem's type
+   * @param {{ problem?: Problem, wait?: number }} [details] the API's problem, if any, and the seconds to
+   *   wait before a retry
    */
   constructor(kind, { problem, wait } = {}) {
     super(kind);
@@ -37,125 +51,188 @@ export class ApiError extends Error {
     this.wait = wait;
   }
 
-  /** Any error as one of these; what is no fault of the API's is in the browser's console. */
-  static of(error) {
+  /**
+   * Converts any error. Errors outside the API are bugs: they are logged to the console.
+   * @param {unknown} error
+   */
+  static from(error) {
     if (error instanceof ApiError) return error;
     console.error(error);
     return new ApiError("internal");
   }
 
-  /** The places of the body that the API says are wrong, as JSON pointers. */
+  /** JSON pointers to the invalid parts of the request's body. */
   get pointers() {
     return (this.problem?.errors ?? []).map(({ pointer }) => pointer).filter(Boolean);
   }
 }
 
-/** The API, as one user sees it. */
+/** Calls the API for one user. */
 export class Api {
   #base;
   #token;
 
+  /** @param {Partial<Config>} [config] defaults to the values passed to `configure` */
   constructor({ api, token } = {}) {
     this.#base = (api ?? defaults.api ?? "").replace(/\/+$/, "");
     this.#token = token ?? defaults.token;
     if (!this.#base || !this.#token) throw new Error("Sharelink: call configure({ api, token }) first");
   }
 
-  /** Which of these items the user may share, in their order; at most 100. */
-  async permissions(items) {
+  /**
+   * Returns for each item, in order, whether the user may share it.
+   * @param {Item[]} items at most ITEMS_LIMIT
+   * @returns {Promise<boolean[]>}
+   */
+  async getPermissions(items) {
     const { body } = await this.#send("POST", "/share-permissions", { body: { items } });
     return body.permissions.map(({ canShare }) => canShare);
   }
 
-  /** A page of the item's files. */
-  async files(item, cursor) {
-    return (await this.#send("GET", path(item, "files", { cursor }))).body;
+  /**
+   * Lists a page of the item's files.
+   * @param {Item} item
+   * @param {string} [cursor]
+   * @returns {Promise<FilePage>}
+   */
+  async listFiles(item, cursor) {
+    return (await this.#send("GET", itemPath(item, "files", { cursor }))).body;
   }
 
   /**
-   * Shares the item's files. Whoever repeats the same request with the same key gets the same shares.
-   * `onwait` is told how many seconds the request waits before it comes again.
+   * Shares the item's files. Retrying the same request under the same key creates nothing twice.
+   * @param {Item} item
+   * @param {CreateShares} body
+   * @param {string} key the idempotency key
+   * @param {(seconds: number) => void} onWait called with the seconds until a retry, then with 0 as it starts
+   * @returns {Promise<CreateResults>}
    */
-  async share(item, order, key, onwait) {
-    return (await this.#send("POST", path(item, "shares"), { body: order, headers: { "Idempotency-Key": key }, onwait })).body;
+  async createShares(item, body, key, onWait) {
+    const headers = { "Idempotency-Key": key };
+    return (await this.#send("POST", itemPath(item, "shares"), { body, headers, onWait })).body;
   }
 
-  /** A page of the item's shares. */
-  async shares(item, status, cursor) {
-    return (await this.#send("GET", path(item, "shares", { status, limit: 25, cursor }))).body;
+  /**
+   * Lists a page of the item's shares, newest first.
+   * @param {Item} item
+   * @param {Status} status
+   * @param {string} [cursor]
+   * @returns {Promise<SharePage>}
+   */
+  async listShares(item, status, cursor) {
+    return (await this.#send("GET", itemPath(item, "shares", { status, limit: 25, cursor }))).body;
   }
 
-  async read(item, shareId) {
-    return (await this.#send("GET", path(item, `shares/${shareId}`))).body;
+  /**
+   * @param {Item} item
+   * @param {string} shareId
+   * @returns {Promise<Share>}
+   */
+  async getShare(item, shareId) {
+    return (await this.#send("GET", itemPath(item, `shares/${shareId}`))).body;
   }
 
-  /** Changes the expiration of the share as it was in this version. */
+  /**
+   * Changes the expiration, unless the share has changed since this version.
+   * @param {Item} item
+   * @param {Share} share
+   * @param {string} expiresAt in RFC 3339
+   * @returns {Promise<Share>}
+   */
   async changeExpiration(item, { shareId, version }, expiresAt) {
     const headers = { "If-Match": `"${version}"` };
-    return (await this.#send("PATCH", path(item, `shares/${shareId}`), { body: { expiresAt }, headers })).body;
-  }
-
-  async revoke(item, { shareId }) {
-    return (await this.#send("POST", path(item, `shares/${shareId}/revoke`))).body;
-  }
-
-  /** Asks for another email. */
-  async resend(item, { shareId }, key) {
-    return (await this.#send("POST", path(item, `shares/${shareId}/resend`), { headers: { "Idempotency-Key": key } })).body;
-  }
-
-  async link(item, { shareId }) {
-    return (await this.#send("POST", path(item, `shares/${shareId}/link`))).body.link;
-  }
-
-  /** A page of what happened to the item's shares. */
-  async log(item, cursor) {
-    return (await this.#send("GET", path(item, "share-log", { cursor }))).body;
+    const path = itemPath(item, `shares/${shareId}`);
+    return (await this.#send("PATCH", path, { body: { expiresAt }, headers })).body;
   }
 
   /**
-   * Sends a request until it is answered. Every request here may be repeated: it only reads, or has a key or a version,
-   * or does the same again.
+   * @param {Item} item
+   * @param {Share} share
+   * @returns {Promise<Share>}
    */
-  async #send(method, route, { body, headers = {}, onwait = () => {} } = {}) {
+  async revoke(item, { shareId }) {
+    return (await this.#send("POST", itemPath(item, `shares/${shareId}/revoke`))).body;
+  }
+
+  /**
+   * Sends the link in another email.
+   * @param {Item} item
+   * @param {Share} share
+   * @param {string} key the idempotency key
+   * @returns {Promise<Share>}
+   */
+  async resend(item, { shareId }, key) {
+    const headers = { "Idempotency-Key": key };
+    return (await this.#send("POST", itemPath(item, `shares/${shareId}/resend`), { headers })).body;
+  }
+
+  /**
+   * Returns the link itself.
+   * @param {Item} item
+   * @param {Share} share
+   * @returns {Promise<string>}
+   */
+  async getLink(item, { shareId }) {
+    return (await this.#send("POST", itemPath(item, `shares/${shareId}/link`))).body.link;
+  }
+
+  /**
+   * Lists a page of the item's share log, newest first.
+   * @param {Item} item
+   * @param {string} [cursor]
+   * @returns {Promise<LogPage>}
+   */
+  async listLog(item, cursor) {
+    return (await this.#send("GET", itemPath(item, "share-log", { cursor }))).body;
+  }
+
+  /**
+   * Sends a request, with retries. Every request here is safe to retry: it is a read, is idempotent, or has a
+   * key or a version.
+   * @param {string} method
+   * @param {string} route
+   * @param {{ body?: object, headers?: object, onWait?: (seconds: number) => void }} [options]
+   */
+  async #send(method, route, { body, headers = {}, onWait = () => {} } = {}) {
     let renew = false;
-    let wasRenewed = false;
-    for (let tries = 1; ; tries += 1) {
-      const token = await this.#signedIn(renew);
-      const answer = await ask(this.#base + route, { method, body, headers, token });
-      if (answer.status >= 200 && answer.status < 300) return answer;
-      if (answer.status === 401 && !wasRenewed) {
+    let hasRenewed = false;
+    for (let attempt = 1; ; attempt += 1) {
+      const token = await this.#getToken(renew);
+      const response = await attemptFetch(this.#base + route, { method, body, headers, token });
+      const { status, wait: retryAfter } = response;
+      if (status >= 200 && status < 300) return response;
+      if (status === 401 && !hasRenewed) {
         renew = true;
-        wasRenewed = true;
-        tries -= 1;
+        hasRenewed = true;
+        attempt -= 1;
         continue;
       }
-      const mayPass = answer.status === 0 || answer.status >= 502 || (answer.status === 429 && !answer.problem);
-      const isLast = tries >= TRIES || !navigator.onLine || answer.wait > LONGEST_WAIT;
-      if (!mayPass || isLast) {
-        // A create that came to nothing has results as well, which say more than the problem.
-        if (answer.body?.results) return answer;
-        throw new ApiError(answer.status === 0 ? await this.#whyUnanswered() : kind(answer), answer);
+      const isTransient = status === 0 || status >= 502 || (status === 429 && !response.problem);
+      const isLast = attempt >= MAX_ATTEMPTS || !navigator.onLine || retryAfter > MAX_WAIT;
+      if (!isTransient || isLast) {
+        // A create that fails for every recipient has results too. They are more precise than the problem.
+        if (response.body?.results) return response;
+        throw new ApiError(status === 0 ? await this.#diagnose() : errorKind(response), response);
       }
-      // A browser hides the status of an answer of API Gateway's own: it may have been 401, so the first time a new
-      // token may be all that is missing.
-      renew = answer.status === 0;
-      if (renew && tries === 1) continue;
-      const wait = answer.wait ?? 2 ** (tries - 1);
-      onwait(wait);
+      // Browsers hide responses that API Gateway makes itself. This may have been a 401, so the first retry
+      // renews the token and does not wait.
+      renew = status === 0;
+      if (renew && attempt === 1) continue;
+      const wait = retryAfter ?? 2 ** (attempt - 1);
+      onWait(wait);
       await new Promise((done) => setTimeout(done, wait * 1000 * (1 + Math.random() / 4)));
-      onwait(0);
+      onWait(0);
     }
   }
 
-  /** Where the API answers whoever asks without a token, it is the token that it does not answer. */
-  async #whyUnanswered() {
+  /** Determines why a request got no response. If the API responds without a token, the token is the cause. */
+  async #diagnose() {
     if (!navigator.onLine) return "offline";
-    const { status } = await ask(`${this.#base}/problems/unauthenticated`, { method: "GET" });
+    const { status } = await attemptFetch(`${this.#base}/problems/unauthenticated`, { method: "GET" });
     return status === 200 ? "signedOut" : "unavailable";
   }
 
-  async #signedIn(renew) {
+  async #getToken(renew) {
     try {
       return await this.#token({ renew });
     } catch {
@@ -164,10 +241,15 @@ export class Api {
   }
 }
 
-/** One try. No answer is one with the status 0. */
-async function ask(url, { method, body, headers, token }) {
+/**
+ * Sends a request once. Without a response, the status is 0.
+ * @param {string} url
+ * @param {{ method: string, body?: object, headers?: object, token?: string }} request
+ * @returns {Promise<{ status: number, body?: any, problem?: Problem, wait?: number }>}
+ */
+async function attemptFetch(url, { method, body, headers, token }) {
   try {
-    const answer = await fetch(url, {
+    const response = await fetch(url, {
       method,
       headers: {
         ...(token && { Authorization: `Bearer ${token}` }),
@@ -179,27 +261,33 @@ async function ask(url, { method, body, headers, token }) {
       referrerPolicy: "no-referrer",
       signal: AbortSignal.timeout(TIMEOUT),
     });
-    const type = answer.headers.get("Content-Type") ?? "";
-    const read = type.includes("json") ? await answer.json() : undefined;
+    const type = response.headers.get("Content-Type") ?? "";
+    const json = type.includes("json") ? await response.json() : undefined;
     return {
-      status: answer.status,
-      body: read,
-      problem: type.includes("problem+json") ? read : undefined,
-      wait: Number(answer.headers.get("Retry-After")) || undefined,
+      status: response.status,
+      body: json,
+      problem: type.includes("problem+json") ? json : undefined,
+      wait: Number(response.headers.get("Retry-After")) || undefined,
     };
   } catch {
     return { status: 0 };
   }
 }
 
-function kind({ status, problem }) {
+/** @param {{ status: number, problem?: Problem }} response */
+function errorKind({ status, problem }) {
   if (status === 401) return "signedOut";
   if (problem) return problem.type.split("/").pop();
   if (status === 403) return "forbidden";
   return status === 429 ? "busy" : "unavailable";
 }
 
-function path({ module, item }, rest, query = {}) {
+/**
+ * @param {Item} item
+ * @param {string} rest the path below the item
+ * @param {object} [query] undefined values are left out
+ */
+function itemPath({ module, item }, rest, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   const search = given.length ? `?${new URLSearchParams(given)}` : "";
   return `/modules/${encodeURIComponent(module)}/items/${encodeURIComponent(item)}/${rest}${search}`;

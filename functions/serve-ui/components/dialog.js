@@ -1,17 +1,23 @@
-// What the two dialogs have in common.
+// The base of both dialogs.
+
+/** @import { Child, EventDetails, Item, TokenProvider } from "../types.d.ts" */
+/** @import { Language } from "./texts.js" */
 
 import { Api, ApiError } from "./api.js";
 import { fill, h } from "./dom.js";
 import styles from "./styles.js";
 
 /**
- * A modal dialog about an item. Attributes: `module`, `item`, and `api`, where the API's routes begin. Property:
- * `token`, a function that returns the user's token. `configure` sets both for all elements.
+ * A modal dialog about one item. Attributes: `module`, `item` and `api` (the API's base URL). Property:
+ * `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`.
  */
 export class ItemDialog extends HTMLElement {
-  #dialog = h("dialog", { part: "dialog", "aria-labelledby": "title", onclose: () => this.tell("sharelink-closed") });
+  #token;
+  #dialog = h("dialog", {
+    part: "dialog", "aria-labelledby": "title", onclose: () => this.emit("sharelink-closed"),
+  });
   #content = h("div", { class: "content" });
-  // Always there: what comes into a region together with it is not announced.
+  // Always present: screen readers only announce changes to a live region that exists already.
   #live = h("p", { class: "unseen", role: "status" });
 
   constructor() {
@@ -21,6 +27,16 @@ export class ItemDialog extends HTMLElement {
     this.shadowRoot.adoptedStyleSheets = [styles];
   }
 
+  /** @returns {TokenProvider | undefined} */
+  get token() {
+    return this.#token;
+  }
+
+  set token(token) {
+    this.#token = token;
+  }
+
+  /** @returns {Item} */
   get item() {
     return { module: this.getAttribute("module"), item: this.getAttribute("item") };
   }
@@ -29,7 +45,7 @@ export class ItemDialog extends HTMLElement {
     return this.#dialog.open;
   }
 
-  /** The API, in this dialog's user's name. */
+  /** A client of the API for this dialog's user. */
   get api() {
     return new Api({ api: this.getAttribute("api") ?? undefined, token: this.token });
   }
@@ -38,53 +54,70 @@ export class ItemDialog extends HTMLElement {
     this.#dialog.close();
   }
 
-  /** Opens what was shown last. */
-  reveal() {
+  /** Opens the dialog with its current content. */
+  showModal() {
     if (!this.isOpen && this.isConnected) this.#dialog.showModal();
   }
 
-  /** Shows these parts: a heading, what is below it, what scrolls, and buttons. */
-  show(language, { heading, top, body, buttons }) {
+  /**
+   * Replaces the dialog's content.
+   * @param {Language} language
+   * @param {{ heading: string, top?: Child, body: Child, buttons: Child }} content only the body scrolls
+   */
+  render(language, { heading, top, body, buttons }) {
     const { texts } = language;
     this.#dialog.lang = language.tag;
+    const close = h("button", {
+      type: "button", class: "plain", "aria-label": texts.close, onclick: () => this.close(),
+    }, "✕");
     fill(this.#content,
-      h("div", { class: "head" },
-        h("h2", { id: "title" }, heading),
-        h("button", { type: "button", class: "plain", "aria-label": texts.close, onclick: () => this.close() }, "✕"),
-      ),
+      h("div", { class: "head" }, h("h2", { id: "title" }, heading), close),
       top,
       h("div", { class: "body" }, body),
       h("div", { class: "foot" }, buttons),
     );
   }
 
-  /** Tells people who cannot see it what has happened. */
-  say(text) {
-    // The same text twice is news twice.
+  /**
+   * Announces a text to users of screen readers.
+   * @param {string} text
+   */
+  announce(text) {
+    // A repeated text must differ, or it would not be announced.
     fill(this.#live, this.#live.textContent === text ? `${text}\u00a0` : text);
   }
 
-  /** Tells the page around; whether it has nothing against what comes next. */
-  tell(name, detail = {}) {
-    return this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true }));
+  /**
+   * Dispatches an event to the page. Returns false if a listener prevented the default.
+   * @template {keyof EventDetails} T
+   * @param {T} name
+   * @param {EventDetails[T] | {}} detail
+   */
+  emit(name, detail = {}) {
+    const event = new CustomEvent(name, { detail, bubbles: true, composed: true, cancelable: true });
+    return this.dispatchEvent(event);
   }
 
   /**
-   * Does what a button is for, once at a time: until it is done, the button says so and does nothing. Whether it went
-   * well; if not, `failed` was told why.
+   * Runs a button's action. Until it is done, the button shows `busyText` and ignores clicks. Returns whether
+   * the action succeeded.
+   * @param {HTMLButtonElement} button
+   * @param {string} busyText
+   * @param {() => Promise<void>} action
+   * @param {(error: ApiError) => void} onError
    */
-  async during(button, text, work, failed) {
+  async runAction(button, busyText, action, onError) {
     if (button.getAttribute("aria-disabled") === "true") return false;
     const label = button.textContent;
-    // Not `disabled`, which would lose the focus.
+    // Not `disabled`: that would lose the focus.
     button.setAttribute("aria-disabled", "true");
-    fill(button, text);
-    this.say(text);
+    fill(button, busyText);
+    this.announce(busyText);
     try {
-      await work();
+      await action();
       return true;
     } catch (error) {
-      failed(ApiError.of(error));
+      onError(ApiError.from(error));
       return false;
     } finally {
       button.removeAttribute("aria-disabled");
@@ -93,7 +126,12 @@ export class ItemDialog extends HTMLElement {
   }
 }
 
-/** A message that something went wrong, with a way on. */
-export function banner(text, ...actions) {
-  return h("div", { class: "banner", role: "alert" }, h("p", {}, text), actions.length > 0 && h("div", { class: "row" }, actions));
+/**
+ * An error message, with buttons to recover.
+ * @param {string} text
+ * @param {...HTMLButtonElement} buttons
+ */
+export function banner(text, ...buttons) {
+  const row = buttons.length > 0 && h("div", { class: "row" }, buttons);
+  return h("div", { class: "banner", role: "alert" }, h("p", {}, text), row);
 }

@@ -1,7 +1,16 @@
-// Building elements. Text is always text and never markup, and no style is inline: a strict
-// Content-Security-Policy has nothing to object to.
+// Builds elements. Text never becomes markup and styles are never inline, which satisfies a strict
+// Content-Security-Policy.
 
-/** An element with attributes, listeners (`onclick`) and children; what is null or false is left out. */
+/** @import { Child } from "../types.d.ts" */
+
+/**
+ * Creates an element with attributes, listeners (`onclick`) and children. Skips null, undefined and false.
+ * @template {keyof HTMLElementTagNameMap} T
+ * @param {T} tag
+ * @param {object} attributes
+ * @param {...Child} children
+ * @returns {HTMLElementTagNameMap[T]}
+ */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -13,16 +22,28 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** Puts these children into an element in place of those that it has. */
+/**
+ * Replaces an element's children.
+ * @param {Element} element
+ * @param {...Child} children
+ */
 export function fill(element, ...children) {
   element.replaceChildren(...present(children));
 }
 
+/**
+ * @param {Child[]} children
+ * @returns {(Node | string)[]}
+ */
 function present(children) {
-  return children.flat(2).filter((child) => child !== undefined && child !== null && child !== false);
+  const isPresent = (child) => child !== undefined && child !== null && child !== false;
+  return /** @type {(Node | string)[]} */ (children.flat(2).filter(isPresent));
 }
 
-/** Text in a direction of its own, so that a name in another script does not turn what is around it. */
+/**
+ * Isolates the direction of a text, so that a name in another script leaves its surroundings in order.
+ * @param {string} text
+ */
 export function bdi(text) {
   return h("bdi", {}, text);
 }

@@ -1,107 +1,127 @@
-// When access ends: a date and a time in the user's own time zone, sent with its offset.
+// The field for the end of access: a date and time in the user's time zone, sent with its UTC offset.
+
+/** @import { Language } from "./texts.js" */
 
 import { fill, h } from "./dom.js";
+import { YEARS_LIMIT } from "./limits.js";
 
+/** @type {Record<"day" | "week" | "month", (date: Date) => void>} */
 const PRESETS = {
-  day: (from) => from.setDate(from.getDate() + 1),
-  week: (from) => from.setDate(from.getDate() + 7),
-  month: (from) => {
-    const day = from.getDate();
-    from.setMonth(from.getMonth() + 1);
-    // 31 January and a month is the end of February.
-    if (from.getDate() !== day) from.setDate(0);
+  day: (date) => date.setDate(date.getDate() + 1),
+  week: (date) => date.setDate(date.getDate() + 7),
+  month: (date) => {
+    const day = date.getDate();
+    date.setMonth(date.getMonth() + 1);
+    // A month after 31 January is the last day of February.
+    if (date.getDate() !== day) date.setDate(0);
   },
 };
 
-/** What a field for a local time holds. */
-function local(date) {
+/**
+ * Formats a time as the value of a `datetime-local` field.
+ * @param {Date} date
+ */
+function localValue(date) {
   const two = (n) => String(n).padStart(2, "0");
-  const day = `${String(date.getFullYear()).padStart(4, "0")}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  const year = String(date.getFullYear()).padStart(4, "0");
+  const day = `${year}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
   return `${day}T${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
-/** A time as the API takes it: in RFC 3339, with the offset that the user's time zone has then. */
+/**
+ * Formats a time in RFC 3339, with the offset of the user's time zone at that time.
+ * @param {Date} date
+ */
 export function rfc3339(date) {
   const offset = -date.getTimezoneOffset();
   const two = (n) => String(Math.trunc(n)).padStart(2, "0");
   const sign = offset < 0 ? "-" : "+";
-  return `${local(date)}:${two(date.getSeconds())}${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+  const zone = `${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+  return `${localValue(date)}:${two(date.getSeconds())}${zone}`;
 }
 
-/** The field, with buttons for the usual periods. */
+/** A field for a date and time, with buttons for common periods. */
 export class ExpirationField {
   #texts;
   #note;
-  /** A time that was given, to the second and for sure: one local time may come twice, in autumn. */
-  #given;
+  /** The date that was set: exact to the second, and unambiguous where clocks go back. */
+  #exact;
 
   /**
-   * @param id of the field, unique in its dialog
-   * @param note what to tell of a time, given whether it has passed
+   * @param {Language} language
+   * @param {{ id?: string, note: (isPast: boolean) => string | false }} options `id` must be unique in the
+   *   dialog; `note` returns a remark on the chosen time
    */
   constructor({ texts }, { id = "expiration", note }) {
     this.#texts = texts;
     this.#note = note;
     this.input = h("input", {
       id, part: "input", type: "datetime-local", max: "9999-12-31T23:59",
-      "aria-describedby": `${id}-zone ${id}-note ${id}-error`, oninput: () => this.#changed(),
+      "aria-describedby": `${id}-zone ${id}-note ${id}-error`, oninput: () => this.#onChange(),
     });
     this.error = h("p", { id: `${id}-error`, class: "error" });
     this.note = h("p", { id: `${id}-note`, class: "note", "aria-live": "polite" });
-    const preset = (name) => h("button", { type: "button", class: "preset", onclick: () => this.#preset(name) }, texts[name]);
+    const preset = (name) =>
+      h("button", { type: "button", class: "preset", onclick: () => this.#applyPreset(name) }, texts[name]);
+    const presets = Object.keys(PRESETS).map(preset);
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     this.element = h("div", { class: "field" },
       h("label", { for: id }, texts.expiration),
       h("div", { class: "row" },
         this.input,
-        h("div", { class: "presets", role: "group", "aria-label": texts.presets }, Object.keys(PRESETS).map(preset)),
+        h("div", { class: "presets", role: "group", "aria-label": texts.presets }, presets),
       ),
-      h("p", { id: `${id}-zone`, class: "hint" }, texts.timeZone(Intl.DateTimeFormat().resolvedOptions().timeZone)),
+      h("p", { id: `${id}-zone`, class: "hint" }, texts.timeZone(zone)),
       this.note,
       this.error,
     );
-    this.#preset("week");
+    this.#applyPreset("week");
   }
 
-  /** The chosen time, if there is one. */
+  /**
+   * The chosen time, if it is valid.
+   * @returns {Date | undefined}
+   */
   get date() {
-    if (this.#given && this.input.value === local(this.#given)) return this.#given;
+    if (this.#exact && this.input.value === localValue(this.#exact)) return this.#exact;
     const date = new Date(this.input.value);
     return Number.isNaN(date.getTime()) ? undefined : date;
   }
 
   set date(date) {
-    this.#given = date;
-    this.input.value = local(date);
-    this.#changed();
+    this.#exact = date;
+    this.input.value = localValue(date);
+    this.#onChange();
   }
 
-  /** What is wrong, in words, or nothing; it is shown as well. */
-  check() {
+  /** Shows and returns the error in the field, if any. */
+  validate() {
     const { noExpiration, dayBeforeToday, tooLate } = this.#texts;
     const { date } = this;
-    if (!date) return this.show(noExpiration);
+    if (!date) return this.showError(noExpiration);
     const today = new Date();
-    const last = new Date();
-    last.setFullYear(last.getFullYear() + 10);
+    const latest = new Date();
+    latest.setFullYear(latest.getFullYear() + YEARS_LIMIT);
     today.setHours(0, 0, 0, 0);
-    if (date < today) return this.show(dayBeforeToday);
-    return this.show(date > last ? tooLate : undefined);
+    if (date < today) return this.showError(dayBeforeToday);
+    return this.showError(date > latest ? tooLate(YEARS_LIMIT) : undefined);
   }
 
-  show(error) {
+  /** @param {string} [error] none clears the error */
+  showError(error) {
     fill(this.error, error);
-    this.input.setAttribute("aria-invalid", Boolean(error));
+    this.input.setAttribute("aria-invalid", String(Boolean(error)));
     return error;
   }
 
-  #preset(name) {
+  #applyPreset(name) {
     const date = new Date();
     PRESETS[name](date);
     this.date = date;
   }
 
-  #changed() {
-    this.show();
+  #onChange() {
+    this.showError();
     const { date } = this;
     fill(this.note, date && this.#note(date <= new Date()));
   }

@@ -1,13 +1,17 @@
-// The recipients of a share, as chips.
+// The field for recipients, which become chips.
+
+/** @import { Language } from "./texts.js" */
 
 import { bdi, fill, h } from "./dom.js";
+import { ADDRESS_LIMIT, LOCAL_PART_LIMIT, RECIPIENTS_LIMIT } from "./limits.js";
 
-/** How many the API takes at once. */
-const LIMIT = 100;
-
-/** The addresses in what somebody types, or pastes from a list or a mail client: `Ann <ann@example.com>; bob@…`. */
-export function addresses(text) {
-  return entries(text).flatMap((entry) => {
+/**
+ * Extracts the addresses from typed text or a pasted list, such as `Ann <ann@example.com>; bob@…`.
+ * @param {string} text
+ * @returns {string[]}
+ */
+export function parseAddresses(text) {
+  return splitList(text).flatMap((entry) => {
     const angled = entry.match(/<([^<>]*@[^<>]*)>\s*$/);
     const plain = (angled ? angled[1] : entry).trim().replace(/^mailto:([^?]*).*/i, "$1");
     const words = plain.split(/\s+/);
@@ -15,26 +19,30 @@ export function addresses(text) {
   }).filter(Boolean);
 }
 
-/** The parts between commas, semicolons and line breaks; those within quotes are part of a name. */
-function entries(text) {
-  const isClosed = text.split('"').length % 2 === 1;
-  const separators = isClosed ? /[,;\r\n\t](?=(?:[^"]*"[^"]*")*[^"]*$)/ : /[,;\r\n\t]/;
+/** Splits at commas, semicolons, tabs and line breaks, except within a quoted name. */
+function splitList(text) {
+  const isBalanced = text.split('"').length % 2 === 1;
+  const separators = isBalanced ? /[,;\r\n\t](?=(?:[^"]*"[^"]*")*[^"]*$)/ : /[,;\r\n\t]/;
   return text.split(separators).map((entry) => entry.trim());
 }
 
-/** What the API compares addresses by, or nothing for what it would not take. */
-export function identity(address) {
+/**
+ * Returns the form in which the API compares addresses, or nothing for an invalid one.
+ * @param {string} address
+ * @returns {string | undefined}
+ */
+export function normalizeAddress(address) {
   const at = address.lastIndexOf("@");
   const local = address.slice(0, at);
-  const domain = ascii(address.slice(at + 1));
+  const domain = asciiDomain(address.slice(at + 1));
   const isLocal = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/.test(local);
   const isDomain = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(domain);
-  const isAddress = at > 0 && isLocal && isDomain && local.length <= 64 && at + 1 + domain.length <= 254;
-  return isAddress ? `${local}@${domain}`.toLowerCase() : undefined;
+  const fits = local.length <= LOCAL_PART_LIMIT && at + 1 + domain.length <= ADDRESS_LIMIT;
+  return at > 0 && isLocal && isDomain && fits ? `${local}@${domain}`.toLowerCase() : undefined;
 }
 
-/** A domain in its ASCII form; nothing of what else a URL may hold. */
-function ascii(domain) {
+/** Returns a domain in ASCII, or an empty text if it contains other parts of a URL. */
+function asciiDomain(domain) {
   if (/[/?#\\:@%\s]/.test(domain)) return "";
   try {
     return new URL(`http://${domain}`).hostname;
@@ -43,23 +51,32 @@ function ascii(domain) {
   }
 }
 
-/** The field: a text, and below it a chip for each recipient. */
+/** A text field, and a chip for each recipient below it. */
 export class RecipientsField {
-  #typed = [];
+  /** @type {string[]} */
+  #addresses = [];
+  /** The index of the chip that the Tab key reaches. */
   #focused = 0;
   #texts;
-  #say;
+  #announce;
 
-  /** `say` tells people who cannot see it what has changed. */
-  constructor({ texts }, say) {
+  /**
+   * @param {Language} language
+   * @param {(text: string) => void} announce
+   */
+  constructor({ texts }, announce) {
     this.#texts = texts;
-    this.#say = say;
+    this.#announce = announce;
     this.input = h("input", {
-      id: "recipients", part: "input", type: "text", inputmode: "email", autocomplete: "off", autocapitalize: "off",
-      spellcheck: "false", dir: "auto", "aria-describedby": "recipients-hint recipients-error",
-      onkeydown: (event) => this.#key(event), onpaste: (event) => this.#paste(event), oninput: () => this.show(),
+      id: "recipients", part: "input", type: "text", inputmode: "email", autocomplete: "off",
+      autocapitalize: "off", spellcheck: "false", dir: "auto",
+      "aria-describedby": "recipients-hint recipients-error",
+      onkeydown: (event) => this.#onKey(event), onpaste: (event) => this.#onPaste(event),
+      oninput: () => this.showError(),
     });
-    this.chips = h("ul", { class: "chips", "aria-label": texts.recipients, onkeydown: (event) => this.#chipKey(event) });
+    this.chips = h("ul", {
+      class: "chips", "aria-label": texts.recipients, onkeydown: (event) => this.#onChipKey(event),
+    });
     this.error = h("p", { id: "recipients-error", class: "error" });
     this.element = h("div", { class: "field" },
       h("label", { for: "recipients" }, texts.recipients),
@@ -72,127 +89,136 @@ export class RecipientsField {
     this.#render();
   }
 
-  /** The addresses as typed. */
+  /** The addresses as typed, valid or not. */
   get value() {
-    return this.#typed;
+    return this.#addresses;
   }
 
-  set value(typed) {
-    this.#typed = [...typed];
+  set value(addresses) {
+    this.#addresses = [...addresses];
     this.#render();
   }
 
-  /** Takes what is still in the text field. */
+  /** Moves the text field's content into chips. */
   commit() {
     this.add(this.input.value);
     this.input.value = "";
   }
 
+  /** @param {string} text */
   add(text) {
-    const added = addresses(text);
+    const added = parseAddresses(text);
     if (!added.length) return;
-    this.#typed.push(...added);
+    this.#addresses.push(...added);
     this.#render();
-    this.#say(this.#texts.recipientAdded(added.length));
+    this.#announce(this.#texts.recipientAdded(added.length));
   }
 
-  /** What is wrong, in words, or nothing; it is shown as well. */
-  check() {
+  /** Shows and returns the error in the field, if any. */
+  validate() {
     this.commit();
     const { noRecipients, wrongRecipients, tooManyRecipients } = this.#texts;
-    const wrong = this.#faults().filter(Boolean).length;
-    if (!this.#typed.length) return this.show(noRecipients);
-    if (wrong) return this.show(wrongRecipients(wrong));
-    return this.show(this.#typed.length > LIMIT ? tooManyRecipients(LIMIT) : undefined);
+    const wrong = this.#findFaults().filter(Boolean).length;
+    if (!this.#addresses.length) return this.showError(noRecipients);
+    if (wrong) return this.showError(wrongRecipients(wrong));
+    const isTooMany = this.#addresses.length > RECIPIENTS_LIMIT;
+    return this.showError(isTooMany ? tooManyRecipients(RECIPIENTS_LIMIT) : undefined);
   }
 
-  show(error) {
+  /** @param {string} [error] none clears the error */
+  showError(error) {
     fill(this.error, error);
-    this.input.setAttribute("aria-invalid", Boolean(error));
+    this.input.setAttribute("aria-invalid", String(Boolean(error)));
     return error;
   }
 
-  #faults() {
+  /** Returns for each address its fault, if any. */
+  #findFaults() {
     const seen = new Set();
-    return this.#typed.map((address) => {
-      const same = identity(address);
-      if (!same) return this.#texts.notAnAddress;
-      if (seen.has(same)) return this.#texts.duplicate;
-      seen.add(same);
+    return this.#addresses.map((address) => {
+      const normalized = normalizeAddress(address);
+      if (!normalized) return this.#texts.notAnAddress;
+      if (seen.has(normalized)) return this.#texts.duplicate;
+      seen.add(normalized);
       return undefined;
     });
   }
 
   #render() {
-    const faults = this.#faults();
-    this.#focused = Math.min(this.#focused, Math.max(this.#typed.length - 1, 0));
-    fill(this.chips, this.#typed.map((address, i) => this.#chip(address, faults[i], i)));
-    this.chips.hidden = !this.#typed.length;
+    const faults = this.#findFaults();
+    this.#focused = Math.min(this.#focused, Math.max(this.#addresses.length - 1, 0));
+    fill(this.chips, this.#addresses.map((address, i) => this.#chip(address, faults[i], i)));
+    this.chips.hidden = !this.#addresses.length;
   }
 
-  /** One stop of the Tab key for all chips; arrows move between them. */
+  /** The Tab key stops once for all chips; arrow keys move between them. */
   #chip(address, fault, i) {
     const { remove } = this.#texts;
     return h("li", { class: fault ? "chip wrong" : "chip" },
       h("button", {
-        type: "button", class: "chip-text", tabindex: i === this.#focused ? 0 : -1, "aria-describedby": "recipients-keys",
-        onclick: () => this.#edit(i), onfocus: () => this.#focus(i),
+        type: "button", class: "chip-text", tabindex: i === this.#focused ? 0 : -1,
+        "aria-describedby": "recipients-keys",
+        onclick: () => this.#edit(i), onfocus: () => this.#setFocused(i),
       }, bdi(address), fault && [" ", h("span", { class: "fault" }, fault)]),
       h("button", {
-        type: "button", class: "chip-remove", tabindex: -1, "aria-label": remove(address), onclick: () => this.#remove(i),
+        type: "button", class: "chip-remove", tabindex: -1, "aria-label": remove(address),
+        onclick: () => this.#remove(i),
       }, h("span", { "aria-hidden": "true" }, "×")),
     );
   }
 
-  #focus(i) {
+  #setFocused(i) {
     this.#focused = i;
-    for (const [n, chip] of this.#buttons().entries()) chip.tabIndex = n === i ? 0 : -1;
+    for (const [n, button] of this.#chipButtons().entries()) button.tabIndex = n === i ? 0 : -1;
   }
 
-  #buttons() {
-    return [...this.chips.querySelectorAll(".chip-text")];
+  #chipButtons() {
+    /** @type {NodeListOf<HTMLButtonElement>} */
+    const buttons = this.chips.querySelectorAll(".chip-text");
+    return [...buttons];
   }
 
   #remove(i) {
-    const [address] = this.#typed.splice(i, 1);
-    this.show();
+    const [address] = this.#addresses.splice(i, 1);
+    this.showError();
     this.#render();
-    this.#say(this.#texts.recipientRemoved(address));
-    (this.#buttons()[this.#focused] ?? this.input).focus();
+    this.#announce(this.#texts.recipientRemoved(address));
+    (this.#chipButtons()[this.#focused] ?? this.input).focus();
   }
 
+  /** Moves an address back into the text field. */
   #edit(i) {
     this.commit();
-    [this.input.value] = this.#typed.splice(i, 1);
-    this.show();
+    [this.input.value] = this.#addresses.splice(i, 1);
+    this.showError();
     this.#render();
     this.input.focus();
   }
 
-  #key(event) {
+  #onKey(event) {
     if (event.isComposing) return;
-    const isWhole = event.key === " " && identity(this.input.value.trim());
-    if (event.key === "Enter" || event.key === "," || event.key === ";" || isWhole) {
+    const isComplete = event.key === " " && normalizeAddress(this.input.value.trim());
+    if (event.key === "Enter" || event.key === "," || event.key === ";" || isComplete) {
       event.preventDefault();
       this.commit();
-    } else if (event.key === "Backspace" && !this.input.value && this.#typed.length) {
+    } else if (event.key === "Backspace" && !this.input.value && this.#addresses.length) {
       event.preventDefault();
-      this.#edit(this.#typed.length - 1);
+      this.#edit(this.#addresses.length - 1);
     }
   }
 
-  #paste(event) {
+  #onPaste(event) {
     const text = event.clipboardData?.getData("text/plain") ?? "";
-    // A part of an address is pasted like any text.
-    if (addresses(text).length < 2 && !identity(addresses(text)[0] ?? "")) return;
+    // Part of an address is pasted as ordinary text.
+    if (parseAddresses(text).length < 2 && !normalizeAddress(parseAddresses(text)[0] ?? "")) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = this.input;
     this.input.value = "";
     this.add(value.slice(0, selectionStart) + text + value.slice(selectionEnd));
   }
 
-  #chipKey(event) {
-    const buttons = this.#buttons();
+  #onChipKey(event) {
+    const buttons = this.#chipButtons();
     const isRtl = getComputedStyle(this.chips).direction === "rtl";
     const moves = { ArrowRight: isRtl ? -1 : 1, ArrowLeft: isRtl ? 1 : -1, Home: -Infinity, End: Infinity };
     if (event.key in moves) {

@@ -1,64 +1,71 @@
-// `<share-button module="jobs" item="1042">`: opens a dialog about an item, and is only there for who may share it.
+// `<share-button module="jobs" item="1042">`: opens a dialog about an item, if the user may share it.
+
+/** @import { TokenProvider } from "../types.d.ts" */
 
 import { Api, ApiError, configured } from "./api.js";
 import { fill, h } from "./dom.js";
+import { ITEMS_LIMIT } from "./limits.js";
 import styles from "./styles.js";
 import { Language } from "./texts.js";
 
-/** How many items the API takes at once. */
-const BATCH = 100;
+/** Milliseconds until a failed permission request is retried. */
+const RETRY_DELAY = 30_000;
 
-/** After how long a question is repeated that got no answer. */
-const LATER = 30_000;
+/**
+ * Buttons whose permission is requested together, in the next task.
+ * @type {Set<ShareButton>}
+ */
+let pending = new Set();
 
-/** Buttons that were put on the page together, and that ask together. */
-let waiting = new Set();
-
-async function ask(button) {
+async function requestPermission(button) {
   if (!button.isConfigured) await configured;
-  if (!waiting.size) setTimeout(askAll);
-  waiting.add(button);
+  if (!pending.size) setTimeout(flushPending);
+  pending.add(button);
 }
 
-function askAll() {
+/** Sends one request per API, user and ITEMS_LIMIT buttons. */
+function flushPending() {
+  /** @type {ShareButton[][]} */
   const groups = [];
-  for (const button of waiting) {
-    const isSame = ([{ token, endpoint }]) => token === button.token && endpoint === button.endpoint;
-    const group = groups.find((group) => isSame(group) && group.length < BATCH);
+  for (const button of pending) {
+    const isSame = ({ token, endpoint }) => token === button.token && endpoint === button.endpoint;
+    const group = groups.find((group) => isSame(group[0]) && group.length < ITEMS_LIMIT);
     if (!button.isConnected) continue;
     if (group) group.push(button);
     else groups.push([button]);
   }
-  waiting = new Set();
-  groups.forEach(answer);
+  pending = new Set();
+  groups.forEach(loadPermissions);
 }
 
-async function answer(buttons) {
-  // What has been asked anew meanwhile is not to be answered by this.
-  const questions = buttons.map((button) => button.question);
+/** @param {ShareButton[]} buttons */
+async function loadPermissions(buttons) {
+  // A button that starts another request before this one is done ignores its result.
+  const requests = buttons.map((button) => button.permissionRequest);
   try {
-    const allowed = await buttons[0].api.permissions(buttons.map(({ item }) => item));
-    buttons.forEach((button, i) => button.question === questions[i] && button.allow(allowed[i]));
+    const allowed = await buttons[0].api.getPermissions(buttons.map(({ item }) => item));
+    for (const [i, button] of buttons.entries())
+      if (button.permissionRequest === requests[i]) button.setPermission(allowed[i]);
   } catch (thrown) {
-    const error = ApiError.of(thrown);
-    const wrong = new Set(error.pointers.map((pointer) => buttons[Number(pointer.split("/")[2])]));
-    const others = buttons.filter((button) => !wrong.has(button));
-    // An item that cannot be has no button, and keeps no other from its own.
-    if (wrong.size && others.length) answer(others);
-    else if (!wrong.size) setTimeout(() => others.forEach(ask), LATER);
+    const error = ApiError.from(thrown);
+    const invalid = new Set(error.pointers.map((pointer) => buttons[Number(pointer.split("/")[2])]));
+    const others = buttons.filter((button) => !invalid.has(button));
+    // Buttons with an invalid item stay hidden; the others must not.
+    if (invalid.size && others.length) loadPermissions(others);
+    else if (!invalid.size) setTimeout(() => others.forEach(requestPermission), RETRY_DELAY);
   }
 }
 
 /**
- * Attributes: `module`, `item`, and `api`, where the API's routes begin; `action`, which is `share` (unless it is
- * given) or `manage`. Property: `token`, a function that returns the user's token. `configure` sets both for all
- * elements. The text is the slot's, or else the action's name.
+ * Attributes: `module`, `item`, `action` (`share`, the default, or `manage`) and `api` (the API's base URL).
+ * Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`. The label is the
+ * slot's content, or else the name of the action.
  */
 export class ShareButton extends HTMLElement {
   static observedAttributes = ["module", "item", "action", "api"];
 
-  /** What was asked last, to know its answer from others. */
-  question;
+  /** Identifies the latest permission request. */
+  permissionRequest;
   #token;
   #dialog;
   #button = h("button", { part: "button", type: "button", onclick: () => this.open() });
@@ -73,6 +80,7 @@ export class ShareButton extends HTMLElement {
     return { module: this.getAttribute("module"), item: this.getAttribute("item") };
   }
 
+  /** @returns {TokenProvider | undefined} */
   get token() {
     return this.#token;
   }
@@ -82,11 +90,12 @@ export class ShareButton extends HTMLElement {
     if (this.isConnected) this.refresh();
   }
 
-  /** Where the API's routes begin, if this button has an API of its own. */
+  /** The API's base URL, if the attribute is set. */
   get endpoint() {
     return this.getAttribute("api") ?? undefined;
   }
 
+  /** Whether the button works without `configure`. */
   get isConfigured() {
     return Boolean(this.endpoint && this.token);
   }
@@ -97,49 +106,48 @@ export class ShareButton extends HTMLElement {
 
   connectedCallback() {
     this.#render();
-    this.#ask();
+    this.#checkPermission();
   }
 
   disconnectedCallback() {
-    // A list that is put in another order takes it away and puts it back.
-    queueMicrotask(() => this.isConnected || this.#forget());
+    // Sorting a list removes its elements and inserts them again in the same task.
+    queueMicrotask(() => this.isConnected || this.#removeDialog());
   }
 
   attributeChangedCallback(name, before, after) {
     if (!this.isConnected || before === after) return;
-    this.#forget();
+    this.#removeDialog();
     if (name === "action") this.#render();
-    else this.#ask();
+    else this.#checkPermission();
   }
 
-  /** Somebody else has signed in: what was typed is forgotten, and whether they may share is asked. */
+  /** Call this after another user signs in. Discards the dialog's input and checks the permission again. */
   refresh() {
-    this.#forget();
-    this.#ask();
+    this.#removeDialog();
+    this.#checkPermission();
   }
 
-  #ask() {
+  #checkPermission() {
     this.hidden = true;
-    this.question = {};
-    ask(this);
+    this.permissionRequest = {};
+    requestPermission(this);
   }
 
-  /** The API's answer. */
-  allow(canShare) {
+  /** @param {boolean} canShare */
+  setPermission(canShare) {
     this.hidden = !canShare;
   }
 
-  /** Opens the dialog; what was typed into it before is still there. */
+  /** Opens the dialog, with earlier input if there is any. */
   open() {
     if (!this.#dialog) {
       this.#dialog = h(this.#isManage ? "link-access-dialog" : "share-dialog", this.item);
       if (this.endpoint) this.#dialog.setAttribute("api", this.endpoint);
       this.#dialog.token = this.token;
       this.#dialog.lang = new Language(this).pageTag;
-      // Its events are this button's.
       for (const name of ["sharelink-shared", "sharelink-changed", "sharelink-manage", "sharelink-closed"])
-        this.#dialog.addEventListener(name, (event) => this.#pass(event));
-      // Not in here: a menu that closes would take it along.
+        this.#dialog.addEventListener(name, (event) => this.#forward(event));
+      // Outside this element: a menu that closes would hide the dialog with it.
       document.body.append(this.#dialog);
     }
     this.#dialog.open();
@@ -149,15 +157,17 @@ export class ShareButton extends HTMLElement {
     return this.getAttribute("action") === "manage";
   }
 
-  #forget() {
+  #removeDialog() {
     this.#dialog?.remove();
     this.#dialog = undefined;
   }
 
-  #pass(event) {
+  /** Dispatches a dialog's event from this button. */
+  #forward(event) {
     event.stopPropagation();
-    const passed = new CustomEvent(event.type, { detail: event.detail, bubbles: true, composed: true, cancelable: true });
-    if (!this.dispatchEvent(passed)) event.preventDefault();
+    const { type, detail } = event;
+    const copy = new CustomEvent(type, { detail, bubbles: true, composed: true, cancelable: true });
+    if (!this.dispatchEvent(copy)) event.preventDefault();
   }
 
   #render() {

@@ -1,53 +1,64 @@
 // `<share-dialog module="jobs" item="1042">`: shares an item's files with several recipients.
 
+/**
+ * @import {
+ *   CreateResults, CreateShares, EventDetails, RecipientResult, SharedFile, Status
+ * } from "../types.d.ts"
+ */
+
 import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
 import { ExpirationField, rfc3339 } from "./expiration.js";
+import { FILES_LIMIT, MESSAGE_LIMIT } from "./limits.js";
 import { RecipientsField } from "./recipients.js";
 import { Language } from "./texts.js";
 
-const FILES_LIMIT = 100;
-const MESSAGE_LIMIT = 2000;
-
 export class ShareDialog extends ItemDialog {
-  /** The item that the form is for. */
-  #item;
+  /** The item that the form belongs to. */
+  #formItem;
+  /** @type {Language} */
   #language;
+  /** @type {RecipientsField} */
   #recipients;
+  /** @type {ExpirationField} */
   #expiration;
+  /** @type {HTMLTextAreaElement} */
   #message;
   #counter;
   #messageError;
   #files;
   #filesError;
+  /** @type {{ name: string, box: HTMLInputElement, element: HTMLElement }[]} */
   #listed = [];
-  /** Which files are to be shared, by their names. */
-  #choice = new Map();
-  /** What the list of files cannot be used for yet, in words. */
-  #unlisted;
+  /** Whether each file is selected, by name. */
+  #selection = new Map();
+  /** Why the list of files cannot be used yet, if so. */
+  #listingError;
+  /** Identifies the latest listing. */
   #listing;
-  #trouble;
+  #alert;
+  /** @type {HTMLElement} */
   #form;
-  #button;
-  /** The last request, and its key: the same request again is no other. */
-  #asked = {};
-  /** An answer has come that nobody has seen. */
-  #hasNews = false;
+  #submitButton;
+  /** The last request and its idempotency key: the same body reuses the key. */
+  #lastRequest = {};
+  /** Results arrived while the dialog was closed. */
+  #hasUnseenResults = false;
 
-  /** Opens the dialog; what was typed before is still there. */
+  /** Opens the dialog, with earlier input if there is any. */
   open() {
     const { module, item } = this.item;
-    if (this.#item !== `${module}/${item}`) {
-      this.#item = `${module}/${item}`;
+    if (this.#formItem !== `${module}/${item}`) {
+      this.#formItem = `${module}/${item}`;
       this.#build();
     }
-    if (!this.#hasNews) {
+    if (!this.#hasUnseenResults) {
       this.#showForm();
       this.#listFiles();
     }
-    this.#hasNews = false;
-    this.reveal();
+    this.#hasUnseenResults = false;
+    this.showModal();
     if (!this.#form.inert) this.#recipients.input.focus();
   }
 
@@ -55,232 +66,263 @@ export class ShareDialog extends ItemDialog {
     this.#language = new Language(this);
     const { texts } = this.#language;
     this.#listed = [];
-    this.#choice = new Map();
-    this.#hasNews = false;
-    this.#recipients = new RecipientsField(this.#language, (text) => this.say(text));
-    this.#expiration = new ExpirationField(this.#language, { note: (isPast) => isPast && texts.alreadyPast });
+    this.#selection = new Map();
+    this.#hasUnseenResults = false;
+    this.#recipients = new RecipientsField(this.#language, (text) => this.announce(text));
+    const note = (isPast) => isPast && texts.alreadyPast;
+    this.#expiration = new ExpirationField(this.#language, { note });
     this.#counter = h("p", { class: "counter", id: "counter" });
     this.#messageError = h("p", { id: "message-error", class: "error" });
     this.#message = h("textarea", {
-      id: "message", part: "input", dir: "auto", "aria-describedby": "counter message-error", oninput: () => this.#count(),
+      id: "message", part: "input", dir: "auto", "aria-describedby": "counter message-error",
+      oninput: () => this.#updateCounter(),
     });
     this.#files = h("div", { class: "files" });
     this.#filesError = h("p", { id: "files-error", class: "error" });
-    this.#trouble = h("div");
-    this.#button = h("button", { type: "button", class: "primary", onclick: () => this.#share() }, texts.share);
+    this.#alert = h("div");
+    const onSubmit = () => this.#share();
+    this.#submitButton = h("button", { type: "button", class: "primary", onclick: onSubmit }, texts.share);
+    const optional = h("span", { class: "hint" }, `(${texts.optional})`);
     this.#form = h("div", {},
       this.#recipients.element,
       h("fieldset", { class: "field", "aria-describedby": "files-error" },
         h("legend", {}, texts.files), this.#files, this.#filesError),
       this.#expiration.element,
       h("div", { class: "field" },
-        h("label", { for: "message" }, `${texts.message} `, h("span", { class: "hint" }, `(${texts.optional})`)),
+        h("label", { for: "message" }, `${texts.message} `, optional),
         this.#message, this.#counter, this.#messageError),
     );
-    this.#count();
+    this.#updateCounter();
   }
 
   #showForm() {
     const { texts } = this.#language;
-    this.show(this.#language, {
+    const cancel = h("button", { type: "button", onclick: () => this.close() }, texts.cancel);
+    this.render(this.#language, {
       heading: texts.share,
-      body: [this.#trouble, this.#form],
-      buttons: [h("button", { type: "button", onclick: () => this.close() }, texts.cancel), this.#button],
+      body: [this.#alert, this.#form],
+      buttons: [cancel, this.#submitButton],
     });
   }
 
-  #count() {
+  #updateCounter() {
     const { texts } = this.#language;
     const left = MESSAGE_LIMIT - [...this.#message.value].length;
     this.#counter.className = left < 0 ? "counter over" : "counter";
     fill(this.#counter, texts.counter(left));
-    // Said near the end only, and not at every letter.
-    if (left === 50 || left === 0 || left === -1) this.say(texts.counter(left));
+    // Announced near the end only, not for every letter.
+    if (left === 50 || left === 0 || left === -1) this.announce(texts.counter(left));
     this.#showMessageError();
   }
 
+  /** @param {string} [error] */
   #showMessageError(error) {
     fill(this.#messageError, error);
-    this.#message.setAttribute("aria-invalid", Boolean(error));
+    this.#message.setAttribute("aria-invalid", String(Boolean(error)));
     return error;
   }
 
   // --- The item's files ---
 
-  /** Lists the item's files anew, as many pages as were there; or another page after them. */
+  /**
+   * Lists the page of files after a cursor; without one, refreshes all pages listed so far.
+   * @param {string} [cursor]
+   */
   async #listFiles(cursor) {
     const { texts } = this.#language;
     const listing = (this.#listing = {});
-    const isFirst = !this.#choice.size;
+    const isFirst = !this.#selection.size;
     const listed = cursor ? [...this.#listed] : [];
-    this.#unlisted = texts.filesLoading;
+    this.#listingError = texts.filesLoading;
     if (!this.#listed.length) fill(this.#files, h("p", { class: "empty" }, texts.loading));
     try {
-      let page = { nextCursor: cursor };
+      let page;
       do {
-        page = await this.api.files(this.item, page.nextCursor);
+        page = await this.api.listFiles(this.item, page ? page.nextCursor : cursor);
         if (listing !== this.#listing) return;
-        // All that there is at first; what comes later is only shared if it is chosen.
-        listed.push(...page.files.map((file) => this.#fileBox(file, this.#choice.get(file.name) ?? (isFirst && !cursor))));
+        // The first page starts selected. Files that appear later are shared only if the user selects them.
+        const isSelected = ({ name }) => this.#selection.get(name) ?? (isFirst && !cursor);
+        listed.push(...page.files.map((file) => this.#fileBox(file, isSelected(file))));
       } while (page.nextCursor && listed.length < this.#listed.length);
       const firstNew = cursor && listed[this.#listed.length];
-      this.#unlisted = listed.length ? undefined : texts.noFiles;
+      this.#listingError = listed.length ? undefined : texts.noFiles;
       this.#listed = listed;
       this.#showFiles(page);
-      firstNew?.box.focus();
+      if (firstNew) firstNew.box.focus();
     } catch (thrown) {
       if (listing !== this.#listing) return;
-      this.#unlisted = this.#language.error(ApiError.of(thrown));
-      const again = h("button", { type: "button", onclick: () => this.#listFiles(cursor) }, texts.tryAgain);
-      fill(this.#files, cursor && listed.map(({ element }) => element), banner(this.#unlisted, again));
+      this.#listingError = this.#language.describeError(ApiError.from(thrown));
+      const retry = h("button", { type: "button", onclick: () => this.#listFiles(cursor) }, texts.tryAgain);
+      fill(this.#files, cursor && listed.map(({ element }) => element), banner(this.#listingError, retry));
     }
   }
 
   #showFiles({ leftOut, nextCursor }) {
     const { texts } = this.#language;
-    const all = this.#listed.length > 1 && this.#allBox();
-    const more = nextCursor && h("button", { type: "button", class: "more", onclick: () => this.#listFiles(nextCursor) }, texts.more);
+    const all = this.#listed.length > 1 && this.#allFilesBox();
+    const showMore = () => this.#listFiles(nextCursor);
+    const more = nextCursor && h("button", { type: "button", class: "more", onclick: showMore }, texts.more);
     fill(this.#files, all, this.#listed.map(({ element }) => element), more,
       !this.#listed.length && h("p", { class: "empty" }, texts.noFiles),
       leftOut && h("p", { class: "hint empty" }, texts.leftOut));
-    this.#chosen();
+    this.#updateAllFilesBox();
   }
 
+  /**
+   * @param {SharedFile} file
+   * @param {boolean} checked
+   */
   #fileBox({ name, size }, checked) {
-    this.#choice.set(name, checked);
-    const box = h("input", { type: "checkbox", checked, onchange: () => this.#choose() });
-    const label = h("label", {}, box, h("span", { class: "name" }, bdi(name)), h("span", { class: "size" }, this.#language.size(size)));
-    return { name, box, element: label };
+    this.#selection.set(name, checked);
+    const box = h("input", { type: "checkbox", checked, onchange: () => this.#onSelect() });
+    const element = h("label", {},
+      box,
+      h("span", { class: "name" }, bdi(name)),
+      h("span", { class: "size" }, this.#language.formatSize(size)),
+    );
+    return { name, box, element };
   }
 
-  #allBox() {
+  #allFilesBox() {
     const box = h("input", { id: "all", type: "checkbox", onchange: () => {
       for (const listed of this.#listed) listed.box.checked = box.checked;
-      this.#choose();
+      this.#onSelect();
     } });
     return h("label", {}, box, h("span", { class: "name" }, this.#language.texts.allFiles));
   }
 
-  /** Somebody has chosen. */
-  #choose() {
-    for (const { name, box } of this.#listed) this.#choice.set(name, box.checked);
+  #onSelect() {
+    for (const { name, box } of this.#listed) this.#selection.set(name, box.checked);
     fill(this.#filesError);
-    this.#chosen();
+    this.#updateAllFilesBox();
   }
 
-  #chosen() {
-    const all = this.#files.querySelector("#all");
+  #updateAllFilesBox() {
+    const all = /** @type {HTMLInputElement | null} */ (this.#files.querySelector("#all"));
     if (!all) return;
-    const chosen = this.#chosenFiles().length;
-    all.checked = chosen === this.#listed.length;
-    all.indeterminate = chosen > 0 && !all.checked;
+    const selected = this.#selectedFiles().length;
+    all.checked = selected === this.#listed.length;
+    all.indeterminate = selected > 0 && !all.checked;
   }
 
-  #chosenFiles() {
+  #selectedFiles() {
     return this.#listed.filter(({ box }) => box.checked).map(({ name }) => name);
   }
 
-  #checkFiles() {
+  #validateFiles() {
     const { texts } = this.#language;
-    const chosen = this.#chosenFiles().length;
-    if (this.#unlisted) return this.#unlisted;
-    if (!chosen) return texts.noneChosen;
-    return chosen > FILES_LIMIT ? texts.tooManyFiles(FILES_LIMIT) : undefined;
+    const selected = this.#selectedFiles().length;
+    if (this.#listingError) return this.#listingError;
+    if (!selected) return texts.noneChosen;
+    return selected > FILES_LIMIT ? texts.tooManyFiles(FILES_LIMIT) : undefined;
   }
 
   // --- Sharing ---
 
-  /** The first field with something wrong gets the focus; all of them say what it is. */
-  #isComplete() {
+  /** Validates all fields and shows their errors. Returns whether all are valid. */
+  #validate() {
     const { texts } = this.#language;
-    const isLong = [...this.#message.value].length > MESSAGE_LIMIT;
-    return this.#point({
-      recipients: this.#recipients.check(),
-      files: this.#checkFiles(),
-      expiresAt: this.#expiration.check(),
-      message: isLong ? texts.messageTooLong(MESSAGE_LIMIT) : undefined,
+    const isTooLong = [...this.#message.value].length > MESSAGE_LIMIT;
+    return this.#showFieldErrors({
+      recipients: this.#recipients.validate(),
+      files: this.#validateFiles(),
+      expiresAt: this.#expiration.validate(),
+      message: isTooLong ? texts.messageTooLong(MESSAGE_LIMIT) : undefined,
     });
   }
 
-  /** Shows what is wrong at each field, and goes to the first; whether there is nothing. */
-  #point({ recipients, files, expiresAt, message }) {
+  /**
+   * Shows each error at its field and focuses the first of these fields. Returns true without any error.
+   * @param {{ recipients?: string, files?: string, expiresAt?: string, message?: string }} errors
+   */
+  #showFieldErrors({ recipients, files, expiresAt, message }) {
     fill(this.#filesError, files);
     const fields = [
-      [this.#recipients.show(recipients), this.#recipients.input],
-      [files, this.#files.querySelector("input, button") ?? this.#button],
-      [this.#expiration.show(expiresAt), this.#expiration.input],
+      [this.#recipients.showError(recipients), this.#recipients.input],
+      [files, this.#files.querySelector("input, button") ?? this.#submitButton],
+      [this.#expiration.showError(expiresAt), this.#expiration.input],
       [this.#showMessageError(message), this.#message],
     ];
-    const wrong = fields.find(([error]) => error);
-    if (!wrong) return true;
-    wrong[1].focus();
-    this.say(wrong[0]);
+    const invalid = fields.find(([error]) => error);
+    if (!invalid) return true;
+    const [error, field] = invalid;
+    field.focus();
+    this.announce(error);
     return false;
   }
 
   async #share() {
     const form = this.#form;
-    // It is on its way.
+    // A request is in progress.
     if (form.inert) return;
-    fill(this.#trouble);
-    if (!this.#isComplete()) return;
+    fill(this.#alert);
+    if (!this.#validate()) return;
     const { texts } = this.#language;
-    const order = {
+    const body = {
       recipients: this.#recipients.value,
       expiresAt: rfc3339(this.#expiration.date),
       message: this.#message.value || undefined,
-      files: this.#chosenFiles(),
+      files: this.#selectedFiles(),
     };
-    const body = JSON.stringify(order);
-    if (this.#asked.body !== body) this.#asked = { body, key: crypto.randomUUID() };
-    const wait = (seconds) => {
-      fill(this.#trouble, seconds > 0 && h("p", { class: "banner" }, texts.waiting(seconds)));
-      if (seconds > 0) this.say(texts.waiting(seconds));
+    const json = JSON.stringify(body);
+    if (this.#lastRequest.json !== json) this.#lastRequest = { json, key: crypto.randomUUID() };
+    const onWait = (seconds) => {
+      fill(this.#alert, seconds > 0 && h("p", { class: "banner" }, texts.waiting(seconds)));
+      if (seconds > 0) this.announce(texts.waiting(seconds));
     };
-    let answer;
-    // What is on its way cannot be changed any more.
-    form.inert = true;
+    let created;
     let failure;
-    await this.during(this.#button, texts.sharing, async () => {
-      answer = await this.api.share(this.item, order, this.#asked.key, wait);
+    // The form must not change while its request is in progress.
+    form.inert = true;
+    await this.runAction(this.#submitButton, texts.sharing, async () => {
+      created = await this.api.createShares(this.item, body, this.#lastRequest.key, onWait);
     }, (error) => (failure = error));
     form.inert = false;
-    const isCreated = answer?.results.some(({ outcome }) => outcome === "created");
-    if (isCreated) this.tell("sharelink-shared", { results: answer.results });
-    // The dialog may be about another item by now.
+    const isAnyCreated = created?.results.some(({ outcome }) => outcome === "created");
+    if (isAnyCreated) this.emit("sharelink-shared", { results: created.results });
+    // The dialog may have been opened for another item since.
     if (form !== this.#form) return;
-    if (failure) await this.#failed(failure, order);
-    else this.#showResults(answer);
+    if (failure) await this.#showFailure(failure, body);
+    else this.#showResults(created);
   }
 
-  /** Nothing was shared: says why, at the field if there is one. */
-  async #failed(error, order) {
-    // The key was used for another request: a page was reloaded, or a clock moved.
-    if (error.kind === "idempotency-key-reused") this.#asked = {};
+  /**
+   * Shows why the request failed, at the invalid fields if there are any.
+   * @param {ApiError} error
+   * @param {CreateShares} body
+   */
+  async #showFailure(error, body) {
+    // The key belongs to another request: the page was reloaded, or a clock changed.
+    if (error.kind === "idempotency-key-reused") this.#lastRequest = {};
     const { texts } = this.#language;
-    fill(this.#trouble, banner(this.#language.error(error)));
-    const wrong = Object.fromEntries(error.pointers.map((pointer) => pointer.split("/")[1]).map((field) => [field, texts.wrong[field]]));
-    const gone = error.pointers.map((pointer) => order.files[pointer.match(/^\/files\/(\d+)$/)?.[1]]).filter(Boolean);
-    if (gone.length) {
-      wrong.files = texts.filesGone(gone.join(", "));
+    fill(this.#alert, banner(this.#language.describeError(error)));
+    const fields = error.pointers.map((pointer) => pointer.split("/")[1]);
+    const errors = Object.fromEntries(fields.map((field) => [field, texts.invalid[field]]));
+    const missing = error.pointers
+      .map((pointer) => body.files[pointer.match(/^\/files\/(\d+)$/)?.[1]])
+      .filter(Boolean);
+    if (missing.length) {
+      errors.files = texts.filesMissing(missing.join(", "));
       await this.#listFiles();
     }
-    this.#point(wrong);
-    this.#trouble.scrollIntoView({ block: "nearest" });
+    this.#showFieldErrors(errors);
+    this.#alert.scrollIntoView({ block: "nearest" });
   }
 
+  /** @param {CreateResults} response */
   #showResults({ results, warnings }) {
     const { texts } = this.#language;
     const isExpired = warnings.some(({ code }) => code === "alreadyExpired");
-    const created = results.filter(({ outcome }) => outcome === "created");
-    const failed = results.filter(({ outcome }) => outcome === "failed").map(({ recipient }) => recipient);
-    const refused = results.filter(({ outcome }) => outcome === "invalidRecipient").map(({ recipient }) => recipient);
-    this.#asked = {};
-    // What was shared need not be deleted by hand; what was not is kept.
-    this.#recipients.value = [...failed, ...refused];
+    const recipientsOf = (outcome) =>
+      results.filter((result) => result.outcome === outcome).map(({ recipient }) => recipient);
+    const created = recipientsOf("created");
+    const failed = recipientsOf("failed");
+    this.#lastRequest = {};
+    // The form keeps the recipients that still need attention.
+    this.#recipients.value = [...failed, ...recipientsOf("invalidRecipient")];
     if (created.length && !this.#recipients.value.length) {
       this.#message.value = "";
-      this.#count();
+      this.#updateCounter();
     }
     const heading = created.length ? texts.shared(created.length) : texts.sharedNone;
     const back = (recipients) => {
@@ -288,48 +330,58 @@ export class ShareDialog extends ItemDialog {
       this.#showForm();
       this.#recipients.input.focus();
     };
+    const onMore = () => back(this.#recipients.value);
+    const more = h("button", { type: "button", class: "push", onclick: onMore }, texts.back);
     const done = h("button", { type: "button", class: "primary", onclick: () => this.close() }, texts.done);
-    this.show(this.#language, {
+    const retry = failed.length > 0
+      && h("button", { type: "button", onclick: () => back(failed) }, texts.retryFailed(failed.length));
+    this.render(this.#language, {
       heading,
-      body: h("ul", { class: "results", tabindex: 0, "aria-label": heading }, results.map((result) => this.#result(result, isExpired))),
-      buttons: [
-        h("button", { type: "button", class: "push", onclick: () => back(this.#recipients.value) }, texts.back),
-        failed.length > 0 && h("button", { type: "button", onclick: () => back(failed) }, texts.retryFailed(failed.length)),
-        done,
-      ],
+      body: h("ul", { class: "results", tabindex: 0, "aria-label": heading },
+        results.map((result) => this.#result(result, isExpired))),
+      buttons: [more, retry, done],
     });
-    this.#hasNews = !this.isOpen;
+    this.#hasUnseenResults = !this.isOpen;
     done.focus();
-    this.say(heading);
+    this.announce(heading);
   }
 
+  /**
+   * @param {RecipientResult} result
+   * @param {boolean} isExpired
+   */
   #result({ recipient, outcome, shareId, problem }, isExpired) {
     const { texts } = this.#language;
-    const what = outcome === "created" && isExpired ? texts.createdExpired : texts.outcome[outcome];
-    const detail = outcome === "failed" && this.#language.error({ kind: problem.type.split("/").pop(), problem });
+    const text = outcome === "created" && isExpired ? texts.createdExpired : texts.outcome[outcome];
+    const detail = outcome === "failed"
+      && this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
+    /** @type {Status | undefined} */
     const tab = { alreadyActive: "active", alreadyInactive: "inactive" }[outcome];
-    const show = tab === "active" ? texts.openActive : texts.openInactive;
+    const showText = tab === "active" ? texts.openActive : texts.openInactive;
+    const onShow = () => this.#openManage(tab, shareId);
     return h("li", { class: outcome },
       h("span", { class: "who" }, bdi(recipient)),
-      h("span", { class: "what" }, what, detail && `: ${detail}`),
-      tab && h("button", { type: "button", class: "plain", onclick: () => this.#manage(tab, shareId) }, show),
+      h("span", { class: "what" }, text, detail && `: ${detail}`),
+      tab && h("button", { type: "button", class: "plain", onclick: onShow }, showText),
     );
   }
 
-  /** Goes on in Manage Link Access, unless the page around has its own. */
-  #manage(tab, shareId) {
+  /** Opens Manage Link Access, unless the page prevents the event to show a view that replaces it. */
+  #openManage(tab, shareId) {
     this.close();
-    if (!this.tell("sharelink-manage", { tab, shareId })) return;
+    if (!this.emit("sharelink-manage", { tab, shareId })) return;
     const dialog = h("link-access-dialog", this.item);
     if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
     dialog.token = this.token;
     dialog.lang = this.#language.pageTag;
-    // Its events are this one's, or whoever opened this one would not hear of them.
-    for (const name of ["sharelink-changed", "sharelink-closed"])
-      dialog.addEventListener(name, (event) => {
-        event.stopPropagation();
-        this.tell(name, event.detail);
-      });
+    // Listeners are on this dialog, so forward the other one's events.
+    /** @param {CustomEvent} event */
+    const forward = (event) => {
+      event.stopPropagation();
+      this.emit(/** @type {keyof EventDetails} */ (event.type), event.detail);
+    };
+    dialog.addEventListener("sharelink-changed", forward);
+    dialog.addEventListener("sharelink-closed", forward);
     dialog.addEventListener("sharelink-closed", () => dialog.remove());
     this.after(dialog);
     dialog.open({ tab, shareId });

@@ -1,4 +1,4 @@
-// Sharing a platform's files with people outside it: import this module, and use the elements.
+// The entry point: import this module, then use the elements.
 
 import { configure } from "./api.js";
 import { LinkAccessDialog } from "./link-access-dialog.js";

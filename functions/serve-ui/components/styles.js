@@ -1,4 +1,4 @@
-// How the elements look. Every color and measure that a frontend may want to set is a custom property.
+// The style sheet of all elements. README.md lists the custom properties that a frontend can set.
 
 const css = (strings) => {
   const sheet = new CSSStyleSheet();
@@ -36,25 +36,34 @@ button {
   color: var(--text); cursor: pointer;
 }
 button:hover { background: var(--sunken); }
-button.primary { border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600; }
+button.primary {
+  border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600;
+}
 button.danger { border-color: var(--danger); color: var(--danger); }
 button.danger.primary { background: var(--danger); color: var(--on-danger); }
 button.plain { padding-inline: .3rem; border-color: transparent; color: var(--accent); }
 button[aria-disabled="true"] { opacity: .65; cursor: default; }
-:is(button, input, textarea, [tabindex]):focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+:is(button, input, textarea, [tabindex]):focus-visible {
+  outline: 2px solid var(--accent); outline-offset: 2px;
+}
 
 dialog {
   width: min(44rem, calc(100vw - 1.5rem)); max-width: none; max-height: calc(100dvh - 1.5rem); padding: 0;
-  border: 1px solid var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface); color: var(--text);
-  overflow: hidden;
+  border: 1px solid var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface);
+  color: var(--text); overflow: hidden;
 }
 dialog[open] { display: flex; flex-direction: column; }
 .content { display: contents; }
 dialog::backdrop { background: rgb(10 14 20 / .55); }
-.head { display: flex; gap: 1rem; align-items: center; padding: 1rem 1.25rem; border-bottom: 1px solid var(--line); }
+.head {
+  display: flex; gap: 1rem; align-items: center; padding: 1rem 1.25rem; border-bottom: 1px solid var(--line);
+}
 .head h2 { flex: 1; font-size: 1.2rem; line-height: 1.4; overflow-wrap: anywhere; }
 .body { flex: 1; min-height: 0; padding: 1.25rem; overflow-y: auto; overscroll-behavior: contain; }
-.foot { display: flex; flex-wrap: wrap; gap: .6rem; justify-content: end; padding: .9rem 1.25rem; border-top: 1px solid var(--line); }
+.foot {
+  display: flex; flex-wrap: wrap; gap: .6rem; justify-content: end; padding: .9rem 1.25rem;
+  border-top: 1px solid var(--line);
+}
 .foot .push { margin-inline-end: auto; }
 
 .field { margin-bottom: 1.25rem; }
@@ -78,8 +87,14 @@ textarea { min-height: 5.5rem; resize: vertical; unicode-bidi: plaintext; }
 .row > input { flex: 1 1 14rem; }
 .presets { display: flex; flex-wrap: wrap; gap: .4rem; }
 
-.chips { display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; max-height: 9rem; overflow-y: auto; padding: 3px; }
-.chip { display: flex; max-width: 100%; border: 1px solid var(--line); border-radius: 1rem; background: var(--sunken); }
+.chips {
+  display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; max-height: 9rem; overflow-y: auto;
+  padding: 3px;
+}
+.chip {
+  display: flex; max-width: 100%; border: 1px solid var(--line); border-radius: 1rem;
+  background: var(--sunken);
+}
 .chip button { border: 0; border-radius: 1rem; background: none; }
 .chip-text { min-width: 0; padding: .15rem 0 .15rem .7rem; text-align: start; overflow-wrap: anywhere; }
 .chip-remove { padding: .15rem .6rem; color: var(--soft); }
@@ -87,30 +102,47 @@ textarea { min-height: 5.5rem; resize: vertical; unicode-bidi: plaintext; }
 .chip .fault { margin-inline-start: .4rem; color: var(--danger); font-size: .85rem; }
 .chip .fault::before { content: "⚠ "; }
 
-.files { max-height: 12rem; overflow-y: auto; border: 1px solid var(--line); border-radius: var(--radius); margin-top: .3rem; }
+.files {
+  max-height: 12rem; overflow-y: auto; border: 1px solid var(--line); border-radius: var(--radius);
+  margin-top: .3rem;
+}
 .files label { display: flex; gap: .6rem; align-items: baseline; padding: .4rem .7rem; font-weight: 400; }
 .files label + label, .files li + li { border-top: 1px solid var(--line); }
 .files .name { flex: 1; overflow-wrap: anywhere; }
 .files .size { color: var(--soft); font-size: .875rem; white-space: nowrap; }
 input[type="checkbox"] { accent-color: var(--accent); width: 1rem; height: 1rem; flex: none; }
 
-.banner { margin-bottom: 1rem; padding: .65rem .9rem; border-inline-start: 4px solid var(--danger); border-radius: 4px; background: var(--danger-surface); }
+.banner {
+  margin-bottom: 1rem; padding: .65rem .9rem; border-inline-start: 4px solid var(--danger);
+  border-radius: 4px; background: var(--danger-surface);
+}
 .banner.good { border-color: var(--good); background: var(--sunken); }
 .banner .row { margin-top: .5rem; }
 
-.results li { display: flex; flex-wrap: wrap; gap: .2rem .8rem; align-items: baseline; padding: .7rem 0; border-bottom: 1px solid var(--line); }
+.results li {
+  display: flex; flex-wrap: wrap; gap: .2rem .8rem; align-items: baseline; padding: .7rem 0;
+  border-bottom: 1px solid var(--line);
+}
 .results .who { flex: 1 1 14rem; font-weight: 600; overflow-wrap: anywhere; }
 .results .what { color: var(--soft); }
 .results .created .what { color: var(--good); }
 .results :is(.failed, .invalidRecipient) .what { color: var(--danger); }
 
 .tabs { display: flex; gap: .25rem; padding: 0 1.25rem; border-bottom: 1px solid var(--line); }
-.tabs button { border: 0; border-bottom: 3px solid transparent; border-radius: 0; background: none; color: var(--soft); font-weight: 600; }
+.tabs button {
+  border: 0; border-bottom: 3px solid transparent; border-radius: 0; background: none; color: var(--soft);
+  font-weight: 600;
+}
 .tabs button[aria-selected="true"] { border-color: var(--accent); color: var(--text); }
-.count { display: inline-block; min-width: 1.6em; margin-inline-start: .4em; padding: 0 .4em; border-radius: 1em; background: var(--sunken); font-size: .85em; text-align: center; }
+.count {
+  display: inline-block; min-width: 1.6em; margin-inline-start: .4em; padding: 0 .4em; border-radius: 1em;
+  background: var(--sunken); font-size: .85em; text-align: center;
+}
 
 .shares > li { padding: .9rem 0; border-bottom: 1px solid var(--line); }
-.shares > li.marked { margin-inline: -.75rem; padding-inline: .75rem; border-radius: var(--radius); background: var(--sunken); }
+.shares > li.marked {
+  margin-inline: -.75rem; padding-inline: .75rem; border-radius: var(--radius); background: var(--sunken);
+}
 .shares h3 { font-size: 1rem; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 1rem; color: var(--soft); font-size: .9rem; }
 .facts .wrong { color: var(--danger); }
@@ -122,7 +154,9 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1rem; height: 1rem;
 .log li { padding: .45rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
 .log time { display: block; color: var(--soft); font-size: .85rem; }
 .empty { padding: 1.5rem 0; color: var(--soft); text-align: center; }
-.unseen { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.unseen {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
+}
 
 @media (max-width: 32rem) {
   dialog { width: 100vw; max-height: 100dvh; height: 100dvh; border: 0; border-radius: 0; }

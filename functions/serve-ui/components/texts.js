@@ -1,4 +1,6 @@
-// Every word that people see, by language.
+// All texts that users see, by language, and the formats of times and sizes.
+
+/** @import { Problem } from "../types.d.ts" */
 
 const en = {
   share: "Share",
@@ -10,24 +12,25 @@ const en = {
   more: "Show more",
   waiting: (seconds) => `Trying again in ${seconds} s…`,
 
-  // Sharing.
+  // The form.
   recipients: "Recipients",
-  recipientsHint: "Type or paste email addresses. Enter adds one.",
+  recipientsHint: "Type or paste email addresses. Press Enter to add one.",
   recipientAdded: (n) => (n === 1 ? "1 recipient added" : `${n} recipients added`),
   recipientRemoved: (address) => `${address} removed`,
-  recipientKeys: "Delete removes it, Enter lets you correct it.",
+  recipientKeys: "Press Delete to remove it, Enter to edit it.",
   remove: (address) => `Remove ${address}`,
   notAnAddress: "not an email address",
   duplicate: "already in the list",
   noRecipients: "Add at least one recipient.",
-  wrongRecipients: (n) => (n === 1 ? "Correct or remove the marked recipient." : `Correct or remove the ${n} marked recipients.`),
+  wrongRecipients: (n) =>
+    (n === 1 ? "Correct or remove the marked recipient." : `Correct or remove the ${n} marked recipients.`),
   tooManyRecipients: (limit) => `At most ${limit} recipients at a time.`,
   files: "Files",
   allFiles: "All files",
   noFiles: "This item has no files to share.",
   noneChosen: "Choose at least one file.",
-  filesLoading: "The files are still being listed.",
-  filesGone: (names) => `Not there any more: ${names}`,
+  filesLoading: "The files are still loading.",
+  filesMissing: (names) => `No longer available: ${names}`,
   tooManyFiles: (limit) => `At most ${limit} files in one link.`,
   leftOut: "Files whose names cannot be shared are not shown.",
   expiration: "Access expires",
@@ -38,37 +41,40 @@ const en = {
   timeZone: (zone) => `In your time zone, ${zone}`,
   noExpiration: "Choose a date and a time.",
   dayBeforeToday: "The date must not be before today.",
-  tooLate: "At most ten years from now.",
+  tooLate: (years) => `At most ${years} years from now.`,
   alreadyPast: "This time has passed: the links will not work.",
   message: "Message",
   optional: "optional",
-  counter: (left) => (left >= 0 ? `${left} characters left` : `${-left} characters too many`),
+  counter: (left) => {
+    const characters = Math.abs(left) === 1 ? "1 character" : `${Math.abs(left)} characters`;
+    return left >= 0 ? `${characters} left` : `${characters} too many`;
+  },
   messageTooLong: (limit) => `At most ${limit} characters.`,
   sharing: "Sharing…",
 
-  // What became of it.
+  // The results.
   shared: (n) => (n === 1 ? "Shared with 1 recipient" : `Shared with ${n} recipients`),
-  sharedNone: "Nobody was given access",
+  sharedNone: "No new recipients",
   outcome: {
     created: "A link is on its way by email",
-    alreadyActive: "Has access already",
-    alreadyInactive: "Had access before, which has ended",
+    alreadyActive: "Already has access",
+    alreadyInactive: "Previous access has ended",
     invalidRecipient: "Not an email address",
-    duplicate: "Was in the list twice",
-    failed: "Could not be shared",
+    duplicate: "Listed twice",
+    failed: "Could not be added",
   },
-  createdExpired: "Shared, but the expiration has passed",
+  createdExpired: "Shared, but access has already expired",
   openActive: "Show in Active",
   openInactive: "Show in Inactive",
   back: "Share with others",
-  retryFailed: (n) => (n === 1 ? "Try that one again" : `Try those ${n} again`),
+  retryFailed: (n) => (n === 1 ? "Retry 1 recipient" : `Retry ${n} recipients`),
   done: "Done",
 
-  // Managing.
+  // Manage Link Access.
   active: "Active",
   inactive: "Inactive",
-  noActive: "Nobody has access through a link.",
-  noInactive: "No link has ended.",
+  noActive: "No active links.",
+  noInactive: "No inactive links.",
   until: (time) => `Until ${time}`,
   expired: (time) => `Expired ${time}`,
   revoked: (time) => `Revoked ${time}`,
@@ -88,31 +94,31 @@ const en = {
   sharedBy: (name, time) => `Shared by ${name}, ${time}`,
   sharedAt: (time) => `Shared ${time}`,
   change: "Change Expiration",
-  changeOf: (address) => `Change Expiration for ${address}`,
+  changeFor: (address) => `Change Expiration for ${address}`,
   save: "Save",
   saving: "Saving…",
   reactivates: "A time in the future makes the same link work again. No email is sent.",
-  endsAtOnce: "This time has passed: access ends at once.",
+  endsAtOnce: "This time has passed: access ends immediately.",
   staysInactive: "This time has passed: the link stays inactive.",
   changed: (address, time) => `${address} has access until ${time}.`,
-  ended: (address) => `${address} has no access any more.`,
+  ended: (address) => `${address} no longer has access.`,
   revoke: "Revoke Access",
-  revokeAsk: (address) => `Revoke access for ${address}? The link stops working at once.`,
+  revokeAsk: (address) => `Revoke access for ${address}? The link stops working immediately.`,
   revokeConfirm: "Yes, revoke",
   revoking: "Revoking…",
-  resend: "Send the email again",
+  resend: "Resend email",
   resent: (address) => `Another email is on its way to ${address}.`,
   copy: "Copy link",
-  copied: (address) => `The link of ${address} is in the clipboard. Whoever has it gets the files.`,
-  copyByHand: (address) => `The link of ${address}, to copy. Whoever has it gets the files.`,
+  copied: (address) => `Link for ${address} copied. Anyone with this link can download the files.`,
+  copyByHand: (address) => `Copy the link for ${address}. Anyone with this link can download the files.`,
   actionsFor: (address) => `Actions for ${address}`,
-  stale: (changes) => `Somebody else has changed this link meanwhile: ${changes}. Save your expiration all the same?`,
+  stale: (changes) => `Someone else has changed this link: ${changes}. Save your change anyway?`,
   staleUntil: (time) => `it now expires ${time}`,
   staleRevoked: "access was revoked",
   staleActive: "it is active again",
   log: "Share log",
   backToLinks: "Back to the links",
-  noLog: "Nothing has happened yet.",
+  noLog: "No activity yet.",
   by: (name) => `by ${name}`,
   event: {
     created: "shared",
@@ -127,40 +133,41 @@ const en = {
     revoked: "access revoked",
     reactivated: "active again",
     linkCopied: "link copied",
-    resent: "email asked for again",
+    resent: "email resend requested",
     expired: "expired",
     purged: "deleted",
   },
   fromTo: (from, to) => `from ${from} to ${to}`,
 
-  // Why something was not done.
-  wrong: {
+  // Errors.
+  invalid: {
     recipients: "These recipients cannot be used.",
     files: "These files cannot be shared.",
     expiresAt: "This time cannot be used.",
     message: "This message cannot be sent.",
   },
-  busyFor: (seconds) => `There is too much going on right now. Try again in ${seconds} s.`,
+  busyFor: (seconds) => `The service is busy. Try again in ${seconds} s.`,
   errors: {
-    offline: "There is no connection. Nothing is lost: try again when you are online.",
+    offline: "You are offline. Nothing is lost: try again once you are online.",
     signedOut: "You are signed out. Sign in, then try again.",
-    forbidden: "You may not share this item.",
-    busy: "There is too much going on right now. Try again in a moment.",
-    unavailable: "That did not work just now. Try again in a moment.",
-    "temporarily-unavailable": "That did not work just now. Try again in a moment.",
-    "idempotency-key-reused": "That did not work just now. Try again.",
-    "share-permission-missing": "You may not share this item.",
-    "share-not-found": "This link does not exist any more.",
+    forbidden: "You do not have permission to share this item.",
+    busy: "The service is busy. Try again in a moment.",
+    unavailable: "That did not work. Try again in a moment.",
+    "temporarily-unavailable": "That did not work. Try again in a moment.",
+    "idempotency-key-reused": "That did not work. Try again.",
+    "share-permission-missing": "You do not have permission to share this item.",
+    "share-not-found": "This link no longer exists.",
     "share-inactive": "This link is inactive: change its expiration first.",
-    "invalid-request": "Something is not right: see the marked fields.",
-    "malformed-body": "That was not understood.",
-    "body-too-large": "That is too much at once.",
-    internal: "Something went wrong on our side. Please tell whoever runs this service.",
+    "invalid-request": "Correct the marked fields.",
+    "malformed-body": "The request could not be read.",
+    "body-too-large": "The request is too large.",
+    internal: "Something went wrong on our side. Please contact support.",
   },
   tooSoon: (minutes) =>
-    minutes > 1 ? `An email was sent not long ago. Another can be sent in ${minutes} minutes.` : "An email was sent not long ago. Another can be sent in a minute.",
+    `An email was sent recently. Another can be sent in ${minutes > 1 ? `${minutes} minutes` : "a minute"}.`,
 };
 
+/** @type {typeof en} */
 const de = {
   share: "Teilen",
   manage: "Linkzugriff verwalten",
@@ -180,14 +187,14 @@ const de = {
   notAnAddress: "keine E-Mail-Adresse",
   duplicate: "schon in der Liste",
   noRecipients: "Mindestens einen Empfänger hinzufügen.",
-  wrongRecipients: (n) => (n === 1 ? "Den markierten Empfänger ändern oder entfernen." : `Die ${n} markierten Empfänger ändern oder entfernen.`),
+  wrongRecipients: (n) => `${n === 1 ? "Den" : `Die ${n}`} markierten Empfänger ändern oder entfernen.`,
   tooManyRecipients: (limit) => `Höchstens ${limit} Empfänger auf einmal.`,
   files: "Dateien",
   allFiles: "Alle Dateien",
   noFiles: "Dieses Objekt hat keine Dateien zum Teilen.",
   noneChosen: "Mindestens eine Datei auswählen.",
-  filesLoading: "Die Dateien werden noch aufgelistet.",
-  filesGone: (names) => `Nicht mehr da: ${names}`,
+  filesLoading: "Die Dateien werden noch geladen.",
+  filesMissing: (names) => `Nicht mehr verfügbar: ${names}`,
   tooManyFiles: (limit) => `Höchstens ${limit} Dateien in einem Link.`,
   leftOut: "Dateien, deren Namen nicht geteilt werden können, fehlen hier.",
   expiration: "Zugriff endet",
@@ -198,35 +205,35 @@ const de = {
   timeZone: (zone) => `In Ihrer Zeitzone, ${zone}`,
   noExpiration: "Datum und Uhrzeit wählen.",
   dayBeforeToday: "Das Datum darf nicht vor heute liegen.",
-  tooLate: "Höchstens zehn Jahre ab jetzt.",
+  tooLate: (years) => `Höchstens ${years} Jahre ab jetzt.`,
   alreadyPast: "Dieser Zeitpunkt ist vorbei: Die Links werden nicht funktionieren.",
   message: "Nachricht",
-  optional: "freiwillig",
+  optional: "optional",
   counter: (left) => (left >= 0 ? `noch ${left} Zeichen` : `${-left} Zeichen zu viel`),
   messageTooLong: (limit) => `Höchstens ${limit} Zeichen.`,
   sharing: "Wird geteilt …",
 
-  shared: (n) => `Mit ${n === 1 ? "einem" : n} Empfänger${n === 1 ? "" : "n"} geteilt`,
-  sharedNone: "Niemand hat Zugriff erhalten",
+  shared: (n) => (n === 1 ? "Mit einem Empfänger geteilt" : `Mit ${n} Empfängern geteilt`),
+  sharedNone: "Keine neuen Empfänger",
   outcome: {
     created: "Ein Link ist per E-Mail unterwegs",
-    alreadyActive: "Hat schon Zugriff",
-    alreadyInactive: "Hatte schon Zugriff, der beendet ist",
+    alreadyActive: "Hat bereits Zugriff",
+    alreadyInactive: "Früherer Zugriff ist beendet",
     invalidRecipient: "Keine E-Mail-Adresse",
-    duplicate: "War zweimal in der Liste",
-    failed: "Konnte nicht geteilt werden",
+    duplicate: "Doppelt in der Liste",
+    failed: "Konnte nicht hinzugefügt werden",
   },
-  createdExpired: "Geteilt, aber der Zugriff ist schon beendet",
-  openActive: "Unter „Aktiv“ zeigen",
-  openInactive: "Unter „Inaktiv“ zeigen",
+  createdExpired: "Geteilt, aber der Zugriff ist bereits abgelaufen",
+  openActive: "Unter „Aktiv“ anzeigen",
+  openInactive: "Unter „Inaktiv“ anzeigen",
   back: "Mit anderen teilen",
-  retryFailed: (n) => (n === 1 ? "Mit dieser Adresse noch einmal" : `Mit diesen ${n} noch einmal`),
+  retryFailed: (n) => `Mit ${n} Empfänger${n === 1 ? "" : "n"} noch einmal versuchen`,
   done: "Fertig",
 
   active: "Aktiv",
   inactive: "Inaktiv",
-  noActive: "Niemand hat Zugriff über einen Link.",
-  noInactive: "Kein Link ist beendet.",
+  noActive: "Keine aktiven Links.",
+  noInactive: "Keine inaktiven Links.",
   until: (time) => `Bis ${time}`,
   expired: (time) => `Abgelaufen ${time}`,
   revoked: (time) => `Entzogen ${time}`,
@@ -240,44 +247,47 @@ const de = {
     sent: "E-Mail gesendet",
     delivered: "E-Mail zugestellt",
     failed: "E-Mail fehlgeschlagen",
-    bounced: "E-Mail kam zurück",
+    bounced: "E-Mail unzustellbar",
     complained: "Als Spam gemeldet",
   },
   sharedBy: (name, time) => `Geteilt von ${name}, ${time}`,
   sharedAt: (time) => `Geteilt ${time}`,
   change: "Ablauf ändern",
-  changeOf: (address) => `Ablauf ändern für ${address}`,
+  changeFor: (address) => `Ablauf für ${address} ändern`,
   save: "Speichern",
   saving: "Wird gespeichert …",
-  reactivates: "Mit einem Zeitpunkt in der Zukunft funktioniert derselbe Link wieder. Es geht keine E-Mail hinaus.",
+  reactivates:
+    "Mit einem Zeitpunkt in der Zukunft funktioniert derselbe Link wieder. Es wird keine E-Mail gesendet.",
   endsAtOnce: "Dieser Zeitpunkt ist vorbei: Der Zugriff endet sofort.",
   staysInactive: "Dieser Zeitpunkt ist vorbei: Der Link bleibt inaktiv.",
   changed: (address, time) => `${address} hat Zugriff bis ${time}.`,
   ended: (address) => `${address} hat keinen Zugriff mehr.`,
   revoke: "Zugriff entziehen",
-  revokeAsk: (address) => `${address} den Zugriff entziehen? Der Link funktioniert sofort nicht mehr.`,
+  revokeAsk: (address) => `${address} den Zugriff entziehen? Der Link funktioniert dann sofort nicht mehr.`,
   revokeConfirm: "Ja, entziehen",
   revoking: "Wird entzogen …",
-  resend: "E-Mail noch einmal senden",
+  resend: "E-Mail erneut senden",
   resent: (address) => `Eine weitere E-Mail an ${address} ist unterwegs.`,
   copy: "Link kopieren",
-  copied: (address) => `Der Link von ${address} ist in der Zwischenablage. Wer ihn hat, erhält die Dateien.`,
-  copyByHand: (address) => `Der Link von ${address} zum Kopieren. Wer ihn hat, erhält die Dateien.`,
+  copied: (address) => `Link für ${address} kopiert. Wer diesen Link hat, kann die Dateien herunterladen.`,
+  copyByHand: (address) =>
+    `Link für ${address} zum Kopieren. Wer diesen Link hat, kann die Dateien herunterladen.`,
   actionsFor: (address) => `Aktionen für ${address}`,
-  stale: (changes) => `Inzwischen hat jemand anderes diesen Link geändert: ${changes}. Den eigenen Ablauf trotzdem speichern?`,
+  stale: (changes) =>
+    `Jemand anderes hat diesen Link geändert: ${changes}. Ihre Änderung trotzdem speichern?`,
   staleUntil: (time) => `er läuft jetzt ${time} ab`,
   staleRevoked: "der Zugriff wurde entzogen",
   staleActive: "er ist wieder aktiv",
   log: "Verlauf",
   backToLinks: "Zurück zu den Links",
-  noLog: "Bisher ist nichts geschehen.",
+  noLog: "Noch keine Aktivität.",
   by: (name) => `von ${name}`,
   event: {
     created: "geteilt",
     emailed: "E-Mail gesendet",
     mailFailed: "E-Mail fehlgeschlagen",
     delivered: "E-Mail zugestellt",
-    bounced: "E-Mail kam zurück",
+    bounced: "E-Mail unzustellbar",
     complained: "als Spam gemeldet",
     opened: "Link geöffnet",
     downloaded: "Datei heruntergeladen",
@@ -285,68 +295,81 @@ const de = {
     revoked: "Zugriff entzogen",
     reactivated: "wieder aktiv",
     linkCopied: "Link kopiert",
-    resent: "E-Mail noch einmal verlangt",
+    resent: "erneute E-Mail angefordert",
     expired: "abgelaufen",
     purged: "gelöscht",
   },
   fromTo: (from, to) => `von ${from} auf ${to}`,
 
-  wrong: {
+  invalid: {
     recipients: "Diese Empfänger sind nicht möglich.",
     files: "Diese Dateien können nicht geteilt werden.",
     expiresAt: "Dieser Zeitpunkt ist nicht möglich.",
     message: "Diese Nachricht kann nicht gesendet werden.",
   },
-  busyFor: (seconds) => `Gerade ist zu viel los. Versuchen Sie es in ${seconds} s noch einmal.`,
+  busyFor: (seconds) => `Der Dienst ist ausgelastet. Versuchen Sie es in ${seconds} s noch einmal.`,
   errors: {
-    offline: "Keine Verbindung. Nichts ist verloren: Versuchen Sie es noch einmal, wenn Sie online sind.",
+    offline: "Sie sind offline. Es geht nichts verloren: Versuchen Sie es später noch einmal.",
     signedOut: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es noch einmal.",
-    forbidden: "Sie dürfen dieses Objekt nicht teilen.",
-    busy: "Gerade ist zu viel los. Versuchen Sie es gleich noch einmal.",
-    unavailable: "Das ging gerade nicht. Versuchen Sie es gleich noch einmal.",
-    "temporarily-unavailable": "Das ging gerade nicht. Versuchen Sie es gleich noch einmal.",
-    "idempotency-key-reused": "Das ging gerade nicht. Versuchen Sie es noch einmal.",
-    "share-permission-missing": "Sie dürfen dieses Objekt nicht teilen.",
+    forbidden: "Sie haben keine Berechtigung, dieses Objekt zu teilen.",
+    busy: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal.",
+    unavailable: "Das hat nicht funktioniert. Versuchen Sie es gleich noch einmal.",
+    "temporarily-unavailable": "Das hat nicht funktioniert. Versuchen Sie es gleich noch einmal.",
+    "idempotency-key-reused": "Das hat nicht funktioniert. Versuchen Sie es noch einmal.",
+    "share-permission-missing": "Sie haben keine Berechtigung, dieses Objekt zu teilen.",
     "share-not-found": "Diesen Link gibt es nicht mehr.",
     "share-inactive": "Dieser Link ist inaktiv: Ändern Sie zuerst seinen Ablauf.",
-    "invalid-request": "Etwas stimmt nicht: siehe die markierten Felder.",
-    "malformed-body": "Das wurde nicht verstanden.",
-    "body-too-large": "Das ist zu viel auf einmal.",
-    internal: "Bei uns ist etwas schiefgegangen. Bitte sagen Sie es den Betreibern dieses Dienstes.",
+    "invalid-request": "Korrigieren Sie die markierten Felder.",
+    "malformed-body": "Die Anfrage konnte nicht gelesen werden.",
+    "body-too-large": "Die Anfrage ist zu groß.",
+    internal: "Bei uns ist etwas schiefgegangen. Bitte wenden Sie sich an den Support.",
   },
-  tooSoon: (minutes) =>
-    minutes > 1 ? `Vor Kurzem ging eine E-Mail hinaus. Die nächste ist in ${minutes} Minuten möglich.` : "Vor Kurzem ging eine E-Mail hinaus. Die nächste ist in einer Minute möglich.",
+  tooSoon: (minutes) => {
+    const wait = minutes > 1 ? `${minutes} Minuten` : "einer Minute";
+    return `Vor Kurzem wurde eine E-Mail gesendet. Die nächste ist in ${wait} möglich.`;
+  },
 };
 
 const languages = { en, de };
 
-/** The words, dates and sizes in the language of an element: that of its page, or else the browser's. */
+/** The texts and formats in an element's language: that of its page, or else the browser's. */
 export class Language {
+  /** @param {Element} element */
   constructor(element) {
-    const page = element.closest("[lang]")?.lang || document.documentElement.lang;
+    /** @type {HTMLElement | null} */
+    const closest = element.closest("[lang]");
+    const page = closest?.lang || document.documentElement.lang;
     const known = [page, ...navigator.languages].filter((tag) => languages[tag.split("-")[0]]);
     this.pageTag = known[0] ?? "en";
     const [language, region] = this.pageTag.split("-");
+    /** @type {typeof en} */
     this.texts = languages[language];
-    // Where the page says no more than a language, dates are in the user's own way of it.
+    // Without a region from the page, times follow the user's own region.
     const own = navigator.languages.find((tag) => tag.startsWith(`${language}-`));
     this.tag = region ? this.pageTag : (own ?? language);
   }
 
-  time(time) {
-    return new Intl.DateTimeFormat(this.tag, { dateStyle: "medium", timeStyle: "short" }).format(new Date(time));
+  /** @param {string} time in RFC 3339 */
+  formatTime(time) {
+    const format = new Intl.DateTimeFormat(this.tag, { dateStyle: "medium", timeStyle: "short" });
+    return format.format(new Date(time));
   }
 
-  size(bytes) {
+  /** @param {number} bytes */
+  formatSize(bytes) {
     const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
     const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-    const unitDisplay = unit ? "short" : "long";
-    const format = { style: "unit", unit: units[unit], unitDisplay, maximumFractionDigits: 1 };
-    return new Intl.NumberFormat(this.tag, format).format(bytes / 1000 ** unit);
+    const format = new Intl.NumberFormat(this.tag, {
+      style: "unit", unit: units[unit], unitDisplay: unit ? "short" : "long", maximumFractionDigits: 1,
+    });
+    return format.format(bytes / 1000 ** unit);
   }
 
-  /** An error in words. */
-  error({ kind, problem, wait }) {
+  /**
+   * Describes an ApiError, or a problem with its kind.
+   * @param {{ kind: string, problem?: Problem, wait?: number }} error
+   */
+  describeError({ kind, problem, wait }) {
     const { errors, tooSoon, busyFor } = this.texts;
     if (kind === "resend-too-soon") return tooSoon(Math.ceil((wait ?? 60) / 60));
     if (kind === "busy" && wait) return busyFor(wait);
@@ -354,7 +377,10 @@ export class Language {
   }
 }
 
-/** A name within a sentence, in a direction of its own. */
-export function isolated(name) {
+/**
+ * Isolates the direction of a name within a sentence, as `bdi` does in HTML.
+ * @param {string} name
+ */
+export function isolate(name) {
   return `\u2068${name}\u2069`;
 }

@@ -1,4 +1,4 @@
-//! The web components, embedded in the program.
+//! The web components, embedded in the binary.
 
 use std::io::Write;
 
@@ -8,20 +8,20 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// What a frontend imports.
+/// The module that frontends import.
 pub(crate) const ENTRY: &str = "sharelink.js";
 
 macro_rules! modules {
     ($($name:literal)+) => { [$(($name, include_str!(concat!("../components/", $name)))),+] };
 }
 
-/// Every module, under the name by which the others import it.
-const MODULES: [(&str, &str); 11] = modules![
-    "api.js" "dialog.js" "dom.js" "expiration.js" "link-access-dialog.js" "recipients.js" "share-button.js"
-    "share-dialog.js" "sharelink.js" "styles.js" "texts.js"
+/// Every module, by the name under which the others import it.
+const MODULES: [(&str, &str); 14] = modules![
+    "api.js" "dialog.js" "dom.js" "expiration.js" "limits.js" "link-access-dialog.js" "recipients.js"
+    "share-button.js" "share-dialog.js" "share-log.js" "share-row.js" "sharelink.js" "styles.js" "texts.js"
 ];
 
-/// All modules, in a version that is theirs alone: whatever is changed in one of them makes another.
+/// All modules, and the version that identifies their content.
 pub(crate) struct Components {
     version: String,
     modules: Vec<Module>,
@@ -30,24 +30,26 @@ pub(crate) struct Components {
 /// An ES module.
 pub(crate) struct Module {
     name: &'static str,
-    pub(crate) source: &'static str,
-    /// In gzip.
+    pub(crate) source: String,
+    /// The source in gzip.
     pub(crate) compressed: Vec<u8>,
 }
 
 impl Components {
-    /// Those of this program.
+    /// Returns the modules of this build.
     pub(crate) fn embedded() -> std::io::Result<Self> {
+        let modules = MODULES.map(|(name, source)| Module::new(name, source));
+        let modules = modules.into_iter().collect::<Result<Vec<_>, _>>()?;
         let mut hash = Context::new(&SHA256);
-        for part in MODULES.iter().flat_map(|(name, source)| [name, source]) {
+        for part in modules.iter().flat_map(|module| [module.name, &module.source]) {
             hash.update(part.as_bytes());
             hash.update(&[0]);
         }
         let version = URL_SAFE_NO_PAD.encode(&hash.finish().as_ref()[..9]);
-        let modules = MODULES.map(|(name, source)| Module::new(name, source));
-        Ok(Self { version, modules: modules.into_iter().collect::<Result<_, _>>()? })
+        Ok(Self { version, modules })
     }
 
+    /// Returns the version: it changes whenever the content of a module does.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
@@ -58,57 +60,158 @@ impl Components {
 }
 
 impl Module {
-    fn new(name: &'static str, source: &'static str) -> std::io::Result<Self> {
+    fn new(name: &'static str, source: &str) -> std::io::Result<Self> {
+        let source = strip_comments(source);
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(source.as_bytes())?;
         Ok(Self { name, source, compressed: gzip.finish()? })
     }
 }
 
+/// Removes lines that contain only a comment (`//`, `/** … */`): browsers should not download documentation.
+/// This does not parse JavaScript, so no line of a multi-line string may begin like a comment.
+fn strip_comments(source: &str) -> String {
+    let mut code = String::with_capacity(source.len());
+    let mut is_in_block = false;
+    for line in source.lines() {
+        let text = line.trim();
+        if is_in_block {
+            is_in_block = !text.contains("*/");
+            continue;
+        }
+        if text.starts_with("/**") && !text.contains("*/") {
+            is_in_block = true;
+            continue;
+        }
+        if text.starts_with("//") || (text.starts_with("/**") && text.ends_with("*/")) {
+            continue;
+        }
+        code.push_str(line);
+        code.push('\n');
+    }
+    code
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::fmt::Write as _;
-    use std::fs;
+    use std::{env, fs};
 
     use aws_lc_rs::digest::{SHA384, digest};
     use base64::engine::general_purpose::STANDARD;
+    use sharelink_domain::request::{FILES_LIMIT, MESSAGE_LIMIT, RECIPIENTS_LIMIT};
+    use sharelink_domain::{EmailAddress, Expiry, Timestamp};
 
     use super::*;
 
+    const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+    const OPENAPI: &str = include_str!("../../../infra/openapi.yaml");
+
     #[test]
-    fn every_file_is_served() {
+    fn every_file_is_a_module() {
         let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/components")).unwrap();
         let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(files, MODULES.iter().map(|(name, _)| (*name).to_owned()).collect());
     }
 
     #[test]
-    fn all_together_are_small() {
+    fn all_modules_together_stay_within_30_kb() {
         let components = Components::embedded().unwrap();
         let size: usize = components.modules.iter().map(|module| module.compressed.len()).sum();
-        assert!(size < 30_000, "{size}");
+        assert!(size < 30_000, "{size} bytes");
     }
 
-    /// Whoever changes a module finds here what the README has to say.
     #[test]
-    fn the_readme_has_the_integrity_of_this_version() {
-        let components = Components::embedded().unwrap();
-        let base = format!("https://api.example.com/ui/{}", components.version());
-        let integrity =
-            |source: &str| format!("sha384-{}", STANDARD.encode(digest(&SHA384, source.as_bytes())));
-        let mut expected = "<script type=\"importmap\">\n{\"integrity\": {\n".to_owned();
-        for (i, (name, source)) in MODULES.iter().enumerate() {
-            let comma = if i + 1 < MODULES.len() { "," } else { "" };
-            writeln!(expected, "  \"{base}/{name}\":\n    \"{}\"{comma}", integrity(source)).unwrap();
+    fn comment_lines_are_not_served() {
+        let source = "// A.\n/** B. */\nconst a = 1; // C.\n/**\n * D.\n */\n/** @type {E} */ (e);\n";
+        assert_eq!(strip_comments(source), "const a = 1; // C.\n/** @type {E} */ (e);\n");
+    }
+
+    #[test]
+    fn css_selectors_are_not_taken_for_comments() {
+        let css = "*, ::before {\n}\n";
+        assert_eq!(strip_comments(css), css);
+    }
+
+    #[test]
+    fn readme_pins_this_version() {
+        let pinned = pinned_html(&Components::embedded().unwrap());
+        let readme = fs::read_to_string(README).unwrap();
+        let start = readme.find("<script type=\"importmap\">").unwrap();
+        let end = start + readme[start..].find("```").unwrap();
+        if env::var_os("UPDATE_README").is_some() {
+            fs::write(README, format!("{}{pinned}{}", &readme[..start], &readme[end..])).unwrap();
+            return;
         }
-        let entry = integrity(components.find(ENTRY).unwrap().source);
-        write!(
-            expected,
-            "}}}}\n</script>\n<script type=\"module\" crossorigin src=\"{base}/{ENTRY}\"\n  integrity=\"{entry}\"></script>\n"
-        )
-        .unwrap();
-        let readme = include_str!("../../../README.md");
-        assert!(readme.contains(&expected), "the README should have:\n{expected}");
+        assert!(
+            readme[start..end] == pinned,
+            "{README} pins another version. Run this test with UPDATE_README=1, or paste this HTML:\n{pinned}"
+        );
+    }
+
+    /// The HTML that pins these components with an integrity map.
+    fn pinned_html(components: &Components) -> String {
+        let base = format!("https://api.example.com/ui/{}", components.version());
+        let integrity = |module: &Module| {
+            format!("sha384-{}", STANDARD.encode(digest(&SHA384, module.source.as_bytes())))
+        };
+        let mut html = "<script type=\"importmap\">\n{\"integrity\": {\n".to_owned();
+        for (i, module) in components.modules.iter().enumerate() {
+            let comma = if i + 1 < components.modules.len() { "," } else { "" };
+            let url = format!("{base}/{}", module.name);
+            writeln!(html, "  \"{url}\":\n    \"{}\"{comma}", integrity(module)).unwrap();
+        }
+        let entry = integrity(components.find(ENTRY).unwrap());
+        html.push_str("}}\n</script>\n");
+        writeln!(html, "<script type=\"module\" crossorigin src=\"{base}/{ENTRY}\"").unwrap();
+        writeln!(html, "  integrity=\"{entry}\"></script>").unwrap();
+        html
+    }
+
+    #[test]
+    fn request_limits_equal_the_domains() {
+        assert_eq!(js_limit("RECIPIENTS_LIMIT"), RECIPIENTS_LIMIT);
+        assert_eq!(js_limit("FILES_LIMIT"), FILES_LIMIT);
+        assert_eq!(js_limit("MESSAGE_LIMIT"), MESSAGE_LIMIT);
+    }
+
+    #[test]
+    fn address_limits_equal_the_domains() {
+        let parse =
+            |local: usize, domain: &str| format!("{}@{domain}", "a".repeat(local)).parse::<EmailAddress>();
+        let local = js_limit("LOCAL_PART_LIMIT");
+        assert!(parse(local, "example.com").is_ok());
+        assert!(parse(local + 1, "example.com").is_err());
+
+        let label = "b".repeat(62);
+        let domain = format!("{label}.{label}.{label}.com");
+        let local = js_limit("ADDRESS_LIMIT") - "@".len() - domain.len();
+        assert!(parse(local, &domain).is_ok());
+        assert!(parse(local + 1, &domain).is_err());
+    }
+
+    #[test]
+    fn expiration_limit_equals_the_domains() {
+        let now: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+        let year = 2030 + js_limit("YEARS_LIMIT");
+        assert!(Expiry::parse(&format!("{year}-01-01T00:00:00Z"), now).is_ok());
+        assert!(Expiry::parse(&format!("{year}-01-01T00:00:01Z"), now).is_err());
+    }
+
+    #[test]
+    fn items_limit_equals_the_contracts() {
+        let (_, schema) = OPENAPI.split_once("    ItemList:\n").unwrap();
+        let (_, limit) = schema.split_once("maxItems: ").unwrap();
+        let (limit, _) = limit.split_once('\n').unwrap();
+        assert_eq!(limit, js_limit("ITEMS_LIMIT").to_string());
+    }
+
+    /// Reads a constant of `limits.js`.
+    fn js_limit(name: &str) -> usize {
+        let declaration = format!("export const {name} = ");
+        let source = include_str!("../components/limits.js");
+        let value = source.lines().find_map(|line| line.strip_prefix(&declaration)).expect(name);
+        value.trim_end_matches(';').replace('_', "").parse().unwrap()
     }
 }

@@ -43,7 +43,7 @@ fn module(components: &Components, file: &str, request: &Request) -> Result<Resp
     let is_current = path_parameter(request, "version") == components.version();
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
     if !accepts_gzip(header(request, "accept-encoding")) {
-        return Ok(script(module.source.to_owned(), cache_control));
+        return Ok(script(module.source.clone(), cache_control));
     }
     let mut response = script(module.compressed.clone(), cache_control);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -1,4 +1,4 @@
-// A platform's frontend, as small as can be: it signs somebody in, and puts the elements where its users look for them.
+// A minimal frontend: it signs a user in and shows the elements in the places where a platform would.
 
 const { api } = document.documentElement.dataset;
 const { configure } = await import(`${api}/ui/sharelink.js`);
@@ -16,24 +16,28 @@ const ITEMS = [
 ];
 
 const user = document.querySelector("#user");
-let signedIn;
+let session;
 
-/** A token of the user who is signed in; a new one when the old one does not do any more. */
+/** Returns the user's token. Fetches a new one if the user has changed or the API rejected the last one. */
 async function token({ renew }) {
-  if (renew || signedIn?.user !== user.value) {
-    const claims = btoa(JSON.stringify(USERS[user.value])).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
-    const answer = await fetch(`/token?${claims}`);
-    signedIn = { user: user.value, token: await answer.text() };
+  if (renew || session?.user !== user.value) {
+    const claims = base64Url(JSON.stringify(USERS[user.value]));
+    const response = await fetch(`/token?${claims}`);
+    session = { user: user.value, token: await response.text() };
   }
-  return signedIn.token;
+  return session.token;
+}
+
+function base64Url(text) {
+  return btoa(text).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 configure({ api, token });
 
-function element(tag, attributes, ...children) {
-  const made = Object.assign(document.createElement(tag), attributes);
-  made.append(...children);
-  return made;
+function element(tag, properties, ...children) {
+  const created = Object.assign(document.createElement(tag), properties);
+  created.append(...children);
+  return created;
 }
 
 function shareButton({ module, item }, action) {
@@ -44,16 +48,20 @@ function shareButton({ module, item }, action) {
   return button;
 }
 
-/** The actions of an item, behind a button. */
+/** Creates an item's action menu and the button that opens it. */
 function menu(item, place) {
   const id = `${place}-${item.module}-${item.item}`;
-  const popover = element("div", { id, className: "menu" }, element("button", { textContent: "Open" }),
-    shareButton(item, "share"), shareButton(item, "manage"));
+  const popover = element("div", { id, className: "menu" },
+    element("button", { textContent: "Open" }),
+    shareButton(item, "share"),
+    shareButton(item, "manage"),
+  );
   popover.popover = "auto";
-  // Whatever was chosen, the menu has done its work.
+  // Every choice closes the menu.
   popover.addEventListener("click", () => popover.hidePopover());
-  const opener = element("button", { className: "opener", textContent: "⋯", ariaLabel: `Actions for ${item.name}` });
-  // The button that the dialog would give the focus back to is not to be seen any more.
+  const ariaLabel = `Actions for ${item.name}`;
+  const opener = element("button", { className: "opener", textContent: "⋯", ariaLabel });
+  // When the dialog closes, the focus cannot return to the share button: the menu is hidden.
   popover.addEventListener("sharelink-closed", () => opener.focus());
   opener.popoverTargetElement = popover;
   popover.addEventListener("toggle", ({ newState }) => {
@@ -65,24 +73,31 @@ function menu(item, place) {
   return [opener, popover];
 }
 
-document.querySelector("#widget").append(...ITEMS.map((item) => element("li", {}, element("span", { textContent: item.name }), ...menu(item, "widget"))));
-document.querySelector("#results").append(...ITEMS.map((item) => {
-  const cell = (...children) => element("td", {}, ...children);
-  return element("tr", {}, cell(item.module), cell(item.item), cell(item.name), cell(...menu(item, "results")));
-}));
+function widgetEntry(item) {
+  return element("li", {}, element("span", { textContent: item.name }), ...menu(item, "widget"));
+}
+
+function searchResult(item) {
+  const cells = [[item.module], [item.item], [item.name], menu(item, "results")];
+  return element("tr", {}, ...cells.map((content) => element("td", {}, ...content)));
+}
+
+document.querySelector("#widget").append(...ITEMS.map(widgetEntry));
+document.querySelector("#results").append(...ITEMS.map(searchResult));
 
 user.addEventListener("change", () => {
   for (const button of document.querySelectorAll("share-button")) button.refresh();
 });
 
-/** Shows new mail as it comes. */
+/** Adds new mail to the list. */
 async function showMail() {
   const list = document.querySelector("#mail");
   const mails = await (await fetch("/mail")).json();
   for (const [i, mail] of mails.entries()) {
     if (i < list.children.length) continue;
+    const link = element("a", { href: `/mail/${i}`, target: "_blank", textContent: mail.subject });
     const to = element("span", { textContent: `To ${mail.to.join(", ")}` });
-    list.prepend(element("li", {}, element("a", { href: `/mail/${i}`, target: "_blank", textContent: mail.subject }), to));
+    list.prepend(element("li", {}, link, to));
   }
   document.querySelector("#no-mail").hidden = mails.length > 0;
 }

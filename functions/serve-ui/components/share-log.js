@@ -1,0 +1,63 @@
+// The share log of an item, as a list that loads more while the user scrolls.
+
+/** @import { LogEntry } from "../types.d.ts" */
+/** @import { ItemDialog } from "./dialog.js" */
+/** @import { Language } from "./texts.js" */
+
+import { ApiError } from "./api.js";
+import { banner } from "./dialog.js";
+import { bdi, fill, h } from "./dom.js";
+import { isolate } from "./texts.js";
+
+export class ShareLog {
+  #dialog;
+  #language;
+  #observer;
+  #end = h("div");
+
+  /**
+   * @param {ItemDialog} dialog
+   * @param {Language} language
+   * @param {IntersectionObserver} observer clicks "Show more" when it comes into view
+   */
+  constructor(dialog, language, observer) {
+    this.#dialog = dialog;
+    this.#language = language;
+    this.#observer = observer;
+    this.list = h("ol", { class: "log", tabindex: 0, "aria-label": language.texts.log });
+    this.elements = [this.list, this.#end];
+  }
+
+  /**
+   * Loads the page of entries after a cursor; without one, the newest.
+   * @param {string} [cursor]
+   */
+  async load(cursor) {
+    const { texts } = this.#language;
+    const hadFocus = this.#end.contains(this.#dialog.shadowRoot.activeElement);
+    fill(this.#end, h("p", { class: "empty" }, texts.loading));
+    if (hadFocus) this.list.focus();
+    try {
+      const { entries, nextCursor } = await this.#dialog.api.listLog(this.#dialog.item, cursor);
+      this.list.append(...entries.map((entry) => this.#entry(entry)));
+      const onclick = () => this.load(nextCursor);
+      const more = nextCursor && h("button", { type: "button", class: "more", onclick }, texts.more);
+      const isEmpty = !more && !this.list.children.length;
+      fill(this.#end, more, isEmpty && h("p", { class: "empty" }, texts.noLog));
+      if (more) this.#observer.observe(more);
+    } catch (thrown) {
+      const retry = h("button", { type: "button", onclick: () => this.load(cursor) }, texts.tryAgain);
+      fill(this.#end, banner(this.#language.describeError(ApiError.from(thrown)), retry));
+    }
+  }
+
+  /** @param {LogEntry} entry */
+  #entry({ at, event, recipient, by, from, to, detail }) {
+    const { texts } = this.#language;
+    const time = (time) => this.#language.formatTime(time);
+    const who = by && texts.by(isolate(by.name ?? by.email ?? by.sub));
+    const change = to && texts.fromTo(time(from), time(to));
+    const rest = [texts.event[event], change, detail, who].filter(Boolean).join(", ");
+    return h("li", {}, h("time", { datetime: at }, time(at)), bdi(recipient), `: ${rest}`);
+  }
+}

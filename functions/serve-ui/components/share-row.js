@@ -1,0 +1,275 @@
+// One link in Manage Link Access: its state, its actions and their forms.
+
+/** @import { Share } from "../types.d.ts" */
+/** @import { ItemDialog } from "./dialog.js" */
+/** @import { Language } from "./texts.js" */
+
+import { ApiError } from "./api.js";
+import { banner } from "./dialog.js";
+import { bdi, fill, h } from "./dom.js";
+import { ExpirationField, rfc3339 } from "./expiration.js";
+import { isolate } from "./texts.js";
+
+/**
+ * @typedef {object} RowOptions
+ * @property {ItemDialog} dialog
+ * @property {Language} language
+ * @property {boolean} isMarked whether the user came to see this share
+ * @property {Element} [panel] an open form to keep
+ * @property {(share: Share, text?: string, keepsPanel?: boolean) => void} onUpdate called with the changed
+ *   share and a success message; `keepsPanel` keeps an open form
+ * @property {(share: Share, error: ApiError) => void} onMissing called if the share no longer exists
+ */
+
+export class ShareRow {
+  #share;
+  #dialog;
+  #language;
+  #panel;
+  #onUpdate;
+  #onMissing;
+  #message = h("div");
+  #resendKey;
+
+  /**
+   * @param {Share} share
+   * @param {RowOptions} options
+   */
+  constructor(share, options) {
+    const { dialog, language, isMarked, panel = h("div", { class: "open" }), onUpdate, onMissing } = options;
+    this.#share = share;
+    this.#dialog = dialog;
+    this.#language = language;
+    this.#panel = panel;
+    this.#onUpdate = onUpdate;
+    this.#onMissing = onMissing;
+    this.element = h("li",
+      { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId },
+      h("h3", {}, bdi(share.recipient)),
+      facts(share, language),
+      this.#actions(),
+      this.#message,
+      this.#panel,
+    );
+    if (isMarked) setTimeout(() => this.element.scrollIntoView({ block: "nearest" }));
+  }
+
+  get #isActive() {
+    return this.#share.status === "active";
+  }
+
+  /** The recipient, for use within a sentence. */
+  get #recipient() {
+    return isolate(this.#share.recipient);
+  }
+
+  #actions() {
+    const { texts } = this.#language;
+    const label = texts.actionsFor(this.#share.recipient);
+    const action = (text, act, attributes = {}) => {
+      const onclick = ({ currentTarget }) => act(currentTarget);
+      return h("button", { type: "button", onclick, ...attributes }, text);
+    };
+    return h("div", { class: "actions", role: "group", "aria-label": label },
+      action(texts.change, (button) => this.#openExpirationForm(button), { "data-action": "change" }),
+      this.#isActive && action(texts.revoke, (button) => this.#openRevokeForm(button), { class: "danger" }),
+      this.#isActive && action(texts.resend, (button) => this.#resend(button)),
+      action(texts.copy, (button) => this.#copy(button)),
+    );
+  }
+
+  #errorBanner(error) {
+    return banner(this.#language.describeError(error));
+  }
+
+  // --- Changing the expiration ---
+
+  #openExpirationForm(opener) {
+    const { texts } = this.#language;
+    const isActive = this.#isActive;
+    const pastNote = isActive ? texts.endsAtOnce : texts.staysInactive;
+    const field = new ExpirationField(this.#language, {
+      id: `expiration-${this.#share.shareId}`,
+      note: (isPast) => (isPast ? pastNote : !isActive && texts.reactivates),
+    });
+    if (isActive) field.date = new Date(this.#share.expiresAt);
+    const form = { share: this.#share, field, alert: h("div"), isStale: false };
+    const onSave = () => this.#save(form, save);
+    const save = h("button", { type: "button", class: "primary", onclick: onSave }, texts.save);
+    const cancel = h("button", { type: "button", onclick: () => this.#cancel(form, opener) }, texts.cancel);
+    fill(this.#panel, h("div",
+      { class: "panel", role: "group", "aria-label": texts.changeFor(this.#share.recipient) },
+      form.alert,
+      field.element,
+      h("div", { class: "row" }, save, cancel),
+    ));
+    field.input.focus();
+  }
+
+  /** Closes a form. If another user has changed the share since it was opened, shows that change. */
+  #cancel({ share, isStale }, opener) {
+    if (isStale) {
+      this.#onUpdate(share);
+    } else {
+      fill(this.#panel);
+      opener.focus();
+    }
+  }
+
+  async #save(form, save) {
+    const { field, alert } = form;
+    fill(alert);
+    const invalid = field.validate();
+    if (invalid) {
+      field.input.focus();
+      this.#dialog.announce(invalid);
+      return;
+    }
+    const { texts } = this.#language;
+    const dialog = this.#dialog;
+    let changed;
+    const action = async () => {
+      changed = await dialog.api.changeExpiration(dialog.item, form.share, rfc3339(field.date));
+    };
+    const onError = (error) => {
+      if (error.kind === "stale-version") this.#confirmStale(form, save);
+      else if (error.kind === "share-not-found") this.#onMissing(form.share, error);
+      else {
+        field.showError(error.pointers.includes("/expiresAt") ? texts.invalid.expiresAt : undefined);
+        fill(alert, this.#errorBanner(error));
+      }
+    };
+    if (!(await dialog.runAction(save, texts.saving, action, onError))) return;
+    const until = this.#language.formatTime(changed.expiresAt);
+    const isActive = changed.status === "active";
+    this.#onUpdate(changed, isActive ? texts.changed(this.#recipient, until) : texts.ended(this.#recipient));
+  }
+
+  /** Shows what another user changed. Saving again then overwrites that change. */
+  async #confirmStale(form, save) {
+    const { texts } = this.#language;
+    const seen = form.share;
+    try {
+      form.share = await this.#dialog.api.getShare(this.#dialog.item, seen.shareId);
+    } catch (thrown) {
+      fill(form.alert, this.#errorBanner(ApiError.from(thrown)));
+      return;
+    }
+    form.isStale = true;
+    const { expiresAt, revokedAt, status } = form.share;
+    const newExpiration = texts.staleUntil(this.#language.formatTime(expiresAt));
+    const changes = [
+      expiresAt !== seen.expiresAt && newExpiration,
+      revokedAt && revokedAt !== seen.revokedAt && texts.staleRevoked,
+      status === "active" && seen.status !== "active" && texts.staleActive,
+    ].filter(Boolean);
+    fill(form.alert, banner(texts.stale(changes.join(", ") || newExpiration)));
+    save.focus();
+  }
+
+  // --- The other actions ---
+
+  #openRevokeForm(opener) {
+    const { texts } = this.#language;
+    const dialog = this.#dialog;
+    const share = this.#share;
+    const alert = h("div");
+    const question = `revoke-${share.shareId}`;
+    const onError = (error) => {
+      if (error.kind === "share-not-found") this.#onMissing(share, error);
+      else fill(alert, this.#errorBanner(error));
+    };
+    const onCancel = () => this.#cancel({ share, isStale: false }, opener);
+    const cancel = h("button", { type: "button", onclick: onCancel }, texts.cancel);
+    const revoke = h("button", { type: "button", class: "danger primary", onclick: async () => {
+        let revoked;
+      const action = async () => {
+        revoked = await dialog.api.revoke(dialog.item, share);
+      };
+      const isDone = await dialog.runAction(revoke, texts.revoking, action, onError);
+      if (isDone) this.#onUpdate(revoked, texts.ended(this.#recipient));
+    } }, texts.revokeConfirm);
+    fill(this.#panel, h("div", { class: "panel", role: "group", "aria-labelledby": question },
+      alert,
+      h("p", { id: question }, texts.revokeAsk(this.#recipient)),
+      h("div", { class: "actions" }, cancel, revoke),
+    ));
+    // The safe choice has the focus.
+    cancel.focus();
+  }
+
+  async #resend(button) {
+    const { texts } = this.#language;
+    const dialog = this.#dialog;
+    fill(this.#message);
+    let resent;
+    // Pressing the button again after a lost response must not send a second email.
+    this.#resendKey ??= crypto.randomUUID();
+    const action = async () => {
+      resent = await dialog.api.resend(dialog.item, this.#share, this.#resendKey);
+    };
+    const onError = (error) => fill(this.#message, this.#errorBanner(error));
+    const isDone = await dialog.runAction(button, texts.loading, action, onError);
+    // A form that is open remains valid: a resend does not change the share's version.
+    if (isDone) this.#onUpdate(resent, texts.resent(this.#recipient), true);
+  }
+
+  async #copy(button) {
+    const { texts } = this.#language;
+    const dialog = this.#dialog;
+    fill(this.#message);
+    let link;
+    const action = async () => {
+      link = await dialog.api.getLink(dialog.item, this.#share);
+    };
+    const onError = (error) => fill(this.#message, this.#errorBanner(error));
+    if (!(await dialog.runAction(button, texts.loading, action, onError))) return;
+    try {
+      await navigator.clipboard.writeText(link);
+      const copied = texts.copied(this.#recipient);
+      fill(this.#message, h("p", { class: "banner good" }, copied));
+      dialog.announce(copied);
+    } catch {
+      // The browser denies access to the clipboard, so the user copies the link.
+      const field = h("input", { id: `link-${this.#share.shareId}`, part: "input", readonly: true });
+      field.value = link;
+      const label = h("label", { for: field.id }, texts.copyByHand(this.#recipient));
+      fill(this.#message, h("div", { class: "panel" }, label, field));
+      field.select();
+      field.focus();
+    }
+  }
+}
+
+/**
+ * The state of a share, as a list.
+ * @param {Share} share
+ * @param {Language} language
+ */
+function facts(share, language) {
+  const { createdAt, createdBy, mail, opens, downloads, lastOpenedAt } = share;
+  const { texts } = language;
+  const time = (time) => language.formatTime(time);
+  const mailText = texts.mail[mail.state];
+  const isMailWrong = ["failed", "bounced", "complained"].includes(mail.state);
+  const use = opens || downloads ? `${texts.opens(opens)}, ${texts.downloads(downloads)}` : texts.neverOpened;
+  const sharer = createdBy.name ?? createdBy.email;
+  const facts = [
+    [accessText(share, language)],
+    [mail.detail ? `${mailText}: ${mail.detail}` : mailText, isMailWrong && "wrong"],
+    [lastOpenedAt ? `${use}, ${texts.lastUse(time(lastOpenedAt))}` : use],
+    [sharer ? texts.sharedBy(isolate(sharer), time(createdAt)) : texts.sharedAt(time(createdAt))],
+  ];
+  return h("ul", { class: "facts" }, facts.map(([text, kind]) => h("li", { class: kind }, bdi(text))));
+}
+
+/**
+ * @param {Share} share
+ * @param {Language} language
+ */
+function accessText({ status, reason, expiresAt, revokedAt }, language) {
+  const { texts } = language;
+  if (status === "active") return texts.until(language.formatTime(expiresAt));
+  if (reason === "revoked") return texts.revoked(language.formatTime(revokedAt));
+  return texts.expired(language.formatTime(expiresAt));
+}

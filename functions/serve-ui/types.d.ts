@@ -1,0 +1,160 @@
+// The types that the components share: the API's JSON (infra/openapi.yaml) and the details of their events.
+// Declarations only, for editors and TypeScript; browsers never load this file.
+
+import type { LinkAccessDialog } from "./components/link-access-dialog.js";
+import type { ShareButton } from "./components/share-button.js";
+import type { ShareDialog } from "./components/share-dialog.js";
+
+// --- Configuration ---
+
+/** Returns the user's token. `renew` is true after the API has rejected the previous one. */
+export type TokenProvider = (options: { renew: boolean }) => string | Promise<string>;
+
+export interface Config {
+  /** The API's base URL. */
+  api: string;
+  token: TokenProvider;
+}
+
+// --- The API ---
+
+export interface Item {
+  module: string;
+  item: string;
+}
+
+export interface SharedFile {
+  name: string;
+  /** In bytes. */
+  size: number;
+}
+
+export interface FilePage {
+  files: SharedFile[];
+  /** Whether the page leaves out files whose names cannot be shared. */
+  leftOut: boolean;
+  nextCursor?: string;
+}
+
+export interface Sharer {
+  sub: string;
+  name?: string;
+  email?: string;
+}
+
+export type Status = "active" | "inactive";
+
+export interface Mail {
+  state: "none" | "queued" | "sent" | "delivered" | "failed" | "bounced" | "complained";
+  at?: string;
+  /** Why the email failed, bounced or was never sent. */
+  detail?: string;
+}
+
+/** One recipient's access to an item's files. Times are in RFC 3339, in UTC. */
+export interface Share {
+  shareId: string;
+  recipient: string;
+  status: Status;
+  /** Present on inactive shares. */
+  reason?: "expired" | "revoked";
+  expiresAt: string;
+  createdAt: string;
+  createdBy: Sharer;
+  message?: string;
+  files: SharedFile[];
+  mail: Mail;
+  opens: number;
+  downloads: number;
+  firstOpenedAt?: string;
+  lastOpenedAt?: string;
+  revokedAt?: string;
+  version: number;
+}
+
+export interface SharePage {
+  shares: Share[];
+  nextCursor?: string;
+}
+
+/** The body of a request to share an item's files. */
+export interface CreateShares {
+  recipients: string[];
+  expiresAt: string;
+  message?: string;
+  files?: string[];
+  notify?: boolean;
+}
+
+export type Outcome =
+  "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "failed";
+
+export interface RecipientResult {
+  /** The address as typed. */
+  recipient: string;
+  outcome: Outcome;
+  /** Present with `created`, `alreadyActive` and `alreadyInactive`, as is `share`. */
+  shareId?: string;
+  share?: Share;
+  /** Present with every outcome but `created`. */
+  problem?: Problem;
+}
+
+export interface CreateResults {
+  results: RecipientResult[];
+  warnings: { code: "alreadyExpired" | "filesLeftOut"; detail: string }[];
+}
+
+export type LogEvent =
+  | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
+  | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired" | "purged";
+
+export interface LogEntry {
+  at: string;
+  event: LogEvent;
+  shareId: string;
+  recipient: string;
+  /** The sharer who did it, if any. */
+  by?: Sharer;
+  /** With `expirationChanged`: the expiration before and after. */
+  from?: string;
+  to?: string;
+  detail?: string;
+}
+
+export interface LogPage {
+  entries: LogEntry[];
+  nextCursor?: string;
+}
+
+/** RFC 9457. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail?: string;
+  errors?: { detail: string; pointer?: string; parameter?: string; header?: string }[];
+}
+
+// --- Events ---
+
+/** The `detail` of each event, by name. */
+export interface EventDetails {
+  "sharelink-shared": { results: RecipientResult[] };
+  "sharelink-manage": { tab: Status; shareId: string };
+  "sharelink-changed": { share: Share };
+  "sharelink-closed": Record<string, never>;
+}
+
+// --- Inside the components ---
+
+/** A child of an element. Null, undefined and false are skipped. */
+export type Child = Node | string | null | undefined | false | Child[];
+
+declare global {
+  interface HTMLElementTagNameMap {
+    "share-button": ShareButton;
+    "share-dialog": ShareDialog;
+    "link-access-dialog": LinkAccessDialog;
+  }
+}
