@@ -28,7 +28,7 @@ async fn run_ttl_and_sweep(world: &mut World<'_>) -> usize {
 
 /// Returns the newest entry of the item's log.
 async fn latest_entry(world: &World<'_>) -> LogEntry {
-    world.table.log(&world.item, 1, None).await.unwrap().entries.remove(0)
+    world.table.list_log(&world.item, 1, None).await.unwrap().entries.remove(0)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::mail;
+use sharelink_domain::sending;
 
 use crate::support::events::{change_event, create_event, list_event, open_event, ses_event};
 use crate::support::function::Function;
@@ -25,12 +25,12 @@ fn operations_notes_list_every_alarm() {
 fn every_sending_fault_has_an_alarm() {
     let alarms = template::alarms();
     for fault in [
-        mail::Fault::Throttled,
-        mail::Fault::QuotaSpent,
-        mail::Fault::Paused,
-        mail::Fault::Unverified,
-        mail::Fault::Unavailable,
-        mail::Fault::NoLink,
+        sending::Fault::Throttled,
+        sending::Fault::QuotaSpent,
+        sending::Fault::Paused,
+        sending::Fault::Unverified,
+        sending::Fault::Unavailable,
+        sending::Fault::NoLink,
     ] {
         let reason = json!({"Name": "Reason", "Value": fault.name()});
         assert!(alarms.values().any(|alarm| alarm["Dimensions"][1] == reason), "{fault:?}");

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use futures_util::future::join;
 use serde_json::json;
-use sharelink_domain::mail::{GIVE_UP_AFTER, LEASE, OVERDUE_AFTER};
+use sharelink_domain::mail::{LEASE, OVERDUE_AFTER};
+use sharelink_domain::sending::GIVE_UP_AFTER;
 use sharelink_domain::{MailState, Share};
 use tokio::sync::oneshot;
 

@@ -187,7 +187,7 @@ async fn missing_file_gets_a_page_until_it_is_restored() {
         assert_protected(&missing);
     }
     let page = stack.open(&shared.link).await;
-    assert!(page.text.contains("not there right now"), "{page:?}");
+    assert!(page.text.contains("not available right now"), "{page:?}");
 
     item.upload("brief.pdf").await;
     let (bytes, _) = stack.download(&shared.link).await;

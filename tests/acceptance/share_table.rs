@@ -11,12 +11,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
-use sharelink_aws::{new_generation, new_write_id};
+use sharelink_aws::{ChangeError, new_generation, new_write_id};
+use sharelink_domain::access::Target;
 use sharelink_domain::expiry::RequestedExpiry;
 use sharelink_domain::link::Link;
-use sharelink_domain::mail::{Fault, SendOutcome};
-use sharelink_domain::share::{ChangeError, ExpectedVersion, Target, WriteId};
-use sharelink_domain::{Item, Mail, MailState, Share, ShareId, mail};
+use sharelink_domain::sending::{Fault, SendOutcome};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
+use sharelink_domain::{Item, Mail, MailState, Share, ShareId, WriteId, mail};
 
 use crate::support::fixtures::{RETENTION, action, new_item, new_share, new_share_of_files, now};
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
@@ -53,20 +54,24 @@ async fn read(table: &ShareTable, share: &Share) -> Option<Share> {
     table.get(&share.item, share.id).await.unwrap()
 }
 
-async fn revoke(table: &ShareTable, share: &Share, write: WriteId) -> Option<Share> {
+async fn revoke(
+    table: &ShareTable,
+    share: &Share,
+    write: WriteId,
+) -> Result<Share, ChangeError<ChangeExpirationError>> {
     table::revoke(table, &share.item, share.id, &action(now()), write).await
 }
 
-/// Changes the expiration; returns `ChangeError::Stale` and the like. The share must exist.
+/// Changes the expiration.
 async fn change_expiration(
     table: &ShareTable,
     share: &Share,
     expiry: RequestedExpiry,
     expected: ExpectedVersion,
-) -> Result<Share, ChangeError> {
+) -> Result<Share, ChangeError<ChangeExpirationError>> {
     let (action, write) = (action(now()), new_write_id().unwrap());
     let change = (expiry, expected);
-    table::change_expiration(table, &share.item, share.id, change, &action, write).await.unwrap()
+    table::change_expiration(table, &share.item, share.id, change, &action, write).await
 }
 
 fn expiry_in(life: TimeDelta) -> RequestedExpiry {
@@ -128,15 +133,16 @@ async fn racing_revocations_revoke_once() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let share = unsaved_share();
-        assert_eq!(revoke(&table, &share, new_write_id().unwrap()).await, None, "the share does not exist");
+        let missing = revoke(&table, &share, new_write_id().unwrap()).await;
+        assert_eq!(missing, Err(ChangeError::NotFound));
         create(&table, &share).await;
 
         let responses = join_all((0..10).map(|_| revoke(&table, &share, new_write_id().unwrap()))).await;
 
-        let stored = read(&table, &share).await;
-        assert_eq!(stored.as_ref().unwrap().version, 2);
+        let stored = read(&table, &share).await.unwrap();
+        assert_eq!(stored.version, 2);
         for response in responses {
-            assert_eq!(response, stored);
+            assert_eq!(response.as_ref(), Ok(&stored));
         }
     }
 }
@@ -181,7 +187,7 @@ async fn racing_change_and_revocation_do_not_mix() {
                 }
                 // The revocation came first, so the change expected another version.
                 Err(error) => {
-                    assert_eq!(error, ChangeError::Stale);
+                    assert_eq!(error, ChangeError::Refused(ChangeExpirationError::StaleVersion));
                     assert_eq!(stored.expires_at, share.expires_at);
                     assert_eq!(stored.version, 2);
                 }

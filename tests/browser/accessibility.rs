@@ -58,7 +58,7 @@ async fn manage_link_access_is_accessible() {
     browser.click("[role=tab]", "Inactive 1").await;
     browser.wait_for("li[data-share]", &ann).await;
     browser.assert_accessible("the inactive links").await;
-    item.log_of(2).await;
+    item.wait_for_log(2).await;
     browser.press("Share log").await;
     browser.wait_for(".log li", "").await;
     browser.assert_accessible("the log").await;
@@ -70,18 +70,18 @@ async fn manage_link_access_is_accessible() {
 async fn recipient_pages_are_accessible() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&shared.link).await;
     browser.wait_for("h1", "Tess Tester shared 2 files with you").await;
     browser.assert_accessible("the files").await;
-    Aws::of(&stack).delete(&item.key("a.pdf")).await;
+    Aws::new(&stack).delete(&item.key("a.pdf")).await;
     browser.open(&format!("{}/files/1", shared.link)).await;
-    browser.wait_for("h1", "The file is not there right now").await;
+    browser.wait_for("h1", "The file is not available right now").await;
     browser.assert_accessible("a missing file").await;
     item.revoke(&shared.id).await;
     browser.open(&shared.link).await;
-    browser.wait_for("h1", "This link has ended").await;
+    browser.wait_for("h1", "This link is no longer valid").await;
     browser.assert_accessible("a revoked link").await;
     browser.open(&format!("{}x", shared.link)).await;
     browser.wait_for("h1", "This link does not work").await;

@@ -6,14 +6,14 @@ use tokio::sync::oneshot;
 use crate::browser::DESKTOP;
 use crate::page::Page;
 use crate::support::proxy::Fault;
-use crate::support::{Aws, Proxy, Stack, TestItem, address, mails_to};
+use crate::support::{Aws, Proxy, Stack, TestItem, address, emails_to};
 
 /// Opens the page with a proxy in front of the API. Bypasses the page's Content-Security-Policy, which would
 /// forbid the proxy's origin.
 async fn open_behind_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
     let api = &item.stack.info.api_url;
     let origin_end = api.match_indices('/').nth(2).map_or(api.len(), |(at, _)| at);
-    let proxy = Proxy::before(&api[..origin_end]).await;
+    let proxy = Proxy::start(&api[..origin_end]).await;
     let page = Page::open(item, DESKTOP).await;
     page.browser.cdp("Page.setBypassCSP", json!({"enabled": true})).await;
     page.show(item).await;
@@ -31,19 +31,19 @@ async fn lost_response_is_retried_without_duplicates() {
     let (page, proxy) = open_behind_proxy(&item).await;
     page.share().await;
     page.browser.enter("Recipients", &ann).await;
-    proxy.lose(2, &["method: POST", "/shares"]);
+    proxy.lose_responses(2, &["method: POST", "/shares"]);
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
-    assert_eq!(proxy.left(), 0);
-    item.mail_to(&ann).await;
-    assert_eq!(mails_to(&stack, &ann).await.len(), 1);
+    assert_eq!(proxy.pending_faults(), 0);
+    item.wait_for_email(&ann).await;
+    assert_eq!(emails_to(&stack, &ann).await.len(), 1);
 
     // The first attempt at the change succeeds, but its response is lost.
     page.browser.press("Done").await;
     page.manage().await;
     page.press_in_row(&ann, "Change Expiration").await;
     page.browser.set_time("Access expires", "2030-03-01T12:00").await;
-    proxy.lose(1, &["method: PATCH"]);
+    proxy.lose_responses(1, &["method: PATCH"]);
     page.browser.press("Save").await;
     page.browser.wait_for("p", &format!("{ann} has access until 1 Mar 2030, 12:00")).await;
     page.browser.quit().await;
@@ -59,7 +59,7 @@ async fn second_press_during_request_does_nothing() {
     page.browser.enter("Recipients", &ann).await;
     let (notify_arrival, arrived) = oneshot::channel();
     let (resume, may_resume) = oneshot::channel();
-    proxy.once(&["method: POST", "/shares"], Fault::Pause(notify_arrival, may_resume));
+    proxy.inject_once(&["method: POST", "/shares"], Fault::Pause(notify_arrival, may_resume));
     page.browser.press("Share").await;
     arrived.await.unwrap();
     page.browser.press("Sharing…").await;
@@ -79,7 +79,7 @@ async fn missing_file_is_named_and_the_rest_can_be_shared() {
     page.share().await;
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.click(".files label", "c.pdf").await;
-    Aws::of(&stack).delete(&item.key("b.pdf")).await;
+    Aws::new(&stack).delete(&item.key("b.pdf")).await;
     item.upload("d.pdf").await;
     page.browser.press("Share").await;
     page.browser.wait_for(".error", "No longer available: b.pdf").await;
@@ -115,7 +115,7 @@ async fn offline_form_keeps_its_input() {
     set_offline(false).await;
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
-    assert!(item.mail_to(&ann).await.text.contains("still here"));
+    assert!(item.wait_for_email(&ann).await.text.contains("still here"));
     page.browser.quit().await;
 }
 
@@ -160,11 +160,11 @@ async fn refusals_are_explained() {
     page.browser
         .run(&format!("document.querySelector('share-dialog').token = async () => {good:?};"), vec![])
         .await;
-    proxy.plan(100, &[], || Some(Fault::Refuse));
+    proxy.inject(100, &[], || Some(Fault::Disconnect));
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "Trying again in").await;
     page.browser.wait_for(".banner", "That did not work.").await;
-    proxy.calm();
+    proxy.clear_faults();
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
     page.browser.quit().await;

@@ -4,7 +4,7 @@ use thirtyfour::Key;
 
 use crate::browser::{Browser, DESKTOP};
 use crate::page::{Page, downloaded_file};
-use crate::support::{Stack, TestItem, address, all_mails, eventually};
+use crate::support::{Stack, TestItem, address, all_emails, eventually};
 
 #[tokio::test]
 async fn link_works_until_revoked_and_after_reactivation() {
@@ -23,7 +23,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.press("Done").await;
 
     // A separate browser: the recipient has no session.
-    let mail = item.mail_to(&ann).await;
+    let mail = item.wait_for_email(&ann).await;
     assert!(mail.text.contains("Here it is."));
     let recipient = Browser::start(DESKTOP).await;
     recipient.open(&mail.link()).await;
@@ -38,7 +38,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.wait_for("p", &format!("{ann} no longer has access.")).await;
     sharer.browser.wait_for("[role=tab]", "Active 1").await;
     recipient.open(&mail.link()).await;
-    recipient.wait_for("h1", "This link has ended").await;
+    recipient.wait_for("h1", "This link is no longer valid").await;
 
     sharer.browser.click("[role=tab]", "Inactive 1").await;
     sharer.press_in_row(&ann, "Change Expiration").await;
@@ -49,7 +49,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     let again = Browser::start(DESKTOP).await;
     again.open(&mail.link()).await;
     assert_eq!(again.downloaded().await, downloaded_file("brief.pdf"));
-    assert_eq!(crate::support::mails_to(&stack, &ann).await.len(), 1);
+    assert_eq!(crate::support::emails_to(&stack, &ann).await.len(), 1);
     for browser in [sharer.browser, recipient, again] {
         browser.quit().await;
     }
@@ -101,8 +101,8 @@ async fn link_in_displayed_mail_downloads_the_file() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    item.shared_with(&ann).await;
-    let mails = all_mails(&stack).await;
+    item.share_with(&ann).await;
+    let mails = all_emails(&stack).await;
     let n = mails.iter().position(|mail| mail.to == [ann.clone()]).unwrap();
     let browser = Browser::start(DESKTOP).await;
     browser.open(&format!("{}/mail/{n}", stack.info.issuer)).await;

@@ -31,11 +31,11 @@ async fn stale_change_shows_the_newer_one_and_asks() {
     page.browser.driver.switch_to_window(first).await.unwrap();
     page.browser.press("Save").await;
     page.browser.wait_for("p", "Someone else has changed this link: it now expires 1 Feb 2030, 12:00").await;
-    let expires_at = item.share_with_id(&id).await["expiresAt"].clone();
+    let expires_at = item.get_share(&id).await["expiresAt"].clone();
     assert_eq!(expires_at, "2030-02-01T11:00:00Z", "nothing is saved before the user confirms");
     page.browser.press("Save").await;
     page.browser.wait_for("p", &format!("{ann} has access until 1 Mar 2030, 12:00")).await;
-    assert_eq!(item.share_with_id(&id).await["expiresAt"], "2030-03-01T11:00:00Z");
+    assert_eq!(item.get_share(&id).await["expiresAt"], "2030-03-01T11:00:00Z");
 
     // A revocation makes the change stale too. Cancelling then shows the revoked share.
     page.press_in_row(&ann, "Change Expiration").await;
@@ -85,7 +85,7 @@ async fn resend_copy_and_log_work() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    let shared = item.shared_with(&ann).await;
+    let shared = item.share_with(&ann).await;
     let page = Page::open(&item, DESKTOP).await;
     page.manage().await;
     page.press_in_row(&ann, "Resend email").await;
@@ -99,7 +99,7 @@ async fn resend_copy_and_log_work() {
     let copied = page.browser.driver.execute_async(read, vec![]).await.unwrap();
     assert_eq!(copied.json(), &json!(shared.link));
 
-    item.log_of(3).await;
+    item.wait_for_log(3).await;
     page.browser.press("Share log").await;
     page.browser.wait_for("h2", "Share log").await;
     for entry in ["shared, by Tess Tester", "email sent", "link copied, by Ann Example"] {

@@ -9,7 +9,7 @@ async fn everything_fits_a_phone_screen() {
     let stack = Stack::get().await;
     let name = format!("{}.pdf", "a-very-long-name-without-a-break-".repeat(5));
     let item = TestItem::with_files(&stack, &[&name, "b.pdf"]).await;
-    let shared = item.shared_with(&address(&"long-address-".repeat(3))).await;
+    let shared = item.share_with(&address(&"long-address-".repeat(3))).await;
     let page = Page::open(&item, PHONE).await;
     let browser = &page.browser;
     browser.assert_fits("the page").await;

@@ -2,7 +2,7 @@
 
 use crate::browser::{Browser, DESKTOP, Device};
 use crate::page::Page;
-use crate::support::{Aws, Stack, TestItem, all_mails, root};
+use crate::support::{Aws, Stack, TestItem, all_emails, root};
 
 const WINDOW: Device = Device { width: 1000, height: 920, ..DESKTOP };
 
@@ -20,7 +20,7 @@ async fn take_readme_pictures() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &[]).await;
     for (file, size) in [("artwork.pdf", 2_417_000), ("dieline.pdf", 348_200), ("notes.pdf", 41_900)] {
-        Aws::of(&stack).upload(&item.key(file), &vec![0; size]).await;
+        Aws::new(&stack).upload(&item.key(file), &vec![0; size]).await;
     }
     let page = Page::open(&item, WINDOW).await;
     page.share().await;
@@ -32,15 +32,15 @@ async fn take_readme_pictures() {
     page.browser.wait_for("h2", "Shared with 2 recipients").await;
     page.browser.press("Done").await;
 
-    let mail = item.mail_to("erin@studio.example").await;
+    let mail = item.wait_for_email("erin@studio.example").await;
     let recipient = Browser::start(Device { width: 800, height: 480, ..WINDOW }).await;
     recipient.open(&mail.link()).await;
     recipient.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&recipient, "recipient").await;
     recipient.quit().await;
 
-    item.mail_to("noor@print.example").await;
-    let n = all_mails(&stack).await.iter().rposition(|mail| mail.to == ["noor@print.example"]).unwrap();
+    item.wait_for_email("noor@print.example").await;
+    let n = all_emails(&stack).await.iter().rposition(|mail| mail.to == ["noor@print.example"]).unwrap();
     let reader = Browser::start(Device { width: 800, height: 780, ..WINDOW }).await;
     reader.open(&format!("{}/mail/{n}", stack.info.issuer)).await;
     reader.wait_for("h1", "Ann Example shared 3 files with you").await;

@@ -8,7 +8,7 @@ use crate::support::{Stack, TestItem, address};
 async fn recipient_page_is_localized_and_works_without_scripts() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "Ünï \"a\";b.pdf"]).await;
-    let shared = item.shared_with(&address("ann")).await;
+    let shared = item.share_with(&address("ann")).await;
     let german = Browser::start(Device { languages: "de-AT,de,en", ..DESKTOP }).await;
     german.cdp("Emulation.setScriptExecutionDisabled", serde_json::json!({"value": true})).await;
     german.open(&shared.link).await;

@@ -37,7 +37,7 @@ async fn pasted_recipients_are_parsed_and_checked() {
     page.browser.press("Remove bücher@bücher.example").await;
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
-    item.mail_to(&ann).await;
+    item.wait_for_email(&ann).await;
     page.browser.quit().await;
 }
 
@@ -94,7 +94,7 @@ async fn selected_files_and_local_expiration_are_shared() {
     // Berlin is two hours ahead of UTC in summer.
     assert_eq!(share["expiresAt"], "2030-07-01T07:30:00Z");
     // The email states the time with the sharer's offset.
-    assert!(item.mail_to(&ann).await.text.contains("1 July 2030 at 09:30 (UTC+02:00)"));
+    assert!(item.wait_for_email(&ann).await.text.contains("1 July 2030 at 09:30 (UTC+02:00)"));
     page.browser.quit().await;
 }
 
@@ -145,7 +145,7 @@ async fn expiration_earlier_today_is_accepted_with_a_warning() {
     page.browser.wait_for(".note", "This time has passed: the links will not work.").await;
     page.browser.press("Share").await;
     page.browser.wait_for(".what", "Shared, but access has already expired").await;
-    assert_eq!(item.tab("inactive").await.len(), 1);
+    assert_eq!(item.list_recipients("inactive").await.len(), 1);
     page.browser.quit().await;
 }
 
@@ -168,7 +168,7 @@ async fn markup_is_displayed_and_never_executed() {
     page.browser.enter("Message", "<script>alert(1)</script> שלום").await;
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
-    assert!(item.mail_to(&ann).await.text.contains("<script>alert(1)</script> שלום"));
+    assert!(item.wait_for_email(&ann).await.text.contains("<script>alert(1)</script> שלום"));
     assert_eq!(page.browser.run("return window.hasRun ?? false;", vec![]).await, false);
     page.browser.quit().await;
 }

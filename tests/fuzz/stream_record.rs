@@ -11,7 +11,7 @@ use json_input::JsonInput;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{parse_alarm_keys, parse_share_image};
-use sharelink_domain::mail::SendOutcome;
+use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::{Mail, Share, log, mail};
 
 static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {

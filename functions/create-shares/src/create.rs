@@ -1,26 +1,25 @@
-//! Creating the shares of one order.
+//! Creating the shares of one request.
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sharelink_aws::files::{FileListing, FileStore};
-use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable};
-use sharelink_aws::{AwsError, new_generation, new_write_id};
+use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
+use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
-use sharelink_domain::request::{self, FilesError, Recipient, ShareRequest};
-use sharelink_domain::share::WriteId;
-use sharelink_domain::{FileName, Item, Share, SharedFile, Sharer, Status, Timestamp};
+use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
+use sharelink_domain::{EmailAddress, FileName, Item, Share, SharedFile, Sharer, Status, Timestamp, WriteId};
 use sharelink_http::{
-    Authorization, FieldError, Problem, Request, Response, idempotent_request, parse_item, parse_json_body,
-    route_key,
+    Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
+    parse_json_body, route_key,
 };
 use sharelink_runtime::Clock;
 
+use crate::body::{CreateBody, CreateRequest};
 use crate::files;
-use crate::order::{Order, OrderBody};
 use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, RecipientResult};
 
-/// How many calls of one request may wait for AWS at the same time.
+/// The maximum number of concurrent calls to AWS for one request.
 const CONCURRENCY: usize = 16;
 
 pub(crate) struct CreateShares {
@@ -31,11 +30,18 @@ pub(crate) struct CreateShares {
     pub(crate) table: ShareTable,
 }
 
-/// What a request and its repetitions have in common, beside its body.
+/// The facts that a retry reuses from the first request.
 #[derive(Deserialize, Serialize)]
 struct Settled {
-    listing: FileListing,
-    sharer: Sharer,
+    listing: SettledListing,
+    sharer: StoredSharer,
+}
+
+#[derive(Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SettledListing {
+    files: Vec<StoredFile>,
+    left_out: bool,
 }
 
 impl CreateShares {
@@ -43,65 +49,81 @@ impl CreateShares {
         let item = parse_item(&request)?;
         let sharer = self.authorization.authorize(&request, &item.module)?;
         match route_key(&request) {
-            "GET /modules/{module}/items/{item}/files" => files::page(&self.files, &request, &item).await,
-            _ => self.share(&request, item, sharer).await,
+            "GET /modules/{module}/items/{item}/files" => files::list(&self.files, &request, &item).await,
+            "POST /modules/{module}/items/{item}/shares" => self.create(&request, item, sharer).await,
+            _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 
-    async fn share(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Response, Problem> {
+    async fn create(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Response, Problem> {
         let now = self.clock.now();
-        let body = parse_json_body::<OrderBody>(request)?;
-        let repeatable = idempotent_request(request, &sharer, &body)?;
-        let first = self.first_request(repeatable.as_ref(), &item, sharer, &body, now).await?;
-        let IdempotencyRecord { received, settled: Settled { listing, sharer } } = first;
-        let Order { recipients, expiry, message, notify, .. } = body.read(received)?;
-        let request = ShareRequest { item, files: listing.files, sharer, message, expiry, notify };
-        let write = repeatable.map(|repeatable| repeatable.write_id(received));
-        let outcomes = self.create(&request, &recipients, write, received).await;
-        for outcome in &outcomes {
-            metrics::counter!("Shares", "Outcome" => outcome.metric(now)).increment(1);
-            if let RecipientResult::Failed(error) = outcome {
-                tracing::error!(%error, "a share could not be created");
-            }
+        let body = parse_json_body::<CreateBody>(request)?;
+        let idempotent = idempotent_request(request, &sharer, &body)?;
+        let earlier = match &idempotent {
+            Some(idempotent) => self.table.find_idempotency_record(idempotent, now).await?,
+            None => None,
+        };
+        // A retry counts as received with the first request: on the next day, its expiry may be before today.
+        let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
+        let CreateRequest { recipients, expiry, message, files, notify } = body.validate(received_at)?;
+        let record = match earlier {
+            Some(record) => record,
+            None => self.settle(idempotent.as_ref(), &item, &sharer, files.as_deref(), now).await?,
+        };
+
+        let IdempotencyRecord { received_at, settled: Settled { listing, sharer } } = record;
+        let share_request = ShareRequest {
+            item,
+            files: listing.files.into_iter().map(Into::into).collect(),
+            sharer: sharer.into(),
+            message,
+            expiry,
+            notify,
+        };
+        let write = idempotent.map(|idempotent| idempotent.write_id(received_at));
+        let results = self.create_shares(&share_request, &recipients, write, received_at).await;
+        results::count(&results, now);
+
+        let is_expired = |result: &RecipientResult| matches!(result, RecipientResult::Created(share) if share.status(now) != Status::Active);
+        let mut warnings = Vec::new();
+        if expiry.is_past() || results.iter().any(is_expired) {
+            warnings.push(ALREADY_EXPIRED);
         }
-        let is_late = |outcome: &RecipientResult| matches!(outcome, RecipientResult::Created(s) if s.status(now) != Status::Active);
-        let expired = expiry.already_past() || outcomes.iter().any(is_late);
-        let expired = expired.then_some(ALREADY_EXPIRED);
-        let warnings: Vec<_> =
-            expired.into_iter().chain(listing.left_out.then_some(FILES_LEFT_OUT)).collect();
-        Ok(results::json_response(&recipients, &outcomes, &warnings, now))
+        if listing.left_out {
+            warnings.push(FILES_LEFT_OUT);
+        }
+        Ok(results::to_response(&recipients, &results, &warnings, now))
     }
 
-    /// The request as it came first, with what is not to be found out again. A repetition shares the files that
-    /// the first one found, and is as old as the first one was: tomorrow, the same expiry may be on a
-    /// day before today.
-    async fn first_request(
+    /// Determines the facts that retries reuse, and stores them if the request has an idempotency key. A
+    /// retry shares the files that the first request found.
+    async fn settle(
         &self,
-        repeatable: Option<&IdempotentRequest>,
+        idempotent: Option<&IdempotentRequest>,
         item: &Item,
-        sharer: Sharer,
-        body: &OrderBody,
+        sharer: &Sharer,
+        files: Option<&[FileName]>,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<Settled>, Problem> {
-        if let Some(repeatable) = repeatable
-            && let Some(first) = self.table.recall(repeatable, now).await?
-        {
-            return Ok(first);
-        }
-        let order = body.read(now)?;
-        let listing = self.shared_files(item, order.files.as_deref()).await?;
-        let settled = Settled { listing, sharer };
-        match repeatable {
-            Some(repeatable) => Ok(self.table.remember(repeatable, settled, now).await?),
-            None => Ok(IdempotencyRecord { received: now, settled }),
+        let listing = self.find_files(item, files).await?;
+        let settled = Settled {
+            listing: SettledListing {
+                files: listing.files.iter().map(StoredFile::from).collect(),
+                left_out: listing.is_partial,
+            },
+            sharer: StoredSharer::from(sharer),
+        };
+        match idempotent {
+            Some(idempotent) => Ok(self.table.save_idempotency_record(idempotent, settled, now).await?),
+            None => Ok(IdempotencyRecord { received_at: now, settled }),
         }
     }
 
-    /// The files to share: those named, which must be the item's, or all that it has.
-    async fn shared_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
+    /// Finds the files to share: those named, which must exist, or all files of the item.
+    async fn find_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
         let listing = match names {
             None => self.files.list(item, None).await?,
-            Some(names) => FileListing { files: self.find(item, names).await?, left_out: false },
+            Some(names) => FileListing { files: self.find_named(item, names).await?, is_partial: false },
         };
         request::validate_files(&listing.files).map_err(|error| {
             let detail = match error {
@@ -113,13 +135,14 @@ impl CreateShares {
         Ok(listing)
     }
 
-    async fn find(&self, item: &Item, names: &[FileName]) -> Result<Vec<SharedFile>, Problem> {
+    async fn find_named(&self, item: &Item, names: &[FileName]) -> Result<Vec<SharedFile>, Problem> {
         if names.len() > request::FILES_LIMIT {
             return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
         }
         let found: Vec<Result<Option<SharedFile>, AwsError>> =
             stream::iter(names).map(|name| self.files.find(item, name)).buffered(CONCURRENCY).collect().await;
-        let (mut files, mut errors) = (Vec::new(), Vec::new());
+        let mut files = Vec::new();
+        let mut errors = Vec::new();
         for (i, file) in found.into_iter().enumerate() {
             match file? {
                 Some(file) => files.push(file),
@@ -129,41 +152,43 @@ impl CreateShares {
         if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }
     }
 
-    /// Creates a share for each recipient; each stands alone.
-    async fn create(
+    /// Creates a share for each recipient, independently of the others.
+    async fn create_shares(
         &self,
         request: &ShareRequest,
-        typed: &[String],
+        recipients: &[String],
         write: Option<WriteId>,
-        now: Timestamp,
+        received_at: Timestamp,
     ) -> Vec<RecipientResult> {
         let create = |recipient| async move {
             match recipient {
-                Recipient::Invalid(error) => RecipientResult::Invalid(error),
-                Recipient::Duplicate => RecipientResult::Duplicate,
-                Recipient::Address(address) => {
-                    let share =
-                        new_generation().map(|generation| request.share_with(address, generation, now));
-                    match share {
-                        Ok(share) => self.put(share, write).await,
-                        Err(error) => RecipientResult::Failed(error),
-                    }
+                ParsedRecipient::Invalid(error) => RecipientResult::Invalid(error),
+                ParsedRecipient::Duplicate => RecipientResult::Duplicate,
+                ParsedRecipient::Address(address) => {
+                    let created = self.create_share(request, address, write, received_at).await;
+                    created.unwrap_or_else(RecipientResult::Failed)
                 }
             }
         };
-        stream::iter(request::recipients(typed)).map(create).buffered(CONCURRENCY).collect().await
+        stream::iter(request::parse_recipients(recipients)).map(create).buffered(CONCURRENCY).collect().await
     }
 
-    async fn put(&self, share: Share, write: Option<WriteId>) -> RecipientResult {
-        let created = match write.map_or_else(new_write_id, Ok) {
-            Ok(write) => self.table.create(&share, self.retention, write).await,
-            Err(error) => Err(error),
+    async fn create_share(
+        &self,
+        request: &ShareRequest,
+        recipient: EmailAddress,
+        write: Option<WriteId>,
+        received_at: Timestamp,
+    ) -> Result<RecipientResult, Error> {
+        let share: Share = request.share_with(recipient, new_generation()?, received_at);
+        let write = match write {
+            Some(write) => write,
+            None => new_write_id()?,
         };
-        match created {
-            Ok(Creation::Created) => RecipientResult::Created(Box::new(share)),
-            Ok(Creation::Retried) => RecipientResult::Retried(Box::new(share)),
-            Ok(Creation::Exists(existing)) => RecipientResult::Exists(existing),
-            Err(error) => RecipientResult::Failed(error),
-        }
+        Ok(match self.table.create(&share, self.retention, write).await? {
+            Creation::Created => RecipientResult::Created(Box::new(share)),
+            Creation::Retried => RecipientResult::Retried(Box::new(share)),
+            Creation::Exists(existing) => RecipientResult::Exists(existing),
+        })
     }
 }

@@ -1,9 +1,9 @@
-//! `POST /modules/{module}/items/{item}/shares`: shares an item's files, one share for each recipient.
-//! `GET /modules/{module}/items/{item}/files`: the files that there are to share.
+//! `POST /modules/{module}/items/{item}/shares`: shares an item's files, with one share per recipient.
+//! `GET /modules/{module}/items/{item}/files`: lists the item's shareable files and their sizes.
 
+mod body;
 mod create;
 mod files;
-mod order;
 mod results;
 
 use sharelink_aws::files::FileStore;

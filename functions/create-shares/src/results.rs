@@ -1,25 +1,25 @@
-//! What became of each recipient, and the answer that says so.
+//! The result for each recipient, and the response that contains them.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use sharelink_aws::AwsError;
+use sharelink_aws::Error;
 use sharelink_domain::address::AddressError;
 use sharelink_domain::{Share, Status, Timestamp};
 use sharelink_http::problem::{ProblemBody, problem_response};
-use sharelink_http::{ProblemType, Response, ShareResponse};
+use sharelink_http::{ProblemType, Response, ShareResponse, json_response};
 
-/// What became of one recipient.
+/// The result for one recipient.
 #[derive(Debug)]
 pub(crate) enum RecipientResult {
     Created(Box<Share>),
-    /// This very request had created it before; it is told as it was then.
+    /// An earlier attempt of this request created the share. Reported in its original state.
     Retried(Box<Share>),
-    /// The recipient has this share already.
+    /// The recipient already has this share.
     Exists(Box<Share>),
     Invalid(AddressError),
     Duplicate,
-    /// AWS did not let it be created; the others go ahead.
-    Failed(AwsError),
+    /// The share could not be created. Does not affect the other recipients.
+    Failed(Error),
 }
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct ResultResponse<'a> {
     problem: Option<ProblemBody>,
 }
 
-/// Something that was done, and may not be what the caller meant.
+/// A consequence that the caller may not have intended.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Warning {
     code: &'static str,
@@ -44,17 +44,17 @@ pub(crate) struct Warning {
 
 pub(crate) const ALREADY_EXPIRED: Warning = Warning {
     code: "alreadyExpired",
-    detail: "The expiry has passed, so the links are inactive from the start.",
+    detail: "The expiry has already passed, so the links are inactive from the start.",
 };
 
 pub(crate) const FILES_LEFT_OUT: Warning = Warning {
     code: "filesLeftOut",
-    detail: "The item has files whose names cannot be shared: they hold control characters or are too long.",
+    detail: "Some of the item's files cannot be shared: their names contain control characters or are too long.",
 };
 
 #[derive(Serialize)]
 struct CreateResponse<'a> {
-    /// The problem that no recipient escaped, where nothing was created.
+    /// The problem of the whole request, if no share was created.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
     results: Vec<ResultResponse<'a>>,
@@ -62,12 +62,12 @@ struct CreateResponse<'a> {
 }
 
 impl RecipientResult {
-    /// What operators are told: a repetition is not another share.
-    pub(crate) fn metric(&self, now: Timestamp) -> &'static str {
-        if matches!(self, Self::Retried(_)) { "repeated" } else { self.name(now) }
+    /// Returns the result's name in metrics. A retry does not count as another share.
+    fn metric(&self, now: Timestamp) -> &'static str {
+        if matches!(self, Self::Retried(_)) { "repeated" } else { self.outcome(now) }
     }
 
-    fn name(&self, now: Timestamp) -> &'static str {
+    fn outcome(&self, now: Timestamp) -> &'static str {
         match self {
             Self::Created(_) | Self::Retried(_) => "created",
             Self::Exists(share) if share.status(now) == Status::Active => "alreadyActive",
@@ -78,7 +78,7 @@ impl RecipientResult {
         }
     }
 
-    /// Why nothing was created.
+    /// Returns why no share was created, or `None` if one was.
     fn problem(&self, now: Timestamp) -> Option<ProblemType> {
         match self {
             Self::Created(_) | Self::Retried(_) => None,
@@ -98,12 +98,12 @@ impl RecipientResult {
         };
         let detail = match self {
             Self::Invalid(error) => Some(error.to_string()),
-            Self::Exists(_) => Some("Change its expiration in place of sharing again.".to_owned()),
+            Self::Exists(_) => Some("Change its expiration instead of sharing again.".to_owned()),
             _ => None,
         };
         ResultResponse {
             recipient,
-            outcome: self.name(now),
+            outcome: self.outcome(now),
             share_id: share.map(|share| share.id.to_string()),
             share: share.map(|share| ShareResponse::new(share, as_of)),
             problem: self.problem(now).map(|problem| problem.body(detail)),
@@ -111,40 +111,47 @@ impl RecipientResult {
     }
 }
 
-/// One answer for all the recipients, in the order of the request.
-pub(crate) fn json_response(
+/// Counts the results as metrics and logs failures.
+pub(crate) fn count(results: &[RecipientResult], now: Timestamp) {
+    for result in results {
+        metrics::counter!("Shares", "Outcome" => result.metric(now)).increment(1);
+        if let RecipientResult::Failed(error) = result {
+            tracing::error!(%error, "a share could not be created");
+        }
+    }
+}
+
+/// Creates the response for all recipients, in the order of the request.
+pub(crate) fn to_response(
     recipients: &[String],
-    outcomes: &[RecipientResult],
+    results: &[RecipientResult],
     warnings: &[Warning],
     now: Timestamp,
 ) -> Response {
-    let created = outcomes.iter().filter(|outcome| outcome.problem(now).is_none()).count();
-    let results = recipients
+    let created = results.iter().filter(|result| result.problem(now).is_none()).count();
+    let bodies = recipients
         .iter()
-        .zip(outcomes)
-        .map(|(recipient, outcome)| outcome.to_response(recipient, now))
+        .zip(results)
+        .map(|(recipient, result)| result.to_response(recipient, now))
         .collect();
     if created == 0 {
-        let problem = shared_problem(outcomes, now);
+        let problem = common_problem(results, now);
         problem.count();
-        let body = CreateResponse { problem: Some(problem.body(None)), results, warnings };
+        let body = CreateResponse { problem: Some(problem.body(None)), results: bodies, warnings };
         return problem_response(problem, &body);
     }
-    let status = if created == outcomes.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
-    sharelink_http::json_response(
-        status,
-        "application/json",
-        &CreateResponse { problem: None, results, warnings },
-    )
+    let status = if created == results.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+    json_response(status, "application/json", &CreateResponse { problem: None, results: bodies, warnings })
 }
 
-/// Why nothing was created: AWS, since then it helps to try again; or what all recipients have in common.
-fn shared_problem(outcomes: &[RecipientResult], now: Timestamp) -> ProblemType {
-    let failed = outcomes.iter().find(|outcome| matches!(outcome, RecipientResult::Failed(_)));
-    if let Some(problem) = failed.and_then(|outcome| outcome.problem(now)) {
+/// Returns the problem of a request that created no share: a failure, since a retry may help, or else the
+/// problem that all recipients have in common.
+fn common_problem(results: &[RecipientResult], now: Timestamp) -> ProblemType {
+    let failure = results.iter().find(|result| matches!(result, RecipientResult::Failed(_)));
+    if let Some(problem) = failure.and_then(|result| result.problem(now)) {
         return problem;
     }
-    let mut problems = outcomes.iter().filter_map(|outcome| outcome.problem(now));
+    let mut problems = results.iter().filter_map(|result| result.problem(now));
     match problems.next() {
         Some(first) if problems.all(|problem| problem == first) => first,
         _ => ProblemType::NothingCreated,
@@ -154,85 +161,68 @@ fn shared_problem(outcomes: &[RecipientResult], now: Timestamp) -> ProblemType {
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
-    use sharelink_domain::request::ShareRequest;
-    use sharelink_domain::{Expiry, Generation, Item, SharedFile, Sharer};
+    use sharelink_aws::AwsError;
+    use sharelink_domain::testing::{NOW, share, time};
 
     use super::*;
 
-    fn now() -> Timestamp {
-        "2026-03-10T12:00:00Z".parse().unwrap()
+    fn created() -> RecipientResult {
+        RecipientResult::Created(Box::new(share(&["a"])))
     }
 
-    fn expiry() -> Expiry {
-        Expiry::parse("2026-03-11T12:00:00Z", now()).unwrap()
-    }
-
-    fn share() -> Box<Share> {
-        let request = ShareRequest {
-            item: Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() },
-            files: vec![SharedFile { name: "a".parse().unwrap(), size: 1 }],
-            sharer: Sharer { sub: "u1".into(), name: None, email: None },
-            message: None,
-            expiry: expiry(),
-            notify: true,
-        };
-        Box::new(request.share_with(
-            "ann@example.com".parse().unwrap(),
-            Generation::from_bytes([7; 16]),
-            now(),
-        ))
+    fn exists() -> RecipientResult {
+        RecipientResult::Exists(Box::new(share(&["a"])))
     }
 
     fn unavailable() -> RecipientResult {
-        RecipientResult::Failed(AwsError::Unavailable {
-            service: "dynamodb",
-            code: "ThrottlingException".into(),
-        })
+        let error = AwsError::Unavailable { service: "dynamodb", code: "ThrottlingException".into() };
+        RecipientResult::Failed(error.into())
     }
 
-    fn answered(outcomes: &[RecipientResult]) -> (u16, Value, Response) {
-        let recipients: Vec<String> = (0..outcomes.len()).map(|i| format!("r{i}@example.com")).collect();
-        let answer = json_response(&recipients, outcomes, &[], now());
-        (answer.status().as_u16(), serde_json::from_slice(answer.body()).unwrap(), answer)
+    fn respond(results: &[RecipientResult]) -> Response {
+        let recipients: Vec<String> = (0..results.len()).map(|i| format!("r{i}@example.com")).collect();
+        to_response(&recipients, results, &[], time(NOW))
+    }
+
+    fn body(response: &Response) -> Value {
+        serde_json::from_slice(response.body()).unwrap()
     }
 
     #[test]
-    fn the_status_says_how_many_were_created() {
-        let cases = [
-            (vec![RecipientResult::Created(share()), RecipientResult::Created(share())], 201),
-            (vec![RecipientResult::Created(share()), RecipientResult::Duplicate], 207),
-            (vec![RecipientResult::Created(share()), RecipientResult::Exists(share()), unavailable()], 207),
-            (vec![RecipientResult::Exists(share()), RecipientResult::Invalid(AddressError::Shape)], 409),
-            (
-                vec![
-                    RecipientResult::Invalid(AddressError::Shape),
-                    RecipientResult::Invalid(AddressError::Domain),
-                ],
-                422,
-            ),
-        ];
-        for (outcomes, status) in cases {
-            assert_eq!(answered(&outcomes).0, status, "{outcomes:?}");
+    fn status_depends_on_how_many_shares_were_created() {
+        let invalid = |error| RecipientResult::Invalid(error);
+        for (results, status) in [
+            (vec![created(), created()], 201),
+            (vec![created(), RecipientResult::Duplicate], 207),
+            (vec![created(), exists(), unavailable()], 207),
+            (vec![exists(), invalid(AddressError::Shape)], 409),
+            (vec![invalid(AddressError::Shape), invalid(AddressError::Domain)], 422),
+        ] {
+            assert_eq!(respond(&results).status(), status, "{results:?}");
         }
     }
 
     #[test]
-    fn what_aws_refused_is_told_and_does_not_undo_the_others() {
-        let (_, body, _) = answered(&[unavailable(), RecipientResult::Created(share())]);
+    fn failure_does_not_affect_other_recipients() {
+        let body = body(&respond(&[unavailable(), created()]));
         assert_eq!(body["results"][0]["outcome"], "failed");
         assert_eq!(body["results"][0]["problem"]["status"], 503);
         assert_eq!(body["results"][1]["outcome"], "created");
     }
 
     #[test]
-    fn where_aws_let_nothing_be_created_the_caller_may_try_again() {
-        let (status, body, answer) = answered(&[RecipientResult::Exists(share()), unavailable()]);
-        assert_eq!((status, &body["title"]), (503, &json!("Please try again in a moment")));
+    fn caller_may_retry_when_aws_prevented_every_share() {
+        let response = respond(&[exists(), unavailable()]);
+        assert_eq!(response.status(), 503);
+        assert!(response.headers().contains_key("retry-after"));
+        let body = body(&response);
+        assert_eq!(body["title"], json!(ProblemType::TemporarilyUnavailable.title()));
         assert_eq!(body["results"][0]["outcome"], "alreadyActive");
-        assert!(answer.headers().contains_key("retry-after"));
-        assert!(
-            !String::from_utf8_lossy(answer.body()).contains("Throttling"),
-            "what AWS said is not for callers"
-        );
+    }
+
+    #[test]
+    fn response_does_not_reveal_aws_errors() {
+        let response = respond(&[unavailable()]);
+        assert!(!String::from_utf8_lossy(response.body()).contains("Throttling"));
     }
 }

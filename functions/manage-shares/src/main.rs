@@ -1,19 +1,24 @@
-//! The Manage Link Access dialog: an item's shares and their log, and whatever is done to one of them.
+//! The routes behind Manage Link Access: an item's shares, their changes and their log.
 
-mod manage;
+mod link;
 mod parameters;
-mod permissions;
 mod problems;
+mod resend;
+mod revoke;
+mod router;
+mod share_log;
+mod share_permission;
+mod shares;
 
+use sharelink_aws::base_url::PublicBaseUrl;
 use sharelink_aws::key_ring_cache::KeyRingCache;
-use sharelink_aws::links::LinkBuilder;
+use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
-use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
 use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
-use manage::ManageShares;
+use router::ManageShares;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {

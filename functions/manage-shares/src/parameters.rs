@@ -1,4 +1,4 @@
-//! The parameters of the path and the query.
+//! Path and query parameters.
 
 use std::fmt::Display;
 
@@ -6,15 +6,15 @@ use sharelink_aws::share_table::{PAGE_LIMIT, StatusFilter};
 use sharelink_domain::ShareId;
 use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, query_parameter};
 
-/// How many entries a page has where the caller does not say.
+/// The page size if the caller does not set `limit`.
 const DEFAULT_LIMIT: usize = 50;
 
-/// An id that no share can have is one that there is no share of.
-pub(crate) fn share_id(request: &Request) -> Result<ShareId, Problem> {
+/// Parses `shareId`. No share has a malformed id, so it is not found.
+pub(crate) fn parse_share_id(request: &Request) -> Result<ShareId, Problem> {
     path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
 }
 
-pub(crate) fn tab(request: &Request) -> Result<Option<StatusFilter>, Problem> {
+pub(crate) fn parse_status(request: &Request) -> Result<Option<StatusFilter>, Problem> {
     match query_parameter(request, "status").as_deref() {
         None => Ok(None),
         Some("active") => Ok(Some(StatusFilter::Active)),
@@ -23,9 +23,9 @@ pub(crate) fn tab(request: &Request) -> Result<Option<StatusFilter>, Problem> {
     }
 }
 
-pub(crate) fn limit(request: &Request) -> Result<usize, Problem> {
-    let Some(limit) = query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
-    match limit.parse() {
+pub(crate) fn parse_limit(request: &Request) -> Result<usize, Problem> {
+    let Some(text) = query_parameter(request, "limit") else { return Ok(DEFAULT_LIMIT) };
+    match text.parse() {
         Ok(limit) if (1..=PAGE_LIMIT).contains(&limit) => Ok(limit),
         _ => invalid("limit", format!("must be a whole number from 1 to {PAGE_LIMIT}")),
     }

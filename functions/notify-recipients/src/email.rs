@@ -4,8 +4,7 @@ use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::request::Message;
-use sharelink_domain::{EmailAddress, Share, SharedFile};
+use sharelink_domain::{EmailAddress, Message, Share, SharedFile};
 
 /// The contents of the email, for both of its bodies.
 struct Contents<'a> {
@@ -52,7 +51,7 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
         message: share.message.as_ref().map(Message::as_str),
         files: share.files.iter().map(DisplayFile::from).collect(),
         link,
-        until: share.expiry_in_words(),
+        until: share.expiry_text(),
     };
     Ok(Email {
         to: &share.recipient,
@@ -78,26 +77,25 @@ fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sharelink_domain::request::ShareRequest;
-    use sharelink_domain::{Expiry, Generation, Item, Sharer, Timestamp};
+    use chrono::TimeDelta;
+    use sharelink_domain::Sharer;
+    use sharelink_domain::testing::ShareBuilder;
 
     use super::*;
 
     fn share(message: &str, sharer: Option<&str>) -> Share {
-        let now: Timestamp = "2026-03-10T12:00:00Z".parse().unwrap();
-        ShareRequest {
-            item: Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() },
-            files: vec![SharedFile { name: "<b>.pdf".parse().unwrap(), size: 2048 }],
-            sharer: Sharer {
+        ShareBuilder::new()
+            .files(vec![SharedFile { name: "<b>.pdf".parse().unwrap(), size: 2048 }])
+            .sharer(Sharer {
                 sub: "u1".into(),
                 name: sharer.map(Into::into),
                 email: Some("ann@example.com".parse().unwrap()),
-            },
-            message: Message::parse(message).unwrap(),
-            expiry: Expiry::parse("2026-03-11T13:00:00+01:00", now).unwrap(),
-            notify: true,
-        }
-        .share_with("bob@example.com".parse().unwrap(), Generation::from_bytes([7; 16]), now)
+            })
+            .message(message)
+            .expires_in(TimeDelta::days(1))
+            .expiry_offset("+01:00")
+            .recipient("bob@example.com")
+            .build()
     }
 
     const LINK: &str = "https://files.example.com/s/abc";

@@ -7,11 +7,11 @@ mod rate_limiter;
 mod send_budget;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
+use sharelink_aws::base_url::PublicBaseUrl;
 use sharelink_aws::key_ring_cache::KeyRingCache;
-use sharelink_aws::links::LinkBuilder;
+use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::parameters::PublicBaseUrl;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_runtime::{Clock, Metrics, required, required_positive_number, start_logging};
 

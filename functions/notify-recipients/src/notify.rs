@@ -5,13 +5,14 @@ use std::time::Duration;
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use futures_util::{StreamExt, stream};
-use lambda_runtime::{Error, LambdaEvent};
+use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
-use sharelink_aws::links::LinkBuilder;
+use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::share_table::{DueEmail, ShareTable, parse_share_image};
-use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::mail::{Fault, OVERDUE_AFTER, SendError, SendOutcome};
+use sharelink_aws::{AwsError, Error, new_write_id};
+use sharelink_domain::mail::OVERDUE_AFTER;
+use sharelink_domain::sending::{Fault, SendError, SendOutcome};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
@@ -53,7 +54,10 @@ pub(crate) enum ScheduleDetailType {
 }
 
 impl NotifyRecipients {
-    pub(crate) async fn handle(&self, event: LambdaEvent<Trigger>) -> Result<DynamoDbEventResponse, Error> {
+    pub(crate) async fn handle(
+        &self,
+        event: LambdaEvent<Trigger>,
+    ) -> Result<DynamoDbEventResponse, lambda_runtime::Error> {
         let budget = SendBudget::new(event.context.deadline());
         let result = match event.payload {
             Trigger::Stream(event) => {
@@ -70,7 +74,7 @@ impl NotifyRecipients {
     /// The fast path: processes a change of a share with a pending email. Only a fault of the table makes the
     /// stream redeliver the record. After any other fault, the share itself records when its email is due
     /// again.
-    async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), AwsError> {
+    async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), Error> {
         let share = parse_share_image(record.change.new_image)?;
         if share.mail.is_due(self.clock.now()) {
             self.notify(&share.item, share.id, budget).await?;
@@ -97,7 +101,7 @@ impl NotifyRecipients {
     }
 
     /// Sends a share's email if it is due and no other invocation has claimed it.
-    async fn notify(&self, item: &Item, id: ShareId, budget: &SendBudget) -> Result<(), AwsError> {
+    async fn notify(&self, item: &Item, id: ShareId, budget: &SendBudget) -> Result<(), Error> {
         if !budget.may_continue() {
             return Ok(());
         }
@@ -116,7 +120,7 @@ impl NotifyRecipients {
         };
         let outcome = match SendOutcome::without_sending(&share, now) {
             Some(outcome) => outcome,
-            None => SendOutcome::of_sending(self.send(&share, now).await, &share, now),
+            None => SendOutcome::from_result(self.send(&share, now).await, &share, now),
         };
         budget.record(outcome);
         self.table.record_send_outcome(&share, claim, outcome, self.clock.now()).await?;
@@ -125,7 +129,7 @@ impl NotifyRecipients {
     }
 
     async fn send(&self, share: &Share, now: Timestamp) -> Result<(), SendError> {
-        let link = self.links.link(share, now).await.map_err(|error| {
+        let link = self.links.build(share, now).await.map_err(|error| {
             tracing::error!(%error, "a link could not be made");
             SendError::Transient(Fault::NoLink)
         })?;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
-use sharelink_domain::mail::{Fault, SendOutcome};
+use sharelink_domain::sending::{Fault, SendOutcome};
 use tokio::time::Instant;
 
 /// The longest time that one email can take, including all retries: its claim (10 s), the key ring and the

@@ -8,7 +8,7 @@ mod texts;
 use sharelink_aws::files::FileStore;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{load_config, within};
+use sharelink_aws::{load_config, with_timeout};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
@@ -21,7 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let config = load_config()?;
     let clock = Clock::from_env();
     let [key_ring_config, table_config, file_config] =
-        [KEY_RING_TIMEOUT, SHARE_TIMEOUT, FILE_TIMEOUT].map(|limit| within(&config, limit));
+        [KEY_RING_TIMEOUT, SHARE_TIMEOUT, FILE_TIMEOUT].map(|limit| with_timeout(&config, limit));
     // Concurrently: while one client waits for AWS, the next one is created.
     let (key_ring_cache, table, files) = tokio::join!(
         KeyRingCache::fetched(&key_ring_config, required("KEY_RING_SECRET")?, clock.now()),

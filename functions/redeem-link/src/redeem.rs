@@ -8,8 +8,8 @@ use lambda_http::http::{Method, StatusCode};
 use sharelink_aws::files::{FileStore, Presence, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{AwsError, new_write_id};
-use sharelink_domain::share::{RedeemError, Redemption, Target};
+use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
+use sharelink_domain::access::{RedeemError, Redemption, Target};
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
@@ -41,7 +41,7 @@ enum RedemptionFailure {
     UnknownRoute,
     Refused(RedeemError),
     FileMissing,
-    Aws(AwsError),
+    Failed(Error),
     TimedOut,
 }
 
@@ -53,7 +53,13 @@ impl From<RedeemError> for RedemptionFailure {
 
 impl From<AwsError> for RedemptionFailure {
     fn from(error: AwsError) -> Self {
-        Self::Aws(error)
+        Self::Failed(error.into())
+    }
+}
+
+impl From<InternalError> for RedemptionFailure {
+    fn from(error: InternalError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
@@ -61,7 +67,7 @@ impl From<LinkError> for RedemptionFailure {
     fn from(error: LinkError) -> Self {
         match error {
             LinkError::Token(_) => Self::Refused(RedeemError::UnknownLink),
-            LinkError::Aws(error) => Self::Aws(error),
+            LinkError::Aws(error) => error.into(),
         }
     }
 }
@@ -101,7 +107,7 @@ impl RedeemLink {
             Redemption::File(file, lifetime) => {
                 let method =
                     if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
-                match self.files.presence(&link.item, &file.name).await {
+                match self.files.check_presence(&link.item, &file.name).await {
                     Presence::Missing => Err(RedemptionFailure::FileMissing),
                     // A fault of S3 must not keep a recipient from a file that may well exist.
                     Presence::Present | Presence::Unknown => {
@@ -151,7 +157,7 @@ fn count_redemption(target: Target, redemption: &Redemption<'_>) {
 }
 
 fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
-    let invalid_url = |_| AwsError::Rejected { service: "s3", code: "presigning".into() };
+    let invalid_url = |_| InternalError::Signing;
     let mut response = Response::default();
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(LOCATION, HeaderValue::from_str(url).map_err(invalid_url)?);
@@ -164,7 +170,7 @@ fn error_response(failure: &RedemptionFailure, format: ResponseFormat) -> Respon
         RedemptionFailure::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
         RedemptionFailure::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
         RedemptionFailure::FileMissing => ProblemType::FileMissing,
-        RedemptionFailure::Aws(error) => {
+        RedemptionFailure::Failed(error) => {
             tracing::error!(%error, "a link could not be redeemed");
             error.into()
         }

@@ -2,7 +2,7 @@
 
 use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
-use sharelink_domain::share::in_words;
+use sharelink_domain::date_text::format_in_english;
 use sharelink_http::ProblemType;
 
 /// A supported page language.
@@ -91,7 +91,7 @@ impl Language {
     /// Returns the sentence that states when access ends.
     pub(crate) fn until(self, at: DateTime<FixedOffset>) -> String {
         match self {
-            Self::English => format!("You can download them until {}.", in_words(at)),
+            Self::English => format!("You can download them until {}.", format_in_english(at)),
             Self::German => {
                 let month = MONTHS[at.month0() as usize];
                 let offset = if at.offset().local_minus_utc() == 0 { "" } else { "%:z" };

@@ -100,7 +100,8 @@ mod tests {
 
     use aws_lc_rs::digest::{SHA384, digest};
     use base64::engine::general_purpose::STANDARD;
-    use sharelink_domain::request::{FILES_LIMIT, MESSAGE_LIMIT, RECIPIENTS_LIMIT};
+    use sharelink_domain::message::MESSAGE_LIMIT;
+    use sharelink_domain::request::{FILES_LIMIT, RECIPIENTS_LIMIT};
     use sharelink_domain::{EmailAddress, Expiry, Timestamp};
 
     use super::*;

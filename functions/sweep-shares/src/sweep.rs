@@ -5,14 +5,13 @@ use std::time::{Duration, SystemTime};
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
-use lambda_runtime::{Error, LambdaEvent};
-use sharelink_aws::AwsError;
+use lambda_runtime::LambdaEvent;
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::{AwsError, Error};
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, ShareId};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
-use thiserror::Error;
 use tokio::time::{Instant, sleep};
 
 use crate::stream_change::{ShareImages, StreamChange};
@@ -45,16 +44,19 @@ impl RetryDeadline {
 }
 
 /// Why a record was not processed.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 enum SweepError {
     #[error(transparent)]
-    Aws(#[from] AwsError),
+    Failed(#[from] Error),
     #[error("DynamoDB was unavailable until the retry deadline")]
     DeadlinePassed,
 }
 
 impl SweepShares {
-    pub(crate) async fn handle(&self, event: LambdaEvent<Event>) -> Result<DynamoDbEventResponse, Error> {
+    pub(crate) async fn handle(
+        &self,
+        event: LambdaEvent<Event>,
+    ) -> Result<DynamoDbEventResponse, lambda_runtime::Error> {
         let deadline = RetryDeadline::before(event.context.deadline());
         let response = process_records(event.payload, |record| self.sweep(record, &deadline)).await;
         self.metrics.flush();
@@ -67,7 +69,7 @@ impl SweepShares {
     async fn sweep(&self, record: EventRecord, deadline: &RetryDeadline) -> Result<(), SweepError> {
         while !deadline.has_passed() {
             match self.attempt(record.clone()).await {
-                Err(AwsError::Unavailable { .. }) => sleep(RETRY_DELAY).await,
+                Err(Error::Aws(AwsError::Unavailable { .. })) => sleep(RETRY_DELAY).await,
                 result => return Ok(result?),
             }
         }
@@ -75,7 +77,7 @@ impl SweepShares {
     }
 
     /// Processes a record once. Each step is idempotent, and none depends on the order of records.
-    async fn attempt(&self, record: EventRecord) -> Result<(), AwsError> {
+    async fn attempt(&self, record: EventRecord) -> Result<(), Error> {
         match StreamChange::parse(record, &self.clock)? {
             StreamChange::ShareCreated(share) => {
                 self.log(&share.item, log::entries_for_creation(&share)).await?;
@@ -100,7 +102,7 @@ impl SweepShares {
 
     /// Logs the expiry of a share whose alarm was removed, if the share has expired. The decision depends
     /// only on the current share, not on the removed alarm. A share that has yet to expire gets a new alarm.
-    async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), AwsError> {
+    async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), Error> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
         self.log(item, log::entries_for_expiry(&share, now)).await?;
@@ -110,7 +112,7 @@ impl SweepShares {
         Ok(())
     }
 
-    async fn log(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), AwsError> {
+    async fn log(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), Error> {
         for entry in entries {
             self.table.append_to_log(item, entry, self.log_retention).await?;
         }

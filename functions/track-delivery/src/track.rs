@@ -2,8 +2,8 @@
 
 use lambda_runtime::Error;
 use serde_json::Value;
+use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{AwsError, new_write_id};
 use sharelink_domain::Share;
 use sharelink_runtime::Metrics;
 
@@ -23,7 +23,7 @@ impl TrackDelivery {
         Ok(result?)
     }
 
-    async fn track(&self, event: Value) -> Result<(), AwsError> {
+    async fn track(&self, event: Value) -> Result<(), sharelink_aws::Error> {
         let report = match DeliveryReport::parse(event) {
             Ok(report) => report,
             Err(reason) => {
@@ -35,7 +35,7 @@ impl TrackDelivery {
         let decide = |share: &Share| share.with_delivery_report(&email, event, at);
         let applied = self
             .table
-            .report(&email.item, email.share, new_write_id()?, decide)
+            .apply_report(&email.item, email.share, new_write_id()?, decide)
             .await
             .inspect_err(|error| tracing::error!(%error, "a delivery report could not be applied"))?;
         if applied {

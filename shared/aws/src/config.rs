@@ -1,4 +1,3 @@
-use std::env;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -13,40 +12,43 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use sharelink_runtime::{SettingError, optional, required};
 use thiserror::Error;
 
-/// The environment does not say what the SDK needs to know; the function does not start.
+/// The reason the SDK could not be configured. The function does not start.
 #[derive(Debug, Error)]
 pub enum ConfigError {
-    #[error("the environment variable {0} is not set")]
-    Missing(&'static str),
-    #[error("the file that AWS_CA_BUNDLE names cannot be read: {0}")]
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    #[error("the file named by AWS_CA_BUNDLE cannot be read: {0}")]
     Certificates(#[from] std::io::Error),
     #[error("TLS cannot be set up")]
     Tls,
 }
 
-/// Who vouches for AWS: the five roots that Amazon Trust Services asks custom trust stores to hold
-/// (<https://www.amazontrust.com/repository/>). Reading all of the system's takes more of a start than the rest of it.
+/// The five root certificates that Amazon Trust Services requires in custom trust stores
+/// (<https://www.amazontrust.com/repository/>). Reading the system's certificates takes longer than the rest
+/// of a function's start.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// The regions of other partitions, where others may vouch for AWS.
+/// The prefixes of regions in other partitions, whose certificates may have other roots.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "eusc-", "us-gov-", "us-iso", "eu-iso"];
 
-/// The SDK's configuration: from what Lambda puts in the environment and from nowhere else, with one HTTP client for
-/// all services, and with bounds that end well inside a function's own time limit, so that a caller gets a clear
-/// answer and not the gateway's timeout.
+/// Loads the SDK's configuration from the environment variables that Lambda sets.
 ///
-/// As in every SDK, `AWS_ENDPOINT_URL` and its variables for single services lead to other endpoints, and
-/// `AWS_CA_BUNDLE` names a file with the certificates to trust; `AWS_USE_FIPS_ENDPOINT` and
-/// `AWS_USE_DUALSTACK_ENDPOINT` are `true` or `false`.
-pub fn load() -> Result<SdkConfig, ConfigError> {
-    let region = variable("AWS_REGION")?;
+/// All services share one HTTP client. Timeouts end well within a function's own, so that a caller gets a
+/// clear response and not the gateway's timeout.
+///
+/// The SDK's standard variables are honoured: `AWS_ENDPOINT_URL` and its variants for single services,
+/// `AWS_CA_BUNDLE` (a file of trusted certificates), `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`
+/// (`true` or `false`).
+pub fn load_config() -> Result<SdkConfig, ConfigError> {
+    let region = required("AWS_REGION")?;
     let credentials = Credentials::new(
-        variable("AWS_ACCESS_KEY_ID")?,
-        variable("AWS_SECRET_ACCESS_KEY")?,
+        required("AWS_ACCESS_KEY_ID")?,
+        required("AWS_SECRET_ACCESS_KEY")?,
         optional("AWS_SESSION_TOKEN"),
-        // Lambda ends an instance before these expire.
+        // Lambda replaces an instance before its credentials expire.
         None,
         "environment",
     );
@@ -55,7 +57,7 @@ pub fn load() -> Result<SdkConfig, ConfigError> {
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(10))
         .build();
-    // Somebody waits, so the first repetition comes soon.
+    // A caller is waiting, so the first retry is early.
     let retries =
         RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(100));
     let tls = TlsContext::builder()
@@ -71,35 +73,28 @@ pub fn load() -> Result<SdkConfig, ConfigError> {
         .timeout_config(timeouts)
         .retry_config(retries)
         .http_client(http)
-        // The time limits of calls are enough: no answer is a stream.
+        // Timeouts suffice: no response is streamed.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .service_config(Environment);
-    config.set_use_fips(switch("AWS_USE_FIPS_ENDPOINT"));
-    config.set_use_dual_stack(switch("AWS_USE_DUALSTACK_ENDPOINT"));
+        .service_config(ServiceVariables);
+    config.set_use_fips(optional_bool("AWS_USE_FIPS_ENDPOINT"));
+    config.set_use_dual_stack(optional_bool("AWS_USE_DUALSTACK_ENDPOINT"));
     config.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
     Ok(config.build())
 }
 
-/// The same configuration, for calls that are to end within this time, with a second try if half of it is enough.
+/// Returns the configuration with this timeout for each call. One attempt may take half of it, which leaves
+/// time for a retry.
 #[must_use]
-pub fn within(config: &SdkConfig, limit: Duration) -> SdkConfig {
+pub fn with_timeout(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(limit / 2)
-        .operation_attempt_timeout(limit / 2)
-        .operation_timeout(limit)
+        .connect_timeout(timeout / 2)
+        .operation_attempt_timeout(timeout / 2)
+        .operation_timeout(timeout)
         .build();
     config.to_builder().timeout_config(timeouts).build()
 }
 
-fn variable(name: &'static str) -> Result<String, ConfigError> {
-    optional(name).ok_or(ConfigError::Missing(name))
-}
-
-fn optional(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-fn switch(name: &str) -> Option<bool> {
+fn optional_bool(name: &str) -> Option<bool> {
     optional(name)?.parse().ok()
 }
 
@@ -111,11 +106,11 @@ fn trust_store(region: &str) -> Result<TrustStore, ConfigError> {
     })
 }
 
-/// What the environment says of single services, such as `AWS_ENDPOINT_URL_DYNAMODB`.
+/// The environment variables of single services, such as `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
-struct Environment;
+struct ServiceVariables;
 
-impl LoadServiceConfig for Environment {
+impl LoadServiceConfig for ServiceVariables {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
         let service = key.service_id().to_uppercase().replace(' ', "_");
         optional(&format!("{}_{service}", key.env()))
@@ -130,15 +125,15 @@ mod tests {
 
     use super::*;
 
-    /// As <https://www.amazontrust.com/repository/> lists them.
+    /// Fingerprints from <https://www.amazontrust.com/repository/>.
     #[test]
-    fn the_roots_are_amazons() {
+    fn root_certificates_are_amazons() {
         let pem = std::str::from_utf8(AMAZON_ROOTS).unwrap();
         let certificates = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
         let fingerprint = |certificate: &str| {
             let base64 = certificate.split("-----END").next().unwrap().split_whitespace().collect::<String>();
-            let fingerprint = digest(&SHA256, &STANDARD.decode(base64).unwrap());
-            fingerprint.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+            let hash = digest(&SHA256, &STANDARD.decode(base64).unwrap());
+            hash.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
         };
         assert_eq!(
             certificates.map(fingerprint).collect::<Vec<_>>(),

@@ -5,33 +5,81 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sharelink_domain::idempotency::KeyReused;
 use thiserror::Error;
 
-/// AWS did not do what it was asked, after the SDK's own retries.
+/// The failure of a call to AWS, after the SDK's retries.
 ///
-/// Holds the error's code and nothing else: messages and bodies may hold addresses and links.
+/// Contains the error code only: messages and bodies may contain addresses and links.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AwsError {
-    /// The fault may pass: throttling, a timeout, a lost connection, an internal error.
+    /// A transient fault: throttling, a timeout, a lost connection, an internal error.
     #[error("{service} is unavailable: {code}")]
     Unavailable { service: &'static str, code: String },
-    /// It will not pass by itself: a missing resource, a missing permission, a mistake of ours.
-    #[error("{service} refused: {code}")]
+    /// A permanent fault: a missing resource, a missing permission, a malformed request.
+    #[error("{service} rejected the request: {code}")]
     Rejected { service: &'static str, code: String },
-    /// What was read is not what we write.
-    #[error("{service} holds something unreadable: {what}")]
+    /// Stored data that we did not write or cannot decode.
+    #[error("{service} returned invalid data: {what}")]
     InvalidData { service: &'static str, what: &'static str },
 }
 
-/// A request under an idempotency key could not be looked up, or is another one.
+/// A failure in Sharelink itself, not in AWS.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum InternalError {
+    #[error("the system's random number generator failed")]
+    Random,
+    #[error("{0} could not be encoded")]
+    Encoding(&'static str),
+    #[error("a URL could not be signed")]
+    Signing,
+    #[error("the share has no link key")]
+    NoLinkKey,
+    #[error("the link's key is not in the key ring")]
+    UnknownLinkKey,
+}
+
+/// The failure of an adapter.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-pub enum IdempotencyError {
+pub enum Error {
     #[error(transparent)]
     Aws(#[from] AwsError),
     #[error(transparent)]
-    Reused(#[from] KeyReused),
+    Internal(#[from] InternalError),
+}
+
+/// The reason an idempotency record could not be used.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum IdempotencyError {
+    #[error(transparent)]
+    KeyReused(#[from] KeyReused),
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl From<AwsError> for IdempotencyError {
+    fn from(error: AwsError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// The reason a share was not changed.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ChangeError<E> {
+    #[error("the share does not exist")]
+    NotFound,
+    /// The decision on the current share.
+    #[error("the change was refused: {0}")]
+    Refused(E),
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl<E> From<AwsError> for ChangeError<E> {
+    fn from(error: AwsError) -> Self {
+        Self::Failed(error.into())
+    }
 }
 
 impl AwsError {
-    /// Classifies a failed call.
+    /// Classifies and counts a failed call.
     pub fn new<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata,
@@ -42,9 +90,9 @@ impl AwsError {
             SdkError::TimeoutError(_) => unavailable("timeout"),
             SdkError::DispatchFailure(_) => unavailable("connection"),
             SdkError::ResponseError(_) => unavailable("response"),
-            SdkError::ServiceError(answer) => {
-                let code = answer.err().code().unwrap_or("unknown");
-                let status = answer.raw().status().as_u16();
+            SdkError::ServiceError(response) => {
+                let code = response.err().code().unwrap_or("unknown");
+                let status = response.raw().status().as_u16();
                 if status >= 500 || THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code) {
                     unavailable(code)
                 } else {

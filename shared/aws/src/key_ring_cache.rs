@@ -9,22 +9,22 @@ use chrono::TimeDelta;
 use sharelink_domain::Timestamp;
 use sharelink_domain::link::{KeyId, KeyRing, Link, LinkToken, TokenError};
 use thiserror::Error;
-use tokio::sync::Mutex;
 
 use crate::AwsError;
-use crate::calls::CallTimer;
+use crate::call_timer::CallTimer;
+use crate::stale_if_error::StaleIfErrorCache;
 use crate::warm_up::warm_up;
 
 const SERVICE: &str = "secretsmanager";
 
-/// How long a fetched ring is used. A key that is made current sooner than this after it was added may seal
-/// links that other functions cannot open yet; they fetch the ring again when they meet one.
-const LIFE: TimeDelta = TimeDelta::minutes(5);
+/// How long a fetched ring is used. If a new key becomes current within this time after it was added, other
+/// functions may not have it yet; they fetch the ring again when they meet one of its links.
+const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
-/// A token with an unknown key makes us fetch the ring again at most this often: anyone can write one.
-const REFETCH: TimeDelta = TimeDelta::minutes(1);
+/// The minimum interval between fetches for unknown keys. Anyone can write a token that names one.
+const REFETCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
-/// Why a link could not be opened or sealed.
+/// The reason a link could not be opened or sealed.
 #[derive(Debug, Error)]
 pub enum LinkError {
     #[error(transparent)]
@@ -38,89 +38,67 @@ pub enum LinkError {
 pub struct KeyRingCache {
     client: Client,
     secret: String,
-    cached: Mutex<Option<Cached>>,
-}
-
-#[derive(Clone, Debug)]
-struct Cached {
-    ring: Arc<KeyRing>,
-    fetched: Timestamp,
-}
-
-impl Cached {
-    fn is_older_than(&self, life: TimeDelta, now: Timestamp) -> bool {
-        // Either way: a clock that was set back must not keep a ring for ever.
-        (now - self.fetched).abs() >= life
-    }
+    cache: StaleIfErrorCache<Arc<KeyRing>>,
 }
 
 impl KeyRingCache {
-    /// The ring in the secret of this name or ARN.
+    /// Creates a cache of the ring in the secret with this name or ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, secret: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
-        Self { client: Client::from_conf(settings), secret: secret.into(), cached: Mutex::new(None) }
+        Self {
+            client: Client::from_conf(settings),
+            secret: secret.into(),
+            cache: StaleIfErrorCache::new("key ring"),
+        }
     }
 
-    /// The same, fetched, so that the first request need not wait for it.
+    /// Creates a cache and fetches the ring, so that the first request does not wait for it.
     pub async fn fetched(config: &SdkConfig, secret: impl Into<String>, now: Timestamp) -> Self {
         let rings = Self::new(config, secret);
         warm_up(SERVICE, rings.ring(now)).await;
         rings
     }
 
-    /// The ring as it was at most five minutes ago; older only while Secrets Manager is unavailable.
+    /// Returns the ring. At most five minutes old, or older while Secrets Manager fails.
     pub async fn ring(&self, now: Timestamp) -> Result<Arc<KeyRing>, AwsError> {
-        self.ring_within(LIFE, now).await
+        self.ring_younger_than(MAX_AGE, now).await
     }
 
-    /// Opens a link's token, with a fresh ring where it names a key that the cached one does not hold.
+    /// Opens a token. Fetches the ring again if the token names an unknown key.
     pub async fn open(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
         match self.ring(now).await?.open(token) {
-            Err(TokenError::UnknownKey(_)) => Ok(self.ring_within(REFETCH, now).await?.open(token)?),
+            Err(TokenError::UnknownKey(_)) => {
+                Ok(self.ring_younger_than(REFETCH_INTERVAL, now).await?.open(token)?)
+            }
             opened => Ok(opened?),
         }
     }
 
-    /// Seals a link with one of the ring's keys, from a fresh ring where the cached one does not hold it.
+    /// Seals a link with this key. Fetches the ring again if the key is unknown.
     pub async fn seal(&self, key: &KeyId, link: &Link, now: Timestamp) -> Result<LinkToken, LinkError> {
         match self.ring(now).await?.seal(key, link) {
-            Err(TokenError::UnknownKey(_)) => Ok(self.ring_within(REFETCH, now).await?.seal(key, link)?),
+            Err(TokenError::UnknownKey(_)) => {
+                Ok(self.ring_younger_than(REFETCH_INTERVAL, now).await?.seal(key, link)?)
+            }
             sealed => Ok(sealed?),
         }
     }
 
-    async fn ring_within(&self, life: TimeDelta, now: Timestamp) -> Result<Arc<KeyRing>, AwsError> {
-        let mut cached = self.cached.lock().await;
-        let old = match &*cached {
-            Some(fresh) if !fresh.is_older_than(life, now) => return Ok(Arc::clone(&fresh.ring)),
-            old => old.as_ref().map(|old| Arc::clone(&old.ring)),
-        };
-        match (self.fetch().await, old) {
-            (Ok(ring), _) => {
-                let ring = Arc::new(ring);
-                *cached = Some(Cached { ring: Arc::clone(&ring), fetched: now });
-                Ok(ring)
-            }
-            (Err(error), Some(old)) => {
-                tracing::warn!(%error, "could not fetch the key ring, the old one goes on");
-                *cached = Some(Cached { ring: Arc::clone(&old), fetched: now });
-                Ok(old)
-            }
-            (Err(error), None) => Err(error),
-        }
+    async fn ring_younger_than(&self, max_age: TimeDelta, now: Timestamp) -> Result<Arc<KeyRing>, AwsError> {
+        self.cache.get(max_age, now, || self.fetch()).await
     }
 
-    async fn fetch(&self) -> Result<KeyRing, AwsError> {
-        let answer = self
+    async fn fetch(&self) -> Result<Arc<KeyRing>, AwsError> {
+        let response = self
             .client
             .get_secret_value()
             .secret_id(&self.secret)
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        KeyRing::parse(answer.secret_string().unwrap_or_default()).map_err(|error| {
-            tracing::error!(%error, "the key ring cannot be read");
+        KeyRing::parse(response.secret_string().unwrap_or_default()).map(Arc::new).map_err(|error| {
+            tracing::error!(%error, "the key ring is invalid");
             AwsError::InvalidData { service: SERVICE, what: "key ring" }
         })
     }

@@ -1,4 +1,4 @@
-//! Sending email, through SES.
+//! Sending email through SES.
 
 use std::time::Duration;
 
@@ -15,32 +15,32 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sharelink_domain::EmailAddress;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::mail::{Fault, SendError};
+use sharelink_domain::sending::{Fault, SendError};
 
 use crate::AwsError;
-use crate::calls::CallTimer;
+use crate::call_timer::CallTimer;
 
 /// One email to one recipient.
 #[derive(Clone, Debug)]
 pub struct Email<'a> {
     pub to: &'a EmailAddress,
-    /// Whom a reply goes to, with a name to show.
+    /// The address that receives replies, with its display name.
     pub reply_to: Option<(&'a EmailAddress, String)>,
     pub subject: String,
     pub text: String,
     pub html: String,
-    /// By which SES's reports on it are known.
+    /// Identifies the email in SES's reports.
     pub id: EmailId,
 }
 
 const SERVICE: &str = "sesv2";
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Long, since an answer that is not waited for may be another email.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Long: after a lost response the email is sent again.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Sends email from one address, under one configuration set.
+/// Sends email from one address, with one configuration set.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     client: Client,
@@ -49,34 +49,36 @@ pub struct Mailer {
 }
 
 impl Mailer {
-    /// A mailer that sends from this address, which SES must have verified.
+    /// Creates a mailer that sends from this address, which must be verified in SES.
     ///
-    /// It tries once: SES cannot tell a repetition, so each one after an answer that was lost is another email. The
-    /// outbox tries again, and later.
+    /// It never retries: SES does not recognize retries, so a retry after a lost response would be a second
+    /// email. The outbox retries later.
     #[must_use]
     pub fn new(config: &SdkConfig, from: impl Into<String>, configuration_set: impl Into<String>) -> Self {
         let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_timeout(ANSWER_WITHIN);
-        let config = Builder::from(config)
+            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(RESPONSE_TIMEOUT);
+        let settings = Builder::from(config)
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build())
             .interceptor(CallTimer(SERVICE))
             .build();
         Self {
-            client: Client::from_conf(config),
+            client: Client::from_conf(settings),
             from: from.into(),
             configuration_set: configuration_set.into(),
         }
     }
 
-    /// Sends an email, to its recipient alone.
+    /// Sends an email to its recipient only.
     pub async fn send(&self, email: &Email<'_>) -> Result<(), SendError> {
         let content =
             email_content(email).map_err(|()| SendError::Permanent("the email could not be composed"))?;
-        let tags = email.id.to_tags();
-        let tags =
-            tags.into_iter().map(|(name, value)| MessageTag::builder().name(name).value(value).build());
-        let tags = tags.collect::<Result<Vec<_>, _>>();
+        let tags = email
+            .id
+            .to_tags()
+            .into_iter()
+            .map(|(name, value)| MessageTag::builder().name(name).value(value).build())
+            .collect::<Result<Vec<_>, _>>();
         let sent = self
             .client
             .send_email()
@@ -94,38 +96,39 @@ impl Mailer {
             Ok(_) => Ok(()),
             Err(error) => {
                 let code = AwsError::new(SERVICE, &error);
-                tracing::warn!(error = %code, "SES did not take an email");
+                tracing::warn!(error = %code, "SES rejected an email");
                 Err(classify(&error))
             }
         }
     }
 }
 
-/// Only what SES says of this very message is final; anything else may pass, or be mended by an operator.
+/// Classifies a failure. Only SES's verdict on the message itself is permanent. Any other fault may pass, or
+/// an operator can fix it.
 fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
-    let error = match error {
+    let service_error = match error {
         SdkError::ConstructionFailure(_) => return SendError::Permanent("the email could not be composed"),
-        SdkError::ServiceError(answer) => answer.err(),
+        SdkError::ServiceError(response) => response.err(),
         _ => return SendError::Transient(Fault::Unavailable),
     };
-    let says = |words| error.message().is_some_and(|message| message.contains(words));
-    let throttled = error.is_too_many_requests_exception()
-        || error.is_limit_exceeded_exception()
-        || error.code().is_some_and(|code| THROTTLING_ERRORS.contains(&code));
-    SendError::Transient(match error {
-        _ if throttled && says("Daily") => Fault::QuotaSpent,
-        _ if throttled => Fault::Throttled,
+    let mentions = |words| service_error.message().is_some_and(|message| message.contains(words));
+    let is_throttled = service_error.is_too_many_requests_exception()
+        || service_error.is_limit_exceeded_exception()
+        || service_error.code().is_some_and(|code| THROTTLING_ERRORS.contains(&code));
+    SendError::Transient(match service_error {
+        _ if is_throttled && mentions("Daily") => Fault::QuotaSpent,
+        _ if is_throttled => Fault::Throttled,
         SendEmailError::SendingPausedException(_) | SendEmailError::AccountSuspendedException(_) => {
             Fault::Paused
         }
         SendEmailError::MailFromDomainNotVerifiedException(_) => Fault::Unverified,
-        // The sender's identity, or in the sandbox the recipient's.
-        SendEmailError::MessageRejected(_) if says("not verified") => Fault::Unverified,
+        // The sender's identity or, in the sandbox, the recipient's.
+        SendEmailError::MessageRejected(_) if mentions("not verified") => Fault::Unverified,
         SendEmailError::MessageRejected(_) => {
             return SendError::Permanent("the mail service rejected the message");
         }
         SendEmailError::BadRequestException(_) => {
-            return SendError::Permanent("the mail service did not accept the address or the message");
+            return SendError::Permanent("the mail service rejected the address or the message");
         }
         _ => Fault::Unavailable,
     })
@@ -138,20 +141,21 @@ fn email_content(email: &Email<'_>) -> Result<EmailContent, ()> {
     Ok(EmailContent::builder().simple(message).build())
 }
 
-/// An address with a display name, encoded (RFC 2047) so that no name can break out of it.
+/// Formats an address with a display name, encoded (RFC 2047) so that no name can inject another address or
+/// header.
 fn mailbox(address: &EmailAddress, name: &str) -> String {
-    // An encoded word has at most 75 characters: 45 bytes of text, cut between characters.
-    let mut words = vec![String::new()];
+    // An encoded word has at most 75 characters: 45 bytes of text, split between characters.
+    let mut chunks = vec![String::new()];
     for c in name.chars() {
-        if words.last().is_some_and(|word| word.len() + c.len_utf8() > 45) {
-            words.push(String::new());
+        if chunks.last().is_some_and(|chunk| chunk.len() + c.len_utf8() > 45) {
+            chunks.push(String::new());
         }
-        if let Some(word) = words.last_mut() {
-            word.push(c);
+        if let Some(chunk) = chunks.last_mut() {
+            chunk.push(c);
         }
     }
     let words: Vec<String> =
-        words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word))).collect();
+        chunks.iter().map(|chunk| format!("=?UTF-8?B?{}?=", STANDARD.encode(chunk))).collect();
     format!("{} <{address}>", words.join(" "))
 }
 
@@ -186,18 +190,18 @@ mod tests {
     }
 
     #[test]
-    fn only_what_ses_says_of_the_message_itself_is_final() {
-        let refused = [
+    fn verdict_on_the_message_is_permanent() {
+        let verdicts = [
             rejected("Email address is on the suppression list."),
             SendEmailError::BadRequestException(BadRequestException::builder().build()),
         ];
-        for error in refused {
+        for error in verdicts {
             assert!(matches!(classify(error), SendError::Permanent(_)));
         }
     }
 
     #[test]
-    fn what_may_pass_is_told_apart() {
+    fn other_faults_are_transient() {
         let paused = SendEmailError::SendingPausedException(SendingPausedException::builder().build());
         let suspended =
             SendEmailError::AccountSuspendedException(AccountSuspendedException::builder().build());
@@ -213,22 +217,23 @@ mod tests {
             (suspended, Fault::Paused),
             (rejected("Email address is not verified."), Fault::Unverified),
             (generic("InternalFailure", ""), Fault::Unavailable),
-            // An operator's mistake, such as a configuration set that is gone.
+            // An operator's mistake, such as a deleted configuration set.
             (no_set, Fault::Unavailable),
         ] {
-            let told = format!("{error:?}");
-            assert_eq!(classify(error), SendError::Transient(fault), "{told}");
+            let description = format!("{error:?}");
+            assert_eq!(classify(error), SendError::Transient(fault), "{description}");
         }
     }
 
     #[test]
-    fn a_display_name_cannot_break_out_of_its_mailbox() {
+    fn display_name_cannot_inject_another_address() {
         let ann: EmailAddress = "ann@example.com".parse().unwrap();
         assert_eq!(mailbox(&ann, "Zoë"), "=?UTF-8?B?Wm/Dqw==?= <ann@example.com>");
         for name in ["\"x\" <eve@example.com>,", "a\r\nBcc: eve@example.com", &"長".repeat(100)] {
             let mailbox = mailbox(&ann, name);
             let words: Vec<&str> = mailbox.strip_suffix(" <ann@example.com>").unwrap().split(' ').collect();
-            assert!(words.iter().all(|word| word.len() <= 75 && word.starts_with("=?UTF-8?B?")), "{mailbox}");
+            assert!(words.iter().all(|word| word.len() <= 75), "{mailbox}");
+            assert!(words.iter().all(|word| word.starts_with("=?UTF-8?B?")), "{mailbox}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Recipients' addresses, and when two of them are the same.
+//! Email addresses, and when two of them are the same recipient.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,43 +7,43 @@ use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// Why a text is not an address that mail can go to.
+/// The reason a text is not a deliverable email address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AddressError {
     #[error("is not an email address: it needs a name, an @ and a domain")]
     Shape,
-    #[error("has a character before the @ that mail cannot be sent to")]
+    #[error("has a character before the @ that is not supported")]
     LocalPart,
-    #[error("has a domain that does not exist in this form")]
+    #[error("has an invalid domain")]
     Domain,
     #[error("is longer than an email address may be")]
     TooLong,
 }
 
-/// The longest local part and address (RFC 5321, 4.5.3.1; RFC 3696, erratum 1690).
+/// The maximum lengths of a local part and of an address (RFC 5321, 4.5.3.1; RFC 3696, erratum 1690).
 const LOCAL_PART_LIMIT: usize = 64;
 const ADDRESS_LIMIT: usize = 254;
 const LABEL_LIMIT: usize = 63;
 
-/// An address that SES can send to: the local part as typed, the domain in its ASCII form.
+/// An email address that SES can send to: the local part as typed, the domain in ASCII form.
 ///
-/// Two addresses are the same recipient when their [`identity`](Self::identity) is equal.
+/// Two addresses with the same [`identity`](Self::identity) are the same recipient.
 #[derive(Clone, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(try_from = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// The address to send to, and to show.
+    /// Returns the address to send to and to display.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the one-link rule compares: the whole address in lower case. `+tags` and dots stay distinct,
-    /// since only some providers ignore them.
+    /// Returns the address in lower case, which the one-link rule compares. `+tags` and dots remain
+    /// significant, because only some providers ignore them.
     ///
-    /// Frozen by the golden vectors below: every share's key is made of it, so a change would let a second
-    /// link exist for an address.
+    /// Frozen by the golden vectors below: every share's key contains it, so a change would allow a second
+    /// link for an address.
     #[must_use]
     pub fn identity(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -54,14 +54,12 @@ impl FromStr for EmailAddress {
     type Err = AddressError;
 
     fn from_str(typed: &str) -> Result<Self, AddressError> {
-        let typed = typed.trim();
-        let (local, domain) = typed.rsplit_once('@').ok_or(AddressError::Shape)?;
+        let (local, domain) = typed.trim().rsplit_once('@').ok_or(AddressError::Shape)?;
         if local.is_empty() || domain.is_empty() {
             return Err(AddressError::Shape);
         }
         check_local_part(local)?;
-        let domain = ascii_domain(domain)?;
-        let address = format!("{local}@{domain}");
+        let address = format!("{local}@{}", ascii_domain(domain)?);
         if address.len() > ADDRESS_LIMIT {
             return Err(AddressError::TooLong);
         }
@@ -77,11 +75,11 @@ impl TryFrom<String> for EmailAddress {
     }
 }
 
-/// A dot-atom (RFC 5322, 3.2.3). SES takes no local part outside ASCII, and quoted local parts are
-/// deliverable almost nowhere.
+/// Checks for a dot-atom (RFC 5322, 3.2.3). SES rejects local parts outside ASCII, and hardly any mail server
+/// accepts quoted ones.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
-    let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
-    if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(atext)) {
+    let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
         return Err(AddressError::LocalPart);
     }
     if local.len() > LOCAL_PART_LIMIT {
@@ -90,20 +88,20 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// The domain's ASCII form (UTS 46), if it is a host name with at least two labels.
+/// Returns the ASCII form (UTS 46) of a host name with at least two labels.
 fn ascii_domain(domain: &str) -> Result<String, AddressError> {
     let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3)
         .map_err(|_| AddressError::Domain)?
         .into_owned();
-    let label = |label: &str| {
+    let is_label = |label: &str| {
         (1..=LABEL_LIMIT).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     let top = ascii.rsplit('.').next().unwrap_or_default();
-    // Every top-level domain begins with a letter; a number would make an IPv4 address of it, in some base.
-    let host = ascii.contains('.')
-        && ascii.split('.').all(label)
+    // A top-level domain begins with a letter. A number, in any base, would make the host an IPv4 address.
+    let is_host = ascii.contains('.')
+        && ascii.split('.').all(is_label)
         && top.starts_with(|c: char| c.is_ascii_alphabetic());
-    if host { Ok(ascii) } else { Err(AddressError::Domain) }
+    if is_host { Ok(ascii) } else { Err(AddressError::Domain) }
 }
 
 impl fmt::Display for EmailAddress {
@@ -112,7 +110,7 @@ impl fmt::Display for EmailAddress {
     }
 }
 
-/// Never shows the address: a debug print may end up in a log.
+/// Hides the address: debug output may reach a log.
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("EmailAddress(..)")
@@ -125,7 +123,7 @@ mod tests {
 
     use super::*;
 
-    /// Golden vectors: shares in existing tables are keyed by these identities. Never edit one.
+    /// Golden vectors: the keys of existing tables derive from these identities. Never edit one.
     #[test]
     fn identities_are_frozen() {
         for (typed, address, identity) in [
@@ -141,13 +139,14 @@ mod tests {
             ("O'Neil/x=y@ex-ample.co.uk", "O'Neil/x=y@ex-ample.co.uk", "o'neil/x=y@ex-ample.co.uk"),
         ] {
             let parsed: EmailAddress = typed.parse().unwrap();
-            assert_eq!((parsed.as_str(), parsed.identity().as_str()), (address, identity), "{typed}");
+            assert_eq!(parsed.as_str(), address, "{typed}");
+            assert_eq!(parsed.identity(), identity, "{typed}");
         }
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
-        for (typed, why) in [
+    fn invalid_address_is_rejected() {
+        for (typed, error) in [
             ("", AddressError::Shape),
             ("ann", AddressError::Shape),
             ("@example.com", AddressError::Shape),
@@ -171,7 +170,7 @@ mod tests {
             ("ann@exam ple.com", AddressError::Domain),
             ("ann@example.com\r\nBcc: eve", AddressError::Domain),
         ] {
-            assert_eq!(typed.parse::<EmailAddress>(), Err(why), "{typed:?}");
+            assert_eq!(typed.parse::<EmailAddress>(), Err(error), "{typed:?}");
         }
         assert_eq!(
             format!("{}@example.com", "a".repeat(65)).parse::<EmailAddress>(),
@@ -185,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_may_be_as_long_as_mail_servers_take() {
+    fn address_length_is_limited() {
         let address = |local: usize, last: usize| {
             let domain = [60, 60, 60, last].map(|label| "d".repeat(label)).join(".");
             format!("{}@{domain}", "a".repeat(local)).parse::<EmailAddress>()
@@ -196,19 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn a_debug_print_does_not_show_the_address() {
+    fn debug_output_hides_the_address() {
         let address: EmailAddress = "ann@example.com".parse().unwrap();
-        assert_eq!(format!("{address} {address:?}"), "ann@example.com EmailAddress(..)");
+        assert_eq!(address.to_string(), "ann@example.com");
+        assert_eq!(format!("{address:?}"), "EmailAddress(..)");
     }
 
     proptest! {
         #[test]
-        fn any_text_is_parsed_or_refused_without_a_panic(typed in any::<String>()) {
+        fn parsing_never_panics(typed in any::<String>()) {
             let _ = typed.parse::<EmailAddress>();
         }
 
         #[test]
-        fn an_address_parses_to_itself(local in "[a-zA-Z0-9+_-]{1,20}", domain in "[a-z]{1,10}\\.[a-z]{2,5}") {
+        fn address_parses_to_itself(local in "[a-zA-Z0-9+_-]{1,20}", domain in "[a-z]{1,10}\\.[a-z]{2,5}") {
             let first: EmailAddress = format!("{local}@{domain}").parse().unwrap();
             let second: EmailAddress = first.as_str().parse().unwrap();
             prop_assert_eq!(&first, &second);

@@ -1,7 +1,7 @@
-//! What SES reports of an email that it had taken, and what a share makes of it.
+//! SES's reports on sent emails, and their effect on a share.
 //!
-//! Reports come late, repeatedly and out of order, so the states of one email have an order of their own: a
-//! report counts if it says more than what is known already, whenever it comes.
+//! Reports arrive late, repeatedly and out of order. The states of one email are therefore ordered, and a
+//! report takes effect only if its state ranks above the current one.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,22 +9,22 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::mail::{BounceType, MailState};
 use crate::{Item, Mail, Share, ShareId, Timestamp};
 
-/// Which email: the share that it was for, and which of that share's emails it was. Travels with the email as
-/// its message tags, which SES gives back with every report.
+/// Identifies an email: its share, and the attempt. Sent with the email as message tags, which SES returns
+/// with each report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailId {
     pub item: Item,
     pub share: ShareId,
-    /// When the share was created: one that is made again after a purge has the same id.
+    /// Distinguishes the share from one created again after a purge, which has the same id.
     pub created_at: Timestamp,
     pub attempt: u32,
 }
 
-/// The names of the tags.
+/// The tags' names.
 const TAGS: [&str; 5] = ["module", "item", "share", "created", "attempt"];
 
 impl EmailId {
-    /// The present email of a share.
+    /// Returns the id of a share's current email.
     #[must_use]
     pub fn of(share: &Share) -> Self {
         Self {
@@ -35,7 +35,7 @@ impl EmailId {
         }
     }
 
-    /// Its message tags. SES allows no more than `A-Z a-z 0-9 - _` in a value, so names are encoded.
+    /// Returns the message tags. Names are encoded: SES allows only `A-Z a-z 0-9 - _` in a value.
     #[must_use]
     pub fn to_tags(&self) -> [(&'static str, String); 5] {
         let [module, item, share, created, attempt] = TAGS;
@@ -48,7 +48,7 @@ impl EmailId {
         ]
     }
 
-    /// Reads the tags of an email, each by its name. `None`: it is no email of a share.
+    /// Parses the message tags, looked up by name. Returns `None` if the email does not belong to a share.
     pub fn from_tags<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let [module, item, share, created, attempt] = TAGS.map(tag);
         let name = |value: Option<&str>| String::from_utf8(URL_SAFE_NO_PAD.decode(value?).ok()?).ok();
@@ -61,46 +61,46 @@ impl EmailId {
     }
 }
 
-/// What SES reports of an email.
+/// An event that SES reports about an email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryEvent {
     Delivered,
-    /// SES took it, and then found something in it that it does not send on.
+    /// SES accepted the email, then found malicious content in it and did not send it.
     Rejected,
     Bounced(Bounce),
     Complained,
 }
 
-/// A refusal by the recipient's mail server.
+/// A rejection by the recipient's mail server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounce {
     pub bounce_type: BounceType,
-    /// Why, in words of ours: what a mail server says may hold an address.
+    /// The reason in our own words. The mail server's words may contain an address.
     pub detail: &'static str,
 }
 
 impl Bounce {
-    /// The bounce that SES describes with these two words.
+    /// Creates a bounce from SES's type and subtype.
     #[must_use]
     pub fn new(bounce_type: &str, subtype: &str) -> Self {
         let detail = match subtype {
             "NoEmail" => "the address does not exist",
             "Suppressed" | "OnAccountSuppressionList" => {
-                "earlier emails to the address bounced or were called spam"
+                "earlier emails to the address bounced or were reported as spam"
             }
             "MailboxFull" => "the mailbox is full",
             "MessageTooLarge" => "the email is too large for the mail server",
-            "ContentRejected" | "AttachmentRejected" => "the mail server did not accept the content",
-            _ if bounce_type == "Transient" => "the mail server did not take the email in time",
-            _ => "the mail server refused the email",
+            "ContentRejected" | "AttachmentRejected" => "the mail server rejected the content",
+            _ if bounce_type == "Transient" => "the mail server did not accept the email in time",
+            _ => "the mail server rejected the email",
         };
-        let transient = bounce_type == "Transient";
-        Self { bounce_type: if transient { BounceType::Transient } else { BounceType::Permanent }, detail }
+        let is_transient = bounce_type == "Transient";
+        Self { bounce_type: if is_transient { BounceType::Transient } else { BounceType::Permanent }, detail }
     }
 }
 
 impl DeliveryEvent {
-    /// Its name in logs.
+    /// Returns the event's name in logs.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -123,15 +123,15 @@ impl DeliveryEvent {
     fn detail(self) -> Option<&'static str> {
         match self {
             Self::Delivered | Self::Complained => None,
-            Self::Rejected => Some("the mail service found something harmful in the email"),
+            Self::Rejected => Some("the mail service found malicious content in the email"),
             Self::Bounced(bounce) => Some(bounce.detail),
         }
     }
 }
 
-/// How much a state says of an email. A mail server's final word is above its first: it may take an email and
-/// bounce it later. A transient bounce is below a delivery, since an answer that somebody is away counts as one.
-fn weight(state: MailState) -> u8 {
+/// Ranks the states of one email. A permanent bounce ranks above a delivery: a server may accept an email and
+/// bounce it later. A transient bounce ranks below it: SES reports an out-of-office reply as one.
+fn rank(state: MailState) -> u8 {
     match state {
         MailState::None | MailState::Queued(_) => 0,
         MailState::Sent => 1,
@@ -144,108 +144,145 @@ fn weight(state: MailState) -> u8 {
 }
 
 impl Mail {
-    /// The email after this report; none if the report says nothing new.
+    /// Returns the email after this event, or `None` if the event adds nothing new.
     #[must_use]
-    pub fn reported(&self, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
+    pub fn after_event(&self, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         let state = event.state();
-        let reported =
-            || Self { state, at: Some(at), detail: event.detail().map(Into::into), ..self.clone() };
-        (weight(state) > weight(self.state)).then(reported)
+        let changed = || Self { state, at: Some(at), detail: event.detail().map(Into::into), ..self.clone() };
+        (rank(state) > rank(self.state)).then(changed)
     }
 }
 
 impl Share {
-    /// The share after a report on this email; none if it was another email, or the report says nothing new.
+    /// Returns the share after a report on this email, or `None` if the report is about another email or adds
+    /// nothing new.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
-        let mail = (EmailId::of(self) == *email).then(|| self.mail.reported(event, at)).flatten()?;
+        let mail = (EmailId::of(self) == *email).then(|| self.mail.after_event(event, at)).flatten()?;
         Some(Self { mail, ..self.clone() })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::share::tests::{NOW, share, time};
+    use crate::testing::{NOW, share, time};
+
+    fn sent_mail() -> Mail {
+        Mail { state: MailState::Sent, ..share(&["a"]).mail }
+    }
+
+    fn email_id() -> EmailId {
+        EmailId { attempt: 2, ..EmailId::of(&share(&["a"])) }
+    }
+
+    fn parse_tags(tags: &[(&str, String)]) -> Option<EmailId> {
+        EmailId::from_tags(|wanted| {
+            tags.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str())
+        })
+    }
 
     #[test]
-    fn an_email_is_known_by_its_tags() {
-        let mut share = share(&["a"]);
-        share.item.name = "a.b~c".parse().unwrap();
-        let id = EmailId::of(&share);
-        let tags = id.to_tags();
-        for (name, value) in &tags {
-            let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-            assert!(value.bytes().all(allowed) && (1..=256).contains(&value.len()), "{name}: {value}");
+    fn email_id_parses_from_its_tags() {
+        let mut id = email_id();
+        id.item.name = "a.b~c".parse().unwrap();
+        assert_eq!(parse_tags(&id.to_tags()), Some(id));
+    }
+
+    #[test]
+    fn tag_values_use_only_allowed_characters() {
+        for (name, value) in email_id().to_tags() {
+            let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+            assert!(value.bytes().all(is_allowed), "{name}: {value}");
+            assert!((1..=256).contains(&value.len()), "{name}: {value}");
         }
-        let read =
-            |wanted: &str| tags.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
-        assert_eq!(EmailId::from_tags(read), Some(id));
-        assert_eq!(EmailId::from_tags(|name| read(name).filter(|_| name != "attempt")), None);
-        assert_eq!(EmailId::from_tags(|name| if name == "attempt" { Some("0") } else { read(name) }), None);
+    }
+
+    #[test]
+    fn foreign_tags_are_rejected() {
+        let tags = email_id().to_tags();
+        assert_eq!(parse_tags(&tags[..4]), None, "a tag is missing");
+        let mut no_attempt = tags.clone();
+        no_attempt[4].1 = "0".into();
+        assert_eq!(parse_tags(&no_attempt), None, "attempts count from 1");
         assert_eq!(EmailId::from_tags(|_| Some("!")), None);
     }
 
     #[test]
-    fn a_report_on_another_email_says_nothing_of_this_one() {
+    fn report_changes_the_email_it_names() {
         let mut share = share(&["a"]);
         let id = EmailId::of(&share);
         share.mail.state = MailState::Sent;
-        let delivered = |share: &Share| share.with_delivery_report(&id, DeliveryEvent::Delivered, time(NOW));
-        assert_eq!(delivered(&share).unwrap().mail.state, MailState::Delivered);
-        share.mail.attempt = 2;
-        assert_eq!(delivered(&share), None);
-        share.mail.attempt = 1;
-        share.created_at += chrono::TimeDelta::days(100);
-        assert_eq!(delivered(&share), None);
+        let delivered = share.with_delivery_report(&id, DeliveryEvent::Delivered, time(NOW)).unwrap();
+        assert_eq!(delivered.mail.state, MailState::Delivered);
     }
 
     #[test]
-    fn a_delivery_that_is_reported_before_the_sender_could_say_so_ends_the_sending() {
-        let mail = share(&["a"]).mail;
-        assert!(mail.pending().is_some());
-        let delivered = mail.reported(DeliveryEvent::Delivered, time(NOW)).unwrap();
-        assert_eq!((delivered.pending(), delivered.attempt), (None, 1));
+    fn report_on_another_email_is_ignored() {
+        let sent = Share { mail: sent_mail(), ..share(&["a"]) };
+        let id = EmailId::of(&sent);
+        let report = |share: &Share| share.with_delivery_report(&id, DeliveryEvent::Delivered, time(NOW));
+        let resent = Share { mail: Mail { attempt: 2, ..sent.mail.clone() }, ..sent.clone() };
+        assert_eq!(report(&resent), None, "an earlier attempt");
+        let created_again = Share { created_at: sent.created_at + TimeDelta::days(100), ..sent };
+        assert_eq!(report(&created_again), None, "an earlier share with the same id");
     }
 
     #[test]
-    fn the_first_report_of_a_state_says_since_when_and_why() {
-        let sent = Mail { state: MailState::Sent, ..share(&["a"]).mail };
-        let later = time(NOW) + chrono::TimeDelta::seconds(3);
+    fn delivery_reported_before_the_send_is_recorded_ends_the_sending() {
+        let queued = share(&["a"]).mail;
+        let delivered = queued.after_event(DeliveryEvent::Delivered, time(NOW)).unwrap();
+        assert_eq!(delivered.pending(), None);
+        assert_eq!(delivered.attempt, 1);
+    }
+
+    #[test]
+    fn first_report_of_a_state_sets_its_time_and_detail() {
+        let later = time(NOW) + TimeDelta::seconds(3);
         let bounced = DeliveryEvent::Bounced(Bounce::new("Permanent", "MailboxFull"));
-        for (event, name, why) in [
+        for (event, name, detail) in [
             (DeliveryEvent::Delivered, "delivered", None),
             (
                 DeliveryEvent::Rejected,
                 "rejected",
-                Some("the mail service found something harmful in the email"),
+                Some("the mail service found malicious content in the email"),
             ),
             (bounced, "bounced", Some("the mailbox is full")),
             (DeliveryEvent::Complained, "complained", None),
         ] {
-            let mail = sent.reported(event, later).unwrap();
-            assert_eq!((event.name(), mail.at, mail.detail.as_deref()), (name, Some(later), why));
-            assert_eq!(mail.reported(event, later + chrono::TimeDelta::seconds(1)), None, "{name}");
+            assert_eq!(event.name(), name);
+            let mail = sent_mail().after_event(event, later).unwrap();
+            assert_eq!(mail.at, Some(later), "{name}");
+            assert_eq!(mail.detail.as_deref(), detail, "{name}");
+            assert_eq!(mail.after_event(event, later + TimeDelta::seconds(1)), None, "{name} again");
         }
     }
 
     #[test]
-    fn what_a_mail_server_says_is_told_in_words_of_ours() {
-        let bounce = Bounce::new("Permanent", "NoEmail");
-        assert_eq!(
-            (bounce.bounce_type, bounce.detail),
-            (BounceType::Permanent, "the address does not exist")
-        );
+    fn only_a_transient_bounce_is_not_final() {
         assert_eq!(Bounce::new("Transient", "MailboxFull").bounce_type, BounceType::Transient);
+        assert_eq!(Bounce::new("Permanent", "NoEmail").bounce_type, BounceType::Permanent);
         assert_eq!(Bounce::new("Undetermined", "Undetermined").bounce_type, BounceType::Permanent);
-        assert_eq!(Bounce::new("", "<ann@example.com>").detail, "the mail server refused the email");
+    }
+
+    #[test]
+    fn bounce_detail_never_quotes_the_mail_server() {
+        assert_eq!(Bounce::new("Permanent", "NoEmail").detail, "the address does not exist");
+        assert_eq!(Bounce::new("", "<ann@example.com>").detail, "the mail server rejected the email");
+        assert_eq!(
+            Bounce::new("Transient", "General").detail,
+            "the mail server did not accept the email in time"
+        );
     }
 
     proptest! {
         #[test]
-        fn the_order_of_reports_makes_no_difference(order in Just([0_usize, 1, 2, 3, 4]).prop_shuffle(), count in 1_usize..=5) {
+        fn order_and_repetition_of_reports_do_not_matter(
+            order in Just([0_usize, 1, 2, 3, 4]).prop_shuffle(), count in 1_usize..=5,
+        ) {
             let events = [
                 DeliveryEvent::Delivered,
                 DeliveryEvent::Bounced(Bounce::new("Transient", "General")),
@@ -253,11 +290,9 @@ mod tests {
                 DeliveryEvent::Complained,
                 DeliveryEvent::Rejected,
             ];
-            let mut sent = share(&["a"]).mail;
-            sent.state = MailState::Sent;
             let after = |order: &[usize]| {
-                let apply = |mail: Mail, i: &usize| mail.reported(events[*i], time(NOW)).unwrap_or(mail);
-                order.iter().fold(sent.clone(), apply)
+                let apply = |mail: Mail, i: &usize| mail.after_event(events[*i], time(NOW)).unwrap_or(mail);
+                order.iter().fold(sent_mail(), apply)
             };
             let chosen = &order[..count];
             let mut sorted = chosen.to_vec();

@@ -1,5 +1,5 @@
-//! Requests that may be repeated: a client that got no answer sends the same request again under the same
-//! `Idempotency-Key`, and gets what the first one would have got.
+//! Idempotent requests: a client that lost the response sends the request again with the same
+//! `Idempotency-Key` and gets the response that the first one would have got.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,25 +8,24 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::TimeDelta;
 use thiserror::Error;
 
-use crate::share::WriteId;
-use crate::{Sharer, Timestamp};
+use crate::{Sharer, Timestamp, WriteId};
 
-/// How long a request is remembered.
+/// How long an idempotency key identifies a request.
 pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::days(1);
 
 const KEY_LIMIT: usize = 255;
 
-/// A text that is no idempotency key.
+/// A text that is not an idempotency key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {KEY_LIMIT} visible ASCII characters")]
 pub struct IdempotencyKeyError;
 
-/// The key has named another request before.
+/// The key already identifies a different request.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the idempotency key was used for another request")]
 pub struct KeyReused;
 
-/// What a client calls one of its requests.
+/// A client's name for one of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -34,8 +33,8 @@ impl FromStr for IdempotencyKey {
     type Err = IdempotencyKeyError;
 
     fn from_str(key: &str) -> Result<Self, IdempotencyKeyError> {
-        let visible = key.bytes().all(|b| b.is_ascii_graphic());
-        if visible && (1..=KEY_LIMIT).contains(&key.len()) {
+        let is_visible = key.bytes().all(|b| b.is_ascii_graphic());
+        if is_visible && (1..=KEY_LIMIT).contains(&key.len()) {
             Ok(Self(key.to_owned()))
         } else {
             Err(IdempotencyKeyError)
@@ -43,12 +42,12 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// A SHA-256 of what it stands for; printed in hexadecimal.
+/// A SHA-256, displayed in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hash([u8; 32]);
 
 impl Hash {
-    /// The parts are kept apart by their lengths.
+    /// Hashes the parts, each preceded by its length so that no two lists of parts collide.
     fn of(purpose: &str, parts: &[&[u8]]) -> Self {
         let mut bytes = format!("sharelink {purpose} 1\0").into_bytes();
         for part in parts {
@@ -67,7 +66,7 @@ impl fmt::Display for Hash {
     }
 }
 
-/// A request under an idempotency key.
+/// A request with an idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotentRequest {
     id: Hash,
@@ -75,8 +74,8 @@ pub struct IdempotentRequest {
 }
 
 impl IdempotentRequest {
-    /// A caller's request under their key. Keys of different callers and routes have nothing to do with each
-    /// other; whether it is the same request again is told by `contents`, which is all that it asks for.
+    /// Creates a caller's request. The caller, the route and the key identify it; `contents`, everything that
+    /// it asks for, distinguishes a retry from another request with the same key.
     #[must_use]
     pub fn new(caller: &Sharer, route: &str, key: &IdempotencyKey, contents: &[u8]) -> Self {
         Self {
@@ -85,24 +84,25 @@ impl IdempotentRequest {
         }
     }
 
-    /// What tells it from every other request.
+    /// Returns the request's id, 64 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {
         self.id.to_string()
     }
 
-    /// What tells it from another request under the same key.
+    /// Returns the fingerprint of the request's contents, 64 hexadecimal digits.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.fingerprint.to_string()
     }
 
-    /// The id of whatever it writes, the same for each repetition of the request that was first received then.
+    /// Returns the id of the request's writes. Retries of the request first received at `received_at` share
+    /// it.
     #[must_use]
-    pub fn write_id(&self, received: Timestamp) -> WriteId {
-        let received = received.timestamp_millis().to_be_bytes();
+    pub fn write_id(&self, received_at: Timestamp) -> WriteId {
+        let received_at = received_at.timestamp_millis().to_be_bytes();
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&Hash::of("write", &[&self.id.0, &received]).0[..16]);
+        bytes.copy_from_slice(&Hash::of("write", &[&self.id.0, &received_at]).0[..16]);
         WriteId::from_bytes(bytes)
     }
 }
@@ -110,55 +110,61 @@ impl IdempotentRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::share::tests::{NOW, ann, time};
+    use crate::testing::{NOW, sharer, time};
+
+    fn request(sub: &str, route: &str, key: &str, contents: &str) -> IdempotentRequest {
+        IdempotentRequest::new(&sharer(sub), route, &key.parse().unwrap(), contents.as_bytes())
+    }
 
     #[test]
-    fn a_key_is_short_and_visible() {
-        for good in ["1", "8e03978e-40d5-43dd-bc93-6894a57f9324", "\"quoted\"", &"x".repeat(255)] {
-            assert!(good.parse::<IdempotencyKey>().is_ok(), "{good}");
+    fn key_is_short_visible_ascii() {
+        for key in ["1", "8e03978e-40d5-43dd-bc93-6894a57f9324", "\"quoted\"", &"x".repeat(255)] {
+            assert!(key.parse::<IdempotencyKey>().is_ok(), "{key}");
         }
-        for bad in ["", "a b", "a\n", "ä", &"x".repeat(256)] {
-            assert_eq!(bad.parse::<IdempotencyKey>(), Err(IdempotencyKeyError), "{bad:?}");
+        for key in ["", "a b", "a\n", "ä", &"x".repeat(256)] {
+            assert_eq!(key.parse::<IdempotencyKey>(), Err(IdempotencyKeyError), "{key:?}");
         }
     }
 
     #[test]
-    fn a_request_is_the_same_only_from_the_same_caller_on_the_same_route_under_the_same_key() {
-        let request = |sub: &str, route, key: &str, contents: &str| {
-            let caller = Sharer { sub: sub.into(), ..ann().by };
-            IdempotentRequest::new(&caller, route, &key.parse().unwrap(), contents.as_bytes())
-        };
+    fn caller_route_and_key_identify_a_request() {
         let first = request("u1", "POST /a", "k", "x");
-        assert_eq!(first, request("u1", "POST /a", "k", "x"));
-        for other in [
-            request("u2", "POST /a", "k", "x"),
-            request("u1", "POST /b", "k", "x"),
-            request("u1", "POST /a", "l", "x"),
-            // What one part ends with is not what the next begins with.
-            request("u1P", "OST /a", "k", "x"),
-        ] {
-            assert_ne!(first.id, other.id);
-        }
+        assert_eq!(request("u1", "POST /a", "k", "x"), first);
+        assert_ne!(request("u2", "POST /a", "k", "x").id, first.id, "another caller");
+        assert_ne!(request("u1", "POST /b", "k", "x").id, first.id, "another route");
+        assert_ne!(request("u1", "POST /a", "l", "x").id, first.id, "another key");
+        assert_ne!(request("u1P", "OST /a", "k", "x").id, first.id, "parts divided elsewhere");
+    }
+
+    #[test]
+    fn contents_change_only_the_fingerprint() {
+        let first = request("u1", "POST /a", "k", "x");
         let changed = request("u1", "POST /a", "k", "y");
-        assert!(first.id == changed.id && first.fingerprint != changed.fingerprint);
+        assert_eq!(first.id, changed.id);
+        assert_ne!(first.fingerprint, changed.fingerprint);
     }
 
     #[test]
-    fn a_request_and_its_contents_are_told_by_hashes_in_hexadecimal() {
-        let request = |key: &str| IdempotentRequest::new(&ann().by, "POST /a", &key.parse().unwrap(), b"x");
-        let (one, other) = (request("k"), request("l"));
-        for hash in [one.id(), one.fingerprint()] {
-            let digits = hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-            assert!(hash.len() == 64 && digits, "{hash}");
+    fn id_and_fingerprint_are_hashes_in_hexadecimal() {
+        let request = request("u1", "POST /a", "k", "x");
+        assert_ne!(request.id(), request.fingerprint());
+        for hash in [request.id(), request.fingerprint()] {
+            assert_eq!(hash.len(), 64, "{hash}");
+            assert!(hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{hash}");
         }
-        assert_ne!(one.id(), one.fingerprint());
-        assert_ne!(one.id(), other.id());
-        assert_eq!(one.fingerprint(), other.fingerprint());
     }
 
     #[test]
-    fn a_key_that_is_used_again_after_it_was_forgotten_writes_anew() {
-        let request = IdempotentRequest::new(&ann().by, "POST /a", &"k".parse().unwrap(), b"");
+    fn displayed_hashes_differ_like_the_requests() {
+        let first = request("u1", "POST /a", "k", "x");
+        let other = request("u1", "POST /a", "l", "x");
+        assert_ne!(first.id(), other.id());
+        assert_eq!(first.fingerprint(), other.fingerprint());
+    }
+
+    #[test]
+    fn key_reused_after_its_window_writes_again() {
+        let request = request("u1", "POST /a", "k", "");
         assert_eq!(request.write_id(time(NOW)), request.write_id(time(NOW)));
         assert_ne!(request.write_id(time(NOW)), request.write_id(time(NOW) + IDEMPOTENCY_WINDOW));
     }

@@ -1,32 +1,45 @@
-//! What a share is and may do.
+//! The rules of Sharelink.
 //!
-//! Every rule of Sharelink lives here and nowhere else: who may share, what an address, a name and an
-//! expiry must look like, when a share is active, what a link is made of, when its email is due, what
-//! happened to it. The crate
-//! is pure: no I/O and no clock of its own, the current time is always an argument.
+//! Every rule lives here and nowhere else: who may share, which addresses, names and expiries are valid, when
+//! a share is active, what a link contains, when an email is due, what the share log records. The crate is
+//! pure: it does no I/O and has no clock. The current time is always an argument.
 
+pub mod access;
 pub mod address;
+pub mod date_text;
 pub mod delivery;
 pub mod expiry;
+pub mod history;
 pub mod idempotency;
+pub mod ids;
 pub mod link;
 pub mod log;
 pub mod mail;
+pub mod message;
 pub mod names;
+pub mod people;
 pub mod permission;
 pub mod request;
+pub mod sending;
 pub mod share;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
+pub use access::Status;
 pub use address::EmailAddress;
 pub use expiry::Expiry;
+pub use history::Action;
+pub use ids::{Generation, ShareId, WriteId};
 pub use mail::{Mail, MailState};
+pub use message::Message;
 pub use names::{FileName, Item, ItemName, ModuleName};
-pub use share::{Action, Generation, Share, ShareId, SharedFile, Sharer, Status};
+pub use people::Sharer;
+pub use share::{Share, SharedFile};
 
-/// A point in time, to the millisecond: the precision of the table and of every answer.
+/// A point in time with millisecond precision, the precision of the table and of every response.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
-/// Cuts a time down to the millisecond.
+/// Truncates a time to the millisecond.
 #[must_use]
 pub fn to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)

@@ -1,10 +1,10 @@
-//! LinkBuilder: a share's key, sealed so that only the key ring can make or read one.
+//! Links: a share's key, sealed so that only the holder of the key ring can create or open one.
 //!
-//! A token is `base64url(version, key id, ciphertext)`. The ciphertext is the item, the share's id and its
-//! generation under AES-256-GCM-SIV (RFC 8452) with a constant nonce: a deterministic seal, whose only leak
-//! is that equal links are equal. The same link can therefore be derived again at any time, and neither the
-//! table nor its backups hold anything that makes or reveals one. Version, purpose and key id are
-//! authenticated with it; forging a token means guessing a 128-bit tag.
+//! A token is `base64url(version, key id, ciphertext)`. The ciphertext is the share's id, its generation and
+//! the item under AES-256-GCM-SIV (RFC 8452) with a constant nonce. The seal is deterministic: the same link
+//! can be derived again at any time, so neither the table nor its backups contain anything that creates or
+//! reveals one. Equal links have equal tokens, and nothing else leaks. Version, purpose and key id are
+//! authenticated too. Forging a token requires guessing a 128-bit tag.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,7 +21,7 @@ use crate::{Generation, Item, Share, ShareId};
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"sharelink link 1";
 
-/// What a link points at.
+/// The contents of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     pub item: Item,
@@ -30,7 +30,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// The link of a share.
+    /// Returns the link of a share.
     #[must_use]
     pub fn of(share: &Share) -> Self {
         Self { item: share.item.clone(), share: share.id, generation: share.generation }
@@ -52,12 +52,12 @@ impl Link {
     }
 }
 
-/// The name of a key in the ring: 1 to 32 of `A-Z a-z 0-9 - _`, and not `current`.
+/// The id of a key in the ring: 1 to 32 of `A-Z a-z 0-9 - _`, and not `current`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// The name, as given.
+    /// Returns the id as given.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -68,8 +68,8 @@ impl FromStr for KeyId {
     type Err = KeyRingError;
 
     fn from_str(id: &str) -> Result<Self, KeyRingError> {
-        let alphabet = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
-        if alphabet && (1..=32).contains(&id.len()) && id != CURRENT {
+        let has_valid_characters = id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+        if has_valid_characters && (1..=32).contains(&id.len()) && id != CURRENT {
             Ok(Self(id.to_owned()))
         } else {
             Err(KeyRingError::KeyId)
@@ -79,30 +79,29 @@ impl FromStr for KeyId {
 
 const CURRENT: &str = "current";
 
-/// The fewest bytes of a key's secret.
-const SECRET_LEAST: usize = 32;
+/// The minimum length of a key's secret in bytes.
+const MIN_SECRET_LENGTH: usize = 32;
 
-/// Why a secret is no key ring. Says nothing of the secret itself.
+/// The reason a secret is not a key ring. Reveals nothing about the secret.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum KeyRingError {
     #[error("the key ring is not a flat JSON object of strings")]
     Json,
-    #[error("a key's name in the ring must be 1 to 32 letters, digits, - or _")]
+    #[error("a key id in the ring must be 1 to 32 letters, digits, - or _")]
     KeyId,
     #[error("the key ring's \"current\" must name one of its keys")]
     Current,
-    #[error("a key in the ring is shorter than {SECRET_LEAST} bytes")]
+    #[error("a key in the ring is shorter than {MIN_SECRET_LENGTH} bytes")]
     TooShort,
     #[error("a key could not be derived")]
     Derivation,
 }
 
-/// The text of a link's last part. It opens the files for whoever holds it, so it prints itself to nobody:
-/// only [`expose`](Self::expose) gives it.
+/// The last segment of a link. It grants access to its holder, so only [`expose`](Self::expose) returns it.
 pub struct LinkToken(String);
 
 impl LinkToken {
-    /// The token itself, for the email or the answer that it is meant for.
+    /// Returns the token, for an email or a response to its rightful receiver.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -115,24 +114,24 @@ impl fmt::Debug for LinkToken {
     }
 }
 
-/// Why a token opens nothing.
+/// The reason a token was rejected.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum TokenError {
-    #[error("the token was not made by this key ring")]
+    #[error("the token was not sealed by this key ring")]
     Forged,
-    #[error("the token names a key that the ring does not hold")]
+    #[error("the token names a key that is not in the ring")]
     UnknownKey(KeyId),
 }
 
-/// The keys that seal and open links, as Secrets Manager keeps them: `{"current": "k1", "k1": "…"}`.
+/// The keys that seal and open links, as stored in Secrets Manager: `{"current": "k1", "k1": "…"}`.
 pub struct KeyRing {
     current: KeyId,
     keys: BTreeMap<KeyId, LessSafeKey>,
 }
 
 impl KeyRing {
-    /// Reads a ring. A key is derived from the bytes of its string, whatever they are: the strings are
-    /// neither decoded nor assumed alphanumeric.
+    /// Parses a ring. Keys are derived from the bytes of their strings, which are neither decoded nor assumed
+    /// to be alphanumeric.
     pub fn parse(json: &str) -> Result<Self, KeyRingError> {
         let mut strings: BTreeMap<String, String> =
             serde_json::from_str(json).map_err(|_| KeyRingError::Json)?;
@@ -144,13 +143,13 @@ impl KeyRing {
         if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyRingError::Current) }
     }
 
-    /// The key that seals new links.
+    /// Returns the id of the key that seals new links.
     #[must_use]
     pub fn current(&self) -> &KeyId {
         &self.current
     }
 
-    /// Seals a link with one of the ring's keys; always to the same token.
+    /// Seals a link with one of the ring's keys. Deterministic.
     pub fn seal(&self, id: &KeyId, link: &Link) -> Result<LinkToken, TokenError> {
         let key = self.keys.get(id).ok_or_else(|| TokenError::UnknownKey(id.clone()))?;
         let mut sealed = link.to_bytes();
@@ -160,7 +159,7 @@ impl KeyRing {
         Ok(LinkToken(URL_SAFE_NO_PAD.encode(token)))
     }
 
-    /// Opens a token, strictly: nothing but the very text that [`seal`](Self::seal) made is accepted.
+    /// Opens a token. Accepts only the exact text that [`seal`](Self::seal) returns.
     pub fn open(&self, token: &str) -> Result<Link, TokenError> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Forged)?;
         let (id, sealed) = split_header(&bytes).ok_or(TokenError::Forged)?;
@@ -179,26 +178,26 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// One key per purpose (RFC 5869).
+/// Derives the key for this purpose (HKDF, RFC 5869).
 fn derive(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
-    if secret.len() < SECRET_LEAST {
+    if secret.len() < MIN_SECRET_LENGTH {
         return Err(KeyRingError::TooShort);
     }
-    let pseudorandom = Salt::new(HKDF_SHA256, b"sharelink").extract(secret);
-    let key = pseudorandom
+    let pseudorandom_key = Salt::new(HKDF_SHA256, b"sharelink").extract(secret);
+    let key = pseudorandom_key
         .expand(&[PURPOSE], &AES_256_GCM_SIV)
         .map(UnboundKey::from)
         .map_err(|_| KeyRingError::Derivation)?;
     Ok(LessSafeKey::new(key))
 }
 
-/// Constant on purpose: the seal must be deterministic, which GCM-SIV, unlike GCM, allows.
+/// Returns a constant nonce, which makes the seal deterministic. Unlike GCM, GCM-SIV stays secure with one.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
 
 fn header(id: &KeyId) -> Vec<u8> {
-    // A key id has at most 32 bytes.
+    // A key id is at most 32 bytes long.
     let length = u8::try_from(id.0.len()).unwrap_or(u8::MAX);
     [&[VERSION, length], id.0.as_bytes()].concat()
 }
@@ -219,7 +218,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::share::tests::item;
+    use crate::testing::item;
 
     const RING: &str = r#"{"current": "k2", "k1": "an old secret of 32 bytes or more!", "k2": "\"any\" bytes, \\ {quoted} or not: é"}"#;
 
@@ -232,9 +231,9 @@ mod tests {
         Link { item: item(), share, generation: Generation::from_bytes([7; 16]) }
     }
 
-    /// A golden vector: links in mailboxes look like this. Never edit it.
+    /// Golden vector: links in recipients' mailboxes have this format. Never edit it.
     #[test]
-    fn the_tokens_form_is_frozen() {
+    fn token_format_is_frozen() {
         let token = ring().seal(&"k1".parse().unwrap(), &link()).unwrap();
         assert_eq!(
             token.expose(),
@@ -243,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_link_opens_to_itself_under_every_key_of_the_ring() {
+    fn every_key_of_the_ring_opens_its_links() {
         let ring = ring();
         for id in ["k1", "k2"] {
             let token = ring.seal(&id.parse().unwrap(), &link()).unwrap();
@@ -252,17 +251,17 @@ mod tests {
     }
 
     #[test]
-    fn sealing_again_gives_the_same_token() {
+    fn sealing_is_deterministic() {
         let (first, second) = (ring(), ring());
         let seal = |ring: &KeyRing| ring.seal(ring.current(), &link()).unwrap().expose().to_owned();
         assert_eq!(seal(&first), seal(&second));
     }
 
     #[test]
-    fn every_cut_and_every_flipped_bit_is_refused() {
+    fn altered_token_is_rejected() {
         let ring = ring();
-        let token = ring.seal(ring.current(), &link()).unwrap();
-        let token = token.expose();
+        let sealed = ring.seal(ring.current(), &link()).unwrap();
+        let token = sealed.expose();
         for end in 0..token.len() {
             assert!(ring.open(&token[..end]).is_err());
         }
@@ -275,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn base64url_is_read_strictly() {
+    fn base64url_is_decoded_strictly() {
         let ring = ring();
-        let token = ring.seal(ring.current(), &link()).unwrap();
-        let token = token.expose();
+        let sealed = ring.seal(ring.current(), &link()).unwrap();
+        let token = sealed.expose();
         for altered in [format!("{token}="), format!(" {token}"), format!("{token}\n"), format!("{token}A")] {
             assert!(ring.open(&altered).is_err(), "{altered:?}");
         }
-        // The last character carries unused bits, which must be zero.
+        // The unused bits of the last character must be zero.
         let last = token.chars().last().unwrap();
         let accepted = ('!'..='~')
             .filter(|c| ring.open(&format!("{}{c}", &token[..token.len() - 1])).is_ok())
@@ -291,18 +290,18 @@ mod tests {
     }
 
     #[test]
-    fn another_ring_or_another_key_opens_nothing() {
-        let stranger =
+    fn another_ring_rejects_the_token() {
+        let other_ring =
             KeyRing::parse(r#"{"current": "k2", "k2": "another secret that has 32 bytes too"}"#).unwrap();
         let token = ring().seal(&"k2".parse().unwrap(), &link()).unwrap();
-        assert_eq!(stranger.open(token.expose()), Err(TokenError::Forged));
+        assert_eq!(other_ring.open(token.expose()), Err(TokenError::Forged));
         let token = ring().seal(&"k1".parse().unwrap(), &link()).unwrap();
-        assert_eq!(stranger.open(token.expose()), Err(TokenError::UnknownKey("k1".parse().unwrap())));
+        assert_eq!(other_ring.open(token.expose()), Err(TokenError::UnknownKey("k1".parse().unwrap())));
     }
 
     #[test]
-    fn a_ring_that_makes_no_sense_is_refused_without_showing_its_secrets() {
-        for (json, why) in [
+    fn invalid_key_ring_is_rejected() {
+        for (json, error) in [
             ("", KeyRingError::Json),
             ("[]", KeyRingError::Json),
             (r#"{"current": "k1", "k1": 1}"#, KeyRingError::Json),
@@ -311,27 +310,27 @@ mod tests {
             (r#"{"current": "k1", "k1": "short"}"#, KeyRingError::TooShort),
             (r#"{"current": "a b", "a b": "0123456789abcdef0123456789abcdef"}"#, KeyRingError::KeyId),
         ] {
-            assert_eq!(KeyRing::parse(json).map(|_| ()), Err(why), "{json}");
+            assert_eq!(KeyRing::parse(json).map(|_| ()), Err(error), "{json}");
         }
     }
 
     #[test]
-    fn a_debug_print_shows_neither_a_secret_nor_a_link() {
+    fn debug_output_hides_secrets_and_tokens() {
         let ring = ring();
         let token = ring.seal(ring.current(), &link()).unwrap();
-        assert_eq!(ring.current().as_str(), "k2");
-        assert_eq!(format!("{ring:?} {token:?}"), r#"KeyRing { current: KeyId("k2"), .. } LinkToken(..)"#);
+        assert_eq!(format!("{ring:?}"), r#"KeyRing { current: KeyId("k2"), .. }"#);
+        assert_eq!(format!("{token:?}"), "LinkToken(..)");
     }
 
     proptest! {
         #[test]
-        fn any_text_opens_nothing_and_does_not_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
+        fn opening_arbitrary_text_fails_without_a_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
             prop_assert!(ring().open(&text).is_err());
             prop_assert!(ring().open(&URL_SAFE_NO_PAD.encode(bytes)).is_err());
         }
 
         #[test]
-        fn any_link_survives(
+        fn any_link_opens_to_itself(
             module in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}", name in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}",
             share in any::<[u8; 16]>(), generation in any::<[u8; 16]>(),
         ) {

@@ -1,34 +1,33 @@
-//! The share log: what happened to an item's shares, for the people who manage them.
+//! The log of an item's shares, for the people who manage them.
 //!
-//! Nobody writes it along with a change. It follows from the changes themselves: what a share was before and
-//! after each one says what happened, and each event has an identity that follows from the share alone. So a change
-//! that is looked at twice is logged once, in whatever order changes are looked at.
+//! Handlers never write log entries. The entries follow from the changes of a share: its state before and
+//! after a change determines what happened, and each event has an identity that depends on the share alone.
+//! So a change that is processed twice, or out of order, is logged once.
 
 use std::fmt::Display;
 
-use serde::{Deserialize, Serialize};
-
+use crate::access::InactiveReason;
+use crate::history::ChangeKind;
 use crate::mail::MailState;
-use crate::share::{Changed, Reason, Status};
-use crate::{Action, EmailAddress, Share, ShareId, Sharer, Timestamp};
+use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp};
 
-/// One thing that happened to a share.
+/// An event in the life of a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub at: Timestamp,
-    /// Tells entries of the same time apart, and is the same whenever the same event is met.
+    /// Orders and distinguishes entries of the same time. Deterministic: the same event always has the same
+    /// sequence.
     pub sequence: String,
     pub share: ShareId,
-    /// Whose share it is: the log outlives it.
+    /// The share's recipient. The log outlives the share.
     pub recipient: EmailAddress,
     pub event: LogEvent,
-    /// Who did it, where it was a sharer.
+    /// The sharer who caused the event, if one did.
     pub by: Option<Sharer>,
 }
 
-/// What happened; written the same in the table and in answers.
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-#[serde(tag = "event", rename_all = "camelCase")]
+/// A kind of event.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
     Created,
     Emailed,
@@ -47,11 +46,11 @@ pub enum LogEvent {
     Purged,
 }
 
-/// Where an expiry by itself comes.
-const LAPSE: u8 = 25;
+/// The rank of a scheduled expiry: before any change made at the same time.
+const SCHEDULED_EXPIRY_RANK: u8 = 25;
 
 impl LogEvent {
-    /// Where it comes among events of the same time.
+    /// Returns the event's rank among events of the same time.
     fn rank(&self) -> u8 {
         match self {
             Self::Created => 10,
@@ -73,131 +72,69 @@ impl LogEvent {
     }
 }
 
-/// A share was created.
+/// Returns the entries for a new share.
 #[must_use]
 pub fn entries_for_creation(share: &Share) -> Vec<LogEntry> {
-    let mut log = Log::of(share);
-    log.done(&share.created_by, share.created_at, LogEvent::Created, &share.version);
-    // Access that had ended by then never began.
-    if share.status(share.created_at) == Status::Inactive(Reason::Expired) {
-        log.add(share.created_at, LogEvent::Expired, &share.version);
+    let mut log = Entries::of(share);
+    log.add_action(&share.created_by, share.created_at, LogEvent::Created, &share.version);
+    if share.status(share.created_at) == Status::Inactive(InactiveReason::Expired) {
+        log.add_event(share.created_at, LogEvent::Expired, &share.version);
     }
     log.entries
 }
 
-/// A share was changed, in whatever way.
+/// Returns the entries for any change of a share.
 #[must_use]
 pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
-    let mut log = Log::of(new);
-    log_version(&mut log, old, new);
-    log_usage(&mut log, old, new);
-    log_mail(&mut log, old, new);
+    let mut log = Entries::of(new);
+    log.add_version_change(old, new);
+    log.add_usage_change(old, new);
+    log.add_mail_change(old, new);
     if let Some(copy) = new.link_copied.as_ref().filter(|copy| old.link_copied.as_ref() != Some(copy)) {
-        log.done(&copy.action.by, copy.action.at, LogEvent::LinkCopied, &copy.id);
+        log.add_action(&copy.action.by, copy.action.at, LogEvent::LinkCopied, &copy.id);
     }
     log.entries
 }
 
-/// A share was purged, at this time.
+/// Returns the entries for a share that was purged at this time.
 #[must_use]
 pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
-    let mut log = Log::of(share);
-    log.lapse(share, at);
+    let mut log = Entries::of(share);
+    log.add_scheduled_expiry(share, at);
     if share.mail.pending().is_some() {
         let detail = "the share was purged before the email was sent".into();
-        log.add(at, LogEvent::MailFailed { detail }, &share.mail.attempt);
+        log.add_event(at, LogEvent::MailFailed { detail }, &share.mail.attempt);
     }
-    log.add(at, LogEvent::Purged, &share.version);
+    log.add_event(at, LogEvent::Purged, &share.version);
     log.entries
 }
 
-/// The time of a share's expiry may have passed: whoever was to look then, looks now.
+/// Returns the entry for the share's scheduled expiry, if that time has passed.
 #[must_use]
 pub fn entries_for_expiry(share: &Share, now: Timestamp) -> Vec<LogEntry> {
-    let mut log = Log::of(share);
-    log.lapse(share, now);
+    let mut log = Entries::of(share);
+    log.add_scheduled_expiry(share, now);
     log.entries
 }
 
-fn log_version(log: &mut Log, old: &Share, new: &Share) {
-    let Some(change) = new.changed.as_ref().filter(|_| new.version != old.version) else { return };
-    let Action { by, at } = &change.action;
-    let at = *at;
-    // It may have expired before, and nobody has looked since.
-    log.lapse(old, at);
-    match change.of {
-        Changed::Revocation => log.done(by, at, LogEvent::Revoked, &new.version),
-        Changed::Expiration => {
-            let event = LogEvent::ExpirationChanged { from: old.expires_at, to: new.expires_at };
-            log.done(by, at, event, &new.version);
-            match (old.status(at), new.status(at)) {
-                (Status::Inactive(_), Status::Active) => {
-                    log.done(by, at, LogEvent::Reactivated, &new.version);
-                }
-                // The change itself ended access.
-                (Status::Active, Status::Inactive(_)) => log.add(at, LogEvent::Expired, &new.version),
-                _ => {}
-            }
-        }
-    }
-}
-
-fn log_usage(log: &mut Log, old: &Share, new: &Share) {
-    let Some(at) = new.usage.last_at else { return };
-    for nth in old.usage.opens + 1..=new.usage.opens {
-        log.add(at, LogEvent::Opened, &nth);
-    }
-    for nth in old.usage.downloads + 1..=new.usage.downloads {
-        log.add(at, LogEvent::Downloaded, &nth);
-    }
-}
-
-fn log_mail(log: &mut Log, old: &Share, new: &Share) {
-    let attempt = new.mail.attempt;
-    let next = attempt != old.mail.attempt;
-    if let Some(requested) = new.mail.requested.as_ref().filter(|_| next) {
-        log.done(&requested.by, requested.at, LogEvent::Resent, &attempt);
-    }
-    let Some(at) = new.mail.at else { return };
-    let had_left = !next && has_left(old.mail.state);
-    if has_left(new.mail.state) && !had_left {
-        log.add(at, LogEvent::Emailed, &attempt);
-    }
-    if next || new.mail.state != old.mail.state {
-        let detail = new.mail.detail.clone().unwrap_or_default();
-        match new.mail.state {
-            MailState::None | MailState::Queued(_) | MailState::Sent => {}
-            MailState::Delivered => log.add(at, LogEvent::Delivered, &attempt),
-            MailState::Failed => log.add(at, LogEvent::MailFailed { detail }, &attempt),
-            MailState::Bounced(_) => log.add(at, LogEvent::Bounced { detail }, &attempt),
-            MailState::Complained => log.add(at, LogEvent::Complained, &attempt),
-        }
-    }
-}
-
-/// Whether SES has taken the email. One that it rejects afterwards has been sent before, which was logged then.
-fn has_left(state: MailState) -> bool {
-    matches!(state, MailState::Sent | MailState::Delivered | MailState::Bounced(_) | MailState::Complained)
-}
-
-/// Entries of one share in the making.
-struct Log<'a> {
+/// Collects the entries of one share.
+struct Entries<'a> {
     share: &'a Share,
     entries: Vec<LogEntry>,
 }
 
-impl<'a> Log<'a> {
+impl<'a> Entries<'a> {
     fn of(share: &'a Share) -> Self {
         Self { share, entries: Vec::new() }
     }
 
-    /// Adds what a sharer did, which `nth` tells from others of its kind.
-    fn done(&mut self, by: &Sharer, at: Timestamp, event: LogEvent, nth: &dyn Display) {
+    /// Adds a sharer's action. `nth` distinguishes it from others of its kind.
+    fn add_action(&mut self, by: &Sharer, at: Timestamp, event: LogEvent, nth: &dyn Display) {
         self.push(at, event.rank(), event, nth, Some(by));
     }
 
-    /// Adds what happened by itself, which `nth` tells from others of its kind.
-    fn add(&mut self, at: Timestamp, event: LogEvent, nth: &dyn Display) {
+    /// Adds an event that no sharer caused. `nth` distinguishes it from others of its kind.
+    fn add_event(&mut self, at: Timestamp, event: LogEvent, nth: &dyn Display) {
         self.push(at, event.rank(), event, nth, None);
     }
 
@@ -212,170 +149,303 @@ impl<'a> Log<'a> {
         });
     }
 
-    /// Adds that a share has expired, if it had by now: before whatever was done at that very moment.
-    fn lapse(&mut self, share: &Share, now: Timestamp) {
+    /// Adds the scheduled expiry of `share`, if that time has passed.
+    fn add_scheduled_expiry(&mut self, share: &Share, now: Timestamp) {
         if let Some(at) = share.scheduled_expiry().filter(|at| *at <= now) {
-            self.push(at, LAPSE, LogEvent::Expired, &share.version, None);
+            self.push(at, SCHEDULED_EXPIRY_RANK, LogEvent::Expired, &share.version, None);
+        }
+    }
+
+    fn add_version_change(&mut self, old: &Share, new: &Share) {
+        let Some(change) = new.changed.as_ref().filter(|_| new.version != old.version) else { return };
+        let Action { by, at } = &change.action;
+        let at = *at;
+        // The old share may have expired without an entry so far.
+        self.add_scheduled_expiry(old, at);
+        match change.kind {
+            ChangeKind::Revocation => self.add_action(by, at, LogEvent::Revoked, &new.version),
+            ChangeKind::Expiration => {
+                let event = LogEvent::ExpirationChanged { from: old.expires_at, to: new.expires_at };
+                self.add_action(by, at, event, &new.version);
+                match (old.status(at), new.status(at)) {
+                    (Status::Inactive(_), Status::Active) => {
+                        self.add_action(by, at, LogEvent::Reactivated, &new.version);
+                    }
+                    // The new expiry had already passed.
+                    (Status::Active, Status::Inactive(_)) => {
+                        self.add_event(at, LogEvent::Expired, &new.version);
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn add_usage_change(&mut self, old: &Share, new: &Share) {
+        let Some(at) = new.usage.last_at else { return };
+        for nth in old.usage.opens + 1..=new.usage.opens {
+            self.add_event(at, LogEvent::Opened, &nth);
+        }
+        for nth in old.usage.downloads + 1..=new.usage.downloads {
+            self.add_event(at, LogEvent::Downloaded, &nth);
+        }
+    }
+
+    fn add_mail_change(&mut self, old: &Share, new: &Share) {
+        let attempt = new.mail.attempt;
+        let is_resend = attempt != old.mail.attempt;
+        if let Some(requested) = new.mail.requested.as_ref().filter(|_| is_resend) {
+            self.add_action(&requested.by, requested.at, LogEvent::Resent, &attempt);
+        }
+        let Some(at) = new.mail.at else { return };
+        let was_sent_before = !is_resend && was_sent(old.mail.state);
+        if was_sent(new.mail.state) && !was_sent_before {
+            self.add_event(at, LogEvent::Emailed, &attempt);
+        }
+        if is_resend || new.mail.state != old.mail.state {
+            let detail = new.mail.detail.clone().unwrap_or_default();
+            match new.mail.state {
+                MailState::None | MailState::Queued(_) | MailState::Sent => {}
+                MailState::Delivered => self.add_event(at, LogEvent::Delivered, &attempt),
+                MailState::Failed => self.add_event(at, LogEvent::MailFailed { detail }, &attempt),
+                MailState::Bounced(_) => self.add_event(at, LogEvent::Bounced { detail }, &attempt),
+                MailState::Complained => self.add_event(at, LogEvent::Complained, &attempt),
+            }
         }
     }
 }
 
+/// Returns whether SES has accepted the email. An email that SES rejects afterwards passed through `Sent`,
+/// which was logged then.
+fn was_sent(state: MailState) -> bool {
+    matches!(state, MailState::Sent | MailState::Delivered | MailState::Bounced(_) | MailState::Complained)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use chrono::TimeDelta;
 
     use super::*;
     use crate::delivery::DeliveryEvent;
-    use crate::share::tests::{NOW, ann, expiry, share, time};
-    use crate::share::{ExpectedVersion, LinkCopy, WriteId};
+    use crate::history::LinkCopy;
+    use crate::share::ExpectedVersion;
+    use crate::testing::{NOW, ann, requested_expiry, share, time};
+    use crate::{Mail, WriteId};
 
-    fn told(entries: &[LogEntry]) -> Vec<(&LogEvent, Timestamp, Option<&str>)> {
+    const EXPIRY: &str = "2026-03-10T13:00:00Z";
+    const LATER: &str = "2026-03-10T15:00:00Z";
+
+    /// Formats each entry as event, time and sharer.
+    fn summary(entries: &[LogEntry]) -> Vec<(&LogEvent, Timestamp, Option<&str>)> {
         entries
             .iter()
             .map(|entry| (&entry.event, entry.at, entry.by.as_ref().map(|by| by.sub.as_str())))
             .collect()
     }
 
-    fn at(text: &str) -> Action {
+    fn events(entries: &[LogEntry]) -> Vec<&LogEvent> {
+        entries.iter().map(|entry| &entry.event).collect()
+    }
+
+    fn ann_at(text: &str) -> Action {
         Action { at: time(text), ..ann() }
     }
 
-    fn changed(share: &Share, to: &str, action: &Action) -> Share {
-        share.with_expiration(expiry(to), action, ExpectedVersion::Any).unwrap().unwrap()
+    fn with_expiration(share: &Share, expiry: &str, action: &Action) -> Share {
+        share.with_expiration(requested_expiry(expiry), action, ExpectedVersion::Any).unwrap().unwrap()
     }
 
-    const EXPIRY: &str = "2026-03-10T13:00:00Z";
-
     #[test]
-    fn a_creation_is_told_with_who_and_when() {
+    fn creation_is_logged_with_its_sharer_and_time() {
         let share = share(&["a"]);
-        assert_eq!(told(&entries_for_creation(&share)), [(&LogEvent::Created, time(NOW), Some("u1"))]);
-        let born_expired = Share { expires_at: share.created_at, ..share };
-        let entries = entries_for_creation(&born_expired);
-        assert_eq!(told(&entries)[1], (&LogEvent::Expired, time(NOW), None));
+        assert_eq!(summary(&entries_for_creation(&share)), [(&LogEvent::Created, time(NOW), Some("u1"))]);
     }
 
     #[test]
-    fn a_change_before_the_expiry_tells_of_no_expiry() {
+    fn share_created_already_expired_logs_the_expiry() {
+        let share = share(&["a"]);
+        let entries = entries_for_creation(&Share { expires_at: share.created_at, ..share });
+        assert_eq!(summary(&entries)[1], (&LogEvent::Expired, time(NOW), None));
+    }
+
+    #[test]
+    fn change_before_the_expiry_logs_no_expiry() {
         let old = share(&["a"]);
-        let new = changed(&old, "2026-03-11T13:00:00Z", &at("2026-03-10T12:30:00Z"));
+        let new = with_expiration(&old, "2026-03-11T13:00:00Z", &ann_at("2026-03-10T12:30:00Z"));
         let event = LogEvent::ExpirationChanged { from: time(EXPIRY), to: new.expires_at };
         assert_eq!(
-            told(&entries_for_change(&old, &new)),
+            summary(&entries_for_change(&old, &new)),
             [(&event, time("2026-03-10T12:30:00Z"), Some("ann"))]
         );
-        assert!(entries_for_expiry(&new, time(EXPIRY)).is_empty());
-        assert!(entries_for_change(&new, &new).is_empty());
+        assert_eq!(entries_for_expiry(&new, time(EXPIRY)), []);
     }
 
     #[test]
-    fn whoever_meets_an_expiry_tells_of_it_under_the_same_identity() {
+    fn unchanged_share_logs_nothing() {
+        assert_eq!(entries_for_change(&share(&["a"]), &share(&["a"])), []);
+    }
+
+    #[test]
+    fn expiry_has_one_identity_for_every_observer() {
         let old = share(&["a"]);
         let alarm = entries_for_expiry(&old, time(EXPIRY));
-        assert_eq!(told(&alarm), [(&LogEvent::Expired, time(EXPIRY), None)]);
-        let later = "2026-03-10T15:00:00Z";
-        let reactivation = entries_for_change(&old, &changed(&old, "2026-03-11T13:00:00Z", &at(later)));
-        assert_eq!(reactivation[0], alarm[0]);
-        assert!(matches!(reactivation[1].event, LogEvent::ExpirationChanged { .. }));
-        assert_eq!(told(&reactivation)[2], (&LogEvent::Reactivated, time(later), Some("ann")));
-        assert_eq!(reactivation.len(), 3);
-        let revocation = entries_for_change(&old, &old.revoked(&at(later)).unwrap());
-        assert_eq!((&revocation[0], &revocation[1].event), (&alarm[0], &LogEvent::Revoked));
-        let purge = entries_for_purge(&Share { mail: crate::Mail::none(), ..old }, time(later));
-        assert_eq!((&purge[0], &purge[1].event), (&alarm[0], &LogEvent::Purged));
+        assert_eq!(summary(&alarm), [(&LogEvent::Expired, time(EXPIRY), None)]);
+
+        let reactivated = with_expiration(&old, "2026-03-11T13:00:00Z", &ann_at(LATER));
+        assert_eq!(entries_for_change(&old, &reactivated)[0], alarm[0]);
+        assert_eq!(entries_for_change(&old, &old.revoked(&ann_at(LATER)).unwrap())[0], alarm[0]);
+        assert_eq!(entries_for_purge(&old, time(LATER))[0], alarm[0]);
     }
 
     #[test]
-    fn an_expiry_in_the_past_ends_access_with_the_change_and_once() {
+    fn reactivation_after_the_expiry_logs_both() {
         let old = share(&["a"]);
-        let past = "2026-03-10T01:00:00Z";
-        let ended = changed(&old, past, &at("2026-03-10T12:30:00Z"));
+        let reactivated = with_expiration(&old, "2026-03-11T13:00:00Z", &ann_at(LATER));
+        let changed = LogEvent::ExpirationChanged { from: old.expires_at, to: reactivated.expires_at };
+        assert_eq!(
+            summary(&entries_for_change(&old, &reactivated)),
+            [
+                (&LogEvent::Expired, time(EXPIRY), None),
+                (&changed, time(LATER), Some("ann")),
+                (&LogEvent::Reactivated, time(LATER), Some("ann")),
+            ]
+        );
+    }
+
+    #[test]
+    fn revocation_after_the_expiry_logs_both() {
+        let old = share(&["a"]);
+        let revoked = old.revoked(&ann_at(LATER)).unwrap();
+        assert_eq!(events(&entries_for_change(&old, &revoked)), [&LogEvent::Expired, &LogEvent::Revoked]);
+    }
+
+    #[test]
+    fn purge_after_the_expiry_logs_both() {
+        let share = Share { mail: Mail::none(), ..share(&["a"]) };
+        assert_eq!(events(&entries_for_purge(&share, time(LATER))), [&LogEvent::Expired, &LogEvent::Purged]);
+    }
+
+    #[test]
+    fn past_expiry_logs_the_end_of_access_with_the_change() {
+        let old = share(&["a"]);
+        let ended = with_expiration(&old, "2026-03-10T01:00:00Z", &ann_at("2026-03-10T12:30:00Z"));
         let entries = entries_for_change(&old, &ended);
-        assert_eq!(told(&entries)[1], (&LogEvent::Expired, time("2026-03-10T12:30:00Z"), None));
-        assert!(entries_for_expiry(&ended, time(EXPIRY)).is_empty());
-        // Again, when it was inactive already.
-        let again = changed(&ended, "2026-03-10T02:00:00Z", &at("2026-03-10T12:40:00Z"));
-        assert_eq!(entries_for_change(&ended, &again).len(), 1);
-        // And revoked in the end: that is all that is new.
-        assert_eq!(entries_for_change(&again, &again.revoked(&at("2026-03-10T12:50:00Z")).unwrap()).len(), 1);
+        assert_eq!(summary(&entries)[1], (&LogEvent::Expired, time("2026-03-10T12:30:00Z"), None));
+        assert_eq!(entries_for_expiry(&ended, time(EXPIRY)), [], "the alarm adds nothing");
     }
 
     #[test]
-    fn a_revoked_share_does_not_expire() {
+    fn end_of_access_is_logged_once() {
+        let action = ann_at("2026-03-10T12:30:00Z");
+        let ended = with_expiration(&share(&["a"]), "2026-03-10T01:00:00Z", &action);
+        let again = with_expiration(&ended, "2026-03-10T02:00:00Z", &ann_at("2026-03-10T12:40:00Z"));
+        assert_eq!(entries_for_change(&ended, &again).len(), 1, "another past expiry");
+        let revoked = again.revoked(&ann_at("2026-03-10T12:50:00Z")).unwrap();
+        assert_eq!(events(&entries_for_change(&again, &revoked)), [&LogEvent::Revoked]);
+    }
+
+    #[test]
+    fn revoked_share_does_not_expire() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
-        assert!(entries_for_expiry(&revoked, time("2027-01-01T00:00:00Z")).is_empty());
-        let reactivated = changed(&revoked, "2026-03-11T13:00:00Z", &at("2026-03-10T14:00:00Z"));
-        let entries = entries_for_change(&revoked, &reactivated);
-        assert_eq!((entries.len(), &entries[1].event), (2, &LogEvent::Reactivated));
+        assert_eq!(entries_for_expiry(&revoked, time("2027-01-01T00:00:00Z")), []);
+        let reactivated = with_expiration(&revoked, "2026-03-11T13:00:00Z", &ann_at("2026-03-10T14:00:00Z"));
+        let changed = LogEvent::ExpirationChanged { from: time(EXPIRY), to: reactivated.expires_at };
+        assert_eq!(events(&entries_for_change(&revoked, &reactivated)), [&changed, &LogEvent::Reactivated]);
+    }
+
+    fn used_share() -> Share {
+        let mut share = share(&["a"]);
+        share.usage.opens = 2;
+        share.usage.downloads = 1;
+        share.usage.last_at = Some(time(EXPIRY));
+        share
+    }
+
+    fn link_copy(id: u8) -> LinkCopy {
+        LinkCopy { action: ann(), id: WriteId::from_bytes([id; 16]) }
     }
 
     #[test]
-    fn every_use_and_every_copy_of_the_link_is_an_entry() {
-        let old = share(&["a"]);
-        let mut new = old.clone();
-        (new.usage.opens, new.usage.downloads, new.usage.last_at) = (2, 1, Some(time(EXPIRY)));
-        let copy = |id| Some(LinkCopy { action: ann(), id: WriteId::from_bytes([id; 16]) });
-        new.link_copied = copy(1);
-        let entries = entries_for_change(&old, &new);
-        let events: Vec<&LogEvent> = entries.iter().map(|entry| &entry.event).collect();
+    fn every_use_is_logged() {
         assert_eq!(
-            events,
-            [&LogEvent::Opened, &LogEvent::Opened, &LogEvent::Downloaded, &LogEvent::LinkCopied]
+            events(&entries_for_change(&share(&["a"]), &used_share())),
+            [&LogEvent::Opened, &LogEvent::Opened, &LogEvent::Downloaded]
         );
-        let copied_again = Share { link_copied: copy(2), ..new.clone() };
-        let again = entries_for_change(&new, &copied_again);
-        // At the same moment, by the same sharer, and yet another copy.
-        assert_eq!((again.len(), again[0].at), (1, entries[3].at));
-        let mut all: Vec<_> = entries.iter().chain(&again).map(|entry| &entry.sequence).collect();
-        all.sort();
-        all.dedup();
-        assert_eq!(all.len(), 5);
     }
 
     #[test]
-    fn each_email_is_told_of_once_and_so_is_what_became_of_it() {
-        let with = |share: &Share, state| {
-            let mut share = share.clone();
-            (share.mail.state, share.mail.at) = (state, Some(time(EXPIRY)));
-            share
-        };
-        let kinds = |old: &Share, new: &Share| -> Vec<LogEvent> {
-            entries_for_change(old, new).into_iter().map(|entry| entry.event).collect()
-        };
+    fn every_link_copy_is_logged_even_at_the_same_time() {
+        let none = share(&["a"]);
+        let first = Share { link_copied: Some(link_copy(1)), ..none.clone() };
+        let second = Share { link_copied: Some(link_copy(2)), ..none.clone() };
+        let entries = [entries_for_change(&none, &first), entries_for_change(&first, &second)].concat();
+        assert_eq!(events(&entries), [&LogEvent::LinkCopied, &LogEvent::LinkCopied]);
+        assert_eq!(entries[0].at, entries[1].at);
+        assert_ne!(entries[0].sequence, entries[1].sequence);
+    }
+
+    #[test]
+    fn sequences_are_unique() {
+        let used = Share { link_copied: Some(link_copy(1)), ..used_share() };
+        let entries = entries_for_change(&share(&["a"]), &used);
+        let sequences: BTreeSet<_> = entries.iter().map(|entry| &entry.sequence).collect();
+        assert_eq!(sequences.len(), 4);
+    }
+
+    fn with_mail_state(share: &Share, state: MailState) -> Share {
+        Share { mail: Mail { state, at: Some(time(EXPIRY)), ..share.mail.clone() }, ..share.clone() }
+    }
+
+    fn with_mail_event(share: &Share, event: DeliveryEvent) -> Share {
+        Share { mail: share.mail.after_event(event, time(EXPIRY)).unwrap(), ..share.clone() }
+    }
+
+    #[test]
+    fn each_email_state_is_logged_once() {
         let queued = share(&["a"]);
-        let sent = with(&queued, MailState::Sent);
-        assert_eq!(kinds(&queued, &sent), [LogEvent::Emailed]);
-        let reported = |share: &Share, event| Share {
-            mail: share.mail.reported(event, time(EXPIRY)).unwrap(),
-            ..share.clone()
-        };
-        let delivered = reported(&sent, DeliveryEvent::Delivered);
-        assert_eq!(kinds(&sent, &delivered), [LogEvent::Delivered]);
-        // A report that was faster than the sender.
-        assert_eq!(
-            kinds(&queued, &reported(&queued, DeliveryEvent::Delivered)),
-            [LogEvent::Emailed, LogEvent::Delivered]
-        );
-        assert_eq!(
-            kinds(&delivered, &reported(&delivered, DeliveryEvent::Complained)),
-            [LogEvent::Complained]
-        );
-
-        let resent = Share { mail: delivered.mail.again(&ann()), ..delivered.clone() };
-        assert_eq!(kinds(&delivered, &resent), [LogEvent::Resent]);
-        assert_eq!(kinds(&resent, &with(&resent, MailState::Sent)), [LogEvent::Emailed]);
-        assert_eq!(
-            kinds(&resent, &with(&resent, MailState::Failed)),
-            [LogEvent::MailFailed { detail: String::new() }]
-        );
-        // Withdrawn, with the revocation.
-        assert!(kinds(&resent, &with(&resent, MailState::None)).is_empty());
+        let sent = with_mail_state(&queued, MailState::Sent);
+        assert_eq!(events(&entries_for_change(&queued, &sent)), [&LogEvent::Emailed]);
+        let delivered = with_mail_event(&sent, DeliveryEvent::Delivered);
+        assert_eq!(events(&entries_for_change(&sent, &delivered)), [&LogEvent::Delivered]);
+        let complained = with_mail_event(&delivered, DeliveryEvent::Complained);
+        assert_eq!(events(&entries_for_change(&delivered, &complained)), [&LogEvent::Complained]);
     }
 
     #[test]
-    fn an_email_that_is_pending_at_the_purge_is_told_to_have_failed() {
+    fn report_faster_than_the_sender_logs_both() {
+        let queued = share(&["a"]);
+        let delivered = with_mail_event(&queued, DeliveryEvent::Delivered);
+        assert_eq!(
+            events(&entries_for_change(&queued, &delivered)),
+            [&LogEvent::Emailed, &LogEvent::Delivered]
+        );
+    }
+
+    #[test]
+    fn resent_email_is_logged_from_the_start() {
+        let delivered = with_mail_state(&share(&["a"]), MailState::Delivered);
+        let resent = Share { mail: delivered.mail.next_attempt(&ann()), ..delivered.clone() };
+        assert_eq!(events(&entries_for_change(&delivered, &resent)), [&LogEvent::Resent]);
+        let sent = with_mail_state(&resent, MailState::Sent);
+        assert_eq!(events(&entries_for_change(&resent, &sent)), [&LogEvent::Emailed]);
+        let failed = with_mail_state(&resent, MailState::Failed);
+        let mail_failed = LogEvent::MailFailed { detail: String::new() };
+        assert_eq!(events(&entries_for_change(&resent, &failed)), [&mail_failed]);
+    }
+
+    #[test]
+    fn withdrawn_email_is_not_logged() {
+        let queued = share(&["a"]);
+        let withdrawn = with_mail_state(&queued, MailState::None);
+        assert_eq!(entries_for_change(&queued, &withdrawn), []);
+    }
+
+    #[test]
+    fn email_pending_at_the_purge_is_logged_as_failed() {
         let entries = entries_for_purge(&share(&["a"]), time(NOW) + TimeDelta::days(9));
-        let events: Vec<u8> = entries.iter().map(|entry| entry.event.rank()).collect();
-        assert_eq!(events, [33, 52, 90]);
+        let ranks: Vec<u8> = entries.iter().map(|entry| entry.event.rank()).collect();
+        assert_eq!(ranks, [33, 52, 90]);
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 
-/// Why a name was refused.
+/// The reason a name was rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NameError {
     #[error("must not be empty")]
@@ -16,17 +16,17 @@ pub enum NameError {
     TooLong(usize),
     #[error("must have at most {0} bytes in UTF-8")]
     TooManyBytes(usize),
-    #[error("may hold only the letters A-Z and a-z, digits, and - . _ ~")]
+    #[error("may contain only the letters A-Z and a-z, digits, and - . _ ~")]
     Alphabet,
     #[error("must not be \".\" or \"..\"")]
     Dots,
-    #[error("must not hold \"/\" or a control character")]
+    #[error("must not contain \"/\" or a control character")]
     SlashOrControl,
 }
 
 const IDENTIFIER_LIMIT: usize = 128;
 
-/// The rule for module and item names: safe in a path, a key and a mail tag without any escaping.
+/// Checks a module or item name. Its alphabet needs no escaping in a path, a key or an email tag.
 fn check_identifier(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
@@ -70,7 +70,7 @@ macro_rules! name {
 
         impl $name {
             #[must_use]
-            #[doc = "The name, as given."]
+            #[doc = "Returns the name as given."]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -102,44 +102,44 @@ macro_rules! name {
 }
 
 name! {
-    /// A module of the platform: 1 to 128 of `A-Z a-z 0-9 - . _ ~`, not `.` or `..`.
+    /// The name of a platform module: 1 to 128 of `A-Z a-z 0-9 - . _ ~`, not `.` or `..`.
     ModuleName, check_identifier
 }
 name! {
-    /// An item within a module, in the same alphabet as [`ModuleName`].
+    /// The name of an item within a module, in the same alphabet as [`ModuleName`].
     ItemName, check_identifier
 }
 name! {
-    /// A file directly under an item, in any script: 1 to 255 bytes in NFC, no `/`, no control character,
-    /// not `.` or `..`. Kept exactly as given, since it is the end of an object's key.
+    /// The name of an item's file, in any script: 1 to 255 bytes in NFC, no `/`, no control character, not
+    /// `.` or `..`. Stored exactly as given, because it ends an object's key.
     FileName, check_file_name
 }
 
-/// The item whose files are shared; written `{module}/{item}`.
+/// The item whose files are shared. Displayed as `{module}/{item}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Item {
-    /// The module that the item is in; the Share permission is held per module.
+    /// The Share permission is granted per module.
     pub module: ModuleName,
-    /// The item's name within the module.
+    /// Unique within the module.
     pub name: ItemName,
 }
 
 impl Item {
-    /// Reads back what [`Display`](fmt::Display) wrote.
+    /// Parses the text that [`Display`](fmt::Display) produces.
     pub fn parse(path: &str) -> Result<Self, NameError> {
         let (module, name) = path.split_once('/').ok_or(NameError::Alphabet)?;
         Ok(Self { module: module.parse()?, name: name.parse()? })
     }
 
-    /// The key of one of the item's files in the files bucket.
+    /// Returns the key of one of the item's files in the files bucket.
     #[must_use]
     pub fn file_key(&self, file: &FileName) -> String {
         format!("{self}/{file}")
     }
 }
 
-/// A text of somebody's making, for others to read: without the controls that would reorder the text around
-/// it, and make one name look like another.
+/// Removes bidirectional control characters (UAX #9) from a text that a user wrote, before it is shown to
+/// others. They reorder the surrounding text and can disguise a file's extension.
 #[must_use]
 pub fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
@@ -156,11 +156,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn module_and_item_names_keep_to_their_alphabet() {
-        for good in ["jobs", "1042", "a.b_c~d-E", "...", &"x".repeat(128)] {
-            assert!(good.parse::<ModuleName>().is_ok(), "{good}");
+    fn module_and_item_names_use_a_restricted_alphabet() {
+        for name in ["jobs", "1042", "a.b_c~d-E", "...", &"x".repeat(128)] {
+            assert!(name.parse::<ModuleName>().is_ok(), "{name}");
         }
-        for (bad, why) in [
+        for (name, error) in [
             ("", NameError::Empty),
             (".", NameError::Dots),
             ("..", NameError::Dots),
@@ -171,18 +171,18 @@ mod tests {
             ("a#b", NameError::Alphabet),
             ("a\0", NameError::Alphabet),
         ] {
-            assert_eq!(bad.parse::<ItemName>(), Err(why), "{bad:?}");
+            assert_eq!(name.parse::<ItemName>(), Err(error), "{name:?}");
         }
         assert_eq!("x".repeat(129).parse::<ItemName>(), Err(NameError::TooLong(128)));
     }
 
     #[test]
-    fn file_names_may_be_in_any_script_and_stay_as_given() {
-        for good in ["brief.pdf", "Ünï \"a\";b.pdf", "U\u{308}.txt", "見積書.pdf", "\u{202e}fdp.exe", "..."]
+    fn file_names_of_any_script_stay_as_given() {
+        for name in ["brief.pdf", "Ünï \"a\";b.pdf", "U\u{308}.txt", "見積書.pdf", "\u{202e}fdp.exe", "..."]
         {
-            assert_eq!(good.parse::<FileName>().unwrap().as_str(), good);
+            assert_eq!(name.parse::<FileName>().unwrap().as_str(), name);
         }
-        for (bad, why) in [
+        for (name, error) in [
             ("", NameError::Empty),
             (".", NameError::Dots),
             ("..", NameError::Dots),
@@ -190,19 +190,19 @@ mod tests {
             ("a\r\nb", NameError::SlashOrControl),
             ("a\u{85}b", NameError::SlashOrControl),
         ] {
-            assert_eq!(bad.parse::<FileName>(), Err(why), "{bad:?}");
+            assert_eq!(name.parse::<FileName>(), Err(error), "{name:?}");
         }
     }
 
     #[test]
-    fn a_displayed_name_cannot_reorder_what_is_around_it() {
+    fn bidi_controls_are_removed_from_displayed_text() {
         assert_eq!(strip_bidi_controls("a\u{202e}fdp.exe"), "afdp.exe");
         assert_eq!(strip_bidi_controls("שלום \u{2067}x\u{2069}"), "שלום x");
     }
 
     #[test]
-    fn the_length_of_a_file_name_is_that_of_its_composed_form() {
-        // Decomposed as a Mac stores it: three bytes for each letter, two once composed.
+    fn file_name_length_is_measured_in_nfc() {
+        // Decomposed, as macOS stores it: three bytes per letter, two when composed.
         assert!("u\u{308}".repeat(127).parse::<FileName>().is_ok());
         assert_eq!("u\u{308}".repeat(128).parse::<FileName>(), Err(NameError::TooManyBytes(255)));
         assert!("x".repeat(255).parse::<FileName>().is_ok());
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_reads_back_what_it_writes() {
+    fn item_parses_what_it_displays() {
         let item = Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() };
         assert_eq!(item.to_string(), "jobs/1042");
         assert_eq!(Item::parse("jobs/1042"), Ok(item.clone()));

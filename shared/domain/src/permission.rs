@@ -1,4 +1,4 @@
-//! Who may share.
+//! The Share permission.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use thiserror::Error;
 
 use crate::ModuleName;
 
-/// The access rights that a caller's token grants. Each is compared whole: `external producer` is not
-/// `producer`.
+/// The access rights that a caller's token grants. Rights are compared as whole strings: `external producer`
+/// is not `producer`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRights(BTreeSet<String>);
 
@@ -17,16 +17,16 @@ impl FromIterator<String> for AccessRights {
     }
 }
 
-/// The deployment's setting of the Share permission does not make sense.
+/// The reason the deployment's Share permission setting is invalid.
 #[derive(Debug, Error)]
 pub enum PermissionError {
     #[error("is not a JSON object from module names to lists of access rights: {0}")]
     Json(#[from] serde_json::Error),
-    #[error("names a module that cannot exist: {0}")]
+    #[error("contains an invalid module name: {0}")]
     Module(String),
 }
 
-/// Which access rights hold the Share permission, per module.
+/// The access rights that hold the Share permission, per module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharePermission {
     everywhere: BTreeSet<String>,
@@ -34,8 +34,8 @@ pub struct SharePermission {
 }
 
 impl SharePermission {
-    /// Reads the deployment's setting, such as `{"jobs": ["producer"], "*": ["admin"]}`, where `*` is every
-    /// module. A module that it does not name grants nothing of its own.
+    /// Parses the deployment's setting, such as `{"jobs": ["producer"], "*": ["admin"]}`. `*` stands for
+    /// every module; a module without an entry has only the rights of `*`.
     pub fn parse(json: &str) -> Result<Self, PermissionError> {
         let mut by_module: BTreeMap<String, BTreeSet<String>> = serde_json::from_str(json)?;
         let everywhere = by_module.remove("*").unwrap_or_default();
@@ -45,11 +45,11 @@ impl SharePermission {
         Ok(Self { everywhere, by_module })
     }
 
-    /// Whether one of these access rights holds Share in the module.
+    /// Returns whether one of these access rights holds Share in the module.
     #[must_use]
     pub fn allows(&self, rights: &AccessRights, module: &ModuleName) -> bool {
-        let granted = |holders: &BTreeSet<String>| !holders.is_disjoint(&rights.0);
-        granted(&self.everywhere) || self.by_module.get(module.as_str()).is_some_and(granted)
+        let is_granted = |holders: &BTreeSet<String>| !holders.is_disjoint(&rights.0);
+        is_granted(&self.everywhere) || self.by_module.get(module.as_str()).is_some_and(is_granted)
     }
 }
 
@@ -63,14 +63,19 @@ mod tests {
     }
 
     #[test]
-    fn a_right_holds_share_only_where_the_setting_says_so() {
+    fn right_holds_share_in_its_module_only() {
         assert!(allows(&["viewer", "producer"], "jobs"));
         assert!(!allows(&["producer"], "assets"));
-        assert!(allows(&["admin"], "jobs") && allows(&["admin"], "assets"));
     }
 
     #[test]
-    fn a_right_is_compared_whole() {
+    fn right_under_the_asterisk_holds_share_everywhere() {
+        assert!(allows(&["admin"], "jobs"));
+        assert!(allows(&["admin"], "assets"));
+    }
+
+    #[test]
+    fn rights_are_compared_as_whole_strings() {
         for rights in [&["external producer"][..], &["Producer"], &["[producer]"], &["producer "], &[""], &[]]
         {
             assert!(!allows(rights, "jobs"), "{rights:?}");
@@ -78,15 +83,19 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_refused() {
-        for bad in ["", "[]", r#"{"jobs": "producer"}"#, r#"{"a/b": ["x"]}"#] {
-            assert!(SharePermission::parse(bad).is_err(), "{bad}");
+    fn invalid_setting_is_rejected() {
+        for json in ["", "[]", r#"{"jobs": "producer"}"#, r#"{"a/b": ["x"]}"#] {
+            assert!(SharePermission::parse(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn empty_setting_grants_nothing() {
         assert_eq!(SharePermission::parse("{}").unwrap(), SharePermission::default());
     }
 
     #[test]
-    fn an_empty_right_grants_nothing_even_where_the_setting_lists_it() {
+    fn empty_right_grants_nothing_even_if_listed() {
         let permission = SharePermission::parse(r#"{"*": [""]}"#).unwrap();
         let rights = [String::new()].into_iter().collect();
         assert!(!permission.allows(&rights, &"jobs".parse().unwrap()));

@@ -29,4 +29,4 @@ pub use problem_type::ProblemType;
 pub use request::{Request, header, parse_item, path_parameter, query_parameter, route_key};
 pub use response::{Response, json_response};
 pub use run::run;
-pub use share_response::{ShareResponse, to_rfc3339};
+pub use share_response::{FileResponse, ShareResponse, SharerResponse, to_rfc3339};

@@ -5,8 +5,7 @@ use std::fmt::Display;
 use chrono::TimeDelta;
 use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
-use sharelink_aws::{AwsError, IdempotencyError};
-use sharelink_domain::idempotency::KeyReused;
+use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError};
 
 use crate::{ProblemType, Response, json_response};
 
@@ -25,8 +24,8 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// An email was requested again too soon, with the time left to wait.
     TooSoon(TimeDelta),
-    /// A call to AWS failed.
-    Aws(AwsError),
+    /// A call to AWS or an internal operation failed.
+    Failed(Error),
 }
 
 impl From<ProblemType> for Problem {
@@ -35,17 +34,29 @@ impl From<ProblemType> for Problem {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl From<AwsError> for Problem {
     fn from(error: AwsError) -> Self {
-        Self::Aws(error)
+        Self::Failed(error.into())
+    }
+}
+
+impl From<InternalError> for Problem {
+    fn from(error: InternalError) -> Self {
+        Self::Failed(error.into())
     }
 }
 
 impl From<IdempotencyError> for Problem {
     fn from(error: IdempotencyError) -> Self {
         match error {
-            IdempotencyError::Aws(error) => Self::Aws(error),
-            IdempotencyError::Reused(KeyReused) => ProblemType::IdempotencyKeyReused.into(),
+            IdempotencyError::KeyReused(_) => ProblemType::IdempotencyKeyReused.into(),
+            IdempotencyError::Failed(error) => Self::Failed(error),
         }
     }
 }
@@ -59,7 +70,7 @@ impl Problem {
             Self::Malformed(_) => ProblemType::MalformedBody,
             Self::Invalid(_) => ProblemType::InvalidRequest,
             Self::TooSoon(_) => ProblemType::ResendTooSoon,
-            Self::Aws(error) => error.into(),
+            Self::Failed(error) => error.into(),
         }
     }
 
@@ -78,7 +89,7 @@ impl Problem {
                 retry_after = Some(HeaderValue::from(wait.num_seconds().max(0) + 1));
                 problem_type.body(None)
             }
-            Self::Aws(error) => {
+            Self::Failed(error) => {
                 tracing::error!(%error, "a request failed");
                 problem_type.body(None)
             }
@@ -91,11 +102,13 @@ impl Problem {
     }
 }
 
-impl From<&AwsError> for ProblemType {
-    fn from(error: &AwsError) -> Self {
+impl From<&Error> for ProblemType {
+    fn from(error: &Error) -> Self {
         match error {
-            AwsError::Unavailable { .. } => Self::TemporarilyUnavailable,
-            AwsError::Rejected { .. } | AwsError::InvalidData { .. } => Self::Internal,
+            Error::Aws(AwsError::Unavailable { .. }) => Self::TemporarilyUnavailable,
+            Error::Aws(AwsError::Rejected { .. } | AwsError::InvalidData { .. }) | Error::Internal(_) => {
+                Self::Internal
+            }
         }
     }
 }

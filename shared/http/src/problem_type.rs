@@ -54,51 +54,51 @@ problem_types! {
     InvalidRequest = UNPROCESSABLE_ENTITY "invalid-request" "The request has invalid fields";
     /// The token does not identify the caller, or it is not the token that API Gateway verified. Log in to
     /// the platform again and send the new token.
-    Unauthenticated = UNAUTHORIZED "unauthenticated" "The caller is not authenticated";
+    Unauthenticated = UNAUTHORIZED "unauthenticated" "The caller could not be identified";
     /// The caller does not hold the Share permission in the item's module. A platform administrator can grant
     /// it. To avoid this error, check `share-permission` first and hide the Share button if `canShare` is
     /// `false`.
     SharePermissionMissing = FORBIDDEN "share-permission-missing" "The Share permission is missing";
     /// The item has no share with this id, or the share was purged after its retention period. List the
     /// item's shares again.
-    ShareNotFound = NOT_FOUND "share-not-found" "There is no such share";
+    ShareNotFound = NOT_FOUND "share-not-found" "Share not found";
     /// The API has no route with this method and path. Check both against the API document.
-    RouteNotFound = NOT_FOUND "route-not-found" "There is no such route";
+    RouteNotFound = NOT_FOUND "route-not-found" "Route not found";
     /// The request body is larger than 256 KiB, which is more than any valid request needs. Send a smaller
     /// body.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";
     /// The recipient already has an active share of this item. An item has at most one share per recipient,
     /// so nothing was changed. The result contains the existing share. Its expiration can be changed and its
     /// email resent on the Active tab of the Manage Link Access dialog.
-    AlreadyActive = CONFLICT "already-active" "The recipient has an active share of this item";
+    AlreadyActive = CONFLICT "already-active" "The recipient already has an active share of this item";
     /// The recipient already has a share of this item, which has expired or was revoked. An item has at most
     /// one share per recipient, so nothing was changed. The result contains the existing share. To make its
     /// link work again, change its expiration on the Inactive tab of the Manage Link Access dialog.
-    AlreadyInactive = CONFLICT "already-inactive" "The recipient has an inactive share of this item";
+    AlreadyInactive = CONFLICT "already-inactive" "The recipient already has an inactive share of this item";
     /// The recipient is not an address that email can be sent to. `detail` explains why. Correct the address
     /// and share again.
     InvalidRecipient = UNPROCESSABLE_ENTITY "invalid-recipient" "The recipient is not an email address";
     /// The same address appears earlier in the request. Its outcome is in the result for the first
     /// occurrence. No action is needed.
-    DuplicateRecipient = UNPROCESSABLE_ENTITY "duplicate-recipient" "The recipient is in the request twice";
+    DuplicateRecipient = UNPROCESSABLE_ENTITY "duplicate-recipient" "The recipient appears twice in the request";
     /// No share was created, and the reasons differ between recipients. Each result contains its problem.
     NothingCreated = CONFLICT "nothing-created" "No share was created";
     /// The link is not valid: it was shortened or altered in transit, its share was purged, or it has no file
     /// with this number. Open the link from the email again.
-    UnknownLink = NOT_FOUND "unknown-link" "The link is not valid";
+    UnknownLink = NOT_FOUND "unknown-link" "The link does not work";
     /// The files behind this link are no longer shared. To get access again, ask the person who sent the
     /// link.
     AccessEnded = GONE "access-ended" "Access has ended";
     /// The link is valid, but the file was moved or removed. Try again later, or ask the person who sent the
     /// link.
-    FileMissing = NOT_FOUND "file-missing" "The file is currently missing";
+    FileMissing = NOT_FOUND "file-missing" "The file is not available right now";
     /// Changing the expiration requires an `If-Match` header with the version of the share to change. Nothing
     /// was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
     /// The share is no longer at the version in `If-Match`, because another request has changed it. This
     /// request changed nothing. Read the share again and let the sharer decide whether the change is still
     /// wanted.
-    StaleVersion = PRECONDITION_FAILED "stale-version" "The share has changed in the meantime";
+    StaleVersion = PRECONDITION_FAILED "stale-version" "The share has changed since it was read";
     /// Within the last 24 hours, the caller used this `Idempotency-Key` for a different request: another
     /// body, item or share. Nothing was changed. Use a new key for each new request, and reuse a key only to
     /// retry the same request.

@@ -2,9 +2,8 @@
 
 use chrono::SecondsFormat;
 use serde::Serialize;
-use sharelink_domain::request::Message;
-use sharelink_domain::share::{Reason, Status};
-use sharelink_domain::{MailState, Share, SharedFile, Sharer, Timestamp};
+use sharelink_domain::access::InactiveReason;
+use sharelink_domain::{EmailAddress, MailState, Message, Share, SharedFile, Sharer, Status, Timestamp};
 
 /// A share in a response.
 #[derive(Debug, Serialize)]
@@ -17,10 +16,10 @@ pub struct ShareResponse<'a> {
     reason: Option<&'static str>,
     expires_at: String,
     created_at: String,
-    created_by: &'a Sharer,
+    created_by: SharerResponse<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
-    files: &'a [SharedFile],
+    files: Vec<FileResponse<'a>>,
     mail: MailResponse<'a>,
     opens: u64,
     downloads: u64,
@@ -31,6 +30,39 @@ pub struct ShareResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
     version: u64,
+}
+
+/// A file in a response.
+#[derive(Debug, Serialize)]
+pub struct FileResponse<'a> {
+    name: &'a str,
+    size: u64,
+}
+
+impl<'a> From<&'a SharedFile> for FileResponse<'a> {
+    fn from(file: &'a SharedFile) -> Self {
+        Self { name: file.name.as_str(), size: file.size }
+    }
+}
+
+/// A sharer in a response.
+#[derive(Debug, Serialize)]
+pub struct SharerResponse<'a> {
+    sub: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<&'a str>,
+}
+
+impl<'a> From<&'a Sharer> for SharerResponse<'a> {
+    fn from(sharer: &'a Sharer) -> Self {
+        Self {
+            sub: &sharer.sub,
+            name: sharer.name.as_deref(),
+            email: sharer.email.as_ref().map(EmailAddress::as_str),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -48,8 +80,8 @@ impl<'a> ShareResponse<'a> {
     pub fn new(share: &'a Share, now: Timestamp) -> Self {
         let (status, reason) = match share.status(now) {
             Status::Active => ("active", None),
-            Status::Inactive(Reason::Expired) => ("inactive", Some("expired")),
-            Status::Inactive(Reason::Revoked) => ("inactive", Some("revoked")),
+            Status::Inactive(InactiveReason::Expired) => ("inactive", Some("expired")),
+            Status::Inactive(InactiveReason::Revoked) => ("inactive", Some("revoked")),
         };
         Self {
             share_id: share.id.to_string(),
@@ -58,9 +90,9 @@ impl<'a> ShareResponse<'a> {
             reason,
             expires_at: to_rfc3339(share.expires_at),
             created_at: to_rfc3339(share.created_at),
-            created_by: &share.created_by,
+            created_by: SharerResponse::from(&share.created_by),
             message: share.message.as_ref().map(Message::as_str),
-            files: &share.files,
+            files: share.files.iter().map(FileResponse::from).collect(),
             mail: MailResponse {
                 state: share.mail.state.name(),
                 at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(to_rfc3339),

@@ -9,12 +9,12 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::{NaiveTime, TimeDelta};
 use futures_util::future::{BoxFuture, join_all};
 use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
-use sharelink_aws::{new_generation, new_write_id};
+use sharelink_aws::{ChangeError, new_generation, new_write_id};
+use sharelink_domain::access::{RedeemError, Target};
+use sharelink_domain::history::{Change, ChangeKind};
 use sharelink_domain::link::Link;
-use sharelink_domain::mail::SendOutcome;
-use sharelink_domain::share::{
-    Change, ChangeError, Changed, ExpectedVersion, RedeemError, ResendError, Target,
-};
+use sharelink_domain::sending::SendOutcome;
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
 use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, ShareId, Sharer};
 use tokio::runtime::Runtime;
 
@@ -135,22 +135,27 @@ impl History {
             Operation::Change { .. } => Box::pin(async move {
                 let change = (rfc3339(expires_at).parse().unwrap(), expected);
                 match change_expiration(table, item, id, change, &action, write).await {
-                    None => Response::NotFound,
-                    Some(Ok(share)) => Response::Version(share.version),
-                    Some(Err(ChangeError::Stale)) => Response::Stale,
-                    Some(Err(ChangeError::Expiry(_))) => Response::PastExpiry,
+                    Ok(share) => Response::Version(share.version),
+                    Err(ChangeError::NotFound) => Response::NotFound,
+                    Err(ChangeError::Refused(ChangeExpirationError::StaleVersion)) => Response::Stale,
+                    Err(ChangeError::Refused(ChangeExpirationError::Expiry(_))) => Response::PastExpiry,
+                    Err(ChangeError::Failed(error)) => panic!("{error}"),
                 }
             }),
             Operation::Revoke => Box::pin(async move {
-                let revoked = revoke(table, item, id, &action, write).await;
-                revoked.map_or(Response::NotFound, |share| Response::Version(share.version))
+                match revoke(table, item, id, &action, write).await {
+                    Ok(share) => Response::Version(share.version),
+                    Err(ChangeError::NotFound) => Response::NotFound,
+                    Err(error) => panic!("{error}"),
+                }
             }),
             Operation::Resend => Box::pin(async move {
                 match resend(table, item, id, &action, write).await {
-                    None => Response::NotFound,
-                    Some(Ok(share)) => Response::Queued(share.mail.attempt),
-                    Some(Err(ResendError::TooSoon { .. })) => Response::TooSoon,
-                    Some(Err(ResendError::Inactive)) => Response::Inactive,
+                    Ok(share) => Response::Queued(share.mail.attempt),
+                    Err(ChangeError::NotFound) => Response::NotFound,
+                    Err(ChangeError::Refused(ResendError::TooSoon { .. })) => Response::TooSoon,
+                    Err(ChangeError::Refused(ResendError::Inactive)) => Response::Inactive,
+                    Err(ChangeError::Failed(error)) => panic!("{error}"),
                 }
             }),
             Operation::Send => Box::pin(async move {
@@ -195,7 +200,7 @@ impl History {
         assert_eq!(share.usage.opens, share.usage.downloads, "opening a single file downloads it");
         let last_change = |change: &Change| {
             let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
-            (actor, (change.of == Changed::Expiration).then_some(share.expires_at))
+            (actor, (change.kind == ChangeKind::Expiration).then_some(share.expires_at))
         };
         Some(ModelShare {
             generation: share.generation,

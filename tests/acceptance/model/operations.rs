@@ -1,8 +1,8 @@
 //! The operations of a history, their inputs and their responses.
 
 use chrono::TimeDelta;
-use sharelink_domain::Generation;
-use sharelink_domain::share::{ExpectedVersion, WriteId};
+use sharelink_domain::share::ExpectedVersion;
+use sharelink_domain::{Generation, WriteId};
 
 use super::Time;
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
-use sharelink_domain::Generation;
 use sharelink_domain::mail::LEASE;
-use sharelink_domain::share::{ExpectedVersion, WriteId};
+use sharelink_domain::share::ExpectedVersion;
+use sharelink_domain::{Generation, WriteId};
 
 use super::Time;
 use super::operations::{Call, Operation, Response};

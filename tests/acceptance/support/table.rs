@@ -1,26 +1,25 @@
 //! Changes of shares through the adapter, as the functions make them.
 
+use sharelink_aws::ChangeError;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::share::{ChangeError, ExpectedVersion, ResendError, WriteId};
-use sharelink_domain::{Action, Item, Share, ShareId};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
+use sharelink_domain::{Action, Item, Share, ShareId, WriteId};
 
 use super::fixtures::RETENTION;
 
-/// Revokes a share. None: the share does not exist.
+/// Revokes a share.
 pub(crate) async fn revoke(
     table: &ShareTable,
     item: &Item,
     id: ShareId,
     action: &Action,
     write: WriteId,
-) -> Option<Share> {
-    let revoke = |share: &Share| Ok::<_, std::convert::Infallible>(share.revoked(action));
-    let revoked = table.change(item, id, RETENTION, write, revoke).await.unwrap();
-    revoked.map(|Ok(share)| share)
+) -> Result<Share, ChangeError<ChangeExpirationError>> {
+    table.change(item, id, RETENTION, write, |share: &Share| Ok(share.revoked(action))).await
 }
 
-/// Changes a share's expiration. None: the share does not exist.
+/// Changes a share's expiration.
 pub(crate) async fn change_expiration(
     table: &ShareTable,
     item: &Item,
@@ -28,19 +27,18 @@ pub(crate) async fn change_expiration(
     (expiry, expected): (RequestedExpiry, ExpectedVersion),
     action: &Action,
     write: WriteId,
-) -> Option<Result<Share, ChangeError>> {
+) -> Result<Share, ChangeError<ChangeExpirationError>> {
     let change = |share: &Share| share.with_expiration(expiry, action, expected);
-    table.change(item, id, RETENTION, write, change).await.unwrap()
+    table.change(item, id, RETENTION, write, change).await
 }
 
-/// Queues another email for a share. None: the share does not exist.
+/// Queues another email for a share.
 pub(crate) async fn resend(
     table: &ShareTable,
     item: &Item,
     id: ShareId,
     action: &Action,
     write: WriteId,
-) -> Option<Result<Share, ResendError>> {
-    let resend = |share: &Share| share.resent(action).map(Some);
-    table.resend(item, id, write, resend).await.unwrap()
+) -> Result<Share, ChangeError<ResendError>> {
+    table.resend(item, id, write, |share: &Share| share.resent(action).map(Some)).await
 }

@@ -13,7 +13,8 @@ use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{Creation, ShareTable};
-use sharelink_aws::{AwsError, new_write_id};
+use sharelink_aws::{AwsError, Error, new_write_id};
+use sharelink_domain::log::LogEvent;
 use sharelink_domain::request::ShareRequest;
 use sharelink_domain::share::ExpectedVersion;
 use sharelink_domain::{Item, Share, ShareId};
@@ -208,7 +209,7 @@ impl<'a> World<'a> {
             match table.create(&share, RETENTION, write).await {
                 Ok(Creation::Exists(_)) => panic!("a retry was mistaken for a conflict"),
                 Ok(creation) => return (share, creation),
-                Err(AwsError::Unavailable { .. }) => {}
+                Err(Error::Aws(AwsError::Unavailable { .. })) => {}
                 Err(error) => panic!("{error}"),
             }
         }
@@ -234,13 +235,13 @@ impl<'a> World<'a> {
         let (action, write) = (action(self.now()), new_write_id().unwrap());
         let change = (rfc3339(self.now() + life).parse().unwrap(), ExpectedVersion::Any);
         let changed = change_expiration(&self.table, &share.item, share.id, change, &action, write).await;
-        changed.unwrap().unwrap();
+        changed.unwrap();
     }
 
     /// Queues another email for a share.
     pub(crate) async fn resend(&self, share: &Share) {
         let (action, write) = (action(self.now()), new_write_id().unwrap());
-        resend(&self.table, &share.item, share.id, &action, write).await.unwrap().unwrap();
+        resend(&self.table, &share.item, share.id, &action, write).await.unwrap();
     }
 
     /// A new function in this world; its first invocation starts an instance.
@@ -323,7 +324,7 @@ impl<'a> World<'a> {
     pub(crate) async fn all_log_events(&self) -> HashMap<ShareId, Vec<String>> {
         let (mut entries, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.table.log(&self.item, 100, cursor.as_ref()).await.unwrap();
+            let page = self.table.list_log(&self.item, 100, cursor.as_ref()).await.unwrap();
             entries.extend(page.entries);
             cursor = page.next;
             if cursor.is_none() {
@@ -332,7 +333,7 @@ impl<'a> World<'a> {
         }
         let mut log: HashMap<_, Vec<String>> = HashMap::new();
         for entry in entries.into_iter().rev() {
-            let event = serde_json::to_value(entry.event).unwrap()["event"].as_str().unwrap().to_owned();
+            let event = event_name(&entry.event);
             log.entry(entry.share).or_default().push(event);
         }
         log
@@ -365,4 +366,11 @@ fn schedule_event() -> Value {
         "source": "aws.events", "account": "123456789012", "time": "2030-03-10T12:00:00Z", "region": "us-east-1",
         "resources": ["arn:aws:events:us-east-1:123456789012:rule/overdue-emails"], "detail": {},
     })
+}
+
+/// Returns the name of an event in the API, such as `expirationChanged`.
+fn event_name(event: &LogEvent) -> String {
+    let debug = format!("{event:?}");
+    let variant = debug.split(' ').next().unwrap();
+    variant[..1].to_lowercase() + &variant[1..]
 }

@@ -41,8 +41,8 @@ fn readme_table_matches_the_parameters() {
 }
 
 /// SAM publishes a version when the template changes, not necessarily when a parameter does. The description
-/// must therefore name the parameters of the function's environment. It must name no others: a description that
-/// changes alone leaves Lambda nothing to publish, and the deployment fails.
+/// must therefore name the parameters of the function's environment. It must name no others: a description
+/// that changes alone leaves Lambda nothing to publish, and the deployment fails.
 #[test]
 fn version_description_names_the_parameters_in_use() {
     for (name, function) in functions() {

@@ -7,8 +7,8 @@ use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::link::Link;
-use sharelink_domain::request::{Message, ShareRequest};
-use sharelink_domain::{Share, Sharer};
+use sharelink_domain::request::ShareRequest;
+use sharelink_domain::{Message, Share, Sharer};
 
 use super::fake_aws::{FakeAws, TABLE};
 use super::programs::key_ring;

@@ -1,8 +1,8 @@
-//! Alarm clocks: one entry for each share that is to expire, which TTL deletes when its time has come. The
-//! table's stream then tells whoever logs expiries.
+//! Expiry alarms: one row for each share with a scheduled expiry. TTL deletes the row after that time, and
+//! the table's stream reports the deletion to the sweeper.
 //!
-//! They have partitions of their own, so that they weigh on no item's list, and whoever sets them needs no right to
-//! write shares.
+//! Alarms have their own partitions, so they do not slow down lists, and the role that sets them needs no
+//! permission to write shares.
 
 use std::collections::HashMap;
 
@@ -15,23 +15,24 @@ use crate::AwsError;
 
 const PREFIX: &str = "ALARM#";
 
-/// Of which share an alarm is, by its keys in an image of the table's stream; none if it is no alarm.
+/// Parses the keys of an image in the table's stream. Returns the alarm's share, or `None` for another kind
+/// of row.
 pub fn parse_alarm_keys(keys: serde_dynamo::Item) -> Result<Option<(Item, ShareId)>, DecodeError> {
     let keys: HashMap<String, String> = serde_dynamo::from_item(keys).map_err(|_| DecodeError("keys"))?;
     let key = |name| keys.get(name).ok_or(DecodeError("keys"));
-    let Some(item) = key("item")?.strip_prefix(PREFIX) else { return Ok(None) };
-    let item = Item::parse(item).map_err(|_| DecodeError("item"))?;
+    let Some(path) = key("item")?.strip_prefix(PREFIX) else { return Ok(None) };
+    let item = Item::parse(path).map_err(|_| DecodeError("item"))?;
     let share = key("entry")?.parse().map_err(|_| DecodeError("entry"))?;
     Ok(Some((item, share)))
 }
 
 impl ShareTable {
-    /// Sets a share's alarm to the time at which it expires by itself, or takes it away where it does not. An alarm
-    /// that was set for a later version of the share, or for a share that was made anew, stays as it is.
+    /// Sets a share's alarm to its scheduled expiry, or clears it if there is none. Keeps an alarm that was
+    /// set for a later version of the share, or for a share created again after a purge.
     pub async fn set_alarm(&self, share: &Share) -> Result<(), AwsError> {
         let Some(at) = share.scheduled_expiry() else { return self.clear_alarm(share).await };
         let mut alarm = alarm_key(share);
-        // TTL counts in seconds: not before the share has expired.
+        // TTL is in seconds. Rounded up: the alarm must not fire before the expiry.
         let ttl = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
         alarm.insert("ttl".to_owned(), number(&ttl));
         alarm.insert("createdAt".to_owned(), number(&share.created_at.timestamp_millis()));
@@ -50,7 +51,7 @@ impl ShareTable {
         ignore_failed_condition(put)
     }
 
-    /// Takes away the alarm of a share that expires no more.
+    /// Clears the alarm of a share without a scheduled expiry.
     pub async fn clear_alarm(&self, share: &Share) -> Result<(), AwsError> {
         let delete = self
             .client
@@ -67,7 +68,8 @@ impl ShareTable {
     }
 }
 
-/// The alarm is one of this version of the share, of an earlier one, or of an earlier share of the same key.
+/// Holds if the alarm belongs to this version of the share, to an earlier one, or to an earlier share with
+/// the same key.
 const NOT_NEWER: &str = "createdAt < :created OR (createdAt = :created AND #version <= :version)";
 
 fn alarm_key(share: &Share) -> Attributes {

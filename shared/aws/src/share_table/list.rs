@@ -1,25 +1,24 @@
-//! An item's shares, newest first, by pages.
+//! Pages of an item's shares, newest first.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
-use sharelink_domain::share::{Status, status};
-use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_domain::{Item, Share, ShareId, Status, Timestamp};
 use thiserror::Error;
 
-use super::record::{SHARE_PREFIX, created_key};
-use super::{Attributes, SERVICE, ShareTable, key, millis, read_share};
-use crate::AwsError;
+use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, created_key};
+use super::{Attributes, SERVICE, ShareTable, key, millis, text};
+use crate::{AwsError, Error, InternalError};
 
-/// DynamoDB reads at most this many items in one batch.
+/// The maximum number of shares in a page: the limit of a `BatchGetItem`.
 pub const PAGE_LIMIT: usize = 100;
 
-/// The most entries of the index that one query reads.
+/// The maximum number of index entries that one query reads.
 const QUERY_LIMIT: usize = 1_000;
 
-/// How long to wait, each time, before what one answer left out is asked for again: DynamoDB throttles a part of a
-/// batch without an error that the SDK would retry.
+/// The waits before unprocessed keys are requested again. DynamoDB throttles a part of a batch without an
+/// error that the SDK would retry.
 const UNPROCESSED_WAITS: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -28,7 +27,7 @@ const UNPROCESSED_WAITS: [Duration; 5] = [
     Duration::from_millis(800),
 ];
 
-/// A tab of the Manage Link Access dialog.
+/// A status that listed shares must have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFilter {
     Active,
@@ -36,11 +35,11 @@ pub enum StatusFilter {
 }
 
 impl StatusFilter {
-    fn holds(self, status: Status) -> bool {
+    fn matches(self, status: Status) -> bool {
         (status == Status::Active) == (self == Self::Active)
     }
 
-    fn filter(self) -> &'static str {
+    fn expression(self) -> &'static str {
         match self {
             Self::Active => "expiresAt > :now AND attribute_not_exists(revokedAt)",
             Self::Inactive => "expiresAt <= :now OR attribute_exists(revokedAt)",
@@ -48,26 +47,26 @@ impl StatusFilter {
     }
 }
 
-/// The place in an item's list after which a page begins.
+/// The position in an item's list after which a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
 
-/// A text that no page ended with.
+/// A text that is not a cursor of the list.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("is not a cursor of this list")]
 pub struct CursorError;
 
 impl Cursor {
-    /// Reads a place as [`as_str`](Self::as_str) gave it.
+    /// Parses the text that [`as_str`](Self::as_str) returns.
     pub fn parse(text: &str) -> Result<Self, CursorError> {
         let (at, id) = text.split_once('#').ok_or(CursorError)?;
-        let at: Timestamp = at.parse().map_err(|_| CursorError)?;
-        let id: ShareId = id.parse().map_err(|_| CursorError)?;
-        // Strict: DynamoDB compares the very characters.
-        if created_key(at, id) == text { Ok(Self(text.to_owned())) } else { Err(CursorError) }
+        let created_at: Timestamp = at.parse().map_err(|_| CursorError)?;
+        let share: ShareId = id.parse().map_err(|_| CursorError)?;
+        // Only the canonical form: DynamoDB compares the characters.
+        if created_key(created_at, share) == text { Ok(Self(text.to_owned())) } else { Err(CursorError) }
     }
 
-    /// The place: a creation time and a share's id.
+    /// Returns the position: a creation time and a share id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -76,14 +75,14 @@ impl Cursor {
     fn to_start_key(&self, item: &Item) -> Attributes {
         let id = self.0.split_once('#').map_or("", |(_, id)| id);
         HashMap::from([
-            ("item".to_owned(), AttributeValue::S(item.to_string())),
+            ("item".to_owned(), text(item)),
             ("entry".to_owned(), AttributeValue::S(format!("{SHARE_PREFIX}{id}"))),
             ("created".to_owned(), AttributeValue::S(self.0.clone())),
         ])
     }
 }
 
-/// Some of an item's shares.
+/// A page of an item's shares.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// Newest first.
@@ -93,24 +92,23 @@ pub struct Page {
 }
 
 impl ShareTable {
-    /// A page of at most `limit` (1 to [`PAGE_LIMIT`]) of the item's shares, strongly consistent: newest
-    /// first, of both tabs or of one.
+    /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) of the item's shares, newest first, strongly consistent.
     ///
-    /// Reads the index, whose entries hold the two dates that decide the tab, until the page is full; then
-    /// the page's shares. A share that changes tabs in between is left out.
+    /// Queries the index, whose entries contain the two dates that determine the status, until the page is
+    /// full, then reads the page's shares. A share whose status changes in between is omitted.
     pub async fn list(
         &self,
         item: &Item,
-        tab: Option<StatusFilter>,
+        filter: Option<StatusFilter>,
         limit: usize,
         after: Option<&Cursor>,
         now: Timestamp,
-    ) -> Result<Page, AwsError> {
+    ) -> Result<Page, Error> {
         let limit = limit.clamp(1, PAGE_LIMIT);
-        // One more than the page tells whether there is a next one.
+        // One entry beyond the page shows whether there is a next one.
         let mut query_limit = limit + 1;
         let mut start = after.map(|cursor| cursor.to_start_key(item));
-        let mut found = Vec::new();
+        let mut entries = Vec::new();
         loop {
             let mut query = self
                 .client
@@ -121,64 +119,68 @@ impl ShareTable {
                 .scan_index_forward(false)
                 .key_condition_expression("#item = :item")
                 .expression_attribute_names("#item", "item")
-                .expression_attribute_values(":item", AttributeValue::S(item.to_string()))
+                .expression_attribute_values(":item", text(item))
                 .limit(i32::try_from(query_limit).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(start);
-            if let Some(tab) = tab {
-                query =
-                    query.filter_expression(tab.filter()).expression_attribute_values(":now", millis(now));
+            if let Some(filter) = filter {
+                query = query
+                    .filter_expression(filter.expression())
+                    .expression_attribute_values(":now", millis(now));
             }
-            let answer = query.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
-            found.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if found.len() > limit || start.is_none() {
+            let response = query.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
+            entries.extend(response.items.unwrap_or_default());
+            start = response.last_evaluated_key;
+            if entries.len() > limit || start.is_none() {
                 break;
             }
-            // Fuller each time: a mixed item needs little more, a sparse tab reads on in large steps.
+            // Grows: a mixed item needs few more entries, and a sparse status is found in large steps.
             query_limit = (query_limit * 2).min(QUERY_LIMIT);
         }
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next = if more { found.last().map(cursor_at).transpose()? } else { None };
-        let mut shares = self.read_all(item, &found).await?;
-        shares
-            .retain(|share| tab.is_none_or(|tab| tab.holds(status(share.expires_at, share.revoked_at, now))));
+        let has_more = entries.len() > limit;
+        entries.truncate(limit);
+        let next = match entries.last() {
+            Some(last) if has_more => Some(cursor_at(last)?),
+            _ => None,
+        };
+        let mut shares = self.read_entries(item, &entries).await?;
+        shares.retain(|share| filter.is_none_or(|filter| filter.matches(share.status(now))));
         Ok(Page { shares, next })
     }
 
-    /// Reads the shares of these index entries, in their order; those purged in between are left out.
-    async fn read_all(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, AwsError> {
+    /// Reads the shares of these index entries, in their order. Shares purged in between are omitted.
+    async fn read_entries(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, Error> {
         let ids = entries.iter().map(share_id).collect::<Result<Vec<_>, _>>()?;
-        let mut wanted: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
-        let (mut shares, mut waits) = (HashMap::new(), UNPROCESSED_WAITS.into_iter());
-        while !wanted.is_empty() {
+        let mut remaining: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
+        let mut shares = HashMap::new();
+        let mut waits = UNPROCESSED_WAITS.into_iter();
+        while !remaining.is_empty() {
             let keys = KeysAndAttributes::builder()
-                .set_keys(Some(wanted))
+                .set_keys(Some(remaining))
                 .consistent_read(true)
                 .build()
-                .map_err(|_| AwsError::Rejected { service: SERVICE, code: "request".into() })?;
-            let answer = self
+                .map_err(|_| InternalError::Encoding("a batch of keys"))?;
+            let response = self
                 .client
                 .batch_get_item()
                 .request_items(&self.name, keys)
                 .send()
                 .await
                 .map_err(|e| AwsError::new(SERVICE, &e))?;
-            for attributes in answer.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                // One row that cannot be read must not hide the others.
-                match read_share(attributes) {
+            for attributes in response.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+                // An invalid row must not hide the others.
+                match ShareRecord::parse(attributes).and_then(ShareRecord::into_share) {
                     Ok(share) => drop(shares.insert(share.id, share)),
-                    Err(error) => tracing::error!(%error, "a share was left out of a list"),
+                    Err(error) => tracing::error!(%error, "a share was omitted from a list"),
                 }
             }
-            // What one answer has no room for, or was throttled, comes with the next request.
-            wanted = answer
+            // Keys that exceeded the response's size or were throttled.
+            remaining = response
                 .unprocessed_keys
                 .into_iter()
                 .flat_map(HashMap::into_values)
                 .flat_map(|keys| keys.keys)
                 .collect();
-            if !wanted.is_empty() {
+            if !remaining.is_empty() {
                 let wait = waits.next().ok_or_else(|| AwsError::Unavailable {
                     service: SERVICE,
                     code: "UnprocessedKeys".into(),
@@ -190,18 +192,18 @@ impl ShareTable {
     }
 }
 
-fn share_id(entry: &Attributes) -> Result<ShareId, AwsError> {
-    string(entry, "entry")
+fn share_id(entry: &Attributes) -> Result<ShareId, DecodeError> {
+    string_attribute(entry, "entry")
         .and_then(|entry| entry.strip_prefix(SHARE_PREFIX)?.parse().ok())
-        .ok_or(AwsError::InvalidData { service: SERVICE, what: "entry" })
+        .ok_or(DecodeError("entry"))
 }
 
-fn cursor_at(entry: &Attributes) -> Result<Cursor, AwsError> {
-    string(entry, "created")
+fn cursor_at(entry: &Attributes) -> Result<Cursor, DecodeError> {
+    string_attribute(entry, "created")
         .and_then(|created| Cursor::parse(created).ok())
-        .ok_or(AwsError::InvalidData { service: SERVICE, what: "created" })
+        .ok_or(DecodeError("created"))
 }
 
-pub(super) fn string<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+pub(super) fn string_attribute<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
     attributes.get(name)?.as_s().ok().map(String::as_str)
 }

@@ -1,37 +1,43 @@
-//! An item's share log, newest first, by pages.
+//! Pages of an item's share log, newest first.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::log::{LogEntry, LogEvent};
-use sharelink_domain::{Item, Sharer, Timestamp};
+use sharelink_domain::{Item, Timestamp};
 
-use super::list::{CursorError, string};
+use super::list::{CursorError, string_attribute};
 use super::record::{DecodeError, sortable};
+use super::stored::StoredSharer;
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable};
-use crate::AwsError;
+use crate::{AwsError, Error, InternalError};
 
-/// The place in an item's log after which a page begins: an entry's time and its sequence.
+/// The position in an item's log after which a page begins: an entry's time and sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogCursor(String);
 
 impl LogCursor {
-    /// Reads a place as [`as_str`](Self::as_str) gave it.
+    /// Parses the text that [`as_str`](Self::as_str) returns.
     pub fn parse(text: &str) -> Result<Self, CursorError> {
-        let (at, sequence) = text.split_once('#').ok_or(CursorError)?;
-        let at: Timestamp = at.parse().map_err(|_| CursorError)?;
-        let sequence = (1..=80).contains(&sequence.len()) && sequence.bytes().all(|b| b.is_ascii_graphic());
-        if sequence && text.starts_with(&sortable(at)) { Ok(Self(text.to_owned())) } else { Err(CursorError) }
+        let (time, sequence) = text.split_once('#').ok_or(CursorError)?;
+        let at: Timestamp = time.parse().map_err(|_| CursorError)?;
+        let is_sequence =
+            (1..=80).contains(&sequence.len()) && sequence.bytes().all(|b| b.is_ascii_graphic());
+        if is_sequence && text.starts_with(&sortable(at)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(CursorError)
+        }
     }
 
-    /// The place.
+    /// Returns the position.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Some of an item's log.
+/// A page of an item's log.
 #[derive(Clone, Debug)]
 pub struct LogPage {
     /// Newest first.
@@ -40,46 +46,96 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-/// An entry in the table: `item` is `LOG#` and the item, `entry` the time and a sequence.
+/// A row of the log. `item` is `LOG#` and the item, `entry` is the time and the sequence.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct LogRecord {
+struct LogRow {
     item: String,
     entry: String,
     share_id: String,
     recipient: String,
     #[serde(flatten)]
-    event: LogEvent,
+    event: StoredEvent,
     #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<Sharer>,
+    by: Option<StoredSharer>,
     ttl: i64,
 }
 
+/// The stored form of a [`LogEvent`].
+#[derive(Deserialize, Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+enum StoredEvent {
+    Created,
+    Emailed,
+    MailFailed { detail: String },
+    Delivered,
+    Bounced { detail: String },
+    Complained,
+    Opened,
+    Downloaded,
+    ExpirationChanged { from: Timestamp, to: Timestamp },
+    Revoked,
+    Reactivated,
+    LinkCopied,
+    Resent,
+    Expired,
+    Purged,
+}
+
+/// Maps each variant of one enum to the variant of the same name and fields of the other.
+macro_rules! same_variants {
+    ($from:ident => $to:ident: $($variant:ident $({ $($field:ident),+ })?),+ $(,)?) => {
+        impl From<$from> for $to {
+            fn from(event: $from) -> Self {
+                match event {
+                    $($from::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
+                }
+            }
+        }
+    };
+}
+
+macro_rules! events {
+    ($($from:ident => $to:ident;)+) => {
+        $(same_variants! {
+            $from => $to:
+            Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
+            ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
+        })+
+    };
+}
+
+events! {
+    LogEvent => StoredEvent;
+    StoredEvent => LogEvent;
+}
+
 impl ShareTable {
-    /// Appends an entry to the item's log, where it stays for `retention`. An entry that is there already is
-    /// written once more, the same as it was.
+    /// Appends an entry to the item's log. TTL deletes it after `retention`. Appending it again changes
+    /// nothing.
     pub async fn append_to_log(
         &self,
         item: &Item,
         entry: LogEntry,
         retention: TimeDelta,
-    ) -> Result<(), AwsError> {
-        let record = LogRecord {
+    ) -> Result<(), Error> {
+        let row = LogRow {
             item: partition(item),
             entry: format!("{}#{}", sortable(entry.at), entry.sequence),
             share_id: entry.share.to_string(),
             recipient: entry.recipient.to_string(),
-            event: entry.event,
-            by: entry.by,
+            event: entry.event.into(),
+            by: entry.by.as_ref().map(StoredSharer::from),
             ttl: (entry.at + retention).timestamp(),
         };
-        let row = serde_dynamo::to_item(record).map_err(|_| AwsError::from(DecodeError("log entry")))?;
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(row)).send().await;
-        put.map(|_| ()).map_err(|e| AwsError::new(SERVICE, &e))
+        let attributes = serde_dynamo::to_item(row).map_err(|_| InternalError::Encoding("a log entry"))?;
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(attributes)).send().await;
+        put.map_err(|e| AwsError::new(SERVICE, &e))?;
+        Ok(())
     }
 
-    /// A page of at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
-    pub async fn log(
+    /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
+    pub async fn list_log(
         &self,
         item: &Item,
         limit: usize,
@@ -93,7 +149,7 @@ impl ShareTable {
                 ("entry".to_owned(), AttributeValue::S(cursor.0.clone())),
             ])
         });
-        let answer = self
+        let response = self
             .client
             .query()
             .table_name(&self.name)
@@ -102,24 +158,24 @@ impl ShareTable {
             .key_condition_expression("#item = :item")
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":item", partition())
-            // One more than the page tells whether there is a next one.
+            // One entry beyond the page shows whether there is a next one.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        let mut rows = answer.items.unwrap_or_default();
-        // An answer ends at 1 MB, too.
-        let more = rows.len() > limit || answer.last_evaluated_key.is_some();
+        let mut rows = response.items.unwrap_or_default();
+        // A response also ends at 1 MB.
+        let has_more = rows.len() > limit || response.last_evaluated_key.is_some();
         rows.truncate(limit);
-        let next = rows.last().filter(|_| more).and_then(|last| string(last, "entry"));
-        let next = next.map(|entry| LogCursor(entry.to_owned()));
+        let last = rows.last().filter(|_| has_more).and_then(|row| string_attribute(row, "entry"));
+        let next = last.map(|entry| LogCursor(entry.to_owned()));
         let mut entries = Vec::new();
         for row in rows {
-            // One row that cannot be read must not hide the others.
-            match read(row) {
+            // An invalid row must not hide the others.
+            match parse_row(row) {
                 Ok(entry) => entries.push(entry),
-                Err(error) => tracing::error!(%error, "an entry was left out of a log"),
+                Err(error) => tracing::error!(%error, "an entry was omitted from a log"),
             }
         }
         Ok(LogPage { entries, next })
@@ -130,15 +186,42 @@ fn partition(item: &Item) -> String {
     format!("LOG#{item}")
 }
 
-fn read(row: Attributes) -> Result<LogEntry, DecodeError> {
-    let record: LogRecord = serde_dynamo::from_item(row).map_err(|_| DecodeError("attributes"))?;
-    let (at, sequence) = record.entry.split_once('#').ok_or(DecodeError("entry"))?;
+fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError> {
+    let row: LogRow = serde_dynamo::from_item(attributes).map_err(|_| DecodeError("attributes"))?;
+    let (at, sequence) = row.entry.split_once('#').ok_or(DecodeError("entry"))?;
     Ok(LogEntry {
         at: at.parse().map_err(|_| DecodeError("entry"))?,
         sequence: sequence.to_owned(),
-        share: record.share_id.parse().map_err(|_| DecodeError("shareId"))?,
-        recipient: record.recipient.parse().map_err(|_| DecodeError("recipient"))?,
-        event: record.event,
-        by: record.by,
+        share: row.share_id.parse().map_err(|_| DecodeError("shareId"))?,
+        recipient: row.recipient.parse().map_err(|_| DecodeError("recipient"))?,
+        event: row.event.into(),
+        by: row.by.map(Into::into),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Rows in existing logs have this form. Never edit it.
+    #[test]
+    fn stored_events_are_frozen() {
+        let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + TimeDelta::milliseconds(1));
+        let changed = json!({
+            "event": "expirationChanged", "from": "1970-01-01T00:00:00Z", "to": "1970-01-01T00:00:00.001Z",
+        });
+        for (event, stored) in [
+            (LogEvent::Created, json!({"event": "created"})),
+            (LogEvent::MailFailed { detail: "x".into() }, json!({"event": "mailFailed", "detail": "x"})),
+            (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
+            (LogEvent::ExpirationChanged { from, to }, changed),
+            (LogEvent::LinkCopied, json!({"event": "linkCopied"})),
+        ] {
+            assert_eq!(serde_json::to_value(StoredEvent::from(event.clone())).unwrap(), stored);
+            let parsed: StoredEvent = serde_json::from_value(stored).unwrap();
+            assert_eq!(LogEvent::from(parsed), event);
+        }
+    }
 }

@@ -1,17 +1,20 @@
 //! The table of shares, in DynamoDB.
 //!
-//! The primary key is the one-link rule: a share's key is made of the item and the recipient, so one
-//! conditional put decides whether it exists. Every write carries an id of its own invocation, which the share
-//! keeps; where a condition fails and the share bears our id, the SDK's retry met its own first attempt, which is
-//! success. Every update requires that the share exists, so that a late one cannot bring a
-//! purged share back.
+//! The primary key enforces the one-link rule: a share's key consists of the item and the recipient, so one
+//! conditional put decides whether the share exists.
+//!
+//! Every write carries an id that the share stores. If a condition fails and the share bears our id, the SDK
+//! retried a write whose first attempt had succeeded, so the write counts as successful. Every update
+//! requires that the share exists: a late update must not recreate a purged share.
 
 mod alarms;
+mod idempotency;
 mod list;
 mod log;
+mod mail_record;
 mod outbox;
 mod record;
-mod requests;
+mod stored;
 
 use std::collections::HashMap;
 
@@ -25,34 +28,36 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
+use sharelink_domain::access::{MIN_URL_LIFETIME, Target};
+use sharelink_domain::history::LinkCopy;
 use sharelink_domain::link::{KeyId, Link};
-use sharelink_domain::share::{LinkCopy, MIN_URL_LIFETIME, Target, WriteId};
-use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
-use crate::AwsError;
-use crate::calls::CallTimer;
+use crate::call_timer::CallTimer;
 use crate::warm_up::warm_up;
+use crate::{AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
+pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
 pub use log::{LogCursor, LogPage};
 pub use outbox::DueEmail;
 pub use record::{DecodeError, parse_share_image};
-use record::{SHARE_PREFIX, ShareRecord, encode, remember};
-pub use requests::IdempotencyRecord;
+use record::{SHARE_PREFIX, ShareRecord, prepend_write};
+use stored::{StoredChange, StoredLinkCopy, encode};
+pub use stored::{StoredFile, StoredSharer};
 
 pub(crate) const SERVICE: &str = "dynamodb";
 
-/// An item as the SDK has it.
+/// The attributes of an item.
 type Attributes = HashMap<String, AttributeValue>;
 
-/// What became of a share that was to be created.
+/// The result of creating a share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
-    /// It exists now.
     Created,
-    /// This very write had created it before, and nobody heard of it.
+    /// An earlier attempt of this write created the share, and its response was lost.
     Retried,
-    /// Its key was taken by this share.
+    /// This share of the same item and recipient already exists.
     Exists(Box<Share>),
 }
 
@@ -64,28 +69,28 @@ pub struct ShareTable {
 }
 
 impl ShareTable {
-    /// The table of this name.
+    /// Creates a client of the table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
         Self { client: Client::from_conf(settings), name: name.into() }
     }
 
-    /// The same, with an open connection, so that the first request need not wait for one.
+    /// Creates a client and opens a connection, so that the first request does not wait for one.
     pub async fn connected(config: &SdkConfig, name: impl Into<String>) -> Self {
         let table = Self::new(config, name);
-        warm_up(SERVICE, table.read_nothing()).await;
+        warm_up(SERVICE, table.read_missing_row()).await;
         table
     }
 
-    /// Creates a share, unless its item and recipient have one already. It stays for `retention` after its
-    /// access has ended.
+    /// Creates a share, unless its item and recipient already have one. TTL deletes it `retention` after the
+    /// end of access.
     pub async fn create(
         &self,
         share: &Share,
         retention: TimeDelta,
         write: WriteId,
-    ) -> Result<Creation, AwsError> {
+    ) -> Result<Creation, Error> {
         let put = self
             .client
             .put_item()
@@ -96,11 +101,10 @@ impl ShareTable {
             .send()
             .await;
         let Err(error) = put else { return Ok(Creation::Created) };
-        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
-            return Err(AwsError::new(SERVICE, &error));
+        let Some(PutItemError::ConditionalCheckFailedException(failure)) = error.as_service_error() else {
+            return Err(AwsError::new(SERVICE, &error).into());
         };
-        let existing = refused.item.clone().unwrap_or_default();
-        let existing = ShareRecord::read(existing)?;
+        let existing = ShareRecord::parse(failure.item.clone().unwrap_or_default())?;
         if existing.was_written_by(write) {
             return Ok(Creation::Retried);
         }
@@ -109,12 +113,14 @@ impl ShareTable {
 
     /// Reads a share, strongly consistent.
     pub async fn get(&self, item: &Item, id: ShareId) -> Result<Option<Share>, AwsError> {
-        let record = self.read(item, id).await?;
-        Ok(record.map(ShareRecord::into_share).transpose()?)
+        match self.get_record(item, id).await? {
+            Some(record) => Ok(Some(record.into_share()?)),
+            None => Ok(None),
+        }
     }
 
-    async fn read(&self, item: &Item, id: ShareId) -> Result<Option<ShareRecord>, AwsError> {
-        let answer = self
+    async fn get_record(&self, item: &Item, id: ShareId) -> Result<Option<ShareRecord>, AwsError> {
+        let response = self
             .client
             .get_item()
             .table_name(&self.name)
@@ -123,11 +129,16 @@ impl ShareTable {
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        answer.item.map(ShareRecord::read).transpose()
+        match response.item {
+            Some(attributes) => Ok(Some(ShareRecord::parse(attributes)?)),
+            None => Ok(None),
+        }
     }
 
-    /// Changes the expiration or the revocation of a share, as `decide` says of the share as it is now: what
-    /// it becomes, or that it is so already, or why it must not. `None`: there is no such share.
+    /// Changes the expiration or the revocation of a share.
+    ///
+    /// `decide` receives the current share and returns the changed one, `None` if the change was already
+    /// made, or the reason to refuse it.
     pub async fn change<E>(
         &self,
         item: &Item,
@@ -135,59 +146,58 @@ impl ShareTable {
         retention: TimeDelta,
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
-    ) -> Result<Option<Result<Share, E>>, AwsError> {
-        let update = |old: &Share, new: &Share| self.put_change(old, new, retention, write);
-        self.decide(item, id, write, decide, update).await
+    ) -> Result<Share, ChangeError<E>> {
+        let update = |old: &Share, new: &Share| self.version_update(old, new, retention, write);
+        self.decide_and_write(item, id, write, decide, update).await
     }
 
-    /// Decides on a share as it is now, and writes on condition that it still is. Decided anew when another
-    /// write came first, so writes that race leave one after the other, and never half of each; but a share
-    /// that this very write has changed already is not decided on again.
-    async fn decide<E>(
+    /// Decides on the current share and writes the decision if the share is still the same.
+    ///
+    /// If another write came first, decides again. Racing writes therefore take effect one after the other
+    /// and never mix. A share that bears this write's id is returned as it is: an earlier attempt already
+    /// changed it.
+    async fn decide_and_write<E>(
         &self,
         item: &Item,
         id: ShareId,
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
-        update: impl Fn(&Share, &Share) -> Result<UpdateItemFluentBuilder, AwsError>,
-    ) -> Result<Option<Result<Share, E>>, AwsError> {
+        update: impl Fn(&Share, &Share) -> Result<UpdateItemFluentBuilder, Error>,
+    ) -> Result<Share, ChangeError<E>> {
         loop {
-            let Some(record) = self.read(item, id).await? else { return Ok(None) };
-            let written = record.was_written_by(write);
-            let share = record.into_share()?;
-            if written {
-                return Ok(Some(Ok(share)));
+            let record = self.get_record(item, id).await?.ok_or(ChangeError::NotFound)?;
+            let is_retry = record.was_written_by(write);
+            let current = record.into_share().map_err(AwsError::from)?;
+            if is_retry {
+                return Ok(current);
             }
-            let changed = match decide(&share) {
-                Ok(Some(changed)) => changed,
-                Ok(None) => return Ok(Some(Ok(share))),
-                Err(refusal) => return Ok(Some(Err(refusal))),
-            };
-            if let Update::Done(new) = run(update(&share, &changed)?).await? {
-                return Ok(Some(Ok(new.into_share()?)));
+            let Some(changed) = decide(&current).map_err(ChangeError::Refused)? else { return Ok(current) };
+            if let UpdateResult::Updated(record) = run(update(&current, &changed)?).await? {
+                return Ok(record.into_share().map_err(AwsError::from)?);
             }
         }
     }
 
-    fn put_change(
+    fn version_update(
         &self,
-        share: &Share,
+        current: &Share,
         changed: &Share,
         retention: TimeDelta,
         write: WriteId,
-    ) -> Result<UpdateItemFluentBuilder, AwsError> {
+    ) -> Result<UpdateItemFluentBuilder, Error> {
         let set = format!(
             "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changed = :change, \
              #ttl = :ttl, {}",
-            remember("lastWrites")
+            prepend_write("lastWrites")
         );
-        let update = self.update(&share.item, share.id);
+        let update = self.update(&current.item, current.id);
         let update = match changed.revoked_at {
             None => update.update_expression(format!("{set} REMOVE revokedAt")),
             Some(at) => update
                 .update_expression(format!("{set}, revokedAt = :revoked"))
                 .expression_attribute_values(":revoked", millis(at)),
         };
+        let change = changed.changed.as_ref().map(StoredChange::from);
         Ok(update
             .condition_expression("generation = :generation AND #version = :old")
             .expression_attribute_names("#version", "version")
@@ -195,38 +205,39 @@ impl ShareTable {
             .expression_attribute_values(":expires", millis(changed.expires_at))
             .expression_attribute_values(":offset", number(&changed.expires_offset.local_minus_utc()))
             .expression_attribute_values(":new", number(&changed.version))
-            .expression_attribute_values(":old", number(&share.version))
-            .expression_attribute_values(":generation", text(&share.generation))
-            .expression_attribute_values(":change", encode(&changed.changed)?)
+            .expression_attribute_values(":old", number(&current.version))
+            .expression_attribute_values(":generation", text(&current.generation))
+            .expression_attribute_values(":change", encode(&change)?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
 
-    /// Records that somebody is shown the link, and settles which key seals it, where none has yet. `None`:
-    /// there is no such share.
-    pub async fn copy_link(
+    /// Records the disclosure of a link to a sharer, and sets the key that seals the link if it has none.
+    /// Returns `None` if the share does not exist.
+    pub async fn record_link_copy(
         &self,
         item: &Item,
         id: ShareId,
         current_key: &KeyId,
         copy: &LinkCopy,
-    ) -> Result<Option<Share>, AwsError> {
+    ) -> Result<Option<Share>, Error> {
         let update = self
             .update(item, id)
             .update_expression("SET linkCopied = :copy, linkKeyId = if_not_exists(linkKeyId, :key)")
             .condition_expression("attribute_exists(entry)")
-            .expression_attribute_values(":copy", encode(copy)?)
+            .expression_attribute_values(":copy", encode(&StoredLinkCopy::from(copy))?)
             .expression_attribute_values(":key", AttributeValue::S(current_key.as_str().to_owned()));
         match run(update).await? {
-            Update::Done(share) => Ok(Some(share.into_share()?)),
-            Update::Refused(_) => Ok(None),
+            UpdateResult::Updated(record) => Ok(Some(record.into_share()?)),
+            UpdateResult::ConditionFailed(_) => Ok(None),
         }
     }
 
-    /// Counts a use of a link and returns the share as the use found it; what the recipient gets of it is for
-    /// [`Share::redeem`] to say. One conditional update decides and counts in the same step: nothing is
-    /// counted unless access is given. A use whose answer was lost is counted once, unless more uses than a
-    /// share remembers came in between. `None`: there is no such share.
+    /// Counts a use of a link, and returns the share for [`Share::redeem`]. Returns `None` if the share does
+    /// not exist.
+    ///
+    /// One conditional update both decides and counts: a use is counted only if it gives access. A retried
+    /// use is counted once, unless more uses came in between than a share remembers.
     pub async fn redeem(
         &self,
         link: &Link,
@@ -246,7 +257,7 @@ impl ShareTable {
             .update(&link.item, link.share)
             .update_expression(format!(
                 "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), {}",
-                remember("lastUses")
+                prepend_write("lastUses")
             ))
             .condition_expression(
                 "generation = :generation AND expiresAt >= :least AND attribute_not_exists(revokedAt) \
@@ -259,8 +270,10 @@ impl ShareTable {
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", text(&write));
         match run(update).await? {
-            Update::Done(share) | Update::Refused(Some(share)) => Ok(Some(share.into_share()?)),
-            Update::Refused(None) => Ok(None),
+            UpdateResult::Updated(record) | UpdateResult::ConditionFailed(Some(record)) => {
+                Ok(Some(record.into_share()?))
+            }
+            UpdateResult::ConditionFailed(None) => Ok(None),
         }
     }
 
@@ -269,32 +282,33 @@ impl ShareTable {
     }
 }
 
-/// What became of a conditional update.
-enum Update {
-    /// The item as it is now.
-    Done(ShareRecord),
-    /// The condition did not hold for this item, or there is none.
-    Refused(Option<ShareRecord>),
+/// The result of a conditional update.
+enum UpdateResult {
+    /// The share after the update.
+    Updated(ShareRecord),
+    /// The unchanged share, if it exists.
+    ConditionFailed(Option<ShareRecord>),
 }
 
-async fn run(update: UpdateItemFluentBuilder) -> Result<Update, AwsError> {
-    let answer = update
+async fn run(update: UpdateItemFluentBuilder) -> Result<UpdateResult, AwsError> {
+    let response = update
         .return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .send()
         .await;
-    match answer {
-        Ok(done) => ShareRecord::read(done.attributes.unwrap_or_default()).map(Update::Done),
+    match response {
+        Ok(output) => Ok(UpdateResult::Updated(ShareRecord::parse(output.attributes.unwrap_or_default())?)),
         Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
-                refused.item.clone().map(ShareRecord::read).transpose().map(Update::Refused)
-            }
+            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => match failure.item.clone() {
+                Some(current) => Ok(UpdateResult::ConditionFailed(Some(ShareRecord::parse(current)?))),
+                None => Ok(UpdateResult::ConditionFailed(None)),
+            },
             _ => Err(AwsError::new(SERVICE, &error)),
         },
     }
 }
 
-/// A write that its condition refused is as good as done: what it would have said has been overtaken.
+/// Treats a failed condition as success: a later write made this one obsolete.
 fn ignore_failed_condition<T, E: ProvideErrorMetadata>(
     written: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<(), AwsError> {
@@ -306,13 +320,9 @@ fn ignore_failed_condition<T, E: ProvideErrorMetadata>(
     }
 }
 
-fn read_share(attributes: Attributes) -> Result<Share, AwsError> {
-    Ok(ShareRecord::read(attributes)?.into_share()?)
-}
-
 fn key(item: &Item, id: ShareId) -> Attributes {
     HashMap::from([
-        ("item".to_owned(), AttributeValue::S(item.to_string())),
+        ("item".to_owned(), text(item)),
         ("entry".to_owned(), AttributeValue::S(format!("{SHARE_PREFIX}{id}"))),
     ])
 }

@@ -1,4 +1,4 @@
-//! The outbox: emails that have not left yet, and what became of those that have.
+//! The outbox: pending emails, and the states that sending leaves them in.
 
 use std::time::Duration;
 
@@ -9,72 +9,81 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sharelink_domain::link::KeyId;
-use sharelink_domain::mail::{self, SendOutcome};
-use sharelink_domain::share::WriteId;
-use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_domain::mail;
+use sharelink_domain::sending::SendOutcome;
+use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
-use super::list::string;
-use super::record::{DecodeError, MailRecord, SHARDS, encode, mail_shard, share_key, time};
-use super::{Attributes, SERVICE, ShareTable, Update, ignore_failed_condition, millis, number, run, text};
-use crate::AwsError;
+use super::list::string_attribute;
+use super::mail_record::MailRecord;
+use super::record::{DecodeError, MAIL_SHARDS, decode_time, mail_shard, parse_share_key};
+use super::stored::{StoredAction, encode};
+use super::{
+    Attributes, SERVICE, ShareTable, UpdateResult, ignore_failed_condition, millis, number, run, text,
+};
+use crate::{AwsError, ChangeError, Error, InternalError};
 
-/// The share is the one that was read, no other of its key, and nobody has changed it or asked for an email.
-const AS_READ: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
+/// Holds if the share is unchanged since it was read: the same generation, version and email.
+const UNCHANGED: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
 
-/// How many emails of each shard one look at the outbox finds.
+/// The maximum number of due emails that one query finds in each shard.
 const DUE_LIMIT: i32 = 100;
 
-/// An email that is overdue.
+/// A reference to an overdue email.
 #[derive(Clone, Debug)]
 pub struct DueEmail {
     pub item: Item,
     pub share: ShareId,
-    /// When it was due.
+    /// When it became due.
     pub since: Timestamp,
 }
 
 impl DueEmail {
-    fn read(entry: &Attributes) -> Result<Self, DecodeError> {
-        let (item, share) =
-            share_key(string(entry, "item").unwrap_or(""), string(entry, "entry").unwrap_or(""))?;
+    fn parse(entry: &Attributes) -> Result<Self, DecodeError> {
+        let (item, share) = parse_share_key(
+            string_attribute(entry, "item").unwrap_or(""),
+            string_attribute(entry, "entry").unwrap_or(""),
+        )?;
         let due = entry.get("mailDue").and_then(|due| due.as_n().ok()?.parse().ok());
-        Ok(Self { item, share, since: time(due.ok_or(DecodeError("mailDue"))?, "mailDue")? })
+        Ok(Self { item, share, since: decode_time(due.ok_or(DecodeError("mailDue"))?, "mailDue")? })
     }
 }
 
+/// The reason a delivery report was not applied: it adds nothing new.
+struct NothingNew;
+
 impl ShareTable {
-    /// Asks for another email of a share, as `decide` says of the share as it is now: the share with an email
-    /// that is due, or that there has been one already, or why there must not be one. `None`: there is no such
-    /// share.
+    /// Queues another email of a share.
+    ///
+    /// `decide` receives the current share and returns it with a due email, `None` if that email was already
+    /// requested, or the reason to refuse it.
     pub async fn resend<E>(
         &self,
         item: &Item,
         id: ShareId,
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
-    ) -> Result<Option<Result<Share, E>>, AwsError> {
-        let update = |old: &Share, new: &Share| self.put_email(old, new, write);
-        self.decide(item, id, write, decide, update).await
+    ) -> Result<Share, ChangeError<E>> {
+        let update = |old: &Share, new: &Share| self.resend_update(old, new, write);
+        self.decide_and_write(item, id, write, decide, update).await
     }
 
-    fn put_email(
+    fn resend_update(
         &self,
-        share: &Share,
+        current: &Share,
         resent: &Share,
         write: WriteId,
-    ) -> Result<UpdateItemFluentBuilder, AwsError> {
+    ) -> Result<UpdateItemFluentBuilder, Error> {
         let mail = &resent.mail;
-        let pending = mail.pending();
-        let due =
-            pending.ok_or(AwsError::InvalidData { service: SERVICE, what: "an email that is not due" })?.due;
-        let update = self.update(&share.item, share.id);
-        let update = match share.mail.pending() {
-            None => update.condition_expression(format!("{AS_READ} AND attribute_not_exists(mailDue)")),
+        let due = mail.pending().ok_or(InternalError::Encoding("an email that is not pending"))?.due;
+        let update = self.update(&current.item, current.id);
+        let update = match current.mail.pending() {
+            None => update.condition_expression(format!("{UNCHANGED} AND attribute_not_exists(mailDue)")),
             Some(old) => update
-                .condition_expression(format!("{AS_READ} AND mailDue = :oldDue"))
+                .condition_expression(format!("{UNCHANGED} AND mailDue = :oldDue"))
                 .expression_attribute_values(":oldDue", millis(old.due)),
         };
-        // Without the claim, a sender of the email before has no more say.
+        let requested = mail.requested.as_ref().map(StoredAction::from);
+        // Removes the claim: the sender of the previous email must not record its outcome any more.
         Ok(update
             .update_expression(
                 "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
@@ -82,38 +91,41 @@ impl ShareTable {
                  REMOVE mailDetail, mailBounce, mailClaim",
             )
             .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":generation", text(&share.generation))
-            .expression_attribute_values(":version", number(&share.version))
-            .expression_attribute_values(":old", number(&share.mail.attempt))
+            .expression_attribute_values(":generation", text(&current.generation))
+            .expression_attribute_values(":version", number(&current.version))
+            .expression_attribute_values(":old", number(&current.mail.attempt))
             .expression_attribute_values(":state", text(&mail.state.name()))
             .expression_attribute_values(":new", number(&mail.attempt))
-            .expression_attribute_values(":action", encode(&mail.requested)?)
+            .expression_attribute_values(":action", encode(&requested)?)
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":zero", number(&0))
-            .expression_attribute_values(":shard", text(&mail_shard(share.id)))
+            .expression_attribute_values(":shard", text(&mail_shard(current.id)))
             .expression_attribute_values(":due", millis(due)))
     }
 
-    /// Emails that were due by then, the longest overdue first: whoever was to send them has not. At most 100 of each of the
-    /// outbox's 16 shards; eventually consistent, so the claim decides.
+    /// Lists the emails that were due at `by`, the longest overdue first: at most 100 of each of the outbox's
+    /// 16 shards. Eventually consistent, so only a claim decides who sends an email.
     pub async fn due_emails(&self, by: Timestamp) -> Result<Vec<DueEmail>, AwsError> {
-        let shards: Vec<Vec<Attributes>> =
-            stream::iter(SHARDS).map(|shard| self.due_in(shard, by)).buffered(4).try_collect().await?;
-        let read = |entry| match DueEmail::read(&entry) {
+        let shards: Vec<Vec<Attributes>> = stream::iter(MAIL_SHARDS)
+            .map(|shard| self.due_entries(shard, by))
+            .buffered(4)
+            .try_collect()
+            .await?;
+        let parse = |entry| match DueEmail::parse(&entry) {
             Ok(due) => Some(due),
-            // One row that cannot be read must not hold the others up.
+            // An invalid row must not block the others.
             Err(error) => {
-                tracing::error!(%error, "a row was left out of the outbox");
+                tracing::error!(%error, "a row was omitted from the outbox");
                 None
             }
         };
-        let mut due: Vec<DueEmail> = shards.into_iter().flatten().filter_map(read).collect();
-        due.sort_by_key(|mail| mail.since);
+        let mut due: Vec<DueEmail> = shards.into_iter().flatten().filter_map(parse).collect();
+        due.sort_by_key(|email| email.since);
         Ok(due)
     }
 
-    async fn due_in(&self, shard: char, by: Timestamp) -> Result<Vec<Attributes>, AwsError> {
-        let answer = self
+    async fn due_entries(&self, shard: char, by: Timestamp) -> Result<Vec<Attributes>, AwsError> {
+        let response = self
             .client
             .query()
             .table_name(&self.name)
@@ -125,13 +137,13 @@ impl ShareTable {
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        Ok(answer.items.unwrap_or_default())
+        Ok(response.items.unwrap_or_default())
     }
 
-    /// Claims a share's email for this sender, if it is due, and settles which key seals its link, where the
-    /// current one is known. `None`: there is nothing to send, or another sender has it.
+    /// Claims a share's email if it is due. Sets the key that seals the link if the share has none and the
+    /// current key is known. Returns `None` if the email is not due or another sender has claimed it.
     ///
-    /// A share that cannot be read leaves the outbox, or it would be due for ever.
+    /// Removes an undecodable share from the outbox, where it would stay due forever.
     pub async fn claim_email(
         &self,
         item: &Item,
@@ -143,7 +155,7 @@ impl ShareTable {
         let claimed = self.claim(item, id, current_key, write, now).await;
         if let Err(AwsError::InvalidData { .. }) = claimed {
             let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
-            self.put_outcome(update, write).await?;
+            self.write_outcome(update, write).await?;
         }
         claimed
     }
@@ -173,19 +185,20 @@ impl ShareTable {
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":write", text(&write));
         match run(update).await? {
-            Update::Done(share) => Ok(Some(share.into_share()?)),
-            Update::Refused(Some(old)) if old.mail_claim.as_deref() == Some(&write.to_string()) => {
-                Ok(Some(old.into_share()?))
+            UpdateResult::Updated(record) => Ok(Some(record.into_share()?)),
+            UpdateResult::ConditionFailed(Some(record))
+                if record.mail_claim.as_deref() == Some(&write.to_string()) =>
+            {
+                Ok(Some(record.into_share()?))
             }
-            Update::Refused(_) => Ok(None),
+            UpdateResult::ConditionFailed(_) => Ok(None),
         }
     }
 
-    /// Records what became of an email that this sender had claimed. Does nothing where the claim is no
-    /// longer its own: the lease had ended, and the next sender's word counts; or SES's report of the email was
-    /// faster.
+    /// Records the outcome of an email that this sender claimed. Does nothing if the claim is no longer
+    /// valid: the lease ended and another sender claimed the email, or SES reported on it first.
     ///
-    /// Tries harder than other writes: an email that was sent, and not recorded, is sent again.
+    /// Retries longer than other writes: an email that was sent but not recorded is sent again.
     pub async fn record_send_outcome(
         &self,
         share: &Share,
@@ -193,71 +206,75 @@ impl ShareTable {
         outcome: SendOutcome,
         now: Timestamp,
     ) -> Result<(), AwsError> {
-        let (state, detail) = match outcome {
-            SendOutcome::Deferred { until, .. } => {
-                let update = self.update(&share.item, share.id).update_expression("SET mailDue = :due");
-                return self
-                    .put_outcome(update.expression_attribute_values(":due", millis(until)), claim)
-                    .await;
-            }
-            SendOutcome::Sent => ("sent", None),
-            SendOutcome::Withdrawn => ("none", Some(mail::WITHDRAWN)),
-            SendOutcome::Failed(reason) => ("failed", Some(reason)),
-        };
+        let mail = MailRecord::from(&share.mail.after_sending(outcome, now));
         let update = self.update(&share.item, share.id);
-        let update = match detail {
-            None => update.update_expression(
-                "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",
-            ),
-            Some(detail) => update
+        let update = match (mail.mail_due, mail.mail_detail) {
+            (Some(due), _) => update
+                .update_expression("SET mailDue = :due")
+                .expression_attribute_values(":due", number(&due)),
+            (None, None) => update
+                .update_expression(
+                    "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",
+                )
+                .expression_attribute_values(":state", text(&mail.mail_state))
+                .expression_attribute_values(":now", millis(now)),
+            (None, Some(detail)) => update
                 .update_expression(
                     "SET mailState = :state, mailAt = :now, mailDetail = :detail REMOVE mailShard, mailDue",
                 )
+                .expression_attribute_values(":state", text(&mail.mail_state))
+                .expression_attribute_values(":now", millis(now))
                 .expression_attribute_values(":detail", text(&detail)),
         };
-        let update = update
-            .expression_attribute_values(":state", text(&state))
-            .expression_attribute_values(":now", millis(now));
-        self.put_outcome(update, claim).await
+        self.write_outcome(update, claim).await
     }
 
-    async fn put_outcome(&self, update: UpdateItemFluentBuilder, claim: WriteId) -> Result<(), AwsError> {
+    async fn write_outcome(&self, update: UpdateItemFluentBuilder, claim: WriteId) -> Result<(), AwsError> {
         let retries = RetryConfig::standard()
             .with_max_attempts(10)
             .with_initial_backoff(Duration::from_millis(200))
             .with_max_backoff(Duration::from_secs(3));
-        let patient = Builder::new()
+        let patient_config = Builder::new()
             .retry_config(retries)
             .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build());
-        let put = update
+        let written = update
             .condition_expression("mailClaim = :claim AND attribute_exists(mailShard)")
             .expression_attribute_values(":claim", text(&claim))
             .customize()
-            .config_override(patient)
+            .config_override(patient_config)
             .send()
             .await;
-        ignore_failed_condition(put)
+        ignore_failed_condition(written)
     }
 
-    /// Takes note of what SES reports of a share's email, as `decide` says of the share as it is now: the share
-    /// with the email's new state, or none if the report says nothing new. `false`: nothing was noted.
-    pub async fn report(
+    /// Applies SES's report on a share's email. Returns whether it changed the share.
+    ///
+    /// `decide` receives the current share and returns it with the email's new state, or `None` if the report
+    /// adds nothing new.
+    pub async fn apply_report(
         &self,
         item: &Item,
         id: ShareId,
         write: WriteId,
         decide: impl Fn(&Share) -> Option<Share>,
-    ) -> Result<bool, AwsError> {
-        let decide = |share: &Share| decide(share).map(Some).ok_or(());
-        let decided = self.decide(item, id, write, decide, |old, new| self.put_report(old, new)).await?;
-        Ok(matches!(decided, Some(Ok(_))))
+    ) -> Result<bool, Error> {
+        let decide = |share: &Share| match decide(share) {
+            Some(reported) => Ok(Some(reported)),
+            None => Err(NothingNew),
+        };
+        let update = |old: &Share, new: &Share| self.report_update(old, new);
+        match self.decide_and_write(item, id, write, decide, update).await {
+            Ok(_) => Ok(true),
+            Err(ChangeError::NotFound | ChangeError::Refused(NothingNew)) => Ok(false),
+            Err(ChangeError::Failed(error)) => Err(error),
+        }
     }
 
-    fn put_report(&self, share: &Share, reported: &Share) -> Result<UpdateItemFluentBuilder, AwsError> {
-        let mail = MailRecord::of(&reported.mail);
+    fn report_update(&self, current: &Share, reported: &Share) -> Result<UpdateItemFluentBuilder, Error> {
+        let mail = MailRecord::from(&reported.mail);
         let mut set = vec!["mailState = :state", "mailAt = :at"];
         let mut remove = vec!["mailShard", "mailDue", "mailClaim"];
-        let mut update = self.update(&share.item, share.id);
+        let mut update = self.update(&current.item, current.id);
         match mail.mail_detail {
             None => remove.push("mailDetail"),
             Some(detail) => {
@@ -272,9 +289,8 @@ impl ShareTable {
                 update = update.expression_attribute_values(":bounce", text(&bounce));
             }
         }
-        let at = mail
-            .mail_at
-            .ok_or(AwsError::InvalidData { service: SERVICE, what: "a report without a time" })?;
+        let at = mail.mail_at.ok_or(InternalError::Encoding("a report without a time"))?;
+        let old_at = current.mail.at.map_or(AttributeValue::Null(true), millis);
         Ok(update
             .update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", ")))
             .condition_expression(
@@ -282,9 +298,9 @@ impl ShareTable {
             )
             .expression_attribute_values(":state", text(&mail.mail_state))
             .expression_attribute_values(":at", number(&at))
-            .expression_attribute_values(":generation", text(&share.generation))
-            .expression_attribute_values(":attempt", number(&share.mail.attempt))
-            .expression_attribute_values(":old", text(&share.mail.state.name()))
-            .expression_attribute_values(":oldAt", share.mail.at.map_or(AttributeValue::Null(true), millis)))
+            .expression_attribute_values(":generation", text(&current.generation))
+            .expression_attribute_values(":attempt", number(&current.mail.attempt))
+            .expression_attribute_values(":old", text(&current.mail.state.name()))
+            .expression_attribute_values(":oldAt", old_at))
     }
 }

@@ -1,4 +1,4 @@
-//! How long calls to AWS take, for operators.
+//! The duration of calls to AWS, as a metric.
 
 use std::time::Instant;
 
@@ -11,14 +11,14 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use sharelink_runtime::record_call_duration;
 
-/// Measures each call to a service, with all of its tries.
+/// Measures each call to a service, including its retries.
 #[derive(Debug)]
 pub(crate) struct CallTimer(pub(crate) &'static str);
 
 #[derive(Debug)]
-struct Started(Instant);
+struct StartedAt(Instant);
 
-impl Storable for Started {
+impl Storable for StartedAt {
     type Storer = StoreReplace<Self>;
 }
 
@@ -32,7 +32,7 @@ impl Intercept for CallTimer {
         _: &BeforeSerializationInterceptorContextRef<'_>,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        config.interceptor_state().store_put(Started(Instant::now()));
+        config.interceptor_state().store_put(StartedAt(Instant::now()));
         Ok(())
     }
 
@@ -42,9 +42,9 @@ impl Intercept for CallTimer {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Signing a URL has no answer, and is no call.
-        if let (Some(_), Some(Started(at))) = (context.output_or_error(), config.load::<Started>()) {
-            record_call_duration(self.0, at.elapsed());
+        // Presigning a URL has neither an output nor an error: it makes no call.
+        if let (Some(_), Some(StartedAt(start))) = (context.output_or_error(), config.load::<StartedAt>()) {
+            record_call_duration(self.0, start.elapsed());
         }
         Ok(())
     }

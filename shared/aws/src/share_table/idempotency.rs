@@ -1,4 +1,4 @@
-//! Requests under an idempotency key, remembered for a day.
+//! Idempotency records, kept for a day.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -7,23 +7,24 @@ use serde::{Deserialize, Serialize};
 use sharelink_domain::Timestamp;
 use sharelink_domain::idempotency::{IDEMPOTENCY_WINDOW, IdempotentRequest, KeyReused};
 
-use super::record::{DecodeError, time};
+use super::record::{DecodeError, decode_time};
 use super::{Attributes, SERVICE, ShareTable, millis, text};
-use crate::{AwsError, IdempotencyError};
+use crate::{AwsError, IdempotencyError, InternalError};
 
 const PARTITION: &str = "REQUEST#";
 const ENTRY: &str = "REQUEST";
 
-/// A request as it was received first.
+/// The facts about an idempotent request that its retries reuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyRecord<T> {
-    pub received: Timestamp,
-    /// What was found out for it then, and is not to be found out differently for its repetitions.
+    /// When the request was first received.
+    pub received_at: Timestamp,
+    /// The facts determined for the first request, which could have changed since.
     pub settled: T,
 }
 
 #[derive(Deserialize, Serialize)]
-struct RequestRecord<T> {
+struct RequestRow<T> {
     item: String,
     entry: String,
     fingerprint: String,
@@ -33,20 +34,20 @@ struct RequestRecord<T> {
 }
 
 impl ShareTable {
-    /// Reads a request that nobody made: every function that may read may read that.
-    pub(super) async fn read_nothing(&self) -> Result<(), AwsError> {
+    /// Reads a row that never exists, to open a connection. Every function that reads shares may read it.
+    pub(super) async fn read_missing_row(&self) -> Result<(), AwsError> {
         let read = self.client.get_item().table_name(&self.name);
         let read = read.key("item", text(&format!("{PARTITION}warm-up"))).key("entry", text(&ENTRY));
         read.send().await.map(drop).map_err(|e| AwsError::new(SERVICE, &e))
     }
 
-    /// The request as it was received first, if it is a repetition.
-    pub async fn recall<T: DeserializeOwned>(
+    /// Finds the record of an earlier attempt of the request.
+    pub async fn find_idempotency_record<T: DeserializeOwned>(
         &self,
         request: &IdempotentRequest,
         now: Timestamp,
     ) -> Result<Option<IdempotencyRecord<T>>, IdempotencyError> {
-        let answer = self
+        let response = self
             .client
             .get_item()
             .table_name(&self.name)
@@ -56,23 +57,23 @@ impl ShareTable {
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
-        let Some(row) = answer.item else { return Ok(None) };
-        let record = read::<T>(row)?;
-        // Its row may outlive it: TTL deletes late.
-        if record.received <= forgotten(now).timestamp_millis() {
+        let Some(attributes) = response.item else { return Ok(None) };
+        let row = parse_row::<T>(attributes)?;
+        // TTL deletes late.
+        if row.received <= window_start(now).timestamp_millis() {
             return Ok(None);
         }
-        first(request, record).map(Some)
+        into_record(request, row).map(Some)
     }
 
-    /// Remembers a request and what was settled for it. Where a repetition was faster, that one counts.
-    pub async fn remember<T: DeserializeOwned + Serialize>(
+    /// Stores the record of a request, or returns the one that a concurrent attempt stored first.
+    pub async fn save_idempotency_record<T: DeserializeOwned + Serialize>(
         &self,
         request: &IdempotentRequest,
         settled: T,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<T>, IdempotencyError> {
-        let record = RequestRecord {
+        let row = RequestRow {
             item: partition(request),
             entry: ENTRY.to_owned(),
             fingerprint: request.fingerprint(),
@@ -80,24 +81,25 @@ impl ShareTable {
             settled,
             ttl: (now + IDEMPOTENCY_WINDOW).timestamp(),
         };
-        let row = serde_dynamo::to_item(&record).map_err(|_| AwsError::from(DecodeError("request")))?;
+        let attributes = serde_dynamo::to_item(&row)
+            .map_err(|_| crate::Error::from(InternalError::Encoding("an idempotency record")))?;
         let put = self
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(row))
+            .set_item(Some(attributes))
             .condition_expression("attribute_not_exists(entry) OR received <= :forgotten")
-            .expression_attribute_values(":forgotten", millis(forgotten(now)))
+            .expression_attribute_values(":forgotten", millis(window_start(now)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         let Err(error) = put else {
-            return Ok(IdempotencyRecord { received: now, settled: record.settled });
+            return Ok(IdempotencyRecord { received_at: now, settled: row.settled });
         };
-        let Some(PutItemError::ConditionalCheckFailedException(refused)) = error.as_service_error() else {
+        let Some(PutItemError::ConditionalCheckFailedException(failure)) = error.as_service_error() else {
             return Err(AwsError::new(SERVICE, &error).into());
         };
-        first(request, read(refused.item.clone().unwrap_or_default())?)
+        into_record(request, parse_row(failure.item.clone().unwrap_or_default())?)
     }
 }
 
@@ -105,21 +107,22 @@ fn partition(request: &IdempotentRequest) -> String {
     format!("{PARTITION}{}", request.id())
 }
 
-fn forgotten(now: Timestamp) -> Timestamp {
+/// Returns the time up to which records have expired.
+fn window_start(now: Timestamp) -> Timestamp {
     now - IDEMPOTENCY_WINDOW
 }
 
-fn read<T: DeserializeOwned>(row: Attributes) -> Result<RequestRecord<T>, AwsError> {
-    serde_dynamo::from_item(row).map_err(|_| DecodeError("request").into())
+fn parse_row<T: DeserializeOwned>(attributes: Attributes) -> Result<RequestRow<T>, AwsError> {
+    serde_dynamo::from_item(attributes).map_err(|_| DecodeError("request").into())
 }
 
-fn first<T>(
+fn into_record<T>(
     request: &IdempotentRequest,
-    record: RequestRecord<T>,
+    row: RequestRow<T>,
 ) -> Result<IdempotencyRecord<T>, IdempotencyError> {
-    if record.fingerprint != request.fingerprint() {
+    if row.fingerprint != request.fingerprint() {
         return Err(KeyReused.into());
     }
-    let received = time(record.received, "received").map_err(AwsError::from)?;
-    Ok(IdempotencyRecord { received, settled: record.settled })
+    let received_at = decode_time(row.received, "received").map_err(AwsError::from)?;
+    Ok(IdempotencyRecord { received_at, settled: row.settled })
 }

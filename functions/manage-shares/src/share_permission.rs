@@ -1,4 +1,4 @@
-//! Whether the caller may share: what the Share button of a widget, a search view and a form view needs.
+//! `GET …/share-permission` and `POST /share-permissions`: whether a frontend may show the Share button.
 
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use sharelink_http::{
     Authorization, FieldError, Object, Problem, Request, Response, json_response, parse_item, parse_json_body,
 };
 
-/// The most items that one request may ask about.
+/// The maximum number of items in a request.
 const ITEMS_LIMIT: usize = 100;
 
 #[derive(Serialize)]
@@ -43,15 +43,16 @@ struct ItemPermission {
     permission: Permission,
 }
 
-/// For the item that the path names.
-pub(crate) fn of_one(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
+/// Returns the caller's permission for one item.
+pub(crate) fn get(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let item = parse_item(request)?;
-    let can_share = authorization.can_share(&authorization.authenticate(request)?, &item.module);
+    let caller = authorization.authenticate(request)?;
+    let can_share = authorization.can_share(&caller, &item.module);
     Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
 }
 
-/// For the items that the body names, in its order.
-pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
+/// Returns the caller's permissions for several items, in the order of the request.
+pub(crate) fn get_many(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let caller = authorization.authenticate(request)?;
     let items = parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default();
     if !(1..=ITEMS_LIMIT).contains(&items.len()) {
@@ -61,13 +62,13 @@ pub(crate) fn of_several(authorization: &Authorization, request: &Request) -> Re
     let mut errors = Vec::new();
     let mut permissions = Vec::new();
     for (i, Object(ItemBody { module, item })) in items.into_iter().enumerate() {
-        let mut wrong =
+        let mut add_error =
             |field, error: NameError| errors.push(FieldError::pointer(format!("/items/{i}/{field}"), error));
         if let Err(error) = item.parse::<ItemName>() {
-            wrong("item", error);
+            add_error("item", error);
         }
         match module.parse::<ModuleName>() {
-            Err(error) => wrong("module", error),
+            Err(error) => add_error("module", error),
             Ok(name) => {
                 let can_share = authorization.can_share(&caller, &name);
                 permissions.push(ItemPermission { module, item, permission: Permission { can_share } });

@@ -1,0 +1,148 @@
+//! The body of a create request, validated field by field.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+use sharelink_domain::request::RECIPIENTS_LIMIT;
+use sharelink_domain::{Expiry, FileName, Message, Timestamp};
+use sharelink_http::{FieldError, Problem};
+
+/// The body as received. Every field is optional, so that the response can point at a missing one.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct CreateBody {
+    recipients: Option<Vec<String>>,
+    expires_at: Option<String>,
+    message: Option<String>,
+    files: Option<Vec<String>>,
+    notify: Option<bool>,
+}
+
+/// A validated create request.
+#[derive(Debug)]
+pub(crate) struct CreateRequest {
+    /// As typed. Each is parsed later and gets a separate result.
+    pub(crate) recipients: Vec<String>,
+    pub(crate) expiry: Expiry,
+    pub(crate) message: Option<Message>,
+    /// The files to share, in this order. `None` stands for all files of the item.
+    pub(crate) files: Option<Vec<FileName>>,
+    pub(crate) notify: bool,
+}
+
+impl CreateBody {
+    /// Validates every field of a request received at this time, and reports all invalid ones.
+    pub(crate) fn validate(self, received_at: Timestamp) -> Result<CreateRequest, Problem> {
+        let mut errors = Vec::new();
+        let recipients = collect_errors(&mut errors, parse_recipients(self.recipients));
+        let expiry = collect_errors(&mut errors, parse_expiry(self.expires_at.as_deref(), received_at));
+        let message = collect_errors(&mut errors, parse_message(self.message.as_deref()));
+        let files = collect_errors(&mut errors, self.files.as_deref().map(parse_files).transpose());
+        match (recipients, expiry, message, files) {
+            (Some(recipients), Some(expiry), Some(message), Some(files)) => {
+                Ok(CreateRequest { recipients, expiry, message, files, notify: self.notify.unwrap_or(true) })
+            }
+            _ => Err(Problem::Invalid(errors)),
+        }
+    }
+}
+
+/// Returns the field's value, or adds its errors to the others.
+fn collect_errors<T>(errors: &mut Vec<FieldError>, field: Result<T, Vec<FieldError>>) -> Option<T> {
+    field.map_err(|invalid| errors.extend(invalid)).ok()
+}
+
+fn invalid<T>(pointer: &str, detail: impl std::fmt::Display) -> Result<T, Vec<FieldError>> {
+    Err(vec![FieldError::pointer(pointer, detail)])
+}
+
+fn parse_recipients(entries: Option<Vec<String>>) -> Result<Vec<String>, Vec<FieldError>> {
+    match entries {
+        None => invalid("/recipients", "is required"),
+        Some(entries) if (1..=RECIPIENTS_LIMIT).contains(&entries.len()) => Ok(entries),
+        Some(_) => invalid("/recipients", format!("must be 1 to {RECIPIENTS_LIMIT} addresses")),
+    }
+}
+
+fn parse_expiry(text: Option<&str>, received_at: Timestamp) -> Result<Expiry, Vec<FieldError>> {
+    match text.map(|text| Expiry::parse(text, received_at)) {
+        None => invalid("/expiresAt", "is required"),
+        Some(Err(error)) => invalid("/expiresAt", error),
+        Some(Ok(expiry)) => Ok(expiry),
+    }
+}
+
+fn parse_message(text: Option<&str>) -> Result<Option<Message>, Vec<FieldError>> {
+    Message::parse(text.unwrap_or_default()).or_else(|error| invalid("/message", error))
+}
+
+fn parse_files(names: &[String]) -> Result<Vec<FileName>, Vec<FieldError>> {
+    if names.is_empty() {
+        return invalid(
+            "/files",
+            "must name at least one file; omit the field to share all of the item's files",
+        );
+    }
+    let mut seen = HashSet::new();
+    let mut errors = Vec::new();
+    let mut files = Vec::new();
+    for (i, name) in names.iter().enumerate() {
+        match name.parse::<FileName>() {
+            Err(error) => errors.push(FieldError::pointer(format!("/files/{i}"), error)),
+            Ok(_) if !seen.insert(name) => {
+                errors.push(FieldError::pointer(format!("/files/{i}"), "is a duplicate"));
+            }
+            Ok(name) => files.push(name),
+        }
+    }
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use sharelink_domain::testing::{NOW, time};
+
+    use super::*;
+
+    fn validate(body: Value) -> Result<CreateRequest, Problem> {
+        serde_json::from_value::<CreateBody>(body).unwrap().validate(time(NOW))
+    }
+
+    fn invalid_pointers(body: Value) -> Vec<String> {
+        let response = validate(body).unwrap_err().into_response();
+        let problem: Value = serde_json::from_slice(response.body()).unwrap();
+        let pointer = |error: &Value| error["pointer"].as_str().unwrap().to_owned();
+        problem["errors"].as_array().unwrap().iter().map(pointer).collect()
+    }
+
+    #[test]
+    fn required_fields_are_reported() {
+        assert_eq!(invalid_pointers(json!({})), ["/recipients", "/expiresAt"]);
+    }
+
+    #[test]
+    fn all_invalid_fields_are_reported_at_once() {
+        let body = json!({
+            "recipients": [], "expiresAt": "tomorrow", "message": "x".repeat(2001), "files": ["a", "..", "a"],
+        });
+        assert_eq!(invalid_pointers(body), ["/recipients", "/expiresAt", "/message", "/files/1", "/files/2"]);
+    }
+
+    #[test]
+    fn numbers_of_recipients_and_files_are_limited() {
+        let body = json!({
+            "recipients": vec!["ann@example.com"; 101], "expiresAt": "2026-03-11T00:00:00Z", "files": [],
+        });
+        assert_eq!(invalid_pointers(body), ["/recipients", "/files"]);
+    }
+
+    #[test]
+    fn omitted_fields_have_defaults() {
+        let body = json!({"recipients": ["no address"], "expiresAt": "2026-03-11T00:00:00Z", "message": ""});
+        let request = validate(body).unwrap();
+        assert!(request.notify, "recipients are notified");
+        assert_eq!(request.files, None, "all files are shared");
+        assert_eq!(request.message, None);
+    }
+}

@@ -1,0 +1,29 @@
+//! `POST …/shares/{shareId}/link`, for "copy link".
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use sharelink_aws::new_write_id;
+use sharelink_domain::history::LinkCopy;
+use sharelink_http::{Problem, ProblemType, Response, json_response, require_empty_body};
+
+use crate::parameters::parse_share_id;
+use crate::router::{Call, ManageShares};
+
+#[derive(Serialize)]
+struct LinkResponse {
+    link: String,
+}
+
+impl ManageShares {
+    pub(crate) async fn copy_link(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let id = parse_share_id(call.request)?;
+        let now = call.action.at;
+        require_empty_body(call.request)?;
+        let key = self.links.current_key(now).await?;
+        let copy = LinkCopy { action: call.action.clone(), id: new_write_id()? };
+        let recorded = self.table.record_link_copy(&call.item, id, &key, &copy).await?;
+        let share = recorded.ok_or(ProblemType::ShareNotFound)?;
+        let link = self.links.build(&share, now).await?;
+        Ok(json_response(StatusCode::OK, "application/json", &LinkResponse { link }))
+    }
+}

@@ -1,0 +1,62 @@
+//! `POST …/shares/{shareId}/resend`.
+
+use lambda_http::http::StatusCode;
+use sharelink_aws::share_table::IdempotencyRecord;
+use sharelink_aws::{ChangeError, new_write_id};
+use sharelink_domain::idempotency::IdempotentRequest;
+use sharelink_domain::share::ResendError;
+use sharelink_domain::{Share, ShareId, Timestamp};
+use sharelink_http::{Problem, ProblemType, Response, idempotent_request, require_empty_body};
+
+use crate::parameters::parse_share_id;
+use crate::router::{Call, ManageShares};
+
+impl ManageShares {
+    pub(crate) async fn resend(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let id = parse_share_id(call.request)?;
+        require_empty_body(call.request)?;
+        let (write, attempt) = match idempotent_request(call.request, &call.action.by, &())? {
+            None => (new_write_id()?, None),
+            Some(request) => {
+                let record = self.settle_attempt(call, id, &request).await?;
+                (request.write_id(record.received_at), Some(record.settled))
+            }
+        };
+        let resend = |share: &Share| match attempt {
+            // Another resend followed the one that this request retries.
+            Some(attempt) if share.mail.attempt > attempt => Ok(None),
+            _ => share.resent(&call.action).map(Some),
+        };
+        let result = self.table.resend(&call.item, id, write, resend).await;
+        let share = result.map_err(|error| match error {
+            ChangeError::NotFound => ProblemType::ShareNotFound.into(),
+            ChangeError::Refused(error) => resend_problem(error, call.action.at),
+            ChangeError::Failed(error) => error.into(),
+        })?;
+        Ok(call.share_response(StatusCode::ACCEPTED, &share))
+    }
+
+    /// Determines the number of the email that the request asks for. A retry asks for the same one.
+    async fn settle_attempt(
+        &self,
+        call: &Call<'_>,
+        id: ShareId,
+        request: &IdempotentRequest,
+    ) -> Result<IdempotencyRecord<u32>, Problem> {
+        let now = call.action.at;
+        if let Some(record) = self.table.find_idempotency_record(request, now).await? {
+            return Ok(record);
+        }
+        let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
+        // A refused request is not recorded, so that it may be sent again.
+        let resent = share.resent(&call.action).map_err(|error| resend_problem(error, now))?;
+        Ok(self.table.save_idempotency_record(request, resent.mail.attempt, now).await?)
+    }
+}
+
+fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
+    match error {
+        ResendError::Inactive => ProblemType::ShareInactive.into(),
+        ResendError::TooSoon { until } => Problem::TooSoon(until - now),
+    }
+}

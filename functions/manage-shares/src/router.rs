@@ -1,0 +1,69 @@
+//! The routes of this function, and the context that their handlers share.
+
+use chrono::TimeDelta;
+use lambda_http::http::StatusCode;
+use lambda_http::http::header::ETAG;
+use sharelink_aws::link_builder::LinkBuilder;
+use sharelink_aws::share_table::ShareTable;
+use sharelink_domain::{Action, Item, Share};
+use sharelink_http::{
+    Authorization, Problem, ProblemType, Request, Response, ShareResponse, etag, json_response, parse_item,
+    route_key,
+};
+use sharelink_runtime::Clock;
+
+use crate::{problems, share_permission};
+
+pub(crate) struct ManageShares {
+    pub(crate) authorization: Authorization,
+    pub(crate) clock: Clock,
+    pub(crate) links: LinkBuilder,
+    pub(crate) retention: TimeDelta,
+    pub(crate) table: ShareTable,
+}
+
+/// An authorized request: its item, and the caller's action.
+pub(crate) struct Call<'a> {
+    pub(crate) request: &'a Request,
+    pub(crate) item: Item,
+    pub(crate) action: Action,
+}
+
+impl ManageShares {
+    pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
+        match route_key(&request) {
+            "GET /problems/{problem}" => problems::get(&request),
+            "GET /modules/{module}/items/{item}/share-permission" => {
+                share_permission::get(&self.authorization, &request)
+            }
+            "POST /share-permissions" => share_permission::get_many(&self.authorization, &request),
+            _ => self.handle_item_route(&request).await,
+        }
+    }
+
+    async fn handle_item_route(&self, request: &Request) -> Result<Response, Problem> {
+        let item = parse_item(request)?;
+        let by = self.authorization.authorize(request, &item.module)?;
+        let call = Call { request, item, action: Action { by, at: self.clock.now() } };
+        match route_key(request) {
+            "GET /modules/{module}/items/{item}/shares" => self.list_shares(&call).await,
+            "GET /modules/{module}/items/{item}/shares/{shareId}" => self.get_share(&call).await,
+            "PATCH /modules/{module}/items/{item}/shares/{shareId}" => self.change_expiration(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/revoke" => self.revoke(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/resend" => self.resend(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/link" => self.copy_link(&call).await,
+            "GET /modules/{module}/items/{item}/share-log" => self.list_share_log(&call).await,
+            _ => Err(ProblemType::RouteNotFound.into()),
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Creates a response with the share as it is at the time of the call, and its `ETag`.
+    pub(crate) fn share_response(&self, status: StatusCode, share: &Share) -> Response {
+        let body = ShareResponse::new(share, self.action.at);
+        let mut response = json_response(status, "application/json", &body);
+        response.headers_mut().insert(ETAG, etag(share));
+        response
+    }
+}

@@ -1,0 +1,101 @@
+//! `GET …/share-log`.
+
+use lambda_http::http::StatusCode;
+use serde::Serialize;
+use sharelink_aws::share_table::LogCursor;
+use sharelink_domain::log::{LogEntry, LogEvent};
+use sharelink_http::{
+    Problem, Response, SharerResponse, encode_cursor, json_response, parse_cursor, to_rfc3339,
+};
+
+use crate::parameters::parse_limit;
+use crate::router::{Call, ManageShares};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogResponse<'a> {
+    entries: Vec<LogEntryResponse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct LogEntryResponse<'a> {
+    at: String,
+    #[serde(flatten)]
+    event: EventResponse<'a>,
+    share_id: String,
+    recipient: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<SharerResponse<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+enum EventResponse<'a> {
+    Created,
+    Emailed,
+    MailFailed { detail: &'a str },
+    Delivered,
+    Bounced { detail: &'a str },
+    Complained,
+    Opened,
+    Downloaded,
+    ExpirationChanged { from: String, to: String },
+    Revoked,
+    Reactivated,
+    LinkCopied,
+    Resent,
+    Expired,
+    Purged,
+}
+
+impl<'a> From<&'a LogEvent> for EventResponse<'a> {
+    fn from(event: &'a LogEvent) -> Self {
+        match event {
+            LogEvent::Created => Self::Created,
+            LogEvent::Emailed => Self::Emailed,
+            LogEvent::MailFailed { detail } => Self::MailFailed { detail },
+            LogEvent::Delivered => Self::Delivered,
+            LogEvent::Bounced { detail } => Self::Bounced { detail },
+            LogEvent::Complained => Self::Complained,
+            LogEvent::Opened => Self::Opened,
+            LogEvent::Downloaded => Self::Downloaded,
+            LogEvent::ExpirationChanged { from, to } => {
+                Self::ExpirationChanged { from: to_rfc3339(*from), to: to_rfc3339(*to) }
+            }
+            LogEvent::Revoked => Self::Revoked,
+            LogEvent::Reactivated => Self::Reactivated,
+            LogEvent::LinkCopied => Self::LinkCopied,
+            LogEvent::Resent => Self::Resent,
+            LogEvent::Expired => Self::Expired,
+            LogEvent::Purged => Self::Purged,
+        }
+    }
+}
+
+impl<'a> From<&'a LogEntry> for LogEntryResponse<'a> {
+    fn from(entry: &'a LogEntry) -> Self {
+        Self {
+            at: to_rfc3339(entry.at),
+            event: EventResponse::from(&entry.event),
+            share_id: entry.share.to_string(),
+            recipient: entry.recipient.as_str(),
+            by: entry.by.as_ref().map(SharerResponse::from),
+        }
+    }
+}
+
+impl ManageShares {
+    pub(crate) async fn list_share_log(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let limit = parse_limit(call.request)?;
+        let cursor = parse_cursor(call.request, LogCursor::parse)?;
+        let page = self.table.list_log(&call.item, limit, cursor.as_ref()).await?;
+        let body = LogResponse {
+            entries: page.entries.iter().map(LogEntryResponse::from).collect(),
+            next_cursor: page.next.map(|cursor| encode_cursor(cursor.as_str())),
+        };
+        Ok(json_response(StatusCode::OK, "application/json", &body))
+    }
+}

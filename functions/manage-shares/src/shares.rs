@@ -1,0 +1,82 @@
+//! `GET …/shares`, and `GET` and `PATCH …/shares/{shareId}`.
+
+use std::fmt::Display;
+
+use lambda_http::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sharelink_aws::share_table::Cursor;
+use sharelink_aws::{ChangeError, new_write_id};
+use sharelink_domain::Share;
+use sharelink_domain::expiry::RequestedExpiry;
+use sharelink_domain::share::ChangeExpirationError;
+use sharelink_http::{
+    FieldError, Problem, ProblemType, Response, ShareResponse, encode_cursor, json_response, parse_cursor,
+    parse_if_match, parse_json_body,
+};
+
+use crate::parameters::{parse_limit, parse_share_id, parse_status};
+use crate::router::{Call, ManageShares};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SharesResponse<'a> {
+    shares: Vec<ShareResponse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ChangeBody {
+    expires_at: Option<String>,
+}
+
+impl ChangeBody {
+    fn parse_expiry(self) -> Result<RequestedExpiry, Problem> {
+        let text = self.expires_at.ok_or_else(|| invalid_expiry("is required"))?;
+        text.parse().map_err(invalid_expiry)
+    }
+}
+
+fn invalid_expiry(detail: impl Display) -> Problem {
+    Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)])
+}
+
+/// Converts the reason that a change of the expiration or the revocation failed.
+pub(crate) fn change_problem(error: ChangeError<ChangeExpirationError>) -> Problem {
+    match error {
+        ChangeError::NotFound => ProblemType::ShareNotFound.into(),
+        ChangeError::Refused(ChangeExpirationError::StaleVersion) => ProblemType::StaleVersion.into(),
+        ChangeError::Refused(ChangeExpirationError::Expiry(error)) => invalid_expiry(error),
+        ChangeError::Failed(error) => error.into(),
+    }
+}
+
+impl ManageShares {
+    pub(crate) async fn list_shares(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let filter = parse_status(call.request)?;
+        let limit = parse_limit(call.request)?;
+        let cursor = parse_cursor(call.request, Cursor::parse)?;
+        let now = call.action.at;
+        let page = self.table.list(&call.item, filter, limit, cursor.as_ref(), now).await?;
+        let body = SharesResponse {
+            shares: page.shares.iter().map(|share| ShareResponse::new(share, now)).collect(),
+            next_cursor: page.next.map(|cursor| encode_cursor(cursor.as_str())),
+        };
+        Ok(json_response(StatusCode::OK, "application/json", &body))
+    }
+
+    pub(crate) async fn get_share(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let share = self.table.get(&call.item, parse_share_id(call.request)?).await?;
+        Ok(call.share_response(StatusCode::OK, &share.ok_or(ProblemType::ShareNotFound)?))
+    }
+
+    pub(crate) async fn change_expiration(&self, call: &Call<'_>) -> Result<Response, Problem> {
+        let id = parse_share_id(call.request)?;
+        let expected = parse_if_match(call.request)?;
+        let expiry = parse_json_body::<ChangeBody>(call.request)?.parse_expiry()?;
+        let change = |share: &Share| share.with_expiration(expiry, &call.action, expected);
+        let changed = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await;
+        Ok(call.share_response(StatusCode::OK, &changed.map_err(change_problem)?))
+    }
+}

@@ -1,0 +1,58 @@
+//! The base URL of links, from Parameter Store.
+
+use aws_sdk_ssm::Client;
+use aws_sdk_ssm::config::Builder;
+use aws_types::SdkConfig;
+use chrono::TimeDelta;
+use sharelink_domain::Timestamp;
+
+use crate::AwsError;
+use crate::call_timer::CallTimer;
+use crate::stale_if_error::StaleIfErrorCache;
+
+const SERVICE: &str = "ssm";
+
+const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
+
+/// The URL of every link up to `/s/`. The deployment stores it in a parameter once the API exists. It is
+/// never taken from a request's `Host` header.
+#[derive(Debug)]
+pub struct PublicBaseUrl {
+    client: Client,
+    parameter: String,
+    cache: StaleIfErrorCache<String>,
+}
+
+impl PublicBaseUrl {
+    /// Creates the base URL from the name of its parameter.
+    #[must_use]
+    pub fn new(config: &SdkConfig, parameter: impl Into<String>) -> Self {
+        let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
+        Self {
+            client: Client::from_conf(settings),
+            parameter: parameter.into(),
+            cache: StaleIfErrorCache::new("base URL"),
+        }
+    }
+
+    /// Returns the base URL without a trailing slash. At most five minutes old, or older while Parameter
+    /// Store fails.
+    pub async fn get(&self, now: Timestamp) -> Result<String, AwsError> {
+        self.cache.get(MAX_AGE, now, || self.fetch()).await
+    }
+
+    async fn fetch(&self) -> Result<String, AwsError> {
+        let response = self
+            .client
+            .get_parameter()
+            .name(&self.parameter)
+            .send()
+            .await
+            .map_err(|e| AwsError::new(SERVICE, &e))?;
+        response
+            .parameter
+            .and_then(|parameter| parameter.value)
+            .map(|url| url.trim_end_matches('/').to_owned())
+            .ok_or(AwsError::InvalidData { service: SERVICE, what: "parameter" })
+    }
+}

@@ -1,0 +1,75 @@
+use serde::{Deserialize, Serialize};
+use sharelink_domain::mail::{BounceType, Pending};
+use sharelink_domain::{Mail, MailState};
+
+use super::record::{DecodeError, decode_time};
+use super::stored::StoredAction;
+
+/// The email of a share, as attributes of the share.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the prefix distinguishes them from the share's attributes")]
+pub(super) struct MailRecord {
+    pub(super) mail_state: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_detail: Option<String>,
+    /// The bounce type, in the state `bounced`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_bounce: Option<String>,
+    mail_attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_requested: Option<StoredAction>,
+    mail_tries: u32,
+    /// Sort key of the index `outbox`. Present only while the email is pending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) mail_due: Option<i64>,
+}
+
+const TRANSIENT: &str = "transient";
+const PERMANENT: &str = "permanent";
+
+impl From<&Mail> for MailRecord {
+    fn from(mail: &Mail) -> Self {
+        let bounce = match mail.state {
+            MailState::Bounced(BounceType::Transient) => Some(TRANSIENT),
+            MailState::Bounced(BounceType::Permanent) => Some(PERMANENT),
+            _ => None,
+        };
+        Self {
+            mail_state: mail.state.name().to_owned(),
+            mail_at: mail.at.map(|at| at.timestamp_millis()),
+            mail_detail: mail.detail.clone(),
+            mail_bounce: bounce.map(Into::into),
+            mail_attempt: mail.attempt,
+            mail_requested: mail.requested.as_ref().map(StoredAction::from),
+            mail_tries: mail.pending().map_or(0, |pending| pending.tries),
+            mail_due: mail.pending().map(|pending| pending.due.timestamp_millis()),
+        }
+    }
+}
+
+impl MailRecord {
+    pub(super) fn into_mail(self) -> Result<Mail, DecodeError> {
+        let due = self.mail_due.map(|due| decode_time(due, "mailDue")).transpose()?;
+        let state = match (self.mail_state.as_str(), due, self.mail_bounce.as_deref()) {
+            ("queued", Some(due), None) => MailState::Queued(Pending { due, tries: self.mail_tries }),
+            ("none", None, None) => MailState::None,
+            ("sent", None, None) => MailState::Sent,
+            ("delivered", None, None) => MailState::Delivered,
+            ("failed", None, None) => MailState::Failed,
+            ("bounced", None, Some(TRANSIENT)) => MailState::Bounced(BounceType::Transient),
+            ("bounced", None, Some(PERMANENT)) => MailState::Bounced(BounceType::Permanent),
+            ("complained", None, None) => MailState::Complained,
+            _ => return Err(DecodeError("mailState")),
+        };
+        Ok(Mail {
+            state,
+            at: self.mail_at.map(|at| decode_time(at, "mailAt")).transpose()?,
+            detail: self.mail_detail,
+            attempt: self.mail_attempt,
+            requested: self.mail_requested.map(|action| action.decode("mailRequested")).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,130 @@
+//! The stored forms of the domain's types. They belong to the table alone, so that a renamed field of the API
+//! or of the domain cannot make stored rows unreadable.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use sharelink_domain::history::{Change, ChangeKind, LinkCopy};
+use sharelink_domain::{Action, EmailAddress, FileName, SharedFile, Sharer};
+
+use super::record::{DecodeError, decode_time};
+use crate::InternalError;
+
+/// Encodes a stored form as an attribute.
+pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, InternalError> {
+    serde_dynamo::to_attribute_value(value).map_err(|_| InternalError::Encoding("an attribute"))
+}
+
+/// A [`SharedFile`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub struct StoredFile {
+    name: FileName,
+    size: u64,
+}
+
+impl From<&SharedFile> for StoredFile {
+    fn from(file: &SharedFile) -> Self {
+        Self { name: file.name.clone(), size: file.size }
+    }
+}
+
+impl From<StoredFile> for SharedFile {
+    fn from(StoredFile { name, size }: StoredFile) -> Self {
+        Self { name, size }
+    }
+}
+
+/// A [`Sharer`].
+#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
+pub struct StoredSharer {
+    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    email: Option<EmailAddress>,
+}
+
+impl From<&Sharer> for StoredSharer {
+    fn from(sharer: &Sharer) -> Self {
+        Self { sub: sharer.sub.clone(), name: sharer.name.clone(), email: sharer.email.clone() }
+    }
+}
+
+impl From<StoredSharer> for Sharer {
+    fn from(StoredSharer { sub, name, email }: StoredSharer) -> Self {
+        Self { sub, name, email }
+    }
+}
+
+/// An [`Action`].
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct StoredAction {
+    by: StoredSharer,
+    /// In milliseconds since 1970.
+    at: i64,
+}
+
+impl From<&Action> for StoredAction {
+    fn from(action: &Action) -> Self {
+        Self { by: StoredSharer::from(&action.by), at: action.at.timestamp_millis() }
+    }
+}
+
+impl StoredAction {
+    pub(super) fn decode(self, attribute: &'static str) -> Result<Action, DecodeError> {
+        Ok(Action { by: self.by.into(), at: decode_time(self.at, attribute)? })
+    }
+}
+
+/// A [`Change`].
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct StoredChange {
+    of: StoredChangeKind,
+    action: StoredAction,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredChangeKind {
+    Expiration,
+    Revocation,
+}
+
+impl From<&Change> for StoredChange {
+    fn from(change: &Change) -> Self {
+        let of = match change.kind {
+            ChangeKind::Expiration => StoredChangeKind::Expiration,
+            ChangeKind::Revocation => StoredChangeKind::Revocation,
+        };
+        Self { of, action: StoredAction::from(&change.action) }
+    }
+}
+
+impl StoredChange {
+    pub(super) fn decode(self) -> Result<Change, DecodeError> {
+        let kind = match self.of {
+            StoredChangeKind::Expiration => ChangeKind::Expiration,
+            StoredChangeKind::Revocation => ChangeKind::Revocation,
+        };
+        Ok(Change { kind, action: self.action.decode("changed")? })
+    }
+}
+
+/// A [`LinkCopy`].
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct StoredLinkCopy {
+    action: StoredAction,
+    id: String,
+}
+
+impl From<&LinkCopy> for StoredLinkCopy {
+    fn from(copy: &LinkCopy) -> Self {
+        Self { action: StoredAction::from(&copy.action), id: copy.id.to_string() }
+    }
+}
+
+impl StoredLinkCopy {
+    pub(super) fn decode(self) -> Result<LinkCopy, DecodeError> {
+        let id = self.id.parse().map_err(|_| DecodeError("linkCopied"))?;
+        Ok(LinkCopy { action: self.action.decode("linkCopied")?, id })
+    }
+}

@@ -1,0 +1,216 @@
+//! Access: when a share is active, and what its link gives a recipient.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use thiserror::Error;
+
+use crate::{Generation, Share, SharedFile, Timestamp};
+
+/// Whether a share gives access. Computed from the clock, never stored, so nothing depends on when a sweeper
+/// runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Inactive(InactiveReason),
+}
+
+/// The reason a share gives no access.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InactiveReason {
+    Expired,
+    Revoked,
+}
+
+impl Status {
+    /// Returns the status at `now` of a share with these dates. A revocation takes precedence over the
+    /// expiry: it is a sharer's decision.
+    #[must_use]
+    pub fn at(now: Timestamp, expires_at: Timestamp, revoked_at: Option<Timestamp>) -> Self {
+        if revoked_at.is_some() {
+            Self::Inactive(InactiveReason::Revoked)
+        } else if now >= expires_at {
+            Self::Inactive(InactiveReason::Expired)
+        } else {
+            Self::Active
+        }
+    }
+}
+
+/// The maximum lifetime of a signed URL. A URL signed before a revocation stops working within this time.
+pub const MAX_URL_LIFETIME: Duration = Duration::from_mins(1);
+
+/// The minimum lifetime of a signed URL. S3 counts whole seconds, so a link is redeemable only while at least
+/// one second of access remains.
+pub const MIN_URL_LIFETIME: TimeDelta = TimeDelta::seconds(1);
+
+/// The part of a share that a recipient requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The link itself: the file, or the list of files.
+    Link,
+    /// The file at this position in the list, counted from 1.
+    File(NonZeroUsize),
+}
+
+/// The result of redeeming a link.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redemption<'a> {
+    /// One file, through a signed URL with this lifetime.
+    File(&'a SharedFile, Duration),
+    /// The list of several files.
+    List(&'a [SharedFile]),
+}
+
+/// The reason a link gives no access.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum RedeemError {
+    /// The share does not exist, or has no file at this position.
+    #[error("unknown link")]
+    UnknownLink,
+    /// Access has expired or was revoked. Recipients cannot distinguish the two.
+    #[error("access has ended")]
+    AccessEnded,
+}
+
+impl Share {
+    /// Returns the status at `now`.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> Status {
+        Status::at(now, self.expires_at, self.revoked_at)
+    }
+
+    /// Redeems a link of this generation at `now`.
+    pub fn redeem(
+        &self,
+        generation: Generation,
+        target: Target,
+        now: Timestamp,
+    ) -> Result<Redemption<'_>, RedeemError> {
+        if self.generation != generation {
+            return Err(RedeemError::UnknownLink);
+        }
+        let remaining = self.expires_at - now;
+        if self.status(now) != Status::Active || remaining < MIN_URL_LIFETIME {
+            return Err(RedeemError::AccessEnded);
+        }
+        let file = match target {
+            Target::File(n) => self.files.get(n.get() - 1).ok_or(RedeemError::UnknownLink)?,
+            Target::Link => match self.files.as_slice() {
+                [file] => file,
+                files => return Ok(Redemption::List(files)),
+            },
+        };
+        let lifetime = Duration::from_secs(remaining.num_seconds().unsigned_abs());
+        Ok(Redemption::File(file, lifetime.min(MAX_URL_LIFETIME)))
+    }
+
+    /// Returns the number of downloads that an open of the link counts: 1 if it leads straight to the only
+    /// file, 0 if it shows the list.
+    #[must_use]
+    pub fn downloads_per_open(&self) -> u64 {
+        u64::from(self.files.len() == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::{GENERATION, NOW, share, time};
+
+    const EXPIRY: &str = "2026-03-10T13:00:00Z";
+
+    fn redeem(share: &Share, target: Target, now: Timestamp) -> Result<Redemption<'_>, RedeemError> {
+        share.redeem(Generation::from_bytes(GENERATION), target, now)
+    }
+
+    fn file(n: usize) -> Target {
+        Target::File(NonZeroUsize::new(n).unwrap())
+    }
+
+    #[test]
+    fn share_is_active_until_its_expiry() {
+        let share = share(&["brief.pdf"]);
+        assert_eq!(share.status(time(EXPIRY) - TimeDelta::milliseconds(1)), Status::Active);
+        assert_eq!(share.status(time(EXPIRY)), Status::Inactive(InactiveReason::Expired));
+    }
+
+    #[test]
+    fn revoked_share_stays_revoked_after_its_expiry() {
+        let mut share = share(&["brief.pdf"]);
+        share.revoked_at = Some(time(NOW));
+        assert_eq!(share.status(time(NOW)), Status::Inactive(InactiveReason::Revoked));
+        assert_eq!(share.status(time("2027-01-01T00:00:00Z")), Status::Inactive(InactiveReason::Revoked));
+    }
+
+    #[test]
+    fn signed_url_never_outlives_access() {
+        let share = share(&["brief.pdf"]);
+        for (remaining, lifetime) in [(3_600_000, 60), (60_999, 60), (10_000, 10), (1_999, 1), (1_000, 1)] {
+            assert_eq!(
+                redeem(&share, Target::Link, time(EXPIRY) - TimeDelta::milliseconds(remaining)),
+                Ok(Redemption::File(&share.files[0], Duration::from_secs(lifetime))),
+                "{remaining} ms remaining"
+            );
+        }
+    }
+
+    #[test]
+    fn link_is_not_redeemable_in_its_last_second() {
+        let share = share(&["brief.pdf"]);
+        for remaining in [999, 0, -1] {
+            assert_eq!(
+                redeem(&share, Target::Link, time(EXPIRY) - TimeDelta::milliseconds(remaining)),
+                Err(RedeemError::AccessEnded),
+                "{remaining} ms remaining"
+            );
+        }
+    }
+
+    #[test]
+    fn link_to_several_files_gives_the_list() {
+        let share = share(&["a", "b"]);
+        assert_eq!(redeem(&share, Target::Link, time(NOW)), Ok(Redemption::List(&share.files)));
+    }
+
+    #[test]
+    fn files_are_counted_from_one() {
+        let share = share(&["a", "b"]);
+        let Ok(Redemption::File(second, _)) = redeem(&share, file(2), time(NOW)) else {
+            panic!("the second file is not redeemable")
+        };
+        assert_eq!(second.name.as_str(), "b");
+        assert_eq!(redeem(&share, file(3), time(NOW)), Err(RedeemError::UnknownLink));
+        assert_eq!(redeem(&share, file(usize::MAX), time(NOW)), Err(RedeemError::UnknownLink));
+    }
+
+    #[test]
+    fn open_counts_a_download_only_for_a_single_file() {
+        assert_eq!(share(&["a"]).downloads_per_open(), 1);
+        assert_eq!(share(&["a", "b"]).downloads_per_open(), 0);
+    }
+
+    #[test]
+    fn link_of_an_earlier_generation_is_unknown() {
+        let earlier = Generation::from_bytes([8; 16]);
+        let redeemed = share(&["a"]).redeem(earlier, Target::Link, time(NOW)).err();
+        assert_eq!(redeemed, Some(RedeemError::UnknownLink));
+    }
+
+    proptest! {
+        #[test]
+        fn only_an_active_share_gives_access(offset in -7_200_000_i64..7_200_000, is_revoked in any::<bool>()) {
+            let mut share = share(&["a"]);
+            share.revoked_at = is_revoked.then(|| time(NOW));
+            let now = share.expires_at + TimeDelta::milliseconds(offset);
+            if let Ok(Redemption::File(_, lifetime)) = redeem(&share, Target::Link, now) {
+                prop_assert_eq!(share.status(now), Status::Active);
+                prop_assert!(now + lifetime <= share.expires_at, "the URL outlives access");
+                prop_assert!(lifetime <= MAX_URL_LIFETIME);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! 128-bit ids, written as 32 lower-case hexadecimal digits.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use thiserror::Error;
+
+use crate::{EmailAddress, Item};
+
+/// A text that is not 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("is not an id: 32 lower-case hexadecimal digits")]
+pub struct IdError;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name(u128);
+
+        impl $name {
+            #[must_use]
+            #[doc = "Creates the id from its big-endian bytes."]
+            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(u128::from_be_bytes(bytes))
+            }
+
+            #[must_use]
+            #[doc = "Returns the big-endian bytes of the id."]
+            pub fn to_bytes(self) -> [u8; 16] {
+                self.0.to_be_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:032x}", self.0)
+            }
+        }
+
+        /// Hides the id: debug output may reach a log.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(..)"))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = IdError;
+
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let is_hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+                if is_hex { u128::from_str_radix(text, 16).map(Self).map_err(|_| IdError) } else { Err(IdError) }
+            }
+        }
+    };
+}
+
+id! {
+    /// Identifies a share. Derived from the item and the recipient, so each pair has at most one share.
+    ShareId
+}
+id! {
+    /// 128 random bits, new for every share and sealed into its link. A share that is purged and created
+    /// again therefore gets a different link.
+    Generation
+}
+id! {
+    /// Identifies one write. When the SDK retries a write whose first attempt succeeded, this id shows that
+    /// the stored change is our own.
+    WriteId
+}
+
+impl ShareId {
+    /// Returns the truncated SHA-256 of the item and the recipient's [identity](EmailAddress::identity).
+    #[must_use]
+    pub fn new(item: &Item, recipient: &EmailAddress) -> Self {
+        let name = format!("sharelink share id 1\0{}\0{}\0{}", item.module, item.name, recipient.identity());
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest(&SHA256, name.as_bytes()).as_ref()[..16]);
+        Self::from_bytes(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::item;
+
+    /// Golden vectors: the keys of existing tables contain these ids. Never edit one.
+    #[test]
+    fn share_ids_are_frozen() {
+        let id = |address: &str| ShareId::new(&item(), &address.parse().unwrap()).to_string();
+        assert_eq!(id("ann@example.com"), "877fab806afa6fcb1a85617f9ffe0709");
+        assert_eq!(id(" ANN@Example.com"), id("ann@example.com"));
+        assert_eq!(id("bob@Bücher.example"), "fddd7533b511f49c6e3ccf5bb6dcf13f");
+    }
+
+    #[test]
+    fn same_address_on_another_item_has_another_id() {
+        let ann = "ann@example.com".parse().unwrap();
+        let other_item = Item { module: "jobs".parse().unwrap(), name: "1043".parse().unwrap() };
+        assert_ne!(ShareId::new(&item(), &ann), ShareId::new(&other_item, &ann));
+    }
+
+    #[test]
+    fn id_parses_what_it_displays() {
+        let id = ShareId::from_bytes([0x0a; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+    }
+
+    #[test]
+    fn malformed_id_is_rejected() {
+        for text in ["", "0a", &"0A".repeat(16), &"+a".repeat(16), &"0a".repeat(17)] {
+            assert_eq!(text.parse::<ShareId>(), Err(IdError), "{text}");
+        }
+    }
+
+    #[test]
+    fn debug_output_hides_the_id() {
+        assert_eq!(format!("{:?}", ShareId::from_bytes([7; 16])), "ShareId(..)");
+        assert_eq!(format!("{:?}", Generation::from_bytes([7; 16])), "Generation(..)");
+    }
+}

@@ -1,0 +1,272 @@
+//! Sending a claimed email: the outcome of one try, and the state it leaves the email in.
+
+use chrono::TimeDelta;
+
+use crate::mail::Pending;
+use crate::{Mail, MailState, Share, Timestamp};
+
+/// The age at which an email is given up: the time that mail servers keep trying (RFC 5321, 4.5.4.1).
+pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(4);
+
+/// The number of tries before an email may be given up, at any age. Its sender may have been down for days.
+const MIN_TRIES: u32 = 4;
+
+/// The backoff after the first try. Doubles with each try, up to [`MAX_BACKOFF`].
+const FIRST_BACKOFF: TimeDelta = TimeDelta::minutes(1);
+const MAX_BACKOFF: TimeDelta = TimeDelta::hours(1);
+
+const GIVEN_UP: &str = "the email could not be sent for days";
+const WITHDRAWN: &str = "revoked before the email was sent";
+
+/// A transient fault that prevented an email from being sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The account's sending rate was exceeded.
+    Throttled,
+    /// The account's sending quota for 24 hours is spent.
+    QuotaSpent,
+    /// Sending is paused for the account or the configuration set.
+    Paused,
+    /// The sender is not verified or, in SES's sandbox, the recipient. An operator can fix it.
+    Unverified,
+    /// SES is unreachable or failed.
+    Unavailable,
+    /// The link could not be built: the key ring or the base URL is unreachable.
+    NoLink,
+}
+
+impl Fault {
+    /// Returns the fault's name in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::QuotaSpent => "quotaSpent",
+            Self::Paused => "paused",
+            Self::Unverified => "unverified",
+            Self::Unavailable => "unavailable",
+            Self::NoLink => "noLink",
+        }
+    }
+
+    /// Returns whether the fault affects the whole account, and so every other email.
+    #[must_use]
+    pub fn is_account_wide(self) -> bool {
+        matches!(self, Self::QuotaSpent | Self::Paused)
+    }
+}
+
+/// The reason an email was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// A later try may succeed.
+    Transient(Fault),
+    /// No try will succeed, for this reason.
+    Permanent(&'static str),
+}
+
+/// The outcome of a claimed email.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendOutcome {
+    /// SES accepted it.
+    Sent,
+    /// The share was revoked before it was sent.
+    Withdrawn,
+    /// It will never be sent, for this reason.
+    Failed(&'static str),
+    /// It is due again later.
+    Deferred { until: Timestamp, fault: Fault },
+}
+
+impl SendOutcome {
+    /// Returns the outcome's name in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Withdrawn => "withdrawn",
+            Self::Failed(_) => "failed",
+            Self::Deferred { .. } => "putOff",
+        }
+    }
+
+    /// Returns the outcome of a claimed email that must not be sent, or `None` if it must.
+    ///
+    /// An expired share is still mailed: a share may be created already expired.
+    #[must_use]
+    pub fn without_sending(share: &Share, now: Timestamp) -> Option<Self> {
+        if share.revoked_at.is_some() {
+            return Some(Self::Withdrawn);
+        }
+        is_given_up(share, now).then_some(Self::Failed(GIVEN_UP))
+    }
+
+    /// Returns the outcome of a try. A transient fault defers the email by a minute, then by twice as long
+    /// each time up to an hour, until it is given up.
+    #[must_use]
+    pub fn from_result(sent: Result<(), SendError>, share: &Share, now: Timestamp) -> Self {
+        match sent {
+            Ok(()) => Self::Sent,
+            Err(SendError::Permanent(reason)) => Self::Failed(reason),
+            Err(SendError::Transient(_)) if is_given_up(share, now) => Self::Failed(GIVEN_UP),
+            Err(SendError::Transient(fault)) => {
+                let tries = share.mail.pending().map_or(1, |pending| pending.tries);
+                let backoff = FIRST_BACKOFF * 2_i32.pow(tries.saturating_sub(1).min(10));
+                Self::Deferred { until: now + backoff.min(MAX_BACKOFF), fault }
+            }
+        }
+    }
+}
+
+fn is_given_up(share: &Share, now: Timestamp) -> bool {
+    let tries = share.mail.pending().map_or(0, |pending| pending.tries);
+    tries > MIN_TRIES && now >= share.mail.requested_at(share.created_at) + GIVE_UP_AFTER
+}
+
+impl Mail {
+    /// Returns the email after a try with this outcome.
+    #[must_use]
+    pub fn after_sending(&self, outcome: SendOutcome, now: Timestamp) -> Self {
+        let (state, detail) = match outcome {
+            SendOutcome::Deferred { until, .. } => {
+                let tries = self.pending().map_or(0, |pending| pending.tries);
+                return Self { state: MailState::Queued(Pending { due: until, tries }), ..self.clone() };
+            }
+            SendOutcome::Sent => (MailState::Sent, None),
+            SendOutcome::Withdrawn => (MailState::None, Some(WITHDRAWN)),
+            SendOutcome::Failed(reason) => (MailState::Failed, Some(reason)),
+        };
+        Self { state, at: Some(now), detail: detail.map(Into::into), ..self.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Action;
+    use crate::testing::{NOW, ann, pending, share, time};
+
+    const TRANSIENT: Result<(), SendError> = Err(SendError::Transient(Fault::Unavailable));
+
+    #[test]
+    fn expired_share_is_mailed() {
+        let mut share = share(&["a"]);
+        share.expires_at = time(NOW);
+        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), None);
+    }
+
+    #[test]
+    fn revoked_share_is_not_mailed() {
+        let mut share = share(&["a"]);
+        share.revoked_at = Some(time(NOW));
+        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), Some(SendOutcome::Withdrawn));
+    }
+
+    /// Dashboards and alarms use these names.
+    #[test]
+    fn outcome_names_are_frozen() {
+        let deferred = SendOutcome::Deferred { until: time(NOW), fault: Fault::Throttled };
+        let outcomes = [SendOutcome::Sent, SendOutcome::Withdrawn, SendOutcome::Failed(GIVEN_UP), deferred];
+        assert_eq!(outcomes.map(SendOutcome::name), ["sent", "withdrawn", "failed", "putOff"]);
+    }
+
+    /// Dashboards and alarms use these names.
+    #[test]
+    fn fault_names_are_frozen() {
+        for (fault, name, is_account_wide) in [
+            (Fault::Throttled, "throttled", false),
+            (Fault::QuotaSpent, "quotaSpent", true),
+            (Fault::Paused, "paused", true),
+            (Fault::Unverified, "unverified", false),
+            (Fault::Unavailable, "unavailable", false),
+            (Fault::NoLink, "noLink", false),
+        ] {
+            assert_eq!(fault.name(), name);
+            assert_eq!(fault.is_account_wide(), is_account_wide, "{name}");
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_an_hour() {
+        let mut share = share(&["a"]);
+        for (tries, minutes) in [(0, 1), (1, 1), (2, 2), (3, 4), (7, 60), (8, 60), (99, 60)] {
+            share.mail.state = pending(time(NOW), tries);
+            let until = time(NOW) + TimeDelta::minutes(minutes);
+            assert_eq!(
+                SendOutcome::from_result(TRANSIENT, &share, time(NOW)),
+                SendOutcome::Deferred { until, fault: Fault::Unavailable },
+                "{tries} tries"
+            );
+        }
+    }
+
+    #[test]
+    fn permanent_error_fails_the_email() {
+        let rejected = Err(SendError::Permanent("rejected"));
+        assert_eq!(
+            SendOutcome::from_result(rejected, &share(&["a"]), time(NOW)),
+            SendOutcome::Failed("rejected")
+        );
+    }
+
+    #[test]
+    fn email_is_given_up_after_four_days() {
+        let mut share = share(&["a"]);
+        let end = time(NOW) + GIVE_UP_AFTER;
+        let just_before = end - TimeDelta::milliseconds(1);
+        share.mail.state = pending(end, 90);
+        assert_eq!(SendOutcome::without_sending(&share, just_before), None);
+        let outcome = SendOutcome::from_result(TRANSIENT, &share, just_before);
+        assert!(matches!(outcome, SendOutcome::Deferred { .. }), "{outcome:?}");
+        assert_eq!(SendOutcome::without_sending(&share, end), Some(SendOutcome::Failed(GIVEN_UP)));
+        assert_eq!(SendOutcome::from_result(TRANSIENT, &share, end), SendOutcome::Failed(GIVEN_UP));
+        assert_eq!(SendOutcome::from_result(Ok(()), &share, end), SendOutcome::Sent, "SES accepted it");
+    }
+
+    #[test]
+    fn old_email_with_few_tries_is_not_given_up() {
+        let mut share = share(&["a"]);
+        let end = time(NOW) + GIVE_UP_AFTER;
+        share.mail.state = pending(end, MIN_TRIES);
+        assert_eq!(SendOutcome::without_sending(&share, end), None);
+        let outcome = SendOutcome::from_result(TRANSIENT, &share, end);
+        assert!(matches!(outcome, SendOutcome::Deferred { .. }), "{outcome:?}");
+    }
+
+    #[test]
+    fn resent_email_ages_from_its_request() {
+        let mut share = share(&["a"]);
+        let end = time(NOW) + GIVE_UP_AFTER;
+        share.mail = share.mail.next_attempt(&Action { at: end, ..ann() });
+        share.mail.state = pending(end, 90);
+        assert_eq!(SendOutcome::without_sending(&share, end), None);
+    }
+
+    #[test]
+    fn outcome_determines_the_state() {
+        let later = time(NOW) + TimeDelta::minutes(1);
+        let claimed = Mail { state: pending(time(NOW), 3), ..share(&["a"]).mail };
+        for (outcome, state, detail) in [
+            (SendOutcome::Sent, MailState::Sent, None),
+            (SendOutcome::Withdrawn, MailState::None, Some("revoked before the email was sent")),
+            (SendOutcome::Failed("rejected"), MailState::Failed, Some("rejected")),
+        ] {
+            let mail = claimed.after_sending(outcome, later);
+            assert_eq!(mail.state, state);
+            assert_eq!(mail.at, Some(later), "{outcome:?}");
+            assert_eq!(mail.detail.as_deref(), detail);
+            assert_eq!(mail.attempt, claimed.attempt, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn deferred_email_stays_queued_with_its_tries() {
+        let claimed = Mail { state: pending(time(NOW), 3), ..share(&["a"]).mail };
+        let until = time(NOW) + TimeDelta::minutes(4);
+        let deferred = SendOutcome::Deferred { until, fault: Fault::Throttled };
+        assert_eq!(
+            claimed.after_sending(deferred, time(NOW) + TimeDelta::minutes(1)),
+            Mail { state: pending(until, 3), ..claimed }
+        );
+    }
+}
