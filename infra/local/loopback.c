@@ -1,5 +1,5 @@
-/* Keeps a program that binds every interface, as DynamoDB Local does whatever it is told, on this machine:
- * preloaded, it turns the wildcard address into the loopback one. */
+/* Keeps a server that always binds every interface, such as DynamoDB Local, on this machine. When preloaded,
+ * this library replaces the wildcard address with the loopback address. */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -10,25 +10,25 @@
 #include <unistd.h>
 
 int bind(int socket, const struct sockaddr *address, socklen_t length) {
-    struct sockaddr_in own;
+    struct sockaddr_in local;
     int bound;
 
-    /* Java is told to do without IPv6. If it does not, better no server than an open one. */
+    /* Java's IPv6 is off. If it were on, no server is better than an open one. */
     if (address != NULL && address->sa_family == AF_INET6) {
         errno = EAFNOSUPPORT;
         return -1;
     }
-    if (address != NULL && address->sa_family == AF_INET && length >= sizeof own) {
-        memcpy(&own, address, sizeof own);
-        if (own.sin_addr.s_addr == htonl(INADDR_ANY)) {
-            own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (address != NULL && address->sa_family == AF_INET && length >= sizeof local) {
+        memcpy(&local, address, sizeof local);
+        if (local.sin_addr.s_addr == htonl(INADDR_ANY)) {
+            local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         }
-        address = (const struct sockaddr *)&own;
-        length = sizeof own;
+        address = (const struct sockaddr *)&local;
+        length = sizeof local;
     }
     bound = (int)syscall(SYS_bind, socket, address, length);
     if (bound != 0 && errno == EADDRINUSE) {
-        /* Without its port, DynamoDB Local would stay, and answer nobody. */
+        /* DynamoDB Local would keep running without its port. */
         perror("bind");
         _exit(1);
     }

@@ -1,70 +1,70 @@
-//! Moving the functions' clock: a file that they read, in builds with debug assertions only.
+//! The functions' clock: a file that they read, in builds with debug assertions only.
 
 use std::fs;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use crate::paths::made;
+use crate::paths::target;
 
-/// Moves the clock, sets it back, or tells what it shows.
+/// `cargo local clock`: changes the clock, if there is a change, and prints its time.
 pub(crate) fn run(change: Option<&str>) -> Result<()> {
-    let file = made("clock");
+    let file = target("clock");
     if let Some(change) = change {
-        fs::create_dir_all(made(""))?;
-        set(&changed(change, &fs::read_to_string(&file).unwrap_or_default())?)?;
+        fs::create_dir_all(target(""))?;
+        set(&apply(change, &fs::read_to_string(&file).unwrap_or_default())?)?;
     }
-    let (time, how) = shown();
-    println!("{} ({how})", time.to_rfc3339_opts(SecondsFormat::Secs, true));
+    let (time, mode) = read();
+    println!("{} ({mode})", time.to_rfc3339_opts(SecondsFormat::Secs, true));
     Ok(())
 }
 
-/// What the clock shows.
+/// Returns the clock's time.
 pub(crate) fn now() -> DateTime<Utc> {
-    shown().0
+    read().0
 }
 
-fn shown() -> (DateTime<Utc>, &'static str) {
-    let set = fs::read_to_string(made("clock")).unwrap_or_default();
-    match (set.parse::<i64>(), set.parse::<DateTime<Utc>>()) {
-        (_, Ok(time)) => (time, "standing still"),
-        (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "moved"),
+fn read() -> (DateTime<Utc>, &'static str) {
+    let text = fs::read_to_string(target("clock")).unwrap_or_default();
+    match (text.parse::<i64>(), text.parse::<DateTime<Utc>>()) {
+        (_, Ok(time)) => (time, "stopped"),
+        (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "shifted"),
         _ => (Utc::now(), "the real time"),
     }
 }
 
-/// Sets the clock back to the real time.
+/// Resets the clock to the real time.
 pub(crate) fn reset() -> Result<()> {
     set("0")
 }
 
-/// In one step, or a function would read an empty file.
+/// Replaces the file in one step, so that a function never reads a partial one.
 fn set(text: &str) -> Result<()> {
-    let next = made("clock.next");
+    let next = target("clock.next");
     fs::write(&next, text)?;
-    Ok(fs::rename(next, made("clock"))?)
+    Ok(fs::rename(next, target("clock"))?)
 }
 
-/// What the file holds after a change: an offset in milliseconds, or a moment to stand still at.
-fn changed(change: &str, old: &str) -> Result<String> {
+/// Returns the file's text after a change: an offset in milliseconds, or the time at which the clock is
+/// stopped.
+fn apply(change: &str, old: &str) -> Result<String> {
     if change == "reset" {
         return Ok("0".into());
     }
-    if let Ok(moment) = change.parse::<DateTime<Utc>>() {
-        return Ok(moment.to_rfc3339());
+    if let Ok(time) = change.parse::<DateTime<Utc>>() {
+        return Ok(time.to_rfc3339());
     }
-    let by = parse_offset(change)?;
+    let offset = parse_offset(change)?;
     Ok(match (old.parse::<i64>(), old.parse::<DateTime<Utc>>()) {
-        (_, Ok(moment)) => (moment + by).to_rfc3339(),
-        (offset, _) => (offset.unwrap_or_default() + by.num_milliseconds()).to_string(),
+        (_, Ok(time)) => (time + offset).to_rfc3339(),
+        (old, _) => (old.unwrap_or_default() + offset.num_milliseconds()).to_string(),
     })
 }
 
-/// An offset such as `+2d`, `-3h`, `+90m` or `+10s`.
+/// Parses an offset such as `+2d`, `-3h`, `+90m` or `+10s`.
 fn parse_offset(text: &str) -> Result<TimeDelta> {
-    let usage = || {
-        format!("{text:?} is no change of the clock: try +2d, -3h, +90m, +10s, a time in RFC 3339, or reset")
-    };
+    let usage =
+        || format!("invalid clock change {text:?}: use +2d, -3h, +90m, +10s, an RFC 3339 time, or reset");
     let (sign, rest) = match text.split_at_checked(1) {
         Some(("+", rest)) => (1, rest),
         Some(("-", rest)) => (-1, rest),
@@ -86,13 +86,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn changes_add_up_until_they_are_reset() {
-        assert_eq!(changed("+2d", "").unwrap(), "172800000");
-        assert_eq!(changed("-1h", "3600000").unwrap(), "0");
-        assert_eq!(changed("+1s", "2030-01-01T00:00:00Z").unwrap(), "2030-01-01T00:00:01+00:00");
-        assert_eq!(changed("reset", "172800000").unwrap(), "0");
-        for bad in ["", "2d", "+d", "+2w", "+-2d", "+2é", "tomorrow"] {
-            assert!(changed(bad, "").is_err(), "{bad}");
+    fn offset_applies_to_the_real_time() {
+        assert_eq!(apply("+2d", "").unwrap(), "172800000");
+    }
+
+    #[test]
+    fn offsets_add_up() {
+        assert_eq!(apply("-1h", "3600000").unwrap(), "0");
+    }
+
+    #[test]
+    fn offset_moves_a_stopped_clock() {
+        assert_eq!(apply("+1s", "2030-01-01T00:00:00Z").unwrap(), "2030-01-01T00:00:01+00:00");
+    }
+
+    #[test]
+    fn reset_removes_the_offset() {
+        assert_eq!(apply("reset", "172800000").unwrap(), "0");
+    }
+
+    #[test]
+    fn malformed_change_is_an_error() {
+        for change in ["", "2d", "+d", "+2w", "+-2d", "+2é", "tomorrow"] {
+            assert!(apply(change, "").is_err(), "{change:?} is accepted");
         }
     }
 }

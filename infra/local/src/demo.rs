@@ -1,4 +1,4 @@
-//! The whole journey, step by step, on the deployed stack.
+//! `cargo local demo`: the whole journey, step by step, on the deployed stack.
 
 use std::time::Duration;
 
@@ -12,19 +12,19 @@ use tokio::time::{sleep, timeout};
 
 use crate::files;
 use crate::issuer::Claims;
-use crate::mailbox::Mail;
+use crate::mailbox::Email;
 use crate::stack::StackInfo;
-use crate::up::{Options, Stack, until_stopped};
+use crate::up::{Options, Stack, unless_stopped};
 
 /// `cargo local demo`.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    if let Some(stack) = StackInfo::running().await {
+    if let Some(stack) = StackInfo::find_running().await {
         println!("Using the running stack at {}", stack.api_url);
         return play(&stack).await;
     }
     let stack =
-        until_stopped(options.until_stdin_closes, Stack::start(options)).await.context("interrupted")??;
-    let played = until_stopped(options.until_stdin_closes, play(&stack.info)).await;
+        unless_stopped(options.until_stdin_closes, Stack::start(options)).await.context("interrupted")??;
+    let played = unless_stopped(options.until_stdin_closes, play(&stack.info)).await;
     stack.stop().await;
     played.context("interrupted")?
 }
@@ -39,7 +39,7 @@ struct Demo<'a> {
 async fn play(stack: &StackInfo) -> Result<()> {
     let demo = Demo {
         stack,
-        // A recipient's redirect is looked at before it is followed.
+        // The demo checks a recipient's redirect before it follows it.
         client: Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build()?,
         token: stack.token(&Claims::default()).await?,
         item: format!("demo-{}", Utc::now().timestamp_millis()),
@@ -47,38 +47,38 @@ async fn play(stack: &StackInfo) -> Result<()> {
     let file: Vec<u8> = (0..200_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let name = "Entwurf (final) ✓.pdf";
     files::upload(stack, &format!("jobs/{}/{name}", demo.item), file.clone()).await?;
-    println!("\n1. Uploaded {name}, {} bytes, as a file of the item jobs/{}", file.len(), demo.item);
+    println!("\n1. Uploaded {name} ({} bytes) to the item jobs/{}", file.len(), demo.item);
 
     let (bob, eve) = ("bob@example.com", "eve@example.org");
     let shares = demo.share(&[bob, eve]).await?;
-    println!("2. Shared it with {bob} and {eve}: 201");
+    println!("2. Shared it with {bob} and {eve}: 201 Created");
 
-    let mails = demo.mails(&[bob, eve]).await?;
-    println!("3. Each got an email of their own:");
-    for mail in &mails {
-        let text = mail.text.replace('\n', "\n     │ ");
+    let emails = demo.wait_for_emails(&[bob, eve]).await?;
+    println!("3. Each recipient received a separate email:");
+    for email in &emails {
+        let text = email.text.replace('\n', "\n     │ ");
         println!(
             "     ┌ To: {}\n     │ Subject: {}\n     │\n     │ {text}\n     └",
-            mail.to.join(", "),
-            mail.subject
+            email.to.join(", "),
+            email.subject
         );
     }
-    let (bobs, eves) = (link_to(bob, &mails)?, link_to(eve, &mails)?);
-    ensure!(bobs != eves, "both got the same link");
+    let (bobs_link, eves_link) = (find_link(bob, &emails)?, find_link(eve, &emails)?);
+    ensure!(bobs_link != eves_link, "both recipients received the same link");
 
-    let downloaded = demo.download(&bobs).await?;
-    ensure!(downloaded == file, "other bytes came back");
-    println!("4. Followed {bob}'s link without a login: the same {} bytes came back", downloaded.len());
+    let downloaded = demo.download(&bobs_link).await?;
+    ensure!(downloaded == file, "the downloaded file differs");
+    println!("4. Followed {bob}'s link without a login: downloaded the same {} bytes", downloaded.len());
 
     let share = shares.iter().find(|share| share["recipient"] == bob).context("no share for bob")?;
     let id = share["shareId"].as_str().context("no shareId")?;
     demo.call(Method::POST, &format!("/{id}/revoke"), None, StatusCode::OK).await?;
-    let gone = demo.client.get(&bobs).send().await?;
-    ensure!(gone.status() == StatusCode::GONE, "a revoked link answers {}", gone.status());
-    ensure!(demo.download(&eves).await? == file, "the other link must go on working");
-    println!("5. Revoked {bob}'s access: the link answers 410 Gone, {eve}'s still works");
+    let gone = demo.client.get(&bobs_link).send().await?;
+    ensure!(gone.status() == StatusCode::GONE, "a revoked link returns {}", gone.status());
+    ensure!(demo.download(&eves_link).await? == file, "the other link must still work");
+    println!("5. Revoked {bob}'s access: the link returns 410 Gone, and {eve}'s link still works");
 
-    println!("6. What Manage Link Access shows:");
+    println!("6. Manage Link Access shows:");
     for (status, recipient) in [("active", eve), ("inactive", bob)] {
         let list = demo.call(Method::GET, &format!("?status={status}"), None, StatusCode::OK).await?;
         let shares = list["shares"].as_array().context("no shares")?;
@@ -90,11 +90,12 @@ async fn play(stack: &StackInfo) -> Result<()> {
             shares[0]["downloads"],
         );
     }
-    println!("\nEvery step held.");
+    println!("\nEvery step succeeded.");
     Ok(())
 }
 
 impl Demo<'_> {
+    /// Calls a route of the item's shares and returns the JSON of the expected response.
     async fn call(
         &self,
         method: Method,
@@ -107,28 +108,30 @@ impl Demo<'_> {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let answer = request.send().await?;
-        let (status, body) = (answer.status(), answer.text().await?);
-        ensure!(status == expected, "{status} where {expected} was expected: {body}");
-        Ok(serde_json::from_str(&body)?)
+        let response = request.send().await?;
+        let status = response.status();
+        let text = response.text().await?;
+        ensure!(status == expected, "expected {expected}, received {status}: {text}");
+        Ok(serde_json::from_str(&text)?)
     }
 
+    /// Shares the item's files and returns each recipient's result.
     async fn share(&self, recipients: &[&str]) -> Result<Vec<Value>> {
         let expires_at = (Utc::now() + TimeDelta::days(7)).to_rfc3339_opts(SecondsFormat::Secs, true);
         let body = json!({
             "recipients": recipients, "expiresAt": expires_at, "message": "Here is the draft. Any thoughts?",
         });
-        let answer = self.call(Method::POST, "", Some(body), StatusCode::CREATED).await?;
-        let results = answer["results"].as_array().context("no results")?;
+        let response = self.call(Method::POST, "", Some(body), StatusCode::CREATED).await?;
+        let results = response["results"].as_array().context("no results")?;
         ensure!(
             results.iter().all(|result| result["outcome"] == "created"),
-            "not all were created: {answer}"
+            "some shares were not created: {response}"
         );
         Ok(results.clone())
     }
 
-    /// The emails to these recipients, once every share says that its email was sent.
-    async fn mails(&self, recipients: &[&str]) -> Result<Vec<Mail>> {
+    /// Waits until every share's email is sent, and returns the email to each recipient.
+    async fn wait_for_emails(&self, recipients: &[&str]) -> Result<Vec<Email>> {
         let sent = async {
             loop {
                 let list = self.call(Method::GET, "", None, StatusCode::OK).await?;
@@ -138,28 +141,30 @@ impl Demo<'_> {
                 }
                 sleep(Duration::from_millis(200)).await;
             }
-            let mails: Vec<Mail> = self.client.get(&self.stack.mail_url).send().await?.json().await?;
-            // The latest to each: a running stack may have sent them others before.
-            let latest = |recipient: &&str| mails.iter().rfind(|mail| mail.to == [*recipient]).cloned();
-            recipients.iter().map(latest).collect::<Option<Vec<_>>>().context("a recipient got no email")
+            let emails: Vec<Email> = self.client.get(&self.stack.mail_url).send().await?.json().await?;
+            // The latest one: an earlier demo on the same stack may have sent others.
+            let latest = |recipient: &&str| emails.iter().rfind(|email| email.to == [*recipient]).cloned();
+            recipients.iter().map(latest).collect::<Option<Vec<_>>>().context("a recipient received no email")
         };
         timeout(Duration::from_secs(30), sent).await.context("the emails did not arrive")?
     }
 
-    /// What a recipient does: follows the link to the file.
+    /// Follows a link to its file, as a recipient does.
     async fn download(&self, link: &str) -> Result<Vec<u8>> {
         let redirect = self.client.get(link).send().await?;
-        ensure!(redirect.status() == StatusCode::FOUND, "the link answers {}", redirect.status());
+        ensure!(redirect.status() == StatusCode::FOUND, "the link returns {}", redirect.status());
         let location = redirect.headers().get(LOCATION).context("no Location")?.to_str()?;
         let file = self.client.get(location).send().await?.error_for_status()?;
         let disposition = file.headers().get(CONTENT_DISPOSITION).context("no Content-Disposition")?;
-        ensure!(disposition.to_str()?.starts_with("attachment"), "the file is no attachment");
+        ensure!(disposition.to_str()?.starts_with("attachment"), "the file is not an attachment");
         Ok(file.bytes().await?.to_vec())
     }
 }
 
-fn link_to(recipient: &str, mails: &[Mail]) -> Result<String> {
-    let mail = mails.iter().find(|mail| mail.to == [recipient]).context("a recipient got no email")?;
-    let link = mail.text.lines().find(|line| line.starts_with("http")).context("an email has no link")?;
+/// Returns the link in the email to this recipient.
+fn find_link(recipient: &str, emails: &[Email]) -> Result<String> {
+    let email =
+        emails.iter().find(|email| email.to == [recipient]).context("a recipient received no email")?;
+    let link = email.text.lines().find(|line| line.starts_with("http")).context("an email has no link")?;
     Ok(link.to_owned())
 }

@@ -1,4 +1,4 @@
-//! Building and deploying, with the commands that an operator would run.
+//! Building and deploying the stack, with the commands that an operator runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -7,23 +7,51 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::emulator::{Emulator, credentials};
+use crate::command::run;
+use crate::emulator::{Emulator, REGION, credentials};
+use crate::functions;
 use crate::output::Step;
-use crate::paths::{made, root, source};
-use crate::python::{DEPLOY, run};
+use crate::paths::{root, source, target};
+use crate::python::{DEPLOY, Environment, TOOLS};
 
-/// The environment of `samconfig.toml` that is deployed.
+/// The environment in `samconfig.toml` that is deployed.
 const ENVIRONMENT: &str = "local";
 
-/// Keeps SAM to itself: no telemetry, and its own notes under `target/`.
+/// Turns off SAM's telemetry and keeps its files under `target/`.
 pub(crate) fn sam_environment() -> [(&'static str, PathBuf); 2] {
-    [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", made("sam-cli"))]
+    [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", target("sam-cli"))]
 }
 
-/// What the functions are built for: this machine.
+/// The architecture of this machine, for which functions are built.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
-/// What the deployed stack says of itself.
+/// Where an emulator runs the functions.
+#[derive(Clone, Copy)]
+pub(crate) enum Host {
+    /// Directly on this machine, so the plain compiler is enough, and `cargo build` shares its output.
+    ThisMachine,
+    /// In a container with an older C library, so zig links the functions.
+    Container,
+}
+
+impl Host {
+    /// Returns the Python environment with the tools to build for this host.
+    pub(crate) fn tools(self) -> Environment {
+        match self {
+            Self::ThisMachine => DEPLOY,
+            Self::Container => TOOLS,
+        }
+    }
+
+    fn compiler(self) -> &'static str {
+        match self {
+            Self::ThisMachine => "cargo",
+            Self::Container => "cargo-zigbuild",
+        }
+    }
+}
+
+/// The deployed stack's outputs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Outputs {
@@ -32,17 +60,17 @@ pub(crate) struct Outputs {
     pub(crate) table_name: String,
 }
 
-/// Builds the functions: `sam build --config-env local`. Where they run on this machine there is nothing to
-/// cross-compile, so the plain compiler will do, which shares its work with `cargo test`.
-pub(crate) async fn build(run_here: bool) -> Result<()> {
-    let step = Step::start("building the functions (minutes at the first time)");
-    let mut sam = DEPLOY.program("sam")?;
+/// Builds the functions' packages: `sam build --config-env local`.
+pub(crate) async fn build(host: Host) -> Result<()> {
+    let step = Step::start("building the deployment");
+    let mut sam = host.tools().program("sam")?;
     sam.current_dir(root())
         .envs(sam_environment())
-        .env("AWS_DEFAULT_REGION", crate::emulator::REGION)
-        // Debug builds: quick to make, and only they have the clock that can be moved.
+        .env("AWS_DEFAULT_REGION", REGION)
+        // Debug builds compile faster, and only they have a clock that can be changed.
         .env("SAM_BUILD_MODE", "debug")
-        .env("CARGO_LAMBDA_COMPILER", if run_here { "cargo" } else { "cargo-zigbuild" })
+        .env("CARGO_LAMBDA_COMPILER", host.compiler())
+        .env("CARGO_LAMBDA_GLOBAL", functions::write_cargo_lambda_config()?)
         .args(["build", "--config-env", ENVIRONMENT, "--parameter-overrides"])
         .arg(format!("Architecture={ARCHITECTURE}"));
     run(&mut sam).await?;
@@ -50,16 +78,18 @@ pub(crate) async fn build(run_here: bool) -> Result<()> {
     Ok(())
 }
 
-/// Deploys what was built, `sam deploy --config-env local`, and mends what the emulator left undone.
+/// Deploys the build with `sam deploy --config-env local`, then completes what the emulator does not support.
 pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs> {
-    let step = Step::start("deploying the template");
     let config = Config::read()?;
-    let mut sam = DEPLOY.program("sam")?;
+    let step = Step::start("deploying the template");
+    let tools = emulator.host().tools();
+    let mut sam = tools.program("sam")?;
     sam.current_dir(root())
         .envs(sam_environment())
         .envs(credentials(&emulator.endpoint))
         .args(["deploy", "--config-env", ENVIRONMENT, "--parameter-overrides"])
-        // The command line replaces the whole list. Beside the tokens, the issuer's address has a page that calls the API.
+        // The command line replaces the whole list of `samconfig.toml`. The issuer also serves the demo page,
+        // which calls the API, so its address is an allowed origin.
         .args(config.overrides(&[
             ("Architecture", ARCHITECTURE),
             ("JwtIssuer", issuer),
@@ -68,21 +98,22 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
     run(&mut sam).await?;
     step.done();
 
-    let step = Step::start("mending what the emulator left undone");
-    let mut mend = DEPLOY.program("python")?;
-    mend.arg(source("mend_emulator.py"))
+    let step = Step::start("completing the deployment");
+    let mut complete = tools.program("python")?;
+    complete
+        .arg(source("complete_deployment.py"))
         .envs(credentials(&emulator.endpoint))
         .args(["--stack-name", &config.stack_name, "--endpoint", &emulator.endpoint, "--clock-file"])
-        .arg(made("clock"));
+        .arg(target("clock"));
     if emulator.is_ministack {
-        mend.arg("--ministack");
+        complete.arg("--ministack");
     }
-    let outputs = serde_json::from_str(&run(&mut mend).await?).context("the stack's outputs")?;
+    let outputs = serde_json::from_str(&run(&mut complete).await?).context("invalid stack outputs")?;
     step.done();
     Ok(outputs)
 }
 
-/// What `samconfig.toml` says of the deployment.
+/// The deployment's settings in `samconfig.toml`.
 #[derive(Deserialize)]
 pub(crate) struct Config {
     stack_name: String,
@@ -105,7 +136,7 @@ impl Config {
         Ok(local.try_into::<Commands>()?.deploy.parameters)
     }
 
-    /// The value that the local environment gives a parameter.
+    /// Returns the local environment's value of a parameter.
     pub(crate) fn parameter(&self, name: &str) -> Result<&str> {
         self.parameter_overrides
             .iter()
@@ -113,7 +144,7 @@ impl Config {
             .with_context(|| format!("samconfig.toml does not set {name}"))
     }
 
-    /// All the overrides, with some parameters set to other values.
+    /// Returns all overrides, with some parameters set to other values.
     fn overrides(&self, values: &[(&str, &str)]) -> Vec<String> {
         let mut overrides = self.parameter_overrides.clone();
         overrides.retain(|entry| !values.iter().any(|(name, _)| entry.starts_with(&format!("{name}="))));
@@ -127,11 +158,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_local_environment_is_deployable_with_other_values() {
+    fn parameter_has_the_value_in_samconfig() {
         let config = Config::read().unwrap();
+
         assert_eq!(config.parameter("JwtAudience").unwrap(), "sharelink");
+    }
+
+    #[test]
+    fn override_replaces_the_parameter_in_samconfig() {
+        let config = Config::read().unwrap();
+
         let overrides = config.overrides(&[("JwtIssuer", "http://127.0.0.1:1")]);
-        assert_eq!(overrides.len(), config.parameter_overrides.len());
+
+        assert_eq!(overrides.len(), config.parameter_overrides.len(), "no parameter is added or lost");
         assert_eq!(overrides.last().unwrap(), "JwtIssuer=http://127.0.0.1:1");
     }
 }

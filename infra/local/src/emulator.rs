@@ -1,24 +1,19 @@
-//! The AWS emulator: ministack, or one that runs already.
+//! The AWS emulator: ministack, started here, or an emulator that is already running.
 
-use std::fs::{self, File};
-use std::net::TcpListener;
-use std::process::Stdio;
-use std::time::Duration;
+use std::fs;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use rustix::process::Signal;
-use tokio::process::{Child, Command};
-use tokio::time::{sleep, timeout};
 
-use crate::output::Step;
-use crate::paths::made;
-use crate::process::ProcessGroup;
+use crate::deployment::Host;
+use crate::paths::target;
 use crate::python;
+use crate::server::{Server, free_port};
 
-/// The region that everything local is in.
+/// The region of the local stack.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// What a program needs to talk to the emulator: it takes any credentials.
+/// Returns the environment variables for a program that calls the emulator, which accepts any credentials.
 pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
     [
         ("AWS_ENDPOINT_URL", endpoint),
@@ -26,18 +21,18 @@ pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
-        // Or an SDK looks for a machine's metadata server.
+        // Without this, an SDK may query an instance metadata server.
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ]
 }
 
-/// An emulator that answers.
+/// A running emulator.
 pub(crate) struct Emulator {
     pub(crate) endpoint: String,
-    /// Whether it is ministack, whose gaps we know and whose functions run on this machine.
+    /// Whether it is ministack, whose gaps `complete_deployment.py` fills.
     pub(crate) is_ministack: bool,
-    /// The emulator's process, where it is ours.
-    process: Option<(Child, ProcessGroup)>,
+    /// The emulator's process, if it was started here.
+    server: Option<Server>,
 }
 
 impl Emulator {
@@ -45,75 +40,52 @@ impl Emulator {
     pub(crate) async fn start(port: Option<u16>) -> Result<Self> {
         let port = match port {
             Some(port) => port,
-            None => TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port(),
+            None => free_port()?,
         };
         let endpoint = format!("http://127.0.0.1:{port}");
-        let step = Step::start(format!("starting the emulator at {endpoint}"));
-        let scratch = made("tmp");
-        // The functions' unpacked code, of which an earlier run may have left its own.
+        let scratch = target("tmp");
+        // An earlier run may have left its functions' unpacked code.
         let _ = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch)?;
-        let log = File::create(made("emulator.log"))?;
-        let mut command: Command = python::EMULATOR.program("ministack")?;
-        let process = command
+        let mut command = python::EMULATOR.program("ministack")?;
+        command
             .envs(credentials(&endpoint))
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("IOT_MTLS_ENABLED", "0")
-            // As many functions at once as an AWS account's usual quota; otherwise the memory decides.
+            // The usual quota of an AWS account. Without this, the limit depends on this machine's memory.
             .env("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
-            .env("TMPDIR", scratch)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            // A group of its own: Ctrl-C reaches us alone, and its functions are stopped with it.
-            .process_group(0)
-            .spawn()
-            .context("cannot start the emulator")?;
-        let group = ProcessGroup::of(&process);
-        let mut emulator = Self { endpoint, is_ministack: true, process: Some((process, group)) };
-        timeout(Duration::from_mins(1), emulator.answers())
-            .await
-            .context("the emulator does not answer")??;
-        step.done();
-        Ok(emulator)
+            .env("TMPDIR", scratch);
+        let is_ready = async || is_healthy(&endpoint, "/_ministack/health").await;
+        let server = Server::start("the emulator", "emulator.log", &mut command, is_ready).await?;
+        Ok(Self { endpoint, is_ministack: true, server: Some(server) })
     }
 
-    async fn answers(&mut self) -> Result<()> {
-        while !answers(&self.endpoint, "/_ministack/health").await {
-            if let Some((process, _)) = &mut self.process
-                && let Some(status) = process.try_wait()?
-            {
-                bail!("the emulator stopped ({status}); see target/local/emulator.log");
-            }
-            sleep(Duration::from_millis(100)).await;
-        }
-        Ok(())
-    }
-
-    /// Takes an emulator that runs already.
+    /// Connects to an emulator that is already running.
     pub(crate) async fn attach(endpoint: &str) -> Result<Self> {
         let endpoint = endpoint.trim_end_matches('/').to_owned();
-        let is_ministack = answers(&endpoint, "/_ministack/health").await;
-        if !is_ministack && !answers(&endpoint, "/_localstack/health").await {
-            bail!("no emulator answers at {endpoint}");
+        let is_ministack = is_healthy(&endpoint, "/_ministack/health").await;
+        if !is_ministack && !is_healthy(&endpoint, "/_localstack/health").await {
+            bail!("no emulator responds at {endpoint}");
         }
-        Ok(Self { endpoint, is_ministack, process: None })
+        Ok(Self { endpoint, is_ministack, server: None })
     }
 
-    /// Stops it if it is ours, with every function's process.
-    pub(crate) async fn stop(mut self) {
-        if let Some((mut process, group)) = self.process.take() {
-            group.signal_leader(Signal::INT);
-            // It ends by itself within moments, or with the others.
-            let _ = timeout(Duration::from_secs(5), process.wait()).await;
-            // A function that waits for its next event does not notice that nobody will send one.
-            group.end().await;
+    /// Returns where this emulator runs functions.
+    pub(crate) fn host(&self) -> Host {
+        if self.is_ministack { Host::ThisMachine } else { Host::Container }
+    }
+
+    /// Stops the emulator and every function process, if the emulator was started here.
+    pub(crate) async fn stop(self) {
+        if let Some(server) = self.server {
+            // Function processes do not notice that the emulator is gone. `Server::stop` kills their group.
+            server.stop(Signal::INT).await;
         }
     }
 }
 
-async fn answers(endpoint: &str, path: &str) -> bool {
-    matches!(reqwest::get(format!("{endpoint}{path}")).await, Ok(answer) if answer.status().is_success())
+async fn is_healthy(endpoint: &str, path: &str) -> bool {
+    matches!(reqwest::get(format!("{endpoint}{path}")).await, Ok(response) if response.status().is_success())
 }

@@ -1,23 +1,26 @@
-//! Putting files where the platform would.
+//! Uploads to the files bucket, as the platform would make them.
 
 use anyhow::Result;
-use aws_sdk_s3::Client;
-use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_s3::primitives::ByteStream;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Client;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
-use crate::emulator::REGION;
+use crate::aws::authorization;
 use crate::stack::StackInfo;
 
-/// Uploads an item's file.
+/// Uploads a PDF to the files bucket.
 pub(crate) async fn upload(stack: &StackInfo, key: &str, bytes: Vec<u8>) -> Result<()> {
-    let config = aws_sdk_s3::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(&stack.aws_endpoint_url)
-        .region(Region::new(REGION))
-        .credentials_provider(Credentials::new("test", "test", None, None, "local"))
-        .force_path_style(true)
-        .build();
-    let put = Client::from_conf(config).put_object().bucket(&stack.files_bucket).key(key);
-    put.content_type("application/pdf").body(ByteStream::from(bytes)).send().await?;
+    let request = Client::new()
+        .put(object_url(stack, key))
+        .header(AUTHORIZATION, authorization("s3"))
+        .header(CONTENT_TYPE, "application/pdf")
+        .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    request.body(bytes).send().await?.error_for_status()?;
     Ok(())
+}
+
+fn object_url(stack: &StackInfo, key: &str) -> String {
+    let segments = key.split('/').map(|segment| utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string());
+    let path = segments.collect::<Vec<_>>().join("/");
+    format!("{}/{}/{path}", stack.aws_endpoint_url, stack.files_bucket)
 }

@@ -1,7 +1,7 @@
-//! A small OpenID Connect issuer, whose keys the API's authorizer fetches and whose tokens it verifies.
+//! A small OpenID Connect issuer. The API's authorizer fetches its keys and verifies its tokens.
 //!
-//! Its key lives as long as it does, in memory alone. Its address has a new port at each start, since an
-//! emulator caches an issuer's keys by the address.
+//! The key exists only in memory. Each start uses a new port, because an emulator caches keys by the issuer's
+//! address.
 
 use std::sync::Arc;
 
@@ -23,21 +23,21 @@ use serde_json::{Value, json};
 use crate::stack::StackInfo;
 
 const KEY_ID: &str = "local";
-const TOKEN_LIFE_SECONDS: i64 = 12 * 60 * 60;
+const TOKEN_LIFETIME_SECONDS: i64 = 12 * 60 * 60;
 
-/// Who a token is for.
+/// A token's claims about its user.
 #[derive(Args, Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Claims {
     /// The subject
     #[arg(long, default_value = "ann")]
     sub: String,
-    /// The name that recipients see
+    /// The name shown to recipients
     #[arg(long, default_value = "Ann Example")]
     name: String,
-    /// Where recipients reply to
+    /// The address to which recipients reply
     #[arg(long, default_value = "ann@sharelink.example")]
     email: String,
-    /// An access right; repeat it for several. `producer` holds Share in the module jobs, `admin` in every one
+    /// An access right; repeatable. `producer` has the Share permission in the module jobs, `admin` in all
     #[arg(long = "right", default_value = "producer")]
     #[serde(rename = "accessRights")]
     rights: Vec<String>,
@@ -54,7 +54,7 @@ impl Default for Claims {
     }
 }
 
-/// The issuer's key and what it says of itself.
+/// The issuer.
 pub(crate) struct Issuer {
     url: String,
     audience: String,
@@ -62,12 +62,12 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// A new issuer that will answer at this address.
+    /// Creates an issuer for this address, with a new key.
     pub(crate) fn new(url: String, audience: String) -> Result<Self> {
         Ok(Self { url, audience, key: KeyPair::generate(KeySize::Rsa2048)? })
     }
 
-    /// Its routes: discovery, keys, and tokens for whoever asks on this machine.
+    /// Returns its routes: discovery, keys, and tokens for any caller on this machine.
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/.well-known/openid-configuration", get(Self::discovery))
@@ -90,15 +90,14 @@ impl Issuer {
         Json(json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": n, "e": e}]}))
     }
 
-    /// The query is the claims, as JSON.
+    /// Returns a token. The query is the claims, as base64url JSON.
     async fn token(State(issuer): State<Arc<Self>>, RawQuery(query): RawQuery) -> Result<String, StatusCode> {
-        let claims =
-            URL_SAFE_NO_PAD.decode(query.unwrap_or_default()).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let claims = serde_json::from_slice(&claims).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let json = URL_SAFE_NO_PAD.decode(query.unwrap_or_default()).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let claims = serde_json::from_slice(&json).map_err(|_| StatusCode::BAD_REQUEST)?;
         issuer.sign(&claims).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// A token for a caller.
+    /// Signs a token with these claims.
     pub(crate) fn sign(&self, claims: &Claims) -> Result<String> {
         #[derive(Serialize)]
         struct Token<'a> {
@@ -110,29 +109,35 @@ impl Issuer {
             claims: &'a Claims,
         }
         let now = Utc::now().timestamp();
-        let token =
-            Token { iss: &self.url, aud: &self.audience, iat: now, exp: now + TOKEN_LIFE_SECONDS, claims };
+        let token = Token {
+            iss: &self.url,
+            aud: &self.audience,
+            iat: now,
+            exp: now + TOKEN_LIFETIME_SECONDS,
+            claims,
+        };
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": KEY_ID});
-        let part = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-        let signed = format!("{}.{}", part(&header), part(&serde_json::to_value(&token)?));
+        let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
+        let signed = format!("{}.{}", encode(&header), encode(&serde_json::to_value(&token)?));
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 }
 
-/// Prints a token of the running stack's issuer.
+/// `cargo local token`: prints a token of the running stack's issuer.
 pub(crate) async fn print_token(claims: &Claims) -> Result<()> {
-    let stack = StackInfo::running().await.context("no stack is running: start one with `cargo local up`")?;
+    let stack =
+        StackInfo::find_running().await.context("no stack is running: start one with `cargo local up`")?;
     println!("{}", stack.token(claims).await?);
     Ok(())
 }
 
 impl StackInfo {
-    /// A token of this stack's issuer.
+    /// Fetches a token from this stack's issuer.
     pub(crate) async fn token(&self, claims: &Claims) -> Result<String> {
         let query = URL_SAFE_NO_PAD.encode(serde_json::to_vec(claims)?);
-        let answer = reqwest::get(format!("{}/token?{query}", self.issuer)).await?.error_for_status()?;
-        Ok(answer.text().await?)
+        let response = reqwest::get(format!("{}/token?{query}", self.issuer)).await?.error_for_status()?;
+        Ok(response.text().await?)
     }
 }

@@ -1,4 +1,4 @@
-//! The mail that the emulator's SES has sent.
+//! Emails that the emulator's SES has sent.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One sent email.
+/// A sent email.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
-pub(crate) struct Mail {
+pub(crate) struct Email {
     pub(crate) to: Vec<String>,
     pub(crate) cc: Vec<String>,
     pub(crate) bcc: Vec<String>,
@@ -21,7 +21,7 @@ pub(crate) struct Mail {
     pub(crate) html: String,
 }
 
-/// Where an emulator lists its mail.
+/// An emulator's list of sent emails, by the emulator's endpoint.
 #[derive(Clone, Debug)]
 pub(crate) enum Mailbox {
     Ministack(String),
@@ -29,38 +29,38 @@ pub(crate) enum Mailbox {
 }
 
 impl Mailbox {
-    /// Everything that was sent, oldest first.
-    pub(crate) async fn mails(&self) -> Result<Vec<Mail>> {
+    /// Returns every sent email, oldest first.
+    pub(crate) async fn emails(&self) -> Result<Vec<Email>> {
         match self {
             Self::Ministack(endpoint) => {
-                let answer = list(&format!("{endpoint}/_ministack/ses/messages")).await?;
+                let list = fetch(&format!("{endpoint}/_ministack/ses/messages")).await?;
                 let accounts =
-                    answer["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
-                Ok(accounts.filter_map(Value::as_array).flatten().map(of_ministack).collect())
+                    list["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
+                Ok(accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect())
             }
             Self::LocalStack(endpoint) => {
-                let answer = list(&format!("{endpoint}/_aws/ses")).await?;
-                Ok(answer["messages"].as_array().into_iter().flatten().map(of_localstack).collect())
+                let list = fetch(&format!("{endpoint}/_aws/ses")).await?;
+                Ok(list["messages"].as_array().into_iter().flatten().map(from_localstack).collect())
             }
         }
     }
 
-    /// The route that answers the mail as JSON, the same for every emulator.
+    /// Returns the route that lists the emails as JSON, in the same form for every emulator.
     pub(crate) fn routes(self) -> Router {
-        Router::new().route("/mail", get(answer)).with_state(Arc::new(self))
+        Router::new().route("/mail", get(list_emails)).with_state(Arc::new(self))
     }
 }
 
-async fn answer(State(mailbox): State<Arc<Mailbox>>) -> Result<Json<Vec<Mail>>, StatusCode> {
-    mailbox.mails().await.map(Json).map_err(|_| StatusCode::BAD_GATEWAY)
+async fn list_emails(State(mailbox): State<Arc<Mailbox>>) -> Result<Json<Vec<Email>>, StatusCode> {
+    mailbox.emails().await.map(Json).map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-async fn list(url: &str) -> Result<Value> {
+async fn fetch(url: &str) -> Result<Value> {
     Ok(reqwest::get(url).await?.error_for_status()?.json().await?)
 }
 
-fn of_ministack(message: &Value) -> Mail {
-    Mail {
+fn from_ministack(message: &Value) -> Email {
+    Email {
         to: strings(&message["To"]),
         cc: strings(&message["CC"]),
         bcc: strings(&message["BCC"]),
@@ -70,9 +70,9 @@ fn of_ministack(message: &Value) -> Mail {
     }
 }
 
-fn of_localstack(message: &Value) -> Mail {
+fn from_localstack(message: &Value) -> Email {
     let destination = &message["Destination"];
-    Mail {
+    Email {
         to: strings(&destination["ToAddresses"]),
         cc: strings(&destination["CcAddresses"]),
         bcc: strings(&destination["BccAddresses"]),

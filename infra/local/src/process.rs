@@ -1,5 +1,5 @@
-//! Processes that lead a group of their own, so that a Ctrl-C reaches us alone and we stop them, with all that
-//! they have started.
+//! Process groups. Each child leads its own group, so Ctrl-C reaches only this process, which then stops the
+//! child and all of the child's children.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use tokio::time::sleep;
 pub(crate) struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
-    /// The group that a child leads, having been started with `process_group(0)`.
+    /// Returns the group of a child that was started with `process_group(0)`.
     pub(crate) fn of(child: &Child) -> Self {
         Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
     }
 
-    /// Takes note that its leader has ended by itself: nothing is left to kill.
+    /// Leaves the group alone from now on: its leader has exited, and its id may be reused.
     pub(crate) fn disarm(mut self) {
         self.0 = None;
     }
 
-    /// Sends a signal to its leader.
+    /// Sends a signal to the group's leader.
     pub(crate) fn signal_leader(&self, signal: Signal) {
         if let Some(leader) = self.0 {
-            // It may have ended already.
+            // Fails if the leader has already exited.
             let _ = rustix::process::kill_process(leader, signal);
         }
     }
 
-    /// Ends every process that is left, and waits until they are gone.
+    /// Terminates every remaining process and waits until all are gone.
     pub(crate) async fn end(mut self) {
         let Some(group) = self.0.take() else { return };
         for signal in [Signal::TERM, Signal::KILL] {
@@ -46,7 +46,7 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // It may have ended already.
+            // Fails if every process has already exited.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }

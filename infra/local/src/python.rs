@@ -1,109 +1,180 @@
-//! The tools that come from PyPI: the emulator, the SAM CLI and cargo-lambda, each set in a virtual
-//! environment of its own, since their dependencies do not agree.
+//! Python virtual environments with pinned packages from `PyPI`: the emulator, the SAM CLI, cargo-lambda and
+//! more.
+//!
+//! There are several environments because their dependencies conflict. uv installs them, since pip takes ten
+//! times as long.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::{env, fs};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use crate::command::run;
+use crate::lock::lock;
 use crate::output::Step;
-use crate::paths::{made, source};
-use crate::process::ProcessGroup;
+use crate::paths::{source, target};
 
-/// A virtual environment with pinned packages.
+/// A virtual environment under `target/local/python`.
 pub(crate) struct Environment {
     name: &'static str,
+    /// Files in `requirements/`, without their extension.
+    requirements: &'static [&'static str],
 }
 
 /// The emulator.
-pub(crate) const EMULATOR: Environment = Environment { name: "emulator" };
-/// The SAM CLI, cargo-lambda, and boto3, which comes with SAM.
-pub(crate) const DEPLOY: Environment = Environment { name: "deploy" };
+pub(crate) const EMULATOR: Environment = Environment { name: "emulator", requirements: &["emulator"] };
 
-/// What looks for holes in the template.
-pub(crate) const CHECK: Environment = Environment { name: "check" };
+/// The SAM CLI, cargo-lambda, and boto3, which SAM depends on.
+pub(crate) const DEPLOY: Environment = Environment { name: "deploy", requirements: &["deploy"] };
 
-/// What fuzzes the API.
-pub(crate) const FUZZ: Environment = Environment { name: "fuzz" };
+/// The deployment's tools with zig, which compiles for another machine. Zig is as large as everything else
+/// together, and the functions of a local stack do not need it.
+pub(crate) const TOOLS: Environment = Environment { name: "tools", requirements: &["deploy", "zig"] };
 
-/// What the benchmark's reference in Python needs.
-pub(crate) const BENCHMARKS: Environment = Environment { name: "benchmarks" };
+/// The template's security checks.
+pub(crate) const CHECK: Environment = Environment { name: "check", requirements: &["check"] };
+
+/// The API's fuzzer.
+pub(crate) const FUZZ: Environment = Environment { name: "fuzz", requirements: &["fuzz"] };
+
+/// The benchmark's Python reference.
+pub(crate) const BENCHMARKS: Environment = Environment { name: "benchmarks", requirements: &["benchmarks"] };
 
 /// Node and npm.
-pub(crate) const NODE: Environment = Environment { name: "node" };
+pub(crate) const NODE: Environment = Environment { name: "node", requirements: &["node"] };
 
-/// What fetches and runs DynamoDB Local.
-pub(crate) const DYNAMODB: Environment = Environment { name: "dynamodb-local" };
+/// The Java runtime of DynamoDB Local, and npm, which downloads it.
+pub(crate) const DYNAMODB: Environment =
+    Environment { name: "dynamodb-local", requirements: &["dynamodb-local"] };
+
+/// The installer of all other environments.
+const UV: Environment = Environment { name: "uv", requirements: &["uv"] };
 
 impl Environment {
     fn directory(&self) -> PathBuf {
-        made("python").join(self.name)
+        target("python").join(self.name)
     }
 
-    fn requirements(&self) -> PathBuf {
-        source("requirements").join(format!("{}.txt", self.name))
+    fn bin(&self) -> PathBuf {
+        self.directory().join("bin")
     }
 
-    /// A program of this environment, which finds the others by their names.
+    fn requirement_files(&self) -> impl Iterator<Item = PathBuf> {
+        self.requirements.iter().map(|name| source("requirements").join(format!("{name}.txt")))
+    }
+
+    /// Returns a command for a program of this environment. The environment's other programs are on its
+    /// `PATH`.
     pub(crate) fn program(&self, name: &str) -> Result<Command> {
-        let bin = self.directory().join("bin");
+        let bin = self.bin();
         let mut command = Command::new(bin.join(name));
-        command.env("PATH", prepend(&bin)?).env("PYTHONUNBUFFERED", "1").kill_on_drop(true);
+        command.env("PATH", prepend_to_path(&bin)?).env("PYTHONUNBUFFERED", "1").kill_on_drop(true);
         Ok(command)
     }
 
-    /// Installs the packages, unless the very same ones are there.
+    /// Installs the packages, unless exactly these are already installed.
     pub(crate) async fn prepare(&self) -> Result<()> {
-        let wanted = fs::read_to_string(self.requirements())?;
-        let stamp = self.directory().join("installed.txt");
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        if self.is_installed()? {
+            return Ok(());
+        }
+        UV.install_with(Installer::Pip).await?;
+        self.install_with(Installer::Uv).await
+    }
+
+    async fn install_with(&self, installer: Installer) -> Result<()> {
+        fs::create_dir_all(target("python"))?;
+        let _lock = lock(&format!("python/{}.lock", self.name)).await?;
+        if self.is_installed()? {
             return Ok(());
         }
         let step = Step::start(format!("installing the Python packages of the {} environment", self.name));
         let directory = self.directory();
         if directory.exists() {
-            fs::remove_dir_all(&directory)?;
+            // Asynchronous, because other steps run at the same time.
+            tokio::fs::remove_dir_all(&directory).await?;
         }
-        run(Command::new("python3").args(["-m", "venv"]).arg(&directory))
-            .await
-            .context("Python 3.11 or later with its venv module is needed")?;
-        let mut pip = self.program("pip")?;
-        pip.args(["install", "--quiet", "--no-deps", "--disable-pip-version-check", "--requirement"]);
-        run(pip.arg(self.requirements())).await?;
-        fs::write(stamp, wanted)?;
+        match installer {
+            Installer::Pip => self.install_with_pip().await?,
+            Installer::Uv => {
+                if self.install_with_uv().await.is_err() {
+                    // pip's own configuration may name an index that uv does not know.
+                    tokio::fs::remove_dir_all(&directory).await?;
+                    self.install_with_pip().await?;
+                }
+            }
+        }
+        fs::write(self.stamp(), self.wanted()?)?;
         step.done();
         Ok(())
     }
+
+    async fn install_with_pip(&self) -> Result<()> {
+        run(Command::new("python3").args(["-m", "venv"]).arg(self.directory()))
+            .await
+            .context("Python 3.11 or later with its venv module is required")?;
+        let mut pip = self.program("pip")?;
+        pip.args(["install", "--quiet", "--no-deps", "--disable-pip-version-check"]);
+        run(self.add_requirements(&mut pip)).await?;
+        Ok(())
+    }
+
+    async fn install_with_uv(&self) -> Result<()> {
+        run(uv()?.arg("venv").arg("--python").arg(UV.bin().join("python")).arg(self.directory())).await?;
+        let mut install = uv()?;
+        install.args(["pip", "install", "--no-deps", "--python"]).arg(self.bin().join("python"));
+        run(self.add_requirements(&mut install)).await?;
+        Ok(())
+    }
+
+    fn add_requirements<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        for file in self.requirement_files() {
+            command.arg("--requirement").arg(file);
+        }
+        command
+    }
+
+    /// Returns the text of all requirement files.
+    fn wanted(&self) -> Result<String> {
+        self.requirement_files().map(|file| Ok(fs::read_to_string(file)?)).collect()
+    }
+
+    /// Returns the file that holds the requirements of the last complete installation.
+    fn stamp(&self) -> PathBuf {
+        self.directory().join("installed.txt")
+    }
+
+    fn is_installed(&self) -> Result<bool> {
+        let wanted = self.wanted()?;
+        Ok(fs::read_to_string(self.stamp()).is_ok_and(|installed| installed == wanted))
+    }
 }
 
-/// `cargo local tools`: for whoever wants to call the deployment's tools themselves.
-pub(crate) async fn print_directory() -> Result<()> {
-    DEPLOY.prepare().await?;
-    println!("{}", DEPLOY.directory().join("bin").display());
+enum Installer {
+    Pip,
+    Uv,
+}
+
+/// Returns a command for uv that reads and writes nothing outside `target/`.
+fn uv() -> Result<Command> {
+    let mut uv = UV.program("uv")?;
+    uv.env("UV_CACHE_DIR", target("python/cache"))
+        .env("UV_PYTHON_DOWNLOADS", "never")
+        // Like pip, trusts the machine's certificates.
+        .env("UV_SYSTEM_CERTS", "true")
+        .args(["--quiet", "--no-config"]);
+    Ok(uv)
+}
+
+/// `cargo local tools`: prints the directory of the deployment's tools.
+pub(crate) async fn print_tools() -> Result<()> {
+    TOOLS.prepare().await?;
+    println!("{}", TOOLS.bin().display());
     Ok(())
 }
 
-fn prepend(directory: &Path) -> Result<OsString> {
+fn prepend_to_path(directory: &Path) -> Result<OsString> {
     let path = env::var_os("PATH").unwrap_or_default();
     Ok(env::join_paths([directory.to_owned()].into_iter().chain(env::split_paths(&path)))?)
-}
-
-/// Runs a program to its end. What it prints is shown only if it fails. If we are stopped first, so are the
-/// program and whatever it runs.
-pub(crate) async fn run(command: &mut Command) -> Result<String> {
-    let program = command.as_std().get_program().to_string_lossy().into_owned();
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn().with_context(|| format!("cannot run {program}"))?;
-    let group = ProcessGroup::of(&child);
-    let output = child.wait_with_output().await?;
-    group.disarm();
-    if !output.status.success() {
-        let (stdout, stderr) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-        bail!("{program} failed: {}\n{stdout}\n{stderr}", output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -1,34 +1,34 @@
-//! `cargo local references`: what the benchmark compares a redemption with, in Node and in Python.
+//! `cargo local references`: the benchmark's reference programs, one redemption each in Node and in Python.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::json;
 
-use crate::node::{Node, copied};
+use crate::node::{Node, copy_files};
 use crate::output::Step;
-use crate::paths::{made, root};
+use crate::paths::{root, target};
 use crate::python::BENCHMARKS;
 
-/// Builds them, and prints how each is started.
-pub(crate) async fn run_commands() -> Result<()> {
+/// Builds the references, and prints the command that starts each, as JSON.
+pub(crate) async fn print_commands() -> Result<()> {
     BENCHMARKS.prepare().await?;
-    let python = BENCHMARKS.program("python")?;
-    let python = Path::new(python.as_std().get_program()).to_owned();
-    let node = Node::prepared().await?;
-    let program = bundle(&node).await?;
-    let source = root().join("tests/benchmarks/references/python/redeem.py");
-    println!("{}", json!({"node": [node.program(), program], "python": [python, source]}));
+    let python = PathBuf::from(BENCHMARKS.program("python")?.as_std().get_program());
+    let script = root().join("tests/benchmarks/references/python/redeem.py");
+    let node = Node::prepare().await?;
+    let bundle = bundle(&node).await?;
+    println!("{}", json!({"node": [node.program(), bundle], "python": [python, script]}));
     Ok(())
 }
 
-/// Bundles the program with the SDK, unless the very same sources were bundled before.
+/// Bundles the Node reference with the AWS SDK, unless a bundle of the same sources exists.
 async fn bundle(node: &Node) -> Result<PathBuf> {
-    let (source, directory) = (root().join("tests/benchmarks/references/node"), made("references"));
+    let (source, directory) = (root().join("tests/benchmarks/references/node"), target("references"));
     let bundle = directory.join("redeem.cjs");
-    let same = copied(&source, &directory, &[".npmrc", "package.json", "package-lock.json", "redeem.mjs"])?;
-    if !same || !bundle.exists() {
-        let step = Step::start("bundling the reference in Node");
+    let names = [".npmrc", "package.json", "package-lock.json", "redeem.mjs"];
+    let has_changed = copy_files(&source, &directory, &names)?;
+    if has_changed || !bundle.exists() {
+        let step = Step::start("bundling the Node reference");
         let out = format!("--outfile={}", bundle.display());
         node.npm(&directory, &["ci", "--loglevel", "error"]).await?;
         node.npm(&directory, &["run", "--silent", "build", "--", &out]).await?;

@@ -1,20 +1,19 @@
 //! `cargo local release`: the functions as a deployment builds them, for this machine.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use crate::command::run_visibly;
+use crate::functions;
 use crate::output::Step;
-use crate::paths::{made, root};
-use crate::python::{DEPLOY, run};
+use crate::paths::{root, target};
+use crate::python::DEPLOY;
 
-/// Builds them, and with them what benchmarks compare them with, into `target/local/release/{name}/bootstrap`.
+/// Builds the functions and the benchmark's Rust reference into `target/local/release/{name}/bootstrap`.
 pub(crate) async fn build() -> Result<()> {
     DEPLOY.prepare().await?;
-    let mut packages: Vec<_> =
-        fs::read_dir(root().join("functions"))?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    packages.sort();
+    let mut packages = functions::directories()?;
     packages.push(root().join("tests/benchmarks/references/hello"));
     for package in packages {
         build_package(&package).await?;
@@ -22,14 +21,14 @@ pub(crate) async fn build() -> Result<()> {
     Ok(())
 }
 
-/// As SAM does it: each one by itself, in its own directory.
+/// Builds one package in its own directory, as SAM does, so that it has only the features that it needs.
 async fn build_package(directory: &Path) -> Result<()> {
-    let name = directory.file_name().and_then(|name| name.to_str()).context("a package without a name")?;
+    let name = directory.file_name().and_then(|name| name.to_str()).context("a package has no name")?;
     let step = Step::start(format!("building {name}"));
     let mut cargo = DEPLOY.program("cargo-lambda")?;
     cargo.current_dir(directory).env("CARGO_LAMBDA_COMPILER", "cargo");
     cargo.args(["lambda", "build", "--release", "--locked", "--bin", name, "--lambda-dir"]);
-    run(cargo.arg(made("release"))).await?;
+    run_visibly(cargo.arg(target("release"))).await?;
     step.done();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What other programs need to know of the running stack: `target/local/stack.json`.
+//! The running stack's description for other programs: `target/local/stack.json`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -6,49 +6,50 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::paths::made;
+use crate::paths::target;
 
 /// The running stack.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StackInfo {
-    /// Where the API's routes begin.
+    /// The API's base URL.
     pub(crate) api_url: String,
-    /// Where AWS is.
+    /// The emulator's endpoint.
     pub(crate) aws_endpoint_url: String,
     pub(crate) region: String,
     pub(crate) files_bucket: String,
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
-    /// Answers sent mail as a JSON list.
+    /// Returns the sent emails as a JSON list.
     pub(crate) mail_url: String,
-    /// Moves the functions' clock.
+    /// The file that changes the functions' clock.
     pub(crate) clock_file: PathBuf,
 }
 
 fn file() -> PathBuf {
-    made("stack.json")
+    target("stack.json")
 }
 
 impl StackInfo {
-    /// The stack that runs now. A file that a crash left behind describes none.
-    pub(crate) async fn running() -> Option<Self> {
+    /// Returns the running stack. A file that a crashed stack left behind does not count.
+    pub(crate) async fn find_running() -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(file()).ok()?).ok()?;
-        let answer = reqwest::get(format!("{}/.well-known/openid-configuration", stack.issuer)).await.ok()?;
-        answer.status().is_success().then_some(stack)
+        let url = format!("{}/.well-known/openid-configuration", stack.issuer);
+        let response = reqwest::get(url).await.ok()?;
+        response.status().is_success().then_some(stack)
     }
 
-    /// Tells other programs that the stack is ready.
+    /// Announces to other programs that the stack is ready.
     pub(crate) fn write(&self) -> Result<()> {
-        let unfinished = made("stack.json.new");
+        let unfinished = target("stack.json.new");
         fs::write(&unfinished, serde_json::to_vec_pretty(self)?)?;
         Ok(fs::rename(unfinished, file())?)
     }
 
-    /// Tells other programs that the stack is no more.
+    /// Announces to other programs that the stack has stopped.
     pub(crate) fn remove() {
-        // It may never have been written.
+        // Fails if the stack never became ready.
         let _ = fs::remove_file(file());
     }
 }

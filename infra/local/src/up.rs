@@ -1,4 +1,4 @@
-//! Starting the whole stack, and stopping it.
+//! Starting and stopping the whole stack.
 
 use std::fs::{self, File};
 use std::sync::Arc;
@@ -12,32 +12,35 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
+use tokio::try_join;
 
-use crate::deployment::{self, Config};
+use crate::deployment::{self, Config, Host};
 use crate::emulator::{Emulator, REGION};
 use crate::issuer::{Claims, Issuer};
+use crate::lock::lock;
 use crate::mailbox::Mailbox;
 use crate::output::Step;
 use crate::page::DemoPage;
-use crate::paths::{made, source};
+use crate::paths::{source, target};
 use crate::stack::StackInfo;
-use crate::{clock, files, python, ticker};
+use crate::{clock, files, functions, python, ttl};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The emulator's port; a free one otherwise
+    /// The emulator's port; a free one by default
     #[arg(long)]
     port: Option<u16>,
-    /// Deploys to an emulator that runs already, LocalStack or another, and starts none
+    /// Deploys to a running emulator, such as `LocalStack`, instead of starting one
     #[arg(long, conflicts_with = "port")]
     endpoint: Option<String>,
-    /// Also stops when standard input closes, so that a program that starts the stack cannot leave it behind
+    /// Also stops when standard input closes, so that a program that started the stack cannot leave it
+    /// running
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
 }
 
-/// Files of sample items, to share at once.
+/// The sample items' files.
 const SAMPLES: [&str; 6] = [
     "jobs/1042/brief.pdf",
     "jobs/1043/Ünï \"a\";b.pdf",
@@ -47,38 +50,45 @@ const SAMPLES: [&str; 6] = [
     "assets/7/logo.pdf",
 ];
 
-/// How many times in a row the emulator may fail to list its mail, twice a second, before it counts as gone.
-const PATIENCE: u32 = 20;
+/// Time between two requests for the list of sent emails.
+const MAIL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A stack that was started here.
+/// Consecutive failures to list the emails before the emulator counts as gone. A busy emulator may miss a
+/// few.
+const MAX_MAIL_FAILURES: u32 = 20;
+
+/// Time for another stack, which may be stopping, to release its lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A stack that this process started.
 pub(crate) struct Stack {
     pub(crate) info: StackInfo,
     mailbox: Mailbox,
     token: String,
     emulator: Emulator,
     server: JoinHandle<()>,
-    ticker: JoinHandle<()>,
+    ttl: JoinHandle<()>,
     _lock: File,
 }
 
 /// `cargo local up`.
 pub(crate) async fn run(options: &Options) -> Result<()> {
-    if let Some(stack) = StackInfo::running().await {
-        bail!("a stack is running already, at {}", stack.api_url);
+    if let Some(stack) = StackInfo::find_running().await {
+        bail!("a stack is already running at {}", stack.api_url);
     }
-    let Some(stack) = until_stopped(options.until_stdin_closes, Stack::start(options)).await.transpose()?
-    else {
+    let Some(started) = unless_stopped(options.until_stdin_closes, Stack::start(options)).await else {
         return Ok(());
     };
-    stack.greet();
-    let ended = until_stopped(options.until_stdin_closes, stack.show_mail()).await;
+    let stack = started?;
+    stack.print_instructions();
+    let ended = unless_stopped(options.until_stdin_closes, stack.print_emails()).await;
     println!("\nStopping.");
     stack.stop().await;
     ended.unwrap_or(Ok(()))
 }
 
-/// Does the work, unless somebody stops us first.
-pub(crate) async fn until_stopped<T>(until_stdin_closes: bool, work: impl Future<Output = T>) -> Option<T> {
+/// Runs the work to completion. Returns `None` if a signal, or the end of standard input, stops it first.
+pub(crate) async fn unless_stopped<T>(until_stdin_closes: bool, work: impl Future<Output = T>) -> Option<T> {
     let stopped = async {
         let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
         let (Ok(mut interrupt), Ok(mut terminate)) = signals else { return };
@@ -96,7 +106,7 @@ pub(crate) async fn until_stopped<T>(until_stdin_closes: bool, work: impl Future
 
 async fn stdin_closed() {
     let (open, closed) = oneshot::channel::<()>();
-    // In a thread of its own: nothing can end a read, and the runtime does not end before a read of its own.
+    // A plain thread: a blocking read cannot be cancelled, and the runtime would wait for its own threads.
     thread::spawn(move || {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         drop(open);
@@ -105,24 +115,22 @@ async fn stdin_closed() {
 }
 
 impl Stack {
-    /// Starts everything that there is, and says so on the way.
+    /// Starts the whole stack and prints its progress.
     pub(crate) async fn start(options: &Options) -> Result<Self> {
-        fs::create_dir_all(made(""))?;
         println!("Starting Sharelink on this machine:");
-        let lock = lock().await?;
-        python::DEPLOY.prepare().await?;
+        let lock =
+            timeout(LOCK_TIMEOUT, lock("lock")).await.context("another stack is running or starting")??;
         let emulator = if let Some(endpoint) = &options.endpoint {
             let emulator = Emulator::attach(endpoint).await?;
-            deployment::build(emulator.is_ministack).await?;
+            build(emulator.host()).await?;
             emulator
         } else {
-            python::EMULATOR.prepare().await?;
-            deployment::build(true).await?;
+            try_join!(build(Host::ThisMachine), python::EMULATOR.prepare())?;
             Emulator::start(options.port).await?
         };
         let (info, mailbox, token, server) = Self::deploy(&emulator).await?;
-        let ticker = tokio::spawn(ticker::run(info.clone()));
-        Ok(Self { info, mailbox, token, emulator, server, ticker, _lock: lock })
+        let ttl = tokio::spawn(ttl::run(info.clone()));
+        Ok(Self { info, mailbox, token, emulator, server, ttl, _lock: lock })
     }
 
     async fn deploy(emulator: &Emulator) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
@@ -130,8 +138,8 @@ impl Stack {
         let own_url = format!("http://{}", listener.local_addr()?);
         let audience = Config::read()?.parameter("JwtAudience")?.to_owned();
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
-        let mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
-        let mailbox = mailbox(emulator.endpoint.clone());
+        let new_mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
+        let mailbox = new_mailbox(emulator.endpoint.clone());
         let page = DemoPage::new(mailbox.clone());
         let routes =
             Arc::clone(&issuer).routes().merge(mailbox.clone().routes()).merge(Arc::clone(&page).routes());
@@ -147,30 +155,30 @@ impl Stack {
             issuer: own_url.clone(),
             audience,
             mail_url: format!("{own_url}/mail"),
-            clock_file: made("clock"),
+            clock_file: target("clock"),
         };
         let step = Step::start("uploading sample files");
         for sample in SAMPLES {
             files::upload(&info, sample, fs::read(source("sample/brief.pdf"))?)
                 .await
-                .context("a sample file")?;
+                .context("cannot upload a sample file")?;
         }
         step.done();
-        page.open(&info.api_url);
+        page.set_api_url(&info.api_url);
         info.write()?;
         Ok((info, mailbox, issuer.sign(&Claims::default())?, server))
     }
 
-    /// Says what to try.
-    fn greet(&self) {
+    /// Prints the addresses of the running stack, and a request to try.
+    fn print_instructions(&self) {
         let Self { info, token, .. } = self;
         println!(
-            "\nReady. See and use all of it in a browser: {page}\n\nThe API is at {api}\nSent mail, as JSON: {mail}\n\n\
+            "\nReady. Try everything in a browser: {page}\n\nAPI: {api}\nSent emails, as JSON: {mail}\n\n\
              Share a sample file:\n\n\
              TOKEN={token}\ncurl -sS -X POST '{api}/modules/jobs/items/1042/shares' \\\n  \
              -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
              -d '{{\"recipients\": [\"bob@example.com\"], \"expiresAt\": \"{expiry}\", \"message\": \"Hello\"}}'\n\n\
-             The mail will show here, with its link. Ctrl-C stops everything.",
+             The email, with its link, appears here. Ctrl-C stops everything.",
             page = info.issuer,
             api = info.api_url,
             mail = info.mail_url,
@@ -178,52 +186,53 @@ impl Stack {
         );
     }
 
-    /// Prints each email as it arrives, for as long as there is an emulator.
-    async fn show_mail(&self) -> Result<()> {
-        let (mut shown, mut failures) = (0, 0);
+    /// Prints each email as it arrives, until the emulator stops responding.
+    async fn print_emails(&self) -> Result<()> {
+        let (mut printed, mut failures) = (0, 0);
         loop {
-            let mails = match self.mailbox.mails().await {
-                Ok(mails) => {
+            let emails = match self.mailbox.emails().await {
+                Ok(emails) => {
                     failures = 0;
-                    mails
+                    emails
                 }
-                // A busy emulator may miss one or two.
-                Err(_) if failures < PATIENCE => {
+                Err(_) if failures < MAX_MAIL_FAILURES => {
                     failures += 1;
                     Vec::new()
                 }
-                Err(error) => return Err(error.context("the emulator answers no more")),
+                Err(error) => return Err(error.context("the emulator no longer responds")),
             };
-            for mail in mails.iter().skip(shown) {
-                println!("\n── To {}: {}\n{}", mail.to.join(", "), mail.subject, mail.text);
+            for email in emails.iter().skip(printed) {
+                println!("\n── To {}: {}\n{}", email.to.join(", "), email.subject, email.text);
             }
-            shown = shown.max(mails.len());
-            sleep(Duration::from_millis(500)).await;
+            printed = printed.max(emails.len());
+            sleep(MAIL_INTERVAL).await;
         }
     }
 
-    /// Stops everything that was started.
+    /// Stops everything that `start` started.
     pub(crate) async fn stop(self) {
         StackInfo::remove();
-        self.ticker.abort();
+        self.ttl.abort();
         self.server.abort();
         self.emulator.stop().await;
     }
 }
 
-/// One stack at a time: they would share what is in `target/local`. One that is stopping is waited for.
-async fn lock() -> Result<File> {
-    let lock = File::create(made("lock"))?;
-    for _ in 0..100 {
-        if lock.try_lock().is_ok() {
-            return Ok(lock);
+/// Builds the deployment. The functions compile while the tools are installed.
+async fn build(host: Host) -> Result<()> {
+    let compile = async {
+        match host {
+            Host::ThisMachine => functions::compile().await,
+            // Compiled by `sam build`, with zig.
+            Host::Container => Ok(()),
         }
-        sleep(Duration::from_millis(200)).await;
-    }
-    bail!("another stack is running or starting")
+    };
+    let tools = host.tools();
+    try_join!(tools.prepare(), compile)?;
+    deployment::build(host).await
 }
 
 async fn serve(listener: TcpListener, routes: Router) {
-    // Ends with the task; a listener that fails is noticed by whoever asks it.
+    // Ends with the task. A failed listener shows up as failed requests.
     let _ = axum::serve(listener, routes).await;
 }

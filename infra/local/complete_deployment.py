@@ -1,7 +1,7 @@
-"""Mends what the emulator leaves undone of a deployed stack, and nothing else.
+"""Completes a deployed stack where the emulator does not support the template.
 
-Each step names its gap. A step may run again, after a later deployment to the same emulator. Prints the
-stack's outputs as JSON.
+Each step names the emulator's gap. Every step may run again after a later deployment to the same emulator.
+Prints the stack's outputs as JSON.
 """
 
 import argparse
@@ -18,24 +18,24 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stack-name", required=True)
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--ministack", action="store_true", help="mend ministack's gaps; others have fewer")
+    parser.add_argument("--ministack", action="store_true", help="fill ministack's gaps, too")
     parser.add_argument("--clock-file", required=True)
     args = parser.parse_args()
 
     stack = Stack(args.stack_name)
     api_url = f"{args.endpoint}/_aws/execute-api/{stack.outputs['ApiId']}/$default"
 
-    correct_public_base_url(stack, api_url)
+    set_public_base_url(stack, api_url)
     if args.ministack:
         recreate_routes(stack)
-        unpublish(stack)
+        point_aliases_to_latest(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
 
 
 class Stack:
-    """A deployed stack, as CloudFormation tells of it."""
+    """A deployed CloudFormation stack."""
 
     def __init__(self, name):
         cloudformation = boto3.client("cloudformation")
@@ -56,18 +56,18 @@ class Stack:
         ]
 
     def resolve(self, value):
-        """The value of a property with Ref and Fn::Sub in it, as far as an API's body uses them."""
+        """Resolves Ref and Fn::Sub in a property, as far as an API's body uses them."""
         if isinstance(value, list):
             return [self.resolve(v) for v in value]
         if isinstance(value, dict) and set(value) == {"Ref"}:
-            return self.reference(value["Ref"])
+            return self.resolve_reference(value["Ref"])
         if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
-            return re.sub(r"\$\{([^}]+)\}", lambda m: self.reference(m[1]), value["Fn::Sub"])
+            return re.sub(r"\$\{([^}]+)\}", lambda m: self.resolve_reference(m[1]), value["Fn::Sub"])
         if isinstance(value, dict):
             return {k: self.resolve(v) for k, v in value.items()}
         return value
 
-    def reference(self, name):
+    def resolve_reference(self, name):
         pseudo = {
             "AWS::Partition": "aws",
             "AWS::Region": boto3.session.Session().region_name,
@@ -80,42 +80,25 @@ class Stack:
 
 
 def recreate_routes(stack):
-    """CloudFormation ignores an HTTP API's Body, which is how SAM writes routes: create them from it.
+    """Creates the routes in an HTTP API's Body, where SAM writes them. The emulator ignores the Body.
 
-    Those of an earlier deployment go first: it may have had others, or another issuer.
+    Deletes the routes of an earlier deployment first: they may have differed, and so may the issuer.
 
-    Fails closed: only an operation whose one security scheme is NONE is left open; one without a scheme, or
+    Fails closed: a route is open only if its single security scheme is NONE. A route without a scheme, or
     with a scheme that the body does not define, stops the deployment.
     """
     api_gateway = boto3.client("apigatewayv2")
     api = stack.outputs["ApiId"]
-    for route in api_gateway.get_routes(ApiId=api)["Items"]:
-        api_gateway.delete_route(ApiId=api, RouteId=route["RouteId"])
-    for integration in api_gateway.get_integrations(ApiId=api)["Items"]:
-        api_gateway.delete_integration(ApiId=api, IntegrationId=integration["IntegrationId"])
-    for authorizer in api_gateway.get_authorizers(ApiId=api)["Items"]:
-        api_gateway.delete_authorizer(ApiId=api, AuthorizerId=authorizer["AuthorizerId"])
+    delete_routes(api_gateway, api)
     body = dict(stack.template["Resources"]["Api"]["Properties"]["Body"])
     set_cors(stack, api, body.pop("x-amazon-apigateway-cors"))
     body = stack.resolve(body)
-    authorizers = {}
-    for name, scheme in body["components"]["securitySchemes"].items():
-        jwt = scheme["x-amazon-apigateway-authorizer"]
-        authorizers[name] = api_gateway.create_authorizer(
-            ApiId=api,
-            Name=name,
-            AuthorizerType="JWT",
-            IdentitySource=[jwt["identitySource"]],
-            JwtConfiguration={
-                "Issuer": jwt["jwtConfiguration"]["issuer"],
-                "Audience": jwt["jwtConfiguration"]["audience"],
-            },
-        )["AuthorizerId"]
+    authorizers = create_authorizers(api_gateway, api, body)
     integrations = {}
     for path, operations in body["paths"].items():
         for method, operation in operations.items():
             if method not in METHODS:
-                sys.exit(f"cannot create {method} {path}: not a method")
+                sys.exit(f"cannot create {method} {path}: unknown method")
             integration = operation["x-amazon-apigateway-integration"]
             function = re.search(r"functions/(.+)/invocations", integration["uri"])[1]
             if function not in integrations:
@@ -131,7 +114,7 @@ def recreate_routes(stack):
             elif len(schemes) == 1:
                 authorization = {"AuthorizationType": "JWT", "AuthorizerId": authorizers[schemes[0]]}
             else:
-                sys.exit(f"cannot create {method} {path}: no single security scheme")
+                sys.exit(f"cannot create {method} {path}: it needs exactly one security scheme")
             api_gateway.create_route(
                 ApiId=api,
                 RouteKey=f"{method.upper()} {path}",
@@ -140,11 +123,38 @@ def recreate_routes(stack):
             )
 
 
-def set_cors(stack, api, cors):
-    """The body holds the CORS configuration, too.
+def delete_routes(api_gateway, api):
+    for route in api_gateway.get_routes(ApiId=api)["Items"]:
+        api_gateway.delete_route(ApiId=api, RouteId=route["RouteId"])
+    for integration in api_gateway.get_integrations(ApiId=api)["Items"]:
+        api_gateway.delete_integration(ApiId=api, IntegrationId=integration["IntegrationId"])
+    for authorizer in api_gateway.get_authorizers(ApiId=api)["Items"]:
+        api_gateway.delete_authorizer(ApiId=api, AuthorizerId=authorizer["AuthorizerId"])
 
-    Its origins come from the parameter: the emulator transforms a template with the parameters' defaults, which
-    SAM then writes in their place.
+
+def create_authorizers(api_gateway, api, body):
+    """Creates the body's JWT authorizers and returns their ids by scheme."""
+    authorizers = {}
+    for name, scheme in body["components"]["securitySchemes"].items():
+        jwt = scheme["x-amazon-apigateway-authorizer"]
+        authorizers[name] = api_gateway.create_authorizer(
+            ApiId=api,
+            Name=name,
+            AuthorizerType="JWT",
+            IdentitySource=[jwt["identitySource"]],
+            JwtConfiguration={
+                "Issuer": jwt["jwtConfiguration"]["issuer"],
+                "Audience": jwt["jwtConfiguration"]["audience"],
+            },
+        )["AuthorizerId"]
+    return authorizers
+
+
+def set_cors(stack, api, cors):
+    """Sets the CORS configuration, which is also part of the ignored Body.
+
+    The origins come from the stack's parameter. Those in the Body are wrong: the emulator transforms a
+    template with the parameters' defaults, which SAM then writes into it.
     """
     api_gateway = boto3.client("apigatewayv2")
     origins = stack.parameters["CorsOrigins"]
@@ -164,14 +174,17 @@ def set_cors(stack, api, cors):
     )
 
 
-def correct_public_base_url(stack, api_url):
-    """An API's own host name leads to AWS, not to the emulator."""
+def set_public_base_url(stack, api_url):
+    """Replaces the API's host name, which resolves to AWS rather than to the emulator."""
     name = f"/{stack.name}/public-base-url"
     boto3.client("ssm").put_parameter(Name=name, Value=api_url, Type="String", Overwrite=True)
 
 
-def unpublish(stack):
-    """A published version keeps its environment for good, and on this machine that has to change."""
+def point_aliases_to_latest(stack):
+    """Points aliases to $LATEST.
+
+    A published version's environment is immutable, and `set_function_environment` must change it.
+    """
     client = boto3.client("lambda")
     for name, resource in stack.template["Resources"].items():
         if resource["Type"] == "AWS::Lambda::Alias":
@@ -180,9 +193,9 @@ def unpublish(stack):
 
 
 def set_function_environment(stack, endpoint, clock_file):
-    """Functions run on this machine: tell them where AWS is, and which file moves their clock.
+    """Sets the emulator's endpoint and the clock's file for functions that run on this machine.
 
-    An emulator that runs them in containers sets their endpoint itself, and they see no file of ours.
+    An emulator that runs functions in containers sets the endpoint, and the containers cannot read the file.
     """
     client = boto3.client("lambda")
     for name in stack.functions():
