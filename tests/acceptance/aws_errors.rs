@@ -60,6 +60,6 @@ async fn permanent_error_is_rejected() {
 #[tokio::test]
 async fn error_contains_only_the_code() {
     let error = read_error(Some((400, "ValidationException"))).await;
-    assert_eq!(error.to_string(), "dynamodb refused: ValidationException");
+    assert_eq!(error.to_string(), "dynamodb rejected the request: ValidationException");
     assert!(!format!("{error:?}").contains("ann@"), "AWS's message may contain an address");
 }
