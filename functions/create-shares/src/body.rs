@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
+use sharelink_domain::expiry::{ExpiryError, RequestedExpiry};
 use sharelink_domain::request::RECIPIENTS_LIMIT;
 use sharelink_domain::{Expiry, FileName, Message, Timestamp};
 use sharelink_http::{FieldError, Problem};
@@ -23,7 +24,7 @@ pub(crate) struct CreateBody {
 pub(crate) struct CreateRequest {
     /// As typed. Each is parsed later and gets a separate result.
     pub(crate) recipients: Vec<String>,
-    pub(crate) expiry: Expiry,
+    expiry: RequestedExpiry,
     pub(crate) message: Option<Message>,
     /// The files to share, in this order. `None` stands for all files of the item.
     pub(crate) files: Option<Vec<FileName>>,
@@ -47,6 +48,14 @@ impl CreateBody {
     }
 }
 
+impl CreateRequest {
+    /// Accepts the expiry of a request received at this time.
+    pub(crate) fn accept_expiry(&self, received_at: Timestamp) -> Result<Expiry, Problem> {
+        let invalid = |error: ExpiryError| Problem::Invalid(vec![FieldError::pointer("/expiresAt", error)]);
+        self.expiry.accept(received_at).map_err(invalid)
+    }
+}
+
 /// Returns the field's value, or adds its errors to the others.
 fn collect_errors<T>(errors: &mut Vec<FieldError>, field: Result<T, Vec<FieldError>>) -> Option<T> {
     field.map_err(|invalid| errors.extend(invalid)).ok()
@@ -64,12 +73,11 @@ fn parse_recipients(entries: Option<Vec<String>>) -> Result<Vec<String>, Vec<Fie
     }
 }
 
-fn parse_expiry(text: Option<&str>, received_at: Timestamp) -> Result<Expiry, Vec<FieldError>> {
-    match text.map(|text| Expiry::parse(text, received_at)) {
-        None => invalid("/expiresAt", "is required"),
-        Some(Err(error)) => invalid("/expiresAt", error),
-        Some(Ok(expiry)) => Ok(expiry),
-    }
+fn parse_expiry(text: Option<&str>, received_at: Timestamp) -> Result<RequestedExpiry, Vec<FieldError>> {
+    let Some(text) = text else { return invalid("/expiresAt", "is required") };
+    let acceptable =
+        text.parse().and_then(|expiry: RequestedExpiry| expiry.accept(received_at).map(|_| expiry));
+    acceptable.or_else(|error| invalid("/expiresAt", error))
 }
 
 fn parse_message(text: Option<&str>) -> Result<Option<Message>, Vec<FieldError>> {

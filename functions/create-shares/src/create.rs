@@ -65,13 +65,19 @@ impl CreateShares {
         };
         // A retry counts as received with the first request: on the next day, its expiry may be before today.
         let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
-        let CreateRequest { recipients, expiry, message, files, notify } = body.validate(received_at)?;
+        let create_request = body.validate(received_at)?;
         let record = match earlier {
             Some(record) => record,
-            None => self.settle(idempotent.as_ref(), &item, &sharer, files.as_deref(), now).await?,
+            None => {
+                let files = create_request.files.as_deref();
+                self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
+            }
         };
 
         let IdempotencyRecord { received_at, settled: Settled { listing, sharer } } = record;
+        // Again, since a concurrent attempt may have stored its record first.
+        let expiry = create_request.accept_expiry(received_at)?;
+        let CreateRequest { recipients, message, notify, .. } = create_request;
         let share_request = ShareRequest {
             item,
             files: listing.files.into_iter().map(Into::into).collect(),
@@ -84,7 +90,10 @@ impl CreateShares {
         let results = self.create_shares(&share_request, &recipients, write, received_at).await;
         results::count(&results, now);
 
-        let is_expired = |result: &RecipientResult| matches!(result, RecipientResult::Created(share) if share.status(now) != Status::Active);
+        let is_expired = |result: &RecipientResult| match result {
+            RecipientResult::Created(share) => share.status(now) != Status::Active,
+            _ => false,
+        };
         let mut warnings = Vec::new();
         if expiry.is_past() || results.iter().any(is_expired) {
             warnings.push(ALREADY_EXPIRED);

@@ -98,9 +98,12 @@ impl Environment {
         match installer {
             Installer::Pip => self.install_with_pip().await?,
             Installer::Uv => {
-                if self.install_with_uv().await.is_err() {
-                    // pip's own configuration may name an index that uv does not know.
-                    tokio::fs::remove_dir_all(&directory).await?;
+                // pip's own configuration may name an index that uv does not know.
+                if let Err(error) = self.install_with_uv().await {
+                    eprintln!("  uv failed, using pip: {error:#}");
+                    if directory.exists() {
+                        tokio::fs::remove_dir_all(&directory).await?;
+                    }
                     self.install_with_pip().await?;
                 }
             }

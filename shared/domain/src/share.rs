@@ -107,7 +107,9 @@ impl Share {
         expected: ExpectedVersion,
     ) -> Result<Option<Self>, ChangeExpirationError> {
         if !expected.matches(self.version) {
-            let is_retry = expected.matches(self.version - 1) && self.was_last_set_to(requested, &action.by);
+            let is_one_behind =
+                self.version.checked_sub(1).is_some_and(|previous| expected.matches(previous));
+            let is_retry = is_one_behind && self.was_last_set_to(requested, &action.by);
             return if is_retry { Ok(None) } else { Err(ChangeExpirationError::StaleVersion) };
         }
         let expiry = requested.accept(action.at)?;
