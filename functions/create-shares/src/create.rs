@@ -63,7 +63,7 @@ impl CreateShares {
             Some(idempotent) => self.table.find_idempotency_record(idempotent, now).await?,
             None => None,
         };
-        // A retry counts as received with the first request: on the next day, its expiry may be before today.
+        // A retry counts as received with the first request: a day later, its expiry could be before today.
         let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
         let create_request = body.validate(received_at)?;
         let record = match earlier {

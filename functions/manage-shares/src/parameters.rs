@@ -9,7 +9,7 @@ use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, 
 /// The page size if the caller does not set `limit`.
 const DEFAULT_LIMIT: usize = 50;
 
-/// Parses `shareId`. No share has a malformed id, so it is not found.
+/// Parses `shareId`. A malformed id is reported as not found, because no share has one.
 pub(crate) fn parse_share_id(request: &Request) -> Result<ShareId, Problem> {
     path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
 }

@@ -23,7 +23,7 @@ impl ManageShares {
             }
         };
         let resend = |share: &Share| match attempt {
-            // Another resend followed the one that this request retries.
+            // This email was already requested, and another one after it.
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
@@ -36,7 +36,7 @@ impl ManageShares {
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
     }
 
-    /// Determines the number of the email that the request asks for. A retry asks for the same one.
+    /// Determines the number of the email to send. A retry gets the number of the first request.
     async fn settle_attempt(
         &self,
         call: &Call<'_>,

@@ -1,4 +1,4 @@
-//! Composition of a share's email.
+//! Composes a share's email.
 
 use askama::Template;
 use sharelink_aws::mailer::Email;

@@ -1,4 +1,4 @@
-//! Sending of pending emails.
+//! Sends pending emails.
 
 use std::time::Duration;
 
@@ -71,8 +71,8 @@ impl NotifyRecipients {
         Ok(result?)
     }
 
-    /// The fast path: processes a change of a share with a pending email. Only a fault of the table makes the
-    /// stream redeliver the record. After any other fault, the share itself records when its email is due
+    /// The fast path: processes a change to a share with a pending email. A fault of SES or of the link does
+    /// not make the stream redeliver the record, because the share itself records when its email is due
     /// again.
     async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), Error> {
         let share = parse_share_image(record.change.new_image)?;
@@ -109,7 +109,7 @@ impl NotifyRecipients {
         let key =
             current_key.inspect_err(|error| tracing::error!(%error, "the key ring is unavailable")).ok();
         self.rate_limiter.acquire().await;
-        // The budget may have been exhausted during the waits.
+        // The budget may have run out during these waits.
         if !budget.may_continue() {
             return Ok(());
         }
@@ -130,7 +130,7 @@ impl NotifyRecipients {
 
     async fn send(&self, share: &Share, now: Timestamp) -> Result<(), SendError> {
         let link = self.links.build(share, now).await.map_err(|error| {
-            tracing::error!(%error, "a link could not be made");
+            tracing::error!(%error, "a link could not be built");
             SendError::Transient(Fault::NoLink)
         })?;
         let email = email::compose(share, &link)

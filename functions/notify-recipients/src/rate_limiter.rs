@@ -1,4 +1,4 @@
-//! Rate limit for sending.
+//! The rate limit for sending.
 
 use std::time::Duration;
 

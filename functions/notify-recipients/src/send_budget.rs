@@ -31,7 +31,7 @@ impl SendBudget {
         }
     }
 
-    /// Whether another email may be attempted.
+    /// Returns whether another email may be attempted.
     pub(crate) fn may_continue(&self) -> bool {
         Instant::now() < self.last_start
             && self.consecutive_failures.load(Ordering::Relaxed) < OUTAGE_THRESHOLD

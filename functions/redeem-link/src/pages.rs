@@ -34,7 +34,7 @@ impl ResponseFormat {
             Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
                 Self::Json
             }
-            _ => Self::Page(Language::wanted(header(request, "accept-language"))),
+            _ => Self::Page(Language::preferred(header(request, "accept-language"))),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Redemption of a link.
+//! Redeems links.
 
 use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
@@ -109,9 +109,9 @@ impl RedeemLink {
                     if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
                 match self.files.check_presence(&link.item, &file.name).await {
                     Presence::Missing => Err(RedemptionFailure::FileMissing),
-                    // A fault of S3 must not keep a recipient from a file that may well exist.
+                    // A fault of S3 must not keep a recipient from a file that probably exists.
                     Presence::Present | Presence::Unknown => {
-                        let url = self.files.signed_url(&link.item, &file.name, method, decided_at, lifetime);
+                        let url = self.files.sign_url(&link.item, &file.name, method, decided_at, lifetime);
                         redirect(&url.await?)
                     }
                 }
@@ -134,8 +134,8 @@ fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
     }
 }
 
-/// Whether a request counts as a use of the link. HEAD requests and prefetches do not, because the recipient
-/// has not seen anything yet.
+/// Returns whether a request counts as a use of the link. HEAD requests and prefetches do not, because the
+/// recipient has not seen anything yet.
 fn is_counted(request: &Request) -> bool {
     let contains =
         |name, word| header(request, name).is_some_and(|value| value.to_ascii_lowercase().contains(word));

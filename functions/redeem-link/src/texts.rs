@@ -12,7 +12,7 @@ pub(crate) enum Language {
     German,
 }
 
-const MONTHS: [&str; 12] = [
+const GERMAN_MONTHS: [&str; 12] = [
     "Januar",
     "Februar",
     "März",
@@ -29,7 +29,7 @@ const MONTHS: [&str; 12] = [
 
 impl Language {
     /// Returns the supported language that the browser prefers (RFC 9110, 12.5.4). Default: English.
-    pub(crate) fn wanted(accept_language: Option<&str>) -> Self {
+    pub(crate) fn preferred(accept_language: Option<&str>) -> Self {
         let mut best = (0.0, Self::English);
         for range in accept_language.unwrap_or_default().split(',') {
             let mut parts = range.split(';').map(str::trim);
@@ -93,10 +93,10 @@ impl Language {
         match self {
             Self::English => format!("You can download them until {}.", format_in_english(at)),
             Self::German => {
-                let month = MONTHS[at.month0() as usize];
+                let month = GERMAN_MONTHS[at.month0() as usize];
                 let offset = if at.offset().local_minus_utc() == 0 { "" } else { "%:z" };
-                let at = at.format(&format!("%-d. {month} %Y um %H:%M Uhr (UTC{offset})")).to_string();
-                format!("Sie können sie bis {at} herunterladen.")
+                let text = at.format(&format!("%-d. {month} %Y um %H:%M Uhr (UTC{offset})")).to_string();
+                format!("Sie können sie bis {text} herunterladen.")
             }
         }
     }
@@ -157,7 +157,7 @@ mod tests {
             (Some("de;q=0"), Language::English),
             (Some("de;q=x, ;;,=,"), Language::German),
         ] {
-            assert_eq!(Language::wanted(accept_language), expected, "{accept_language:?}");
+            assert_eq!(Language::preferred(accept_language), expected, "{accept_language:?}");
         }
     }
 

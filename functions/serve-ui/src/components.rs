@@ -38,8 +38,10 @@ pub(crate) struct Module {
 impl Components {
     /// Returns the modules of this build.
     pub(crate) fn embedded() -> std::io::Result<Self> {
-        let modules = MODULES.map(|(name, source)| Module::new(name, source));
-        let modules = modules.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let modules = MODULES
+            .into_iter()
+            .map(|(name, source)| Module::new(name, source))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut hash = Context::new(&SHA256);
         for part in modules.iter().flat_map(|module| [module.name, &module.source]) {
             hash.update(part.as_bytes());
@@ -49,7 +51,7 @@ impl Components {
         Ok(Self { version, modules })
     }
 
-    /// Returns the version: it changes whenever the content of a module does.
+    /// Returns the version, which changes whenever the content of a module does.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
@@ -111,8 +113,9 @@ mod tests {
 
     #[test]
     fn every_file_is_a_module() {
-        let files = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/components")).unwrap();
-        let files: BTreeSet<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let directory = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/components")).unwrap();
+        let files: BTreeSet<_> =
+            directory.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
         assert_eq!(files, MODULES.iter().map(|(name, _)| (*name).to_owned()).collect());
     }
 
@@ -151,7 +154,7 @@ mod tests {
         );
     }
 
-    /// The HTML that pins these components with an integrity map.
+    /// Returns the HTML that pins these components with an integrity map.
     fn pinned_html(components: &Components) -> String {
         let base = format!("https://api.example.com/ui/{}", components.version());
         let integrity = |module: &Module| {

@@ -1,4 +1,4 @@
-//! Serving of the components' modules.
+//! Serves the components' modules.
 
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
@@ -12,11 +12,12 @@ pub(crate) struct ServeUi {
     pub(crate) components: Option<Components>,
 }
 
-/// Caches a module of the current version for a year: the modules of a version never change.
+/// The `Cache-Control` of a module of the current version: a year, because the modules of a version never
+/// change.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// Caches the entry module for five minutes, the time that frontends may keep the previous version after a
-/// deployment.
+/// The `Cache-Control` of the entry module: five minutes, for which frontends may keep the previous version
+/// after a deployment.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
 impl ServeUi {
@@ -24,33 +25,33 @@ impl ServeUi {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
         match route_key(request) {
-            "GET /ui/{file}" if file == ENTRY => Ok(entry(components)),
-            "GET /ui/{version}/{file}" => module(components, &file, request),
+            "GET /ui/{file}" if file == ENTRY => Ok(entry_response(components)),
+            "GET /ui/{version}/{file}" => module_response(components, &file, request),
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 }
 
 /// Creates the unversioned entry module, which re-exports the entry module of the current version.
-fn entry(components: &Components) -> Response {
-    script(format!("export * from \"./{}/{ENTRY}\";\n", components.version()), CACHE_ENTRY)
+fn entry_response(components: &Components) -> Response {
+    script_response(format!("export * from \"./{}/{ENTRY}\";\n", components.version()), CACHE_ENTRY)
 }
 
 /// Returns a module. A request for another version gets the current module, so that a page with an old entry
 /// module still loads a complete set. Such a response must not be cached under the other version.
-fn module(components: &Components, file: &str, request: &Request) -> Result<Response, Problem> {
+fn module_response(components: &Components, file: &str, request: &Request) -> Result<Response, Problem> {
     let module = components.find(file).ok_or(ProblemType::RouteNotFound)?;
     let is_current = path_parameter(request, "version") == components.version();
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
     if !accepts_gzip(header(request, "accept-encoding")) {
-        return Ok(script(module.source.clone(), cache_control));
+        return Ok(script_response(module.source.clone(), cache_control));
     }
-    let mut response = script(module.compressed.clone(), cache_control);
+    let mut response = script_response(module.compressed.clone(), cache_control);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     Ok(response)
 }
 
-/// Whether an `Accept-Encoding` header allows gzip (RFC 9110, section 12.5.3).
+/// Returns whether an `Accept-Encoding` header allows gzip (RFC 9110, section 12.5.3).
 fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     accept_encoding.unwrap_or_default().split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
@@ -61,7 +62,7 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
 }
 
 /// Creates a script response. API Gateway adds the CORS headers, as for the rest of the API.
-fn script(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
+fn script_response(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
     let mut response = Response::new(body.into());
     for (name, value) in [
         (CONTENT_TYPE, "text/javascript; charset=utf-8"),

@@ -1,11 +1,11 @@
-//! Changes of the table, parsed from stream records.
+//! Changes to the table, parsed from stream records.
 
 use aws_lambda_events::dynamodb::EventRecord;
 use sharelink_aws::share_table::{DecodeError, parse_alarm_keys, parse_share_image};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::Clock;
 
-/// A change of the table.
+/// A change to the table.
 pub(crate) enum StreamChange {
     ShareCreated(Box<Share>),
     ShareChanged(Box<ShareImages>),
@@ -15,7 +15,7 @@ pub(crate) enum StreamChange {
     },
     /// Only this function sets alarms, so this change needs no action.
     AlarmSet,
-    /// TTL has deleted the alarm at the share's expiry, or it was cleared before.
+    /// TTL has deleted the alarm after the share's expiry, or the alarm was cleared earlier.
     AlarmRemoved {
         item: Item,
         share: ShareId,
@@ -29,8 +29,8 @@ pub(crate) struct ShareImages {
 }
 
 impl StreamChange {
-    /// Parses a stream record. The clock converts the time of a purge, which AWS reports, to the time of this
-    /// deployment.
+    /// Parses a stream record. AWS reports the time of a purge, and the clock adjusts it to this deployment's
+    /// time.
     pub(crate) fn parse(record: EventRecord, clock: &Clock) -> Result<Self, DecodeError> {
         let change = record.change;
         let is_removal = record.event_name == "REMOVE";

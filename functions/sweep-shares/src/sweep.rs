@@ -1,4 +1,4 @@
-//! Processing of stream changes.
+//! Processes stream changes.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,7 +1,7 @@
 //! Delivery reports, parsed from the SES events that `EventBridge` delivers.
 //!
-//! A report contains no addresses and no responses of mail servers. They are personal data, so they are
-//! dropped here.
+//! A report contains no addresses and no responses of mail servers: both are personal data, and parsing drops
+//! them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -94,7 +94,7 @@ impl DeliveryReport {
         };
         let tag = |name: &str| detail.mail.tags.get(name)?.first().map(String::as_str);
         let email = EmailId::from_tags(tag).ok_or(IgnoredEvent::UnknownEmail)?;
-        Ok(Self { email, event, at: sharelink_domain::to_millis(at) })
+        Ok(Self { email, event, at: sharelink_domain::truncate_to_millis(at) })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Applying delivery reports to shares.
+//! Applies delivery reports to shares.
 
 use lambda_runtime::Error;
 use serde_json::Value;
@@ -15,8 +15,8 @@ pub(crate) struct TrackDelivery {
 }
 
 impl TrackDelivery {
-    /// Handles an event. Fails only for DynamoDB errors, so that Lambda retries the event. An event that is
-    /// not a report about a Sharelink email is ignored.
+    /// Handles an event. Fails if the report could not be applied, so that Lambda retries the event. An event
+    /// that is not a report about a Sharelink email is ignored.
     pub(crate) async fn handle(&self, event: Value) -> Result<(), Error> {
         let result = self.track(event).await;
         self.metrics.flush();

@@ -12,8 +12,8 @@ use crate::output::Step;
 use crate::paths::{root, source, target};
 use crate::python::{CHECK, DEPLOY};
 
-/// Checks the template with SAM and cfn-lint, then its security with checkov. None of them knows an
-/// environment's parameters, so they check both branches of a condition.
+/// Checks the template with SAM and cfn-lint, then its security with checkov. They do not read the parameters
+/// of any environment, so they check both branches of a condition.
 pub(crate) async fn run_checks() -> Result<()> {
     try_join!(DEPLOY.prepare(), CHECK.prepare())?;
     let step = Step::start("linting the template");
@@ -28,7 +28,7 @@ pub(crate) async fn run_checks() -> Result<()> {
     let mut checkov = CHECK.program("checkov")?;
     checkov
         .current_dir(root())
-        // No update check, and its files under `target/`.
+        // Without an update check, and with its files under `target/`.
         .env("CKV_SKIP_PACKAGE_UPDATE_CHECK", "true")
         .env("HOME", target("checkov"))
         .arg("--config-file")

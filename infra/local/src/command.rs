@@ -1,4 +1,4 @@
-//! Running a program to completion. If the caller is stopped first, the program and its children are killed.
+//! Runs programs to completion. If the caller is stopped first, the program and its children are killed.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -31,7 +31,7 @@ pub(crate) async fn run_visibly(command: &mut Command) -> Result<()> {
 }
 
 fn spawn(command: &mut Command) -> Result<(Child, ProcessGroup)> {
-    // The program's own process group, so that Ctrl-C reaches this process alone.
+    // A separate process group, so that Ctrl-C reaches only this process.
     let child = command
         .stdin(Stdio::null())
         .process_group(0)

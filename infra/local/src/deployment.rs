@@ -1,4 +1,4 @@
-//! Building and deploying the stack, with the commands that an operator runs.
+//! Builds and deploys the stack, with the commands that an operator runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,12 +17,12 @@ use crate::python::{DEPLOY, Environment, TOOLS};
 /// The environment in `samconfig.toml` that is deployed.
 const ENVIRONMENT: &str = "local";
 
-/// Turns off SAM's telemetry and keeps its files under `target/`.
+/// Returns the environment variables that turn off SAM's telemetry and keep its files under `target/`.
 pub(crate) fn sam_environment() -> [(&'static str, PathBuf); 2] {
     [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", target("sam-cli"))]
 }
 
-/// The architecture of this machine, for which functions are built.
+/// The architecture of this machine, for which the functions are built.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 /// Where an emulator runs the functions.

@@ -17,7 +17,8 @@ use crate::python;
 use crate::server::{Server, free_port};
 use crate::up::unless_stopped;
 
-/// Runs DynamoDB Local until a signal arrives or standard input closes: a test cannot leave it running.
+/// Runs DynamoDB Local until a signal arrives or standard input closes, so that a test cannot leave it
+/// running.
 pub(crate) async fn run() -> Result<()> {
     let mut started = None;
     let ended = unless_stopped(true, async {
@@ -28,8 +29,8 @@ pub(crate) async fn run() -> Result<()> {
         command.arg(port.to_string());
         // Any response will do; an unsigned request gets an error.
         let is_ready = async || reqwest::get(&endpoint).await.is_ok();
-        let server = Server::start("DynamoDB Local", "dynamodb.log", &mut command, is_ready).await?;
-        let server = started.insert(server);
+        let running = Server::start("DynamoDB Local", "dynamodb.log", &mut command, is_ready).await?;
+        let server = started.insert(running);
         // The only line on standard output, for the program that started this one.
         println!("{endpoint}");
         server.wait().await
@@ -41,7 +42,7 @@ pub(crate) async fn run() -> Result<()> {
     ended.unwrap_or(Ok(()))
 }
 
-/// Installs missing parts. Only one process at a time, because two would delete each other's unpacked files.
+/// Installs missing parts, in one process at a time: two would delete each other's unpacked files.
 async fn prepare() -> Result<()> {
     let _lock = lock("dynamodb.lock").await?;
     python::DYNAMODB.prepare().await?;

@@ -5,14 +5,14 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 
-use crate::aws::authorization;
+use crate::authorization::authorization_header;
 use crate::stack::StackInfo;
 
 /// Uploads a PDF to the files bucket.
 pub(crate) async fn upload(stack: &StackInfo, key: &str, bytes: Vec<u8>) -> Result<()> {
     let request = Client::new()
         .put(object_url(stack, key))
-        .header(AUTHORIZATION, authorization("s3"))
+        .header(AUTHORIZATION, authorization_header("s3"))
         .header(CONTENT_TYPE, "application/pdf")
         .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
     request.body(bytes).send().await?.error_for_status()?;

@@ -1,9 +1,8 @@
 //! The Lambda functions' packages, and how the local stack compiles them.
 //!
-//! SAM builds functions one by one, each with the features that this one function needs, so that a deployed
-//! function contains nothing else. For the local stack, where only the time to compile matters, every
-//! function has the features of all: cargo compiles them together, dependencies once, and SAM finds the
-//! result.
+//! SAM builds functions one by one, each with only the features that it needs, so that a deployed function
+//! contains nothing else. For the local stack, only the time to compile matters, so every function gets the
+//! features of all: cargo compiles them together, each dependency once, and SAM reuses the result.
 
 use std::path::PathBuf;
 use std::{env, fs};

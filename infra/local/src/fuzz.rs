@@ -1,4 +1,4 @@
-//! `cargo local fuzz`: generated requests, which find responses that the API's document does not describe.
+//! `cargo local fuzz`: sends generated requests, to find responses that the API's document does not describe.
 
 use std::fs;
 use std::time::Duration;
@@ -29,7 +29,7 @@ pub(crate) struct FuzzOptions {
     up: up::Options,
 }
 
-/// Time for one run of the fuzzer. A longer run hangs.
+/// Time allowed for one run of the fuzzer. A run that takes longer has hung.
 const RUN_TIMEOUT: Duration = Duration::from_mins(20);
 
 /// `cargo local fuzz`.
@@ -69,7 +69,7 @@ async fn fuzz(stack: &StackInfo, options: &FuzzOptions) -> Result<()> {
             .args(["--max-examples", &options.examples.to_string(), "--seed", &options.seed.to_string()])
             .arg(source("../openapi.yaml"));
         let output =
-            timeout(RUN_TIMEOUT, run_command(&mut schemathesis)).await.context("the fuzzer hangs")??;
+            timeout(RUN_TIMEOUT, run_command(&mut schemathesis)).await.context("the fuzzer hung")??;
         step.done();
         println!("{}", output.trim());
     }

@@ -6,7 +6,7 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a command-line program prints")]
 #![allow(clippy::unused_async, reason = "axum requires async handlers")]
 
-mod aws;
+mod authorization;
 mod check;
 mod clock;
 mod command;

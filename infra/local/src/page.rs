@@ -20,7 +20,7 @@ const EMAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-
                             form-action 'none'; frame-ancestors 'none'; \
                             sandbox allow-downloads allow-top-navigation-by-user-activation";
 
-/// The page, available once the API's URL is set.
+/// The demo page, available once the API's URL is set.
 pub(crate) struct DemoPage {
     api_url: OnceLock<String>,
     mailbox: Mailbox,
@@ -38,8 +38,8 @@ impl DemoPage {
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/", get(Self::page))
-            .route("/demo.js", get(async || typed("text/javascript; charset=utf-8", SCRIPT)))
-            .route("/demo.css", get(async || typed("text/css; charset=utf-8", STYLE)))
+            .route("/demo.js", get(async || with_content_type("text/javascript; charset=utf-8", SCRIPT)))
+            .route("/demo.css", get(async || with_content_type("text/css; charset=utf-8", STYLE)))
             .route("/mail/{n}", get(Self::email))
             .with_state(self)
     }
@@ -68,10 +68,10 @@ impl DemoPage {
 
 fn html(policy: String, page: String) -> Response {
     let headers = [(CONTENT_SECURITY_POLICY, policy), (REFERRER_POLICY, "no-referrer".to_owned())];
-    (headers, typed("text/html; charset=utf-8", page)).into_response()
+    (headers, with_content_type("text/html; charset=utf-8", page)).into_response()
 }
 
-fn typed(content_type: &'static str, body: impl IntoResponse) -> Response {
+fn with_content_type(content_type: &'static str, body: impl IntoResponse) -> Response {
     let nosniff = (HeaderName::from_static("x-content-type-options"), "nosniff");
     ([(CONTENT_TYPE, content_type), nosniff], body).into_response()
 }

@@ -1,4 +1,4 @@
-//! Where files are. All generated files are under `target/`.
+//! The paths of the project's files. All generated files are under `target/`.
 
 use std::path::{Path, PathBuf};
 

@@ -16,7 +16,7 @@ impl ProcessGroup {
         Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
     }
 
-    /// Leaves the group alone from now on: its leader has exited, and its id may be reused.
+    /// Drops the group without killing it: its leader has exited, and its id may be reused.
     pub(crate) fn disarm(mut self) {
         self.0 = None;
     }

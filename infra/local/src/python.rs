@@ -30,7 +30,7 @@ pub(crate) const EMULATOR: Environment = Environment { name: "emulator", require
 pub(crate) const DEPLOY: Environment = Environment { name: "deploy", requirements: &["deploy"] };
 
 /// The deployment's tools with zig, which compiles for another machine. Zig is as large as everything else
-/// together, and the functions of a local stack do not need it.
+/// combined, and the functions of a local stack do not need it.
 pub(crate) const TOOLS: Environment = Environment { name: "tools", requirements: &["deploy", "zig"] };
 
 /// The template's security checks.
@@ -164,7 +164,7 @@ fn uv() -> Result<Command> {
     let mut uv = UV.program("uv")?;
     uv.env("UV_CACHE_DIR", target("python/cache"))
         .env("UV_PYTHON_DOWNLOADS", "never")
-        // Like pip, trusts the machine's certificates.
+        // Trusts the machine's certificates, as pip does.
         .env("UV_SYSTEM_CERTS", "true")
         .args(["--quiet", "--no-config"]);
     Ok(uv)

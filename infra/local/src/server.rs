@@ -1,4 +1,4 @@
-//! A server process on this machine: started, awaited until it is ready, and stopped.
+//! Server processes on this machine: starting them, waiting until they are ready, and stopping them.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -14,10 +14,10 @@ use crate::output::Step;
 use crate::paths::target;
 use crate::process::ProcessGroup;
 
-/// Time for a server to become ready.
+/// Time allowed for a server to become ready.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Time for a server to stop after a signal, before its process group is killed.
+/// Time allowed for a server to stop after a signal, before its process group is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A running server, killed with its children when it is dropped.
@@ -42,8 +42,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // Its own process group: Ctrl-C reaches this process alone, and children are stopped with the
-            // server.
+            // A separate process group, so that Ctrl-C reaches only this process, and children are stopped
+            // with the server.
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;

@@ -21,7 +21,7 @@ pub(crate) struct StackInfo {
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
-    /// Returns the sent emails as a JSON list.
+    /// The URL of the sent emails, as a JSON list.
     pub(crate) mail_url: String,
     /// The file that changes the functions' clock.
     pub(crate) clock_file: PathBuf,

@@ -1,4 +1,4 @@
-//! Starting and stopping the whole stack.
+//! Starts and stops the whole stack.
 
 use std::fs::{self, File};
 use std::sync::Arc;
@@ -57,7 +57,7 @@ const MAIL_INTERVAL: Duration = Duration::from_millis(500);
 /// few.
 const MAX_MAIL_FAILURES: u32 = 20;
 
-/// Time for another stack, which may be stopping, to release its lock.
+/// Time allowed for another stack, which may be stopping, to release its lock.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A stack that this process started.
@@ -106,7 +106,7 @@ pub(crate) async fn unless_stopped<T>(until_stdin_closes: bool, work: impl Futur
 
 async fn stdin_closed() {
     let (open, closed) = oneshot::channel::<()>();
-    // A plain thread: a blocking read cannot be cancelled, and the runtime would wait for its own threads.
+    // A plain thread: a blocking read cannot be canceled, and the runtime would wait for its own threads.
     thread::spawn(move || {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         drop(open);

@@ -14,7 +14,7 @@ const SERVICE: &str = "ssm";
 
 const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
-/// The URL of every link up to `/s/`. The deployment stores it in a parameter once the API exists. It is
+/// The part of every link before `/s/`. The deployment stores it in a parameter once the API exists. It is
 /// never taken from a request's `Host` header.
 #[derive(Debug)]
 pub struct PublicBaseUrl {

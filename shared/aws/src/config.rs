@@ -36,10 +36,10 @@ const OTHER_PARTITIONS: [&str; 5] = ["cn-", "eusc-", "us-gov-", "us-iso", "eu-is
 
 /// Loads the SDK's configuration from the environment variables that Lambda sets.
 ///
-/// All services share one HTTP client. Timeouts end well within a function's own, so that a caller gets a
+/// All services share one HTTP client. Timeouts are well below a function's own, so that a caller gets a
 /// clear response and not the gateway's timeout.
 ///
-/// The SDK's standard variables are honoured: `AWS_ENDPOINT_URL` and its variants for single services,
+/// The SDK's standard variables are honored: `AWS_ENDPOINT_URL` and its variants for single services,
 /// `AWS_CA_BUNDLE` (a file of trusted certificates), `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`
 /// (`true` or `false`).
 pub fn load_config() -> Result<SdkConfig, ConfigError> {

@@ -16,7 +16,7 @@ pub enum AwsError {
     /// A permanent fault: a missing resource, a missing permission, a malformed request.
     #[error("{service} rejected the request: {code}")]
     Rejected { service: &'static str, code: String },
-    /// Stored data that we did not write or cannot decode.
+    /// Stored data that cannot be decoded.
     #[error("{service} returned invalid data: {what}")]
     InvalidData { service: &'static str, what: &'static str },
 }
@@ -65,7 +65,7 @@ impl From<AwsError> for IdempotencyError {
 pub enum ChangeError<E> {
     #[error("the share does not exist")]
     NotFound,
-    /// The decision on the current share.
+    /// The share in its current state does not allow the change, for this reason.
     #[error("the change was refused: {0}")]
     Refused(E),
     #[error(transparent)]
@@ -79,7 +79,7 @@ impl<E> From<AwsError> for ChangeError<E> {
 }
 
 impl AwsError {
-    /// Classifies and counts a failed call.
+    /// Classifies a failed call and counts it in the `CallFailures` metric.
     pub fn new<E>(service: &'static str, error: &SdkError<E, HttpResponse>) -> Self
     where
         E: ProvideErrorMetadata,

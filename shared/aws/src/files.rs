@@ -74,8 +74,8 @@ impl FileStore {
         store
     }
 
-    /// Lists the item's files after this name, in the order of their names. Stops at one more than fit into a
-    /// share.
+    /// Lists the item's files after this name, in the order of their names. Returns at most one more than a
+    /// share may have, so that the caller notices if there are too many.
     pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<FileListing, AwsError> {
         let prefix = format!("{item}/");
         let mut listing = FileListing::default();
@@ -88,13 +88,13 @@ impl FileStore {
             .delimiter("/")
             .into_paginator()
             .send();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
+        while let Some(response) = pages.next().await {
+            let page = response.map_err(|e| AwsError::new(SERVICE, &e))?;
             for object in page.contents() {
                 let name = object.key().and_then(|key| key.strip_prefix(&prefix)).unwrap_or_default();
                 match name.parse::<FileName>() {
                     Ok(name) => listing.files.push(SharedFile { name, size: size(object.size()) }),
-                    // An object for the item's folder, which some tools create.
+                    // The folder's placeholder object, which some tools create.
                     Err(NameError::Empty) => {}
                     Err(_) => listing.is_partial = true,
                 }
@@ -113,8 +113,7 @@ impl FileStore {
         parse_head(name, head.send().await)
     }
 
-    /// Checks whether one of the item's files exists. A fault of S3 must not keep a recipient from a file
-    /// that probably does.
+    /// Checks whether one of the item's files exists. Logs a fault of S3 and returns [`Presence::Unknown`].
     pub async fn check_presence(&self, item: &Item, name: &FileName) -> Presence {
         let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
         match parse_head(name, head.send().await) {
@@ -129,9 +128,9 @@ impl FileStore {
 
     /// Signs a URL that grants its holder the file, as an attachment under the file's name.
     ///
-    /// Its lifetime starts at `decided_at`, the system time at which access was decided, and not when it is
-    /// signed: a revocation in between must not extend it.
-    pub async fn signed_url(
+    /// The lifetime starts at `decided_at`, the system time at which access was granted, and not at the
+    /// signing. Otherwise the URL could outlive a revocation in between by more than its lifetime.
+    pub async fn sign_url(
         &self,
         item: &Item,
         name: &FileName,

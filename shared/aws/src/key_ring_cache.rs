@@ -18,7 +18,7 @@ use crate::warm_up::warm_up;
 const SERVICE: &str = "secretsmanager";
 
 /// How long a fetched ring is used. If a new key becomes current within this time after it was added, other
-/// functions may not have it yet; they fetch the ring again when they meet one of its links.
+/// functions may not have it yet; they fetch the ring again when they see one of its links.
 const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
 /// The minimum interval between fetches for unknown keys. Anyone can write a token that names one.
@@ -55,9 +55,9 @@ impl KeyRingCache {
 
     /// Creates a cache and fetches the ring, so that the first request does not wait for it.
     pub async fn fetched(config: &SdkConfig, secret: impl Into<String>, now: Timestamp) -> Self {
-        let rings = Self::new(config, secret);
-        warm_up(SERVICE, rings.ring(now)).await;
-        rings
+        let cache = Self::new(config, secret);
+        warm_up(SERVICE, cache.ring(now)).await;
+        cache
     }
 
     /// Returns the ring. At most five minutes old, or older while Secrets Manager fails.

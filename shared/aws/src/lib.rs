@@ -1,6 +1,6 @@
 //! Adapters to AWS, each behind a feature so that a function links only what it uses.
 //!
-//! They translate and decide nothing: the rules are in `sharelink-domain`.
+//! They only translate. All rules are in `sharelink-domain`.
 
 #[cfg(any(
     feature = "dynamodb",

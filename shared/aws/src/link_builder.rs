@@ -10,29 +10,30 @@ use crate::{AwsError, Error, InternalError};
 /// Builds the links of shares.
 #[derive(Debug)]
 pub struct LinkBuilder {
-    key_rings: KeyRingCache,
+    key_ring_cache: KeyRingCache,
     base_url: PublicBaseUrl,
 }
 
 impl LinkBuilder {
     /// Creates a builder of links that begin with this URL and are sealed with this key ring.
     #[must_use]
-    pub fn new(key_rings: KeyRingCache, base_url: PublicBaseUrl) -> Self {
-        Self { key_rings, base_url }
+    pub fn new(key_ring_cache: KeyRingCache, base_url: PublicBaseUrl) -> Self {
+        Self { key_ring_cache, base_url }
     }
 
     /// Returns the id of the key that seals new links.
     pub async fn current_key(&self, now: Timestamp) -> Result<KeyId, AwsError> {
-        Ok(self.key_rings.ring(now).await?.current().clone())
+        Ok(self.key_ring_cache.ring(now).await?.current().clone())
     }
 
     /// Builds the link of a share whose [`link_key`](Share::link_key) is set. Deterministic.
     pub async fn build(&self, share: &Share, now: Timestamp) -> Result<String, Error> {
         let key = share.link_key.as_ref().ok_or(InternalError::NoLinkKey)?;
-        let token = self.key_rings.seal(key, &Link::of(share), now).await.map_err(|error| match error {
-            LinkError::Aws(error) => error.into(),
-            LinkError::Token(_) => Error::from(InternalError::UnknownLinkKey),
-        })?;
+        let token =
+            self.key_ring_cache.seal(key, &Link::of(share), now).await.map_err(|error| match error {
+                LinkError::Aws(error) => error.into(),
+                LinkError::Token(_) => Error::from(InternalError::UnknownLinkKey),
+            })?;
         let base_url = self.base_url.get(now).await?;
         Ok(format!("{base_url}/s/{}", token.expose()))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
-use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_smithy_types::retry::RetryConfig;
@@ -37,8 +37,10 @@ const SERVICE: &str = "sesv2";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Long: after a lost response the email is sent again.
+/// Generous, because an email whose response is lost is sent again.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
 
 /// Sends email from one address, with one configuration set.
 #[derive(Clone, Debug)]
@@ -71,14 +73,14 @@ impl Mailer {
 
     /// Sends an email to its recipient only.
     pub async fn send(&self, email: &Email<'_>) -> Result<(), SendError> {
-        let content =
-            email_content(email).map_err(|()| SendError::Permanent("the email could not be composed"))?;
+        let content = email_content(email).map_err(|_| NOT_COMPOSED)?;
         let tags = email
             .id
             .to_tags()
             .into_iter()
             .map(|(name, value)| MessageTag::builder().name(name).value(value).build())
-            .collect::<Result<Vec<_>, _>>();
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| NOT_COMPOSED)?;
         let sent = self
             .client
             .send_email()
@@ -89,25 +91,25 @@ impl Mailer {
                 email.reply_to.as_ref().map(|(address, name)| vec![mailbox(address, name)]),
             )
             .content(content)
-            .set_email_tags(tags.ok())
+            .set_email_tags(Some(tags))
             .send()
             .await;
         match sent {
             Ok(_) => Ok(()),
             Err(error) => {
-                let code = AwsError::new(SERVICE, &error);
-                tracing::warn!(error = %code, "SES rejected an email");
+                let aws_error = AwsError::new(SERVICE, &error);
+                tracing::warn!(error = %aws_error, "SES did not accept an email");
                 Err(classify(&error))
             }
         }
     }
 }
 
-/// Classifies a failure. Only SES's verdict on the message itself is permanent. Any other fault may pass, or
-/// an operator can fix it.
+/// Classifies a failure. Only SES's rejection of the message itself, or a message that cannot be composed, is
+/// permanent. Any other fault may pass, or an operator can fix it.
 fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
     let service_error = match error {
-        SdkError::ConstructionFailure(_) => return SendError::Permanent("the email could not be composed"),
+        SdkError::ConstructionFailure(_) => return NOT_COMPOSED,
         SdkError::ServiceError(response) => response.err(),
         _ => return SendError::Transient(Fault::Unavailable),
     };
@@ -134,8 +136,8 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
     })
 }
 
-fn email_content(email: &Email<'_>) -> Result<EmailContent, ()> {
-    let content = |text: &str| Content::builder().data(text).charset("UTF-8").build().map_err(|_| ());
+fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
+    let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
     let message = Message::builder().subject(content(&email.subject)?).body(body).build();
     Ok(EmailContent::builder().simple(message).build())
@@ -190,12 +192,12 @@ mod tests {
     }
 
     #[test]
-    fn verdict_on_the_message_is_permanent() {
-        let verdicts = [
+    fn rejection_of_the_message_is_permanent() {
+        let rejections = [
             rejected("Email address is on the suppression list."),
             SendEmailError::BadRequestException(BadRequestException::builder().build()),
         ];
-        for error in verdicts {
+        for error in rejections {
             assert!(matches!(classify(error), SendError::Permanent(_)));
         }
     }

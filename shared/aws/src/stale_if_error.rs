@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 /// one call per period and not one per request.
 #[derive(Debug)]
 pub(crate) struct StaleIfErrorCache<T> {
-    what: &'static str,
+    name: &'static str,
     cached: Mutex<Option<Cached<T>>>,
 }
 
@@ -21,9 +21,9 @@ struct Cached<T> {
 }
 
 impl<T: Clone> StaleIfErrorCache<T> {
-    /// Creates an empty cache. `what` names its value in logs.
-    pub(crate) fn new(what: &'static str) -> Self {
-        Self { what, cached: Mutex::new(None) }
+    /// Creates an empty cache. The logs show the name.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self { name, cached: Mutex::new(None) }
     }
 
     /// Returns the value if it is younger than `max_age`, or else fetches it. Concurrent callers share one
@@ -42,7 +42,7 @@ impl<T: Clone> StaleIfErrorCache<T> {
         let value = match (fetch().await, cached.take()) {
             (Ok(value), _) => value,
             (Err(error), Some(stale)) => {
-                tracing::warn!(%error, "could not fetch the {}, using the old one", self.what);
+                tracing::warn!(%error, "could not fetch the {}, using the old one", self.name);
                 stale.value
             }
             (Err(error), None) => return Err(error),

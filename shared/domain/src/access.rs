@@ -23,22 +23,8 @@ pub enum InactiveReason {
     Revoked,
 }
 
-impl Status {
-    /// Returns the status at `now` of a share with these dates. A revocation takes precedence over the
-    /// expiry: it is a sharer's decision.
-    #[must_use]
-    pub fn at(now: Timestamp, expires_at: Timestamp, revoked_at: Option<Timestamp>) -> Self {
-        if revoked_at.is_some() {
-            Self::Inactive(InactiveReason::Revoked)
-        } else if now >= expires_at {
-            Self::Inactive(InactiveReason::Expired)
-        } else {
-            Self::Active
-        }
-    }
-}
-
-/// The maximum lifetime of a signed URL. A URL signed before a revocation stops working within this time.
+/// The maximum lifetime of a signed URL. A URL signed just before a revocation stops working within this
+/// time.
 pub const MAX_URL_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The minimum lifetime of a signed URL. S3 counts whole seconds, so a link is redeemable only while at least
@@ -75,10 +61,17 @@ pub enum RedeemError {
 }
 
 impl Share {
-    /// Returns the status at `now`.
+    /// Returns the status at `now`. A revocation takes precedence over the expiry, because a sharer decided
+    /// on it.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
-        Status::at(now, self.expires_at, self.revoked_at)
+        if self.revoked_at.is_some() {
+            Status::Inactive(InactiveReason::Revoked)
+        } else if now >= self.expires_at {
+            Status::Inactive(InactiveReason::Expired)
+        } else {
+            Status::Active
+        }
     }
 
     /// Redeems a link of this generation at `now`.

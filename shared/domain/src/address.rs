@@ -7,7 +7,7 @@ use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The reason a text is not a deliverable email address.
+/// The reason a string is not a deliverable email address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AddressError {
     #[error("is not an email address: it needs a name, an @ and a domain")]
@@ -16,13 +16,17 @@ pub enum AddressError {
     LocalPart,
     #[error("has an invalid domain")]
     Domain,
-    #[error("is longer than an email address may be")]
+    #[error("is too long for an email address")]
     TooLong,
 }
 
-/// The maximum lengths of a local part and of an address (RFC 5321, 4.5.3.1; RFC 3696, erratum 1690).
+/// The maximum length of a local part (RFC 5321, 4.5.3.1).
 const LOCAL_PART_LIMIT: usize = 64;
+
+/// The maximum length of an address (RFC 3696, erratum 1690).
 const ADDRESS_LIMIT: usize = 254;
+
+/// The maximum length of a label of a domain (RFC 1035, 2.3.4).
 const LABEL_LIMIT: usize = 63;
 
 /// An email address that SES can send to: the local part as typed, the domain in ASCII form.
@@ -59,7 +63,7 @@ impl FromStr for EmailAddress {
             return Err(AddressError::Shape);
         }
         check_local_part(local)?;
-        let address = format!("{local}@{}", ascii_domain(domain)?);
+        let address = format!("{local}@{}", to_ascii_domain(domain)?);
         if address.len() > ADDRESS_LIMIT {
             return Err(AddressError::TooLong);
         }
@@ -75,8 +79,8 @@ impl TryFrom<String> for EmailAddress {
     }
 }
 
-/// Checks for a dot-atom (RFC 5322, 3.2.3). SES rejects local parts outside ASCII, and hardly any mail server
-/// accepts quoted ones.
+/// Checks that a local part is a dot-atom (RFC 5322, 3.2.3). SES rejects local parts outside ASCII, and
+/// hardly any mail server accepts quoted ones.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
     let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
@@ -88,8 +92,8 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Returns the ASCII form (UTS 46) of a host name with at least two labels.
-fn ascii_domain(domain: &str) -> Result<String, AddressError> {
+/// Converts a host name to ASCII (UTS 46). It must have at least two labels.
+fn to_ascii_domain(domain: &str) -> Result<String, AddressError> {
     let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3)
         .map_err(|_| AddressError::Domain)?
         .into_owned();

@@ -20,7 +20,7 @@ pub struct EmailId {
     pub attempt: u32,
 }
 
-/// The tags' names.
+/// The names of the message tags.
 const TAGS: [&str; 5] = ["module", "item", "share", "created", "attempt"];
 
 impl EmailId {
@@ -83,6 +83,7 @@ impl Bounce {
     /// Creates a bounce from SES's type and subtype.
     #[must_use]
     pub fn new(bounce_type: &str, subtype: &str) -> Self {
+        let is_transient = bounce_type == "Transient";
         let detail = match subtype {
             "NoEmail" => "the address does not exist",
             "Suppressed" | "OnAccountSuppressionList" => {
@@ -91,10 +92,9 @@ impl Bounce {
             "MailboxFull" => "the mailbox is full",
             "MessageTooLarge" => "the email is too large for the mail server",
             "ContentRejected" | "AttachmentRejected" => "the mail server rejected the content",
-            _ if bounce_type == "Transient" => "the mail server did not accept the email in time",
+            _ if is_transient => "the mail server did not accept the email in time",
             _ => "the mail server rejected the email",
         };
-        let is_transient = bounce_type == "Transient";
         Self { bounce_type: if is_transient { BounceType::Transient } else { BounceType::Permanent }, detail }
     }
 }
@@ -148,8 +148,10 @@ impl Mail {
     #[must_use]
     pub fn after_event(&self, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         let state = event.state();
-        let changed = || Self { state, at: Some(at), detail: event.detail().map(Into::into), ..self.clone() };
-        (rank(state) > rank(self.state)).then(changed)
+        if rank(state) <= rank(self.state) {
+            return None;
+        }
+        Some(Self { state, at: Some(at), detail: event.detail().map(Into::into), ..self.clone() })
     }
 }
 
@@ -158,8 +160,10 @@ impl Share {
     /// nothing new.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
-        let mail = (EmailId::of(self) == *email).then(|| self.mail.after_event(event, at)).flatten()?;
-        Some(Self { mail, ..self.clone() })
+        if EmailId::of(self) != *email {
+            return None;
+        }
+        Some(Self { mail: self.mail.after_event(event, at)?, ..self.clone() })
     }
 }
 
@@ -232,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn delivery_reported_before_the_send_is_recorded_ends_the_sending() {
+    fn delivery_report_may_precede_the_recorded_send() {
         let queued = share(&["a"]).mail;
         let delivered = queued.after_event(DeliveryEvent::Delivered, time(NOW)).unwrap();
         assert_eq!(delivered.pending(), None);
@@ -262,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_transient_bounce_is_not_final() {
+    fn every_bounce_but_a_transient_one_is_permanent() {
         assert_eq!(Bounce::new("Transient", "MailboxFull").bounce_type, BounceType::Transient);
         assert_eq!(Bounce::new("Permanent", "NoEmail").bounce_type, BounceType::Permanent);
         assert_eq!(Bounce::new("Undetermined", "Undetermined").bounce_type, BounceType::Permanent);

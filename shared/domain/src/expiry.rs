@@ -5,7 +5,7 @@ use std::str::FromStr;
 use chrono::{DateTime, FixedOffset, Months, NaiveDateTime};
 use thiserror::Error;
 
-use crate::{Timestamp, to_millis};
+use crate::{Timestamp, truncate_to_millis};
 
 /// The reason an expiry was rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl RequestedExpiry {
     /// Returns the requested moment.
     #[must_use]
     pub fn at(self) -> Timestamp {
-        to_millis(self.0.to_utc())
+        truncate_to_millis(self.0.to_utc())
     }
 
     /// Returns the requested offset from UTC.
@@ -51,7 +51,7 @@ impl RequestedExpiry {
     /// Accepts the expiry for a share.
     ///
     /// The offset identifies the user's calendar: at that offset, the date must not be before today. A time
-    /// earlier today is accepted, a known behaviour that users rely on.
+    /// earlier today is accepted, a known behavior that users rely on.
     pub fn accept(self, now: Timestamp) -> Result<Expiry, ExpiryError> {
         if self.0.date_naive() < now.with_timezone(&self.offset()).date_naive() {
             return Err(ExpiryError::BeforeToday);
@@ -97,6 +97,7 @@ impl Expiry {
     }
 }
 
+/// Returns the reason that this is not an RFC 3339 time.
 fn format_error(text: &str) -> ExpiryError {
     let lacks_offset = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
         .iter()

@@ -1,5 +1,5 @@
-//! Idempotent requests: a client that lost the response sends the request again with the same
-//! `Idempotency-Key` and gets the response that the first one would have got.
+//! Idempotent requests: a client that lost a response can safely repeat the request with the same
+//! `Idempotency-Key`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,7 +15,7 @@ pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::days(1);
 
 const KEY_LIMIT: usize = 255;
 
-/// A text that is not an idempotency key.
+/// The string is not an idempotency key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {KEY_LIMIT} visible ASCII characters")]
 pub struct IdempotencyKeyError;
@@ -74,8 +74,8 @@ pub struct IdempotentRequest {
 }
 
 impl IdempotentRequest {
-    /// Creates a caller's request. The caller, the route and the key identify it; `contents`, everything that
-    /// it asks for, distinguishes a retry from another request with the same key.
+    /// Creates a caller's request. The caller, the route and the key identify it. The contents, which are
+    /// everything that the request specifies, distinguish a retry from another request with the same key.
     #[must_use]
     pub fn new(caller: &Sharer, route: &str, key: &IdempotencyKey, contents: &[u8]) -> Self {
         Self {
@@ -96,13 +96,13 @@ impl IdempotentRequest {
         self.fingerprint.to_string()
     }
 
-    /// Returns the id of the request's writes. Retries of the request first received at `received_at` share
-    /// it.
+    /// Returns the id of the request's writes, which is the same for every attempt. `received_at` is the time
+    /// of the first one.
     #[must_use]
     pub fn write_id(&self, received_at: Timestamp) -> WriteId {
-        let received_at = received_at.timestamp_millis().to_be_bytes();
+        let millis = received_at.timestamp_millis().to_be_bytes();
         let mut bytes = [0; 16];
-        bytes.copy_from_slice(&Hash::of("write", &[&self.id.0, &received_at]).0[..16]);
+        bytes.copy_from_slice(&Hash::of("write", &[&self.id.0, &millis]).0[..16]);
         WriteId::from_bytes(bytes)
     }
 }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn displayed_hashes_differ_like_the_requests() {
+    fn displayed_ids_distinguish_requests() {
         let first = request("u1", "POST /a", "k", "x");
         let other = request("u1", "POST /a", "l", "x");
         assert_ne!(first.id(), other.id());

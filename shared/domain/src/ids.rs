@@ -1,4 +1,4 @@
-//! 128-bit ids, written as 32 lower-case hexadecimal digits.
+//! 128-bit ids, written as 32 lowercase hexadecimal digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use crate::{EmailAddress, Item};
 
-/// A text that is not 32 lower-case hexadecimal digits.
+/// The string is not 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("is not an id: 32 lower-case hexadecimal digits")]
+#[error("is not an id: 32 lowercase hexadecimal digits")]
 pub struct IdError;
 
 macro_rules! id {
@@ -20,14 +20,14 @@ macro_rules! id {
         pub struct $name(u128);
 
         impl $name {
+            /// Creates the id from its big-endian bytes.
             #[must_use]
-            #[doc = "Creates the id from its big-endian bytes."]
             pub fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(u128::from_be_bytes(bytes))
             }
 
+            /// Returns the big-endian bytes of the id.
             #[must_use]
-            #[doc = "Returns the big-endian bytes of the id."]
             pub fn to_bytes(self) -> [u8; 16] {
                 self.0.to_be_bytes()
             }

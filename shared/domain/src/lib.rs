@@ -17,11 +17,11 @@ pub mod log;
 pub mod mail;
 pub mod message;
 pub mod names;
-pub mod people;
 pub mod permission;
 pub mod request;
 pub mod sending;
 pub mod share;
+pub mod sharer;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
@@ -33,14 +33,14 @@ pub use ids::{Generation, ShareId, WriteId};
 pub use mail::{Mail, MailState};
 pub use message::Message;
 pub use names::{FileName, Item, ItemName, ModuleName};
-pub use people::Sharer;
 pub use share::{Share, SharedFile};
+pub use sharer::Sharer;
 
 /// A point in time with millisecond precision, the precision of the table and of every response.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
 /// Truncates a time to the millisecond.
 #[must_use]
-pub fn to_millis(time: Timestamp) -> Timestamp {
+pub fn truncate_to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)
 }

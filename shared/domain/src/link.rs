@@ -101,7 +101,7 @@ pub enum KeyRingError {
 pub struct LinkToken(String);
 
 impl LinkToken {
-    /// Returns the token, for an email or a response to its rightful receiver.
+    /// Returns the token, for an email to the recipient or a response to an authorized caller.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -138,7 +138,7 @@ impl KeyRing {
         let current = strings.remove(CURRENT).ok_or(KeyRingError::Current)?.parse()?;
         let keys = strings
             .iter()
-            .map(|(id, secret)| Ok((id.parse()?, derive(secret.as_bytes())?)))
+            .map(|(id, secret)| Ok((id.parse()?, derive_key(secret.as_bytes())?)))
             .collect::<Result<BTreeMap<KeyId, _>, KeyRingError>>()?;
         if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyRingError::Current) }
     }
@@ -164,9 +164,9 @@ impl KeyRing {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Forged)?;
         let (id, sealed) = split_header(&bytes).ok_or(TokenError::Forged)?;
         let Some(key) = self.keys.get(&id) else { return Err(TokenError::UnknownKey(id)) };
-        let mut sealed = sealed.to_vec();
+        let mut buffer = sealed.to_vec();
         let opened = key
-            .open_in_place(nonce(), Aad::from(associated_data(&id)), &mut sealed)
+            .open_in_place(nonce(), Aad::from(associated_data(&id)), &mut buffer)
             .map_err(|_| TokenError::Forged)?;
         Link::from_bytes(opened).ok_or(TokenError::Forged)
     }
@@ -178,8 +178,8 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// Derives the key for this purpose (HKDF, RFC 5869).
-fn derive(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
+/// Derives the key that seals links from a secret (HKDF, RFC 5869).
+fn derive_key(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
     if secret.len() < MIN_SECRET_LENGTH {
         return Err(KeyRingError::TooShort);
     }
@@ -208,8 +208,8 @@ fn associated_data(id: &KeyId) -> Vec<u8> {
 
 fn split_header(bytes: &[u8]) -> Option<(KeyId, &[u8])> {
     let ([version, length], rest) = bytes.split_first_chunk::<2>()?;
-    let (id, sealed) = rest.split_at_checked(usize::from(*length))?;
-    let id = std::str::from_utf8(id).ok()?.parse().ok()?;
+    let (id_bytes, sealed) = rest.split_at_checked(usize::from(*length))?;
+    let id = std::str::from_utf8(id_bytes).ok()?.parse().ok()?;
     (*version == VERSION).then_some((id, sealed))
 }
 

@@ -1,8 +1,8 @@
-//! The log of an item's shares, for the people who manage them.
+//! The share log: the events of an item's shares, for the people who manage them.
 //!
 //! Handlers never write log entries. The entries follow from the changes of a share: its state before and
-//! after a change determines what happened, and each event has an identity that depends on the share alone.
-//! So a change that is processed twice, or out of order, is logged once.
+//! after a change determines what happened, and each event has an identity that depends on the share alone. A
+//! change that is processed twice, or out of order, is therefore logged once.
 
 use std::fmt::Display;
 
@@ -15,14 +15,14 @@ use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub at: Timestamp,
-    /// Orders and distinguishes entries of the same time. Deterministic: the same event always has the same
+    /// Orders and distinguishes entries with the same time. Deterministic: the same event always has the same
     /// sequence.
     pub sequence: String,
     pub share: ShareId,
     /// The share's recipient. The log outlives the share.
     pub recipient: EmailAddress,
     pub event: LogEvent,
-    /// The sharer who caused the event, if one did.
+    /// The sharer who caused the event, if any.
     pub by: Option<Sharer>,
 }
 
@@ -50,7 +50,7 @@ pub enum LogEvent {
 const SCHEDULED_EXPIRY_RANK: u8 = 25;
 
 impl LogEvent {
-    /// Returns the event's rank among events of the same time.
+    /// Returns the event's rank among events with the same time.
     fn rank(&self) -> u8 {
         match self {
             Self::Created => 10,
@@ -83,7 +83,7 @@ pub fn entries_for_creation(share: &Share) -> Vec<LogEntry> {
     log.entries
 }
 
-/// Returns the entries for any change of a share.
+/// Returns the entries for any change to a share.
 #[must_use]
 pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     let mut log = Entries::of(new);
@@ -160,7 +160,7 @@ impl<'a> Entries<'a> {
         let Some(change) = new.changed.as_ref().filter(|_| new.version != old.version) else { return };
         let Action { by, at } = &change.action;
         let at = *at;
-        // The old share may have expired without an entry so far.
+        // The old share may have expired with no entry logged yet.
         self.add_scheduled_expiry(old, at);
         match change.kind {
             ChangeKind::Revocation => self.add_action(by, at, LogEvent::Revoked, &new.version),
@@ -215,8 +215,8 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Returns whether SES has accepted the email. An email that SES rejects afterwards passed through `Sent`,
-/// which was logged then.
+/// Returns whether this state implies that SES has accepted the email. `Failed` does not: most failed emails
+/// were never accepted. One that SES accepted and then rejected is normally logged when it becomes `Sent`.
 fn was_sent(state: MailState) -> bool {
     matches!(state, MailState::Sent | MailState::Delivered | MailState::Bounced(_) | MailState::Complained)
 }
@@ -237,7 +237,7 @@ mod tests {
     const EXPIRY: &str = "2026-03-10T13:00:00Z";
     const LATER: &str = "2026-03-10T15:00:00Z";
 
-    /// Formats each entry as event, time and sharer.
+    /// Returns each entry's event, time and sharer.
     fn summary(entries: &[LogEntry]) -> Vec<(&LogEvent, Timestamp, Option<&str>)> {
         entries
             .iter()
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_has_one_identity_for_every_observer() {
+    fn expiry_entry_is_the_same_for_every_trigger() {
         let old = share(&["a"]);
         let alarm = entries_for_expiry(&old, time(EXPIRY));
         assert_eq!(summary(&alarm), [(&LogEvent::Expired, time(EXPIRY), None)]);
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn report_faster_than_the_sender_logs_both() {
+    fn report_before_the_recorded_send_logs_both() {
         let queued = share(&["a"]);
         let delivered = with_mail_event(&queued, DeliveryEvent::Delivered);
         assert_eq!(

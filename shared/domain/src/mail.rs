@@ -1,8 +1,8 @@
 //! The email of a share: its state, and when it is due.
 //!
 //! An email that has not been sent is *pending*: the share stores when it is due. A sender claims it first,
-//! which moves the due time by a lease. So two deliveries of one stream record cannot both send it, and the
-//! email of a sender that crashed becomes due again.
+//! which moves the due time by a lease. Two deliveries of one stream record therefore cannot both send it,
+//! and the email of a sender that crashed becomes due again.
 
 use chrono::TimeDelta;
 
@@ -11,11 +11,12 @@ use crate::{Action, Timestamp};
 /// How long a claim lasts. Exceeds a sender's maximum run time by more than [`CLOCK_SKEW`].
 pub const LEASE: TimeDelta = TimeDelta::minutes(4);
 
-/// How long after its due time an email is overdue. Until then it belongs to the stream, the fast path.
+/// How long after its due time an email counts as overdue. Until then, it is left to the fast path, the
+/// stream.
 pub const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// The assumed maximum difference between two functions' clocks. An email is due this much early, or a sender
-/// with a slow clock would skip it.
+/// The assumed maximum difference between two functions' clocks. An email may be claimed this much early,
+/// because a sender with a slow clock would otherwise skip it.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// The wait before the first resend. Doubles with each resend, up to [`MAX_RESEND_WAIT`].
@@ -25,7 +26,7 @@ const MAX_RESEND_WAIT: TimeDelta = TimeDelta::days(1);
 /// The state of a share's email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// No email: the sharer wanted none, or revoked the share before it was sent.
+    /// No email: the sharer requested none, or revoked the share before it was sent.
     None,
     /// Not sent yet.
     Queued(Pending),
@@ -87,7 +88,7 @@ pub struct Mail {
     pub at: Option<Timestamp>,
     /// Why the email failed or bounced, or why there is none.
     pub detail: Option<String>,
-    /// The number of this email to the recipient, from 1. Each resend adds one.
+    /// The number of emails to the recipient, including this one. 0 if there has never been an email.
     pub attempt: u32,
     /// The request for this email, if it is a resend.
     pub requested: Option<Action>,

@@ -21,7 +21,7 @@ pub enum MessageError {
 pub struct Message(String);
 
 impl Message {
-    /// Parses a message. Returns `None` for an empty or blank text.
+    /// Parses a message. Returns `None` if it is empty or blank.
     pub fn parse(text: &str) -> Result<Option<Self>, MessageError> {
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return Err(MessageError::Control);

@@ -69,8 +69,8 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
+            /// Returns the name as given.
             #[must_use]
-            #[doc = "Returns the name as given."]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -138,8 +138,8 @@ impl Item {
     }
 }
 
-/// Removes bidirectional control characters (UAX #9) from a text that a user wrote, before it is shown to
-/// others. They reorder the surrounding text and can disguise a file's extension.
+/// Removes bidirectional embeddings, overrides and isolates (UAX #9) from text that a user wrote, before it
+/// is shown to others. They reorder the surrounding text and can disguise a file's extension.
 #[must_use]
 pub fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()

@@ -26,7 +26,7 @@ pub enum PermissionError {
     Module(String),
 }
 
-/// The access rights that hold the Share permission, per module.
+/// The access rights that grant the Share permission, per module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharePermission {
     everywhere: BTreeSet<String>,
@@ -45,11 +45,11 @@ impl SharePermission {
         Ok(Self { everywhere, by_module })
     }
 
-    /// Returns whether one of these access rights holds Share in the module.
+    /// Returns whether one of these access rights grants the Share permission in the module.
     #[must_use]
     pub fn allows(&self, rights: &AccessRights, module: &ModuleName) -> bool {
-        let is_granted = |holders: &BTreeSet<String>| !holders.is_disjoint(&rights.0);
-        is_granted(&self.everywhere) || self.by_module.get(module.as_str()).is_some_and(is_granted)
+        let has_any = |granting: &BTreeSet<String>| !granting.is_disjoint(&rights.0);
+        has_any(&self.everywhere) || self.by_module.get(module.as_str()).is_some_and(has_any)
     }
 }
 
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn right_holds_share_in_its_module_only() {
+    fn right_grants_share_in_its_module_only() {
         assert!(allows(&["viewer", "producer"], "jobs"));
         assert!(!allows(&["producer"], "assets"));
     }
 
     #[test]
-    fn right_under_the_asterisk_holds_share_everywhere() {
+    fn right_under_the_asterisk_grants_share_everywhere() {
         assert!(allows(&["admin"], "jobs"));
         assert!(allows(&["admin"], "assets"));
     }

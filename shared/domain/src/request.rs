@@ -14,7 +14,8 @@ use crate::{
 pub const RECIPIENTS_LIMIT: usize = 100;
 /// The maximum number of files in a share.
 pub const FILES_LIMIT: usize = 100;
-/// The maximum length of all file names of a share, in bytes. Every write of a share pays for its size.
+/// The maximum length of all file names of a share, in bytes. DynamoDB charges every write of a share by the
+/// share's size.
 pub const FILE_NAMES_LIMIT: usize = 16 * 1024;
 
 /// An entry of a request's list of recipients.
@@ -32,18 +33,18 @@ pub enum ParsedRecipient {
 #[must_use]
 pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     let mut seen = HashSet::new();
-    let mut parse = |entry: &String| match entry.parse::<EmailAddress>() {
+    let parse = |entry: &String| match entry.parse::<EmailAddress>() {
         Ok(address) if seen.insert(address.identity()) => ParsedRecipient::Address(address),
         Ok(_) => ParsedRecipient::Duplicate,
         Err(error) => ParsedRecipient::Invalid(error),
     };
-    entries.iter().map(&mut parse).collect()
+    entries.iter().map(parse).collect()
 }
 
 /// The reason files cannot form one share.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FilesError {
-    #[error("nothing to share: the item has no files")]
+    #[error("nothing to share: the item has no shareable files")]
     Nothing,
     #[error("must be at most {FILES_LIMIT} files")]
     TooMany,

@@ -5,10 +5,11 @@ use chrono::TimeDelta;
 use crate::mail::Pending;
 use crate::{Mail, MailState, Share, Timestamp};
 
-/// The age at which an email is given up: the time that mail servers keep trying (RFC 5321, 4.5.4.1).
+/// The age at which the sender gives up on an email, which is the minimum for mail servers (RFC 5321,
+/// 4.5.4.1).
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(4);
 
-/// The number of tries before an email may be given up, at any age. Its sender may have been down for days.
+/// The number of tries that every email gets, however old it is: the sender may have been down for days.
 const MIN_TRIES: u32 = 4;
 
 /// The backoff after the first try. Doubles with each try, up to [`MAX_BACKOFF`].
@@ -102,7 +103,7 @@ impl SendOutcome {
     }
 
     /// Returns the outcome of a try. A transient fault defers the email by a minute, then by twice as long
-    /// each time up to an hour, until it is given up.
+    /// each time up to an hour, until the sender gives up.
     #[must_use]
     pub fn from_result(sent: Result<(), SendError>, share: &Share, now: Timestamp) -> Self {
         match sent {

@@ -9,7 +9,7 @@ use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
 use crate::{EmailAddress, FileName, Generation, Item, Mail, Message, ShareId, Sharer, Status, Timestamp};
 
-/// A file of the item, as it was when it was shared.
+/// A file of the item, with its size at the time it was shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedFile {
     pub name: FileName,
@@ -83,13 +83,15 @@ impl Share {
     /// Returns the revoked share, or `None` if it is already revoked.
     #[must_use]
     pub fn revoked(&self, action: &Action) -> Option<Self> {
-        let revoked = || Self {
+        if self.revoked_at.is_some() {
+            return None;
+        }
+        Some(Self {
             revoked_at: Some(action.at),
             version: self.version + 1,
             changed: Some(Change { kind: ChangeKind::Revocation, action: action.clone() }),
             ..self.clone()
-        };
-        self.revoked_at.is_none().then(revoked)
+        })
     }
 
     /// Returns the share with another expiration, or `None` if this change was already made.
@@ -97,9 +99,9 @@ impl Share {
     /// A future expiry reactivates an expired or revoked share. A past one ends access at once and keeps a
     /// revocation.
     ///
-    /// A caller whose expected version is one behind retries a change when the last change was theirs and set
-    /// the same expiry: the first response was lost. Such a retry succeeds even on a later day, when the
-    /// expiry itself would be rejected.
+    /// If the expected version is one behind, and the last change was the same sharer's and set the same
+    /// expiry, the request is a retry whose first response was lost. A retry succeeds even on a later day,
+    /// when the expiry itself would be rejected.
     pub fn with_expiration(
         &self,
         requested: RequestedExpiry,
@@ -132,7 +134,7 @@ impl Share {
             && self.expires_offset == requested.offset()
     }
 
-    /// Returns the share with the same link in another email that is due at once.
+    /// Returns the share with another email, which contains the same link and is due at once.
     pub fn resent(&self, action: &Action) -> Result<Self, ResendError> {
         if self.status(action.at) != Status::Active {
             return Err(ResendError::Inactive);

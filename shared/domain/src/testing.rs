@@ -47,7 +47,7 @@ pub fn sharer(sub: &str) -> Sharer {
     Sharer { sub: sub.to_owned(), name: None, email: None }
 }
 
-/// Returns an action at [`NOW`] of a sharer with this subject.
+/// Returns an action at [`NOW`] by a sharer with this subject.
 #[must_use]
 pub fn action_by(sub: &str) -> Action {
     Action { by: sharer(sub), at: time(NOW) }
@@ -65,13 +65,13 @@ pub fn pending(due: Timestamp, tries: u32) -> MailState {
     MailState::Queued(Pending { due, tries })
 }
 
-/// Returns a share of these files, otherwise as [`ShareBuilder`] builds it.
+/// Returns a share of these files, with [`ShareBuilder`]'s defaults for everything else.
 #[must_use]
 pub fn share(files: &[&str]) -> Share {
     ShareBuilder::new().files(files.iter().map(|name| file(name)).collect()).build()
 }
 
-/// Builds a share. By default: `brief.pdf` of the item `jobs/1042`, shared by `u1` with ann@example.com at
+/// Builds a share. The default is `brief.pdf` of the item `jobs/1042`, shared by `u1` with ann@example.com at
 /// [`NOW`] for an hour, with a pending email.
 #[derive(Clone, Debug)]
 pub struct ShareBuilder {

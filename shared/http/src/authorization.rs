@@ -46,8 +46,8 @@ impl Authorization {
         Ok(Self::new(permission, required("ACCESS_RIGHTS_CLAIM")?, optional("ACCESS_RIGHTS_SEPARATOR")))
     }
 
-    /// Creates the rules from the holders of the Share permission, the claim that lists a caller's access
-    /// rights, and the separator of the rights in a string claim.
+    /// Creates the rules from the access rights that grant the Share permission, the claim that lists a
+    /// caller's access rights, and the separator of the rights in a string claim.
     #[must_use]
     pub fn new(permission: SharePermission, rights_claim: String, rights_separator: Option<String>) -> Self {
         Self { permission, rights_claim, rights_separator }
@@ -70,7 +70,7 @@ impl Authorization {
         Ok(Caller { sharer, rights: self.access_rights(&claims) })
     }
 
-    /// Whether a caller holds the Share permission in this module.
+    /// Returns whether a caller holds the Share permission in this module.
     #[must_use]
     pub fn can_share(&self, caller: &Caller, module: &ModuleName) -> bool {
         self.permission.allows(&caller.rights, module)
@@ -135,13 +135,14 @@ fn parse_sharer(claims: &Map<String, Value>) -> Option<Sharer> {
     }
     Some(Sharer {
         sub: sub.to_owned(),
-        name: claims.get("name").and_then(Value::as_str).and_then(display_text),
+        name: claims.get("name").and_then(Value::as_str).and_then(to_display_text),
         email: claims.get("email").and_then(Value::as_str).and_then(|email| email.parse().ok()),
     })
 }
 
-/// Shortens a claim and removes control characters, so that it is safe to display.
-fn display_text(claim: &str) -> Option<String> {
+/// Shortens a claim and removes control characters, so that it is safe to display. Returns `None` if nothing
+/// is left.
+fn to_display_text(claim: &str) -> Option<String> {
     let one_line: String =
         claim.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DISPLAY_LIMIT).collect();
     let text = strip_bidi_controls(one_line.trim());

@@ -133,7 +133,7 @@ fn allowed_header((name, value): (String, Value)) -> Option<(HeaderName, HeaderV
     Some((HeaderName::from_static(allowed), HeaderValue::from_str(text).ok()?))
 }
 
-/// Whether a header value contains only visible ASCII characters, spaces and tabs.
+/// Returns whether a header value contains only visible ASCII characters, spaces and tabs.
 fn is_header_text(text: &str) -> bool {
     HeaderValue::from_str(text).is_ok_and(|value| value.to_str().is_ok())
 }
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_from_a_caller_never_panics_the_parser(
+        fn no_text_from_a_caller_panics_the_parser(
             name in "[a-z-]{1,20}", value in any::<String>(), path in any::<String>(), body in any::<String>(),
         ) {
             let mut event = event(&json!({name: value}), &json!({"sub": value}));

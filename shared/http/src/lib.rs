@@ -1,7 +1,7 @@
 //! HTTP layer of the functions behind the API.
 //!
 //! A function passes its handler to [`run`]. The handler turns a [`Request`] into a [`Response`] or a
-//! [`Problem`]. The module [`problem`] is the only place that turns problems into HTTP responses.
+//! [`Problem`]. The module [`problem`] turns a problem into an HTTP response.
 
 mod authorization;
 mod body;

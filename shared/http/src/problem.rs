@@ -1,4 +1,4 @@
-//! Problem responses (RFC 9457). This is the only module that turns errors into HTTP.
+//! Problem responses (RFC 9457), and the problem types of failures.
 
 use std::fmt::Display;
 
@@ -85,7 +85,7 @@ impl Problem {
             Self::Malformed(detail) => problem_type.body(Some(detail)),
             Self::Invalid(errors) => ProblemBody { errors, ..problem_type.body(None) },
             Self::TooSoon(wait) => {
-                // Rounded up to whole seconds, so that a client that waits this long is not too early.
+                // Whole seconds, and always longer than the wait: the client's next request is not too early.
                 retry_after = Some(HeaderValue::from(wait.num_seconds().max(0) + 1));
                 problem_type.body(None)
             }

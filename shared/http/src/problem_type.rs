@@ -118,7 +118,8 @@ problem_types! {
 }
 
 impl ProblemType {
-    /// Counts the problem in the `Problems` metric. Redemptions are counted as `Refusals` instead.
+    /// Counts the problem in the `Problems` metric. Problems of redemptions are counted in `Refusals`
+    /// instead.
     pub fn count(self) {
         metrics::counter!("Problems", "Type" => self.name()).increment(1);
     }

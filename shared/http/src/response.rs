@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 /// A response to a caller.
 pub type Response = http::Response<Body>;
 
-/// Creates a JSON response. It must not be stored by caches, because it holds personal data that may change
-/// at any time.
+/// Creates a JSON response. Caches must not store it, because it holds personal data that may change at any
+/// time.
 pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
     let (status, body) = match serde_json::to_string(body) {
         Ok(body) => (status, body),

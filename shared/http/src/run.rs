@@ -16,7 +16,7 @@ const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
 /// Runs a function behind the API, with one handler for all of its routes.
 ///
-/// Every request gets a response before the function times out: a handler that takes too long is cancelled,
+/// Every request gets a response before the function times out: a handler that takes too long is canceled,
 /// and its caller gets [`ProblemType::TemporarilyUnavailable`].
 pub async fn run<H, F>(metrics: &Metrics, handler: H) -> Result<(), Error>
 where
@@ -28,7 +28,7 @@ where
         let request = Request::from(event.payload.0);
         let route = route_key(&request).to_owned();
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        // Boxed, because the future holds everything that the handler keeps across its calls to AWS.
+        // Boxed, because the future is large: it holds everything that the handler keeps across calls to AWS.
         let completion = timeout(time_left.saturating_sub(RESPONSE_MARGIN), Box::pin(handler(request)));
         async move {
             let result = completion.await.unwrap_or_else(|_| {

@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use crate::{Request, parse_event};
 
-/// The request that an event is parsed into.
+/// Parses an event into a request.
 pub(crate) fn request(event: &Value) -> Request {
     parse_event(event.to_string().as_bytes()).unwrap()
 }
 
-/// An HTTP API event with these headers and with these claims from the authorizer.
+/// Creates an HTTP API event with these headers and with these claims from the authorizer.
 pub(crate) fn event(headers: &Value, claims: &Value) -> Value {
     json!({
         "version": "2.0",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use sharelink_aws::new_generation;
 use sharelink_domain::request::ShareRequest;
-use sharelink_domain::{Action, Expiry, Item, Share, SharedFile, Sharer, to_millis};
+use sharelink_domain::{Action, Expiry, Item, Share, SharedFile, Sharer, truncate_to_millis};
 
 use super::{rfc3339, unique};
 
@@ -12,7 +12,7 @@ pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
 
 /// The current time at the resolution of the table.
 pub(crate) fn now() -> DateTime<Utc> {
-    to_millis(Utc::now())
+    truncate_to_millis(Utc::now())
 }
 
 /// The item with this name in the module `jobs`.

@@ -31,7 +31,11 @@ impl<'a> EventFactory<'a> {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let config = aws_config(&format!("http://{}", listener.local_addr().unwrap()), "eu-central-1");
         tokio::spawn(dynoxide::server::serve_on(listener, aws.database.clone()));
-        Self { aws, table: ShareTable::new(&config, TABLE), now: sharelink_domain::to_millis(Utc::now()) }
+        Self {
+            aws,
+            table: ShareTable::new(&config, TABLE),
+            now: sharelink_domain::truncate_to_millis(Utc::now()),
+        }
     }
 
     /// Creates a share of one file of this item, with a pending email.

@@ -19,7 +19,7 @@ const ENTRY: &str = "REQUEST";
 pub struct IdempotencyRecord<T> {
     /// When the request was first received.
     pub received_at: Timestamp,
-    /// The facts determined for the first request, which could have changed since.
+    /// The facts that the first attempt determined. They may have changed since.
     pub settled: T,
 }
 
@@ -88,8 +88,8 @@ impl ShareTable {
             .put_item()
             .table_name(&self.name)
             .set_item(Some(attributes))
-            .condition_expression("attribute_not_exists(entry) OR received <= :forgotten")
-            .expression_attribute_values(":forgotten", millis(window_start(now)))
+            .condition_expression("attribute_not_exists(entry) OR received <= :expired")
+            .expression_attribute_values(":expired", millis(window_start(now)))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;

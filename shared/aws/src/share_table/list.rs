@@ -8,7 +8,7 @@ use sharelink_domain::{Item, Share, ShareId, Status, Timestamp};
 use thiserror::Error;
 
 use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, created_key};
-use super::{Attributes, SERVICE, ShareTable, key, millis, text};
+use super::{Attributes, SERVICE, ShareTable, key, millis, string_attribute, text};
 use crate::{AwsError, Error, InternalError};
 
 /// The maximum number of shares in a page: the limit of a `BatchGetItem`.
@@ -27,7 +27,7 @@ const UNPROCESSED_WAITS: [Duration; 5] = [
     Duration::from_millis(800),
 ];
 
-/// A status that listed shares must have.
+/// The status by which a list is filtered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFilter {
     Active,
@@ -51,7 +51,7 @@ impl StatusFilter {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
 
-/// A text that is not a cursor of the list.
+/// The string is not a cursor of the list.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("is not a cursor of this list")]
 pub struct CursorError;
@@ -133,7 +133,8 @@ impl ShareTable {
             if entries.len() > limit || start.is_none() {
                 break;
             }
-            // Grows: a mixed item needs few more entries, and a sparse status is found in large steps.
+            // Doubled: if the statuses are mixed, a few more entries suffice; a rare status needs larger
+            // steps.
             query_limit = (query_limit * 2).min(QUERY_LIMIT);
         }
         let has_more = entries.len() > limit;
@@ -169,7 +170,9 @@ impl ShareTable {
             for attributes in response.responses.into_iter().flat_map(HashMap::into_values).flatten() {
                 // An invalid row must not hide the others.
                 match ShareRecord::parse(attributes).and_then(ShareRecord::into_share) {
-                    Ok(share) => drop(shares.insert(share.id, share)),
+                    Ok(share) => {
+                        shares.insert(share.id, share);
+                    }
                     Err(error) => tracing::error!(%error, "a share was omitted from a list"),
                 }
             }
@@ -202,8 +205,4 @@ fn cursor_at(entry: &Attributes) -> Result<Cursor, DecodeError> {
     string_attribute(entry, "created")
         .and_then(|created| Cursor::parse(created).ok())
         .ok_or(DecodeError("created"))
-}
-
-pub(super) fn string_attribute<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
-    attributes.get(name)?.as_s().ok().map(String::as_str)
 }

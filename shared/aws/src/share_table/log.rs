@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_domain::{Item, Timestamp};
 
-use super::list::{CursorError, string_attribute};
+use super::list::CursorError;
 use super::record::{DecodeError, sortable};
 use super::stored::StoredSharer;
-use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable};
+use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, string_attribute};
 use crate::{AwsError, Error, InternalError};
 
 /// The position in an item's log after which a page begins: an entry's time and sequence.
@@ -30,7 +30,7 @@ impl LogCursor {
         }
     }
 
-    /// Returns the position.
+    /// Returns the position: an entry's time and sequence.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

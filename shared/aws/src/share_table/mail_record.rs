@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use sharelink_domain::mail::{BounceType, Pending};
 use sharelink_domain::{Mail, MailState};
 
-use super::record::{DecodeError, decode_time};
+use super::record::{DecodeError, decode_optional_time};
 use super::stored::StoredAction;
 
 /// The email of a share, as attributes of the share.
@@ -52,7 +52,11 @@ impl From<&Mail> for MailRecord {
 
 impl MailRecord {
     pub(super) fn into_mail(self) -> Result<Mail, DecodeError> {
-        let due = self.mail_due.map(|due| decode_time(due, "mailDue")).transpose()?;
+        let requested = match self.mail_requested {
+            Some(action) => Some(action.decode("mailRequested")?),
+            None => None,
+        };
+        let due = decode_optional_time(self.mail_due, "mailDue")?;
         let state = match (self.mail_state.as_str(), due, self.mail_bounce.as_deref()) {
             ("queued", Some(due), None) => MailState::Queued(Pending { due, tries: self.mail_tries }),
             ("none", None, None) => MailState::None,
@@ -66,10 +70,10 @@ impl MailRecord {
         };
         Ok(Mail {
             state,
-            at: self.mail_at.map(|at| decode_time(at, "mailAt")).transpose()?,
+            at: decode_optional_time(self.mail_at, "mailAt")?,
             detail: self.mail_detail,
             attempt: self.mail_attempt,
-            requested: self.mail_requested.map(|action| action.decode("mailRequested")).transpose()?,
+            requested,
         })
     }
 }

@@ -48,7 +48,7 @@ pub use stored::{StoredFile, StoredSharer};
 
 pub(crate) const SERVICE: &str = "dynamodb";
 
-/// The attributes of an item.
+/// The attributes of a row.
 type Attributes = HashMap<String, AttributeValue>;
 
 /// The result of creating a share.
@@ -153,9 +153,8 @@ impl ShareTable {
 
     /// Decides on the current share and writes the decision if the share is still the same.
     ///
-    /// If another write came first, decides again. Racing writes therefore take effect one after the other
-    /// and never mix. A share that bears this write's id is returned as it is: an earlier attempt already
-    /// changed it.
+    /// If another write came first, decides again, so racing writes take effect one after the other. A share
+    /// that bears this write's id is returned unchanged: an earlier attempt already changed it.
     async fn decide_and_write<E>(
         &self,
         item: &Item,
@@ -172,7 +171,7 @@ impl ShareTable {
                 return Ok(current);
             }
             let Some(changed) = decide(&current).map_err(ChangeError::Refused)? else { return Ok(current) };
-            if let UpdateResult::Updated(record) = run(update(&current, &changed)?).await? {
+            if let UpdateResult::Updated(record) = run_update(update(&current, &changed)?).await? {
                 return Ok(record.into_share().map_err(AwsError::from)?);
             }
         }
@@ -227,7 +226,7 @@ impl ShareTable {
             .condition_expression("attribute_exists(entry)")
             .expression_attribute_values(":copy", encode(&StoredLinkCopy::from(copy))?)
             .expression_attribute_values(":key", AttributeValue::S(current_key.as_str().to_owned()));
-        match run(update).await? {
+        match run_update(update).await? {
             UpdateResult::Updated(record) => Ok(Some(record.into_share()?)),
             UpdateResult::ConditionFailed(_) => Ok(None),
         }
@@ -269,7 +268,7 @@ impl ShareTable {
             .expression_attribute_values(":file", number(&file))
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", text(&write));
-        match run(update).await? {
+        match run_update(update).await? {
             UpdateResult::Updated(record) | UpdateResult::ConditionFailed(Some(record)) => {
                 Ok(Some(record.into_share()?))
             }
@@ -290,7 +289,7 @@ enum UpdateResult {
     ConditionFailed(Option<ShareRecord>),
 }
 
-async fn run(update: UpdateItemFluentBuilder) -> Result<UpdateResult, AwsError> {
+async fn run_update(update: UpdateItemFluentBuilder) -> Result<UpdateResult, AwsError> {
     let response = update
         .return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
@@ -325,6 +324,10 @@ fn key(item: &Item, id: ShareId) -> Attributes {
         ("item".to_owned(), text(item)),
         ("entry".to_owned(), AttributeValue::S(format!("{SHARE_PREFIX}{id}"))),
     ])
+}
+
+fn string_attribute<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(name)?.as_s().ok().map(String::as_str)
 }
 
 fn text(value: &impl ToString) -> AttributeValue {

@@ -13,12 +13,12 @@ use sharelink_domain::mail;
 use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
-use super::list::string_attribute;
 use super::mail_record::MailRecord;
 use super::record::{DecodeError, MAIL_SHARDS, decode_time, mail_shard, parse_share_key};
 use super::stored::{StoredAction, encode};
 use super::{
-    Attributes, SERVICE, ShareTable, UpdateResult, ignore_failed_condition, millis, number, run, text,
+    Attributes, SERVICE, ShareTable, UpdateResult, ignore_failed_condition, millis, number, run_update,
+    string_attribute, text,
 };
 use crate::{AwsError, ChangeError, Error, InternalError};
 
@@ -155,7 +155,7 @@ impl ShareTable {
         let claimed = self.claim(item, id, current_key, write, now).await;
         if let Err(AwsError::InvalidData { .. }) = claimed {
             let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
-            self.write_outcome(update, write).await?;
+            self.write_under_claim(update, write).await?;
         }
         claimed
     }
@@ -184,7 +184,7 @@ impl ShareTable {
             .expression_attribute_values(":zero", number(&0))
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":write", text(&write));
-        match run(update).await? {
+        match run_update(update).await? {
             UpdateResult::Updated(record) => Ok(Some(record.into_share()?)),
             UpdateResult::ConditionFailed(Some(record))
                 if record.mail_claim.as_deref() == Some(&write.to_string()) =>
@@ -226,10 +226,15 @@ impl ShareTable {
                 .expression_attribute_values(":now", millis(now))
                 .expression_attribute_values(":detail", text(&detail)),
         };
-        self.write_outcome(update, claim).await
+        self.write_under_claim(update, claim).await
     }
 
-    async fn write_outcome(&self, update: UpdateItemFluentBuilder, claim: WriteId) -> Result<(), AwsError> {
+    /// Runs an update if this claim is still valid. Retries longer than other writes.
+    async fn write_under_claim(
+        &self,
+        update: UpdateItemFluentBuilder,
+        claim: WriteId,
+    ) -> Result<(), AwsError> {
         let retries = RetryConfig::standard()
             .with_max_attempts(10)
             .with_initial_backoff(Duration::from_millis(200))
@@ -258,12 +263,12 @@ impl ShareTable {
         write: WriteId,
         decide: impl Fn(&Share) -> Option<Share>,
     ) -> Result<bool, Error> {
-        let decide = |share: &Share| match decide(share) {
+        let decide_or_refuse = |share: &Share| match decide(share) {
             Some(reported) => Ok(Some(reported)),
             None => Err(NothingNew),
         };
         let update = |old: &Share, new: &Share| self.report_update(old, new);
-        match self.decide_and_write(item, id, write, decide, update).await {
+        match self.decide_and_write(item, id, write, decide_or_refuse, update).await {
             Ok(_) => Ok(true),
             Err(ChangeError::NotFound | ChangeError::Refused(NothingNew)) => Ok(false),
             Err(ChangeError::Failed(error)) => Err(error),

@@ -17,7 +17,7 @@ use crate::{AwsError, Error, InternalError};
 /// The prefix of a share's sort key.
 pub(super) const SHARE_PREFIX: &str = "SHARE#";
 
-/// A row that does not have the form in which we write it. Names the attribute.
+/// A row that cannot be decoded, with the name of the invalid attribute.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("invalid row: {0}")]
 pub struct DecodeError(pub(super) &'static str);
@@ -39,6 +39,7 @@ pub fn parse_share_image(image: serde_dynamo::Item) -> Result<Share, DecodeError
     serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| DecodeError("attributes"))?.into_share()
 }
 
+/// The row of a share. `item` is the item, `entry` is [`SHARE_PREFIX`] and the share's id.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShareRecord {
@@ -93,8 +94,8 @@ pub(super) struct ShareRecord {
     ttl: i64,
 }
 
-/// The number of writes that a share remembers. A retry recognizes its first attempt unless as many others
-/// came in between.
+/// The number of writes that a share remembers. A retry recognizes its first attempt unless this many other
+/// writes came in between.
 const REMEMBERED_WRITES: usize = 4;
 
 /// Returns the assignments that prepend `:write` to one of these lists and drop its last entry. All
@@ -143,12 +144,12 @@ impl ShareRecord {
 
     /// Returns whether this write created the share, requested its email or is one of the latest changes.
     pub(super) fn was_written_by(&self, write: WriteId) -> bool {
-        let write = write.to_string();
+        let write_id = write.to_string();
         [&self.create_id]
             .into_iter()
             .chain(&self.mail_request_id)
             .chain(&self.last_writes)
-            .any(|id| *id == write)
+            .any(|id| *id == write_id)
     }
 
     pub(super) fn parse(attributes: Attributes) -> Result<Self, DecodeError> {
@@ -161,6 +162,10 @@ impl ShareRecord {
 
     pub(super) fn into_share(self) -> Result<Share, DecodeError> {
         let (item, id) = parse_share_key(&self.item, &self.entry)?;
+        let link_key = match self.link_key_id {
+            Some(key) => Some(key.parse().map_err(|_| DecodeError("linkKeyId"))?),
+            None => None,
+        };
         Ok(Share {
             id,
             item,
@@ -171,19 +176,16 @@ impl ShareRecord {
             created_at: decode_time(self.created_at, "createdAt")?,
             expires_at: decode_time(self.expires_at, "expiresAt")?,
             expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(DecodeError("expiresOffset"))?,
-            revoked_at: self.revoked_at.map(|at| decode_time(at, "revokedAt")).transpose()?,
+            revoked_at: decode_optional_time(self.revoked_at, "revokedAt")?,
             version: self.version,
             generation: self.generation.parse().map_err(|_| DecodeError("generation"))?,
-            link_key: self
-                .link_key_id
-                .map(|id| id.parse().map_err(|_| DecodeError("linkKeyId")))
-                .transpose()?,
+            link_key,
             mail: self.mail.into_mail()?,
             usage: Usage {
                 opens: self.opens,
                 downloads: self.downloads,
-                first_at: self.first_opened_at.map(|at| decode_time(at, "firstOpenedAt")).transpose()?,
-                last_at: self.last_opened_at.map(|at| decode_time(at, "lastOpenedAt")).transpose()?,
+                first_at: decode_optional_time(self.first_opened_at, "firstOpenedAt")?,
+                last_at: decode_optional_time(self.last_opened_at, "lastOpenedAt")?,
             },
             changed: self.changed.map(StoredChange::decode).transpose()?,
             link_copied: self.link_copied.map(StoredLinkCopy::decode).transpose()?,
@@ -212,6 +214,17 @@ pub(super) fn mail_shard(id: ShareId) -> String {
 pub(super) fn decode_time(millis: i64, attribute: &'static str) -> Result<Timestamp, DecodeError> {
     let time = Timestamp::from_timestamp_millis(millis);
     time.filter(|time| (0..=9999).contains(&time.year())).ok_or(DecodeError(attribute))
+}
+
+/// Decodes a time that may be absent.
+pub(super) fn decode_optional_time(
+    millis: Option<i64>,
+    attribute: &'static str,
+) -> Result<Option<Timestamp>, DecodeError> {
+    match millis {
+        Some(millis) => decode_time(millis, attribute).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Returns a share's sort key in the index `byCreated`.

@@ -15,7 +15,7 @@ pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, InternalE
 }
 
 /// A [`SharedFile`].
-#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct StoredFile {
     name: FileName,
     size: u64,
@@ -34,7 +34,7 @@ impl From<StoredFile> for SharedFile {
 }
 
 /// A [`Sharer`].
-#[derive(Clone, Deserialize, PartialEq, Eq, Serialize)]
+#[derive(Clone, Deserialize, Serialize)]
 pub struct StoredSharer {
     sub: String,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! The people on the platform's side of a share.
+//! The sharer: the person on the platform's side of a share.
 
 use std::fmt;
 
