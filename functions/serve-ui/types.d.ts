@@ -1,5 +1,5 @@
 // The types that the components share: the API's JSON (infra/openapi.yaml) and the details of their events.
-// Declarations only, for editors and TypeScript; browsers never load this file.
+// Only editors and TypeScript use these declarations; browsers never load this file.
 
 import type { LinkAccessDialog } from "./components/link-access-dialog.js";
 import type { ShareButton } from "./components/share-button.js";
@@ -96,7 +96,7 @@ export interface RecipientResult {
   /** Present with `created`, `alreadyActive` and `alreadyInactive`, as is `share`. */
   shareId?: string;
   share?: Share;
-  /** Present with every outcome but `created`. */
+  /** Present with every outcome except `created`. */
   problem?: Problem;
 }
 
@@ -114,7 +114,7 @@ export interface LogEntry {
   event: LogEvent;
   shareId: string;
   recipient: string;
-  /** The sharer who did it, if any. */
+  /** The sharer who caused the event, if any. */
   by?: Sharer;
   /** With `expirationChanged`: the expiration before and after. */
   from?: string;

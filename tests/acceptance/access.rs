@@ -9,8 +9,13 @@ use crate::api::create_body;
 use crate::support::contract::item_routes;
 use crate::support::{Aws, Stack, TestItem, address, emails_to, send};
 
-/// Calls every route that requires the Share permission and returns the statuses of the responses.
-async fn statuses(item: &TestItem<'_>, module: &str, token: Option<&str>, recipient: &str) -> BTreeSet<u16> {
+/// Calls every route that requires the Share permission; returns the statuses of the responses.
+async fn call_every_route(
+    item: &TestItem<'_>,
+    module: &str,
+    token: Option<&str>,
+    recipient: &str,
+) -> BTreeSet<u16> {
     let mut statuses = BTreeSet::new();
     for (method, path) in item_routes(module, &item.name, &"0".repeat(32)) {
         if path.ends_with("/share-permission") {
@@ -30,30 +35,30 @@ async fn statuses(item: &TestItem<'_>, module: &str, token: Option<&str>, recipi
 }
 
 #[tokio::test]
-async fn callers_without_share_permission_cannot_do_anything() {
+async fn caller_without_share_permission_is_refused_everywhere() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
 
-    let without_token = statuses(&item, "jobs", None, &recipient).await;
+    let without_token = call_every_route(&item, "jobs", None, &recipient).await;
     assert_eq!(without_token, BTreeSet::from([401]));
 
-    let malformed_token = statuses(&item, "jobs", Some("not.a.token"), &recipient).await;
+    let malformed_token = call_every_route(&item, "jobs", Some("not.a.token"), &recipient).await;
     assert_eq!(malformed_token, BTreeSet::from([401]));
 
     for rights in
         [&["viewer"][..], &[], &["external producer"], &["producers"], &["Producer"], &["[producer]"]]
     {
         let token = stack.token(rights).await;
-        let without_permission = statuses(&item, "jobs", Some(&token), &recipient).await;
+        let without_permission = call_every_route(&item, "jobs", Some(&token), &recipient).await;
         assert_eq!(without_permission, BTreeSet::from([403]), "{rights:?}");
     }
 
     // The item's user holds Share in the module `jobs` only.
-    let other_module = statuses(&item, "assets", Some(&item.token), &recipient).await;
+    let other_module = call_every_route(&item, "assets", Some(&item.token), &recipient).await;
     assert_eq!(other_module, BTreeSet::from([403]));
 
-    assert!(Aws::new(&stack).rows(&format!("jobs/{}", item.name)).await.is_empty());
+    assert!(Aws::new(&stack).rows(&item.path()).await.is_empty());
     assert!(emails_to(&stack, &recipient).await.is_empty());
 }
 
@@ -65,17 +70,17 @@ async fn token_with_invalid_signature_is_unauthorized() {
     let first = if signature.starts_with('A') { "B" } else { "A" };
     let forged = format!("{signed_part}.{first}{}", &signature[1..]);
 
-    assert_eq!(statuses(&item, "jobs", Some(&forged), &address("ann")).await, BTreeSet::from([401]));
+    assert_eq!(call_every_route(&item, "jobs", Some(&forged), &address("ann")).await, BTreeSet::from([401]));
 }
 
 #[tokio::test]
-async fn access_right_for_all_modules_may_share_in_any_module() {
+async fn access_right_for_all_modules_applies_in_every_module() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let admin = stack.token(&["viewer", "admin"]).await;
     Aws::new(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
 
-    let statuses = statuses(&item, "assets", Some(&admin), &address("ann")).await;
+    let statuses = call_every_route(&item, "assets", Some(&admin), &address("ann")).await;
 
     assert_eq!(statuses, BTreeSet::from([200, 201, 404, 428]));
 }
@@ -107,7 +112,7 @@ async fn share_permission_reports_whether_caller_may_share() {
 }
 
 #[tokio::test]
-async fn share_permissions_reports_several_items() {
+async fn share_permissions_reports_each_item_in_request_order() {
     let stack = Stack::get().await;
     let token = stack.token(&["producer"]).await;
     let url = format!("{}/share-permissions", stack.info.api_url);

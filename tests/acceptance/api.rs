@@ -1,9 +1,8 @@
-//! Requests to the API that several test files send, and assertions on its responses.
+//! Request bodies of creates, and helpers for lists of responses and pages.
 
-use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
-use crate::support::{Response, TestItem, next_week, send};
+use crate::support::{Response, next_week};
 
 /// A well-formed share ID that no share has.
 pub(crate) const UNKNOWN_SHARE_ID: &str = "00000000000000000000000000000000";
@@ -41,55 +40,5 @@ pub(crate) async fn read_pages(read: impl AsyncFn(Option<&str>) -> Response) -> 
         if cursor.is_none() {
             return pages;
         }
-    }
-}
-
-impl TestItem<'_> {
-    /// Returns an authorized request to a path below the item's shares.
-    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
-        self.stack.client.request(method, self.url(path)).bearer_auth(&self.token)
-    }
-
-    /// Patches a share, with an `If-Match` header if one is given.
-    pub(crate) async fn patch(&self, id: &str, if_match: Option<&str>, body: &Value) -> Response {
-        let request = self.request(Method::PATCH, &format!("/{id}")).json(body);
-        send(match if_match {
-            Some(etag) => request.header("If-Match", etag),
-            None => request,
-        })
-        .await
-    }
-
-    /// Changes the expiration of a share that is expected to have this version.
-    pub(crate) async fn change_expiration(
-        &self,
-        id: &str,
-        expected_version: u64,
-        expires_at: &str,
-    ) -> Response {
-        let etag = format!("\"{expected_version}\"");
-        self.patch(id, Some(&etag), &json!({"expiresAt": expires_at})).await
-    }
-}
-
-impl Response {
-    /// Panics unless the response has this status.
-    #[track_caller]
-    pub(crate) fn assert_status(&self, status: u16) {
-        assert_eq!(self.status, status, "{self:?}");
-    }
-
-    /// Panics unless the response is a problem of this status and type.
-    #[track_caller]
-    pub(crate) fn assert_problem(&self, status: u16, problem_type: &str) {
-        self.assert_status(status);
-        assert_eq!(self.problem_type(), problem_type, "{self:?}");
-    }
-
-    /// Panics unless the response is a 422 whose errors point at exactly these locations.
-    #[track_caller]
-    pub(crate) fn assert_invalid(&self, locations: &[&str]) {
-        self.assert_status(422);
-        assert_eq!(self.error_locations(), locations, "{self:?}");
     }
 }

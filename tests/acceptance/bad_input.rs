@@ -163,8 +163,8 @@ async fn unknown_share_id_is_not_found() {
 #[tokio::test]
 async fn share_holds_at_most_100_files() {
     let stack = Stack::get().await;
-    let names: Vec<String> = (0..101).map(|n| format!("{n}.txt")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let files: Vec<String> = (0..101).map(|n| format!("{n}.txt")).collect();
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let item = TestItem::with_files(&stack, &names).await;
 
     let all_files = item.share(&[&address("ann")]).await;
@@ -196,8 +196,8 @@ async fn largest_response_fits_lambdas_payload_limit() {
 
     let stack = Stack::get().await;
     // JSON escapes each quote; a second encoding on the way through the gateway would escape it again.
-    let names: Vec<String> = (0..100).map(|n| format!("{}{n:03}", "\"".repeat(160))).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let files: Vec<String> = (0..100).map(|n| format!("{}{n:03}", "\"".repeat(160))).collect();
+    let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let item = TestItem::with_files(&stack, &names).await;
     let recipients: Vec<String> = (0..100).map(|_| address(&"r".repeat(30))).collect();
     let body = create_body_with(&recipients, &json!({"message": "🎉".repeat(2_000), "notify": false}));
@@ -220,10 +220,11 @@ async fn malformed_header_is_ignored_or_unauthorized() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
-    for name in ["x-forwarded-proto", "x-forwarded-host", "accept", "if-match", "purpose", "cookie", "x-odd"]
+    for header in
+        ["x-forwarded-proto", "x-forwarded-host", "accept", "if-match", "purpose", "cookie", "x-odd"]
     {
         for bytes in [&b"\xc3\xa9"[..], b"\xff", b"[", b"a b:c", b"http://[", b"%%%", b","] {
-            let name = HeaderName::from_static(name);
+            let name = HeaderName::from_static(header);
             let value = HeaderValue::from_bytes(bytes).unwrap();
             let list = item.request(Method::GET, "").header(name.clone(), value.clone());
             let listed = send(list).await;

@@ -84,9 +84,9 @@ fn collect_examples(pointer: &str, found: &mut Vec<(String, Value)>) {
     if node.get("schema").is_some() {
         for (name, example) in node["examples"].as_object().into_iter().flatten() {
             let reference = example.get("$ref").map(|r| r.as_str().unwrap().trim_start_matches('#'));
-            let example = reference.map_or(example, |reference| DOCUMENT.pointer(reference).unwrap());
-            assert!(example.get("value").is_some(), "{pointer}: {name} has no value");
-            found.push((format!("{pointer}/schema"), example["value"].clone()));
+            let resolved = reference.map_or(example, |reference| DOCUMENT.pointer(reference).unwrap());
+            assert!(resolved.get("value").is_some(), "{pointer}: {name} has no value");
+            found.push((format!("{pointer}/schema"), resolved["value"].clone()));
         }
     }
     let children: Vec<String> = match node {

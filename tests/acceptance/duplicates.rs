@@ -39,7 +39,7 @@ async fn only_one_of_200_concurrent_identical_creates_succeeds() {
         assert_eq!(refused.share_id(), created.share_id());
         assert_eq!(refused.problem_type(), "already-active");
     }
-    assert_eq!(Aws::new(&stack).rows(&format!("jobs/{}", item.name)).await.len(), 1);
+    assert_eq!(Aws::new(&stack).rows(&item.path()).await.len(), 1);
     item.wait_for_email(&recipient).await;
     assert_eq!(emails_to(&stack, &recipient).await.len(), 1);
 }

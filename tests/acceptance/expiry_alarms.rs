@@ -121,8 +121,8 @@ async fn reactivation_before_the_alarm_still_logs_the_expiry() {
     // TTL is late: the alarm is still the one for the first expiry.
     world.advance(HOUR);
     run_ttl_and_sweep(&mut world).await;
-    let log = ["created", "expired", "expirationChanged", "reactivated"];
-    assert_eq!(world.log_events(share.id).await, log);
+    let log_of_change = ["created", "expired", "expirationChanged", "reactivated"];
+    assert_eq!(world.log_events(share.id).await, log_of_change);
 
     assert_eq!(run_ttl_and_sweep(&mut world).await, 0, "the new alarm is not due");
     world.advance(DAY);

@@ -6,7 +6,7 @@ use crate::api::{create_body_with, read_pages};
 use crate::support::{Response, Stack, TestItem, address, send};
 
 async fn list_files(item: &TestItem<'_>, query: &str) -> Response {
-    let url = item.url("").replace("/shares", &format!("/files{query}"));
+    let url = item.item_url(&format!("/files{query}"));
     send(item.stack.client.get(url).bearer_auth(&item.token)).await
 }
 

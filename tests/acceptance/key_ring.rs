@@ -19,7 +19,7 @@ const ADDED: &str = r#"{"current": "k1", "k1": "the first secret, of 32 bytes or
 const AFTER: &str = r#"{"current": "k2", "k1": "the first secret, of 32 bytes or more",
                         "k2": "the second secret, of 32 bytes or more"}"#;
 
-/// A secret that only one test uses; it holds `BEFORE`.
+/// A secret for one test. It initially holds `BEFORE`.
 struct Secret<'a> {
     aws: Aws<'a>,
     name: String,

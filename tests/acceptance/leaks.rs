@@ -39,24 +39,24 @@ async fn link_appears_only_in_its_email() {
     let copied = send_with_key(stack.client.post(format!("{url}/link"))).await;
     assert!(copied.text.contains(&token));
     let too_soon = send_with_key(stack.client.post(format!("{url}/resend"))).await;
-    assert_eq!(too_soon.status, 429);
+    too_soon.assert_status(429);
     clock.stop_at(Utc::now() + TimeDelta::minutes(6));
     let resent = send_with_key(stack.client.post(format!("{url}/resend"))).await;
-    assert_eq!(resent.status, 202);
+    resent.assert_status(202);
     item.wait_for_email(&recipient).await;
     let change = stack.client.patch(&url).header("If-Match", "*").json(&json!({"expiresAt": next_week()}));
     let changed = send_with_key(change).await;
-    assert_eq!(changed.status, 200);
+    changed.assert_status(200);
     let body = json!({"recipients": [recipient], "expiresAt": next_week()});
     let created_again = send_with_key(stack.client.post(item.url("")).json(&body)).await;
-    assert_eq!(created_again.status, 409);
+    created_again.assert_status(409);
     let list = item.get("").await;
     let read = item.get(&format!("/{}", shared.id)).await;
     let revoked = item.revoke(&shared.id).await;
     let gone = stack.open(&shared.link).await;
-    assert_eq!(gone.status, 410);
+    gone.assert_status(410);
     item.share(&[&recipient]).await;
-    item.share(&["nobody <nobody@example.com>"]).await;
+    item.share(&["stranger <stranger@example.com>"]).await;
 
     let table = aws.scan_table().await;
     let stream = json!(aws.stream_records().await).to_string();
@@ -74,7 +74,7 @@ async fn link_appears_only_in_its_email() {
     }
     assert!(logs.contains("CloudWatchMetrics"), "the logs have no metrics");
 
-    // The tail of the token also detects a part of the link.
+    // Search for the end of the token, which also finds a link without its beginning.
     let tail = &token[token.len() - 20..];
     for (place, text) in [
         ("table", &table),
@@ -95,7 +95,7 @@ async fn link_appears_only_in_its_email() {
     for line in logs.lines() {
         assert_eq!(find_leak(line), None, "{line}");
     }
-    assert!(!logs.contains("nobody"), "an address is in the logs");
+    assert!(!logs.contains("stranger"), "an address is in the logs");
     assert!(!logs.contains(&item.token), "a caller's token is in the logs");
 }
 

@@ -18,7 +18,7 @@ async fn copied_link_equals_emailed_link_and_records_the_caller() {
     copied.assert_status(200);
     assert_eq!(copied.json(), json!({"link": shared.link}));
     assert_eq!(copied.header("cache-control"), "no-store");
-    let row = &Aws::new(&stack).json_rows(&format!("jobs/{}", item.name)).await[0];
+    let row = &Aws::new(&stack).json_rows(&item.path()).await[0];
     assert_eq!(row["linkCopied"]["M"]["action"]["M"]["by"]["M"]["sub"], json!({"S": "test-user"}));
 
     // A revoked share keeps its link, which works again once the share is reactivated.
@@ -53,7 +53,7 @@ async fn share_log_is_paginated_newest_first() {
     ];
     for (sequence, (second, event, details)) in rows.iter().enumerate() {
         let mut row = json!({
-            "item": {"S": format!("LOG#jobs/{}", item.name)},
+            "item": {"S": format!("LOG#{}", item.path())},
             "entry": {"S": format!("2026-03-10T12:00:0{second}.000Z#{sequence}")},
             "event": {"S": event}, "shareId": {"S": SHARE_ID}, "recipient": {"S": "ann@example.com"},
             "ttl": {"N": "4000000000"},

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::api::{create_body_with, read_pages};
+use crate::api::{create_body, create_body_with, read_pages};
 use crate::support::{Response, Stack, TestItem, address, next_week};
 
 fn share_ids(page: &Value) -> Vec<String> {
@@ -42,8 +42,7 @@ async fn every_share_is_listed_once_on_one_tab_newest_first() {
     let mut created = Vec::new();
     for _ in 0..3 {
         let recipients: Vec<String> = (0..10).map(|_| address("r")).collect();
-        let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-        created.extend(created_ids(&item.share(&recipients).await));
+        created.extend(created_ids(&item.post(&create_body(&recipients)).await));
     }
     let revoked: BTreeSet<String> = created.iter().step_by(5).cloned().collect();
     for id in &revoked {

@@ -3,8 +3,9 @@
 
 use chrono::{TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::api::{create_body, create_body_with};
 use crate::support::{Aws, Proxy, Response, Stack, TestItem, address, emails_to, next_week, send, unique};
 
 const PUT: &str = "DynamoDB_20120810.PutItem";
@@ -15,13 +16,7 @@ fn assert_faults_applied(proxy: &Proxy) {
 }
 
 async fn change_expiration(item: &TestItem<'_>, id: &str, if_match: &str) -> Response {
-    let request = item.stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
-    send(request.header("If-Match", if_match).json(&json!({"expiresAt": next_week()}))).await
-}
-
-/// A request body that shares with these recipients for a week, without emails.
-fn without_emails(recipients: &[String]) -> Value {
-    json!({"recipients": recipients, "expiresAt": next_week(), "notify": false})
+    item.patch(id, Some(if_match), &json!({"expiresAt": next_week()})).await
 }
 
 #[tokio::test]
@@ -29,20 +24,20 @@ async fn retries_of_the_sdk_apply_each_write_once() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    let row = format!("jobs/{}", item.name);
+    let row = item.path();
     let lose = |count, operation, attribute| proxy.lose_responses(count, &[operation, &row, attribute]);
 
     // A create without an idempotency key recognizes its first attempts.
     lose(2, PUT, "SHARE#");
     let created = item.share(&[&ann]).await;
-    assert_eq!(created.status, 201, "{created:?}");
+    created.assert_status(201);
     let id = created.share_id();
     let link = item.wait_for_email(&ann).await.link();
     assert_faults_applied(&proxy);
 
     // An opening and its download are counted once.
     lose(2, UPDATE, "lastOpenedAt");
-    assert_eq!(stack.open(&link).await.status, 302);
+    stack.open(&link).await.assert_status(302);
     assert_faults_applied(&proxy);
     let used = item.get_share(&id).await;
     assert_eq!(used["opens"], 1);
@@ -51,26 +46,26 @@ async fn retries_of_the_sdk_apply_each_write_once() {
     // A change is applied once.
     lose(2, UPDATE, "expiresOffset");
     let changed = change_expiration(&item, &id, "\"1\"").await;
-    assert_eq!(changed.status, 200, "{changed:?}");
+    changed.assert_status(200);
     assert_eq!(changed.header("etag"), "\"2\"");
     assert_faults_applied(&proxy);
 
     // With `If-Match: *`, only the write id distinguishes a retry from a second change.
     lose(2, UPDATE, "expiresOffset");
     let changed_any = change_expiration(&item, &id, "*").await;
-    assert_eq!(changed_any.status, 200, "{changed_any:?}");
+    changed_any.assert_status(200);
     assert_eq!(changed_any.header("etag"), "\"3\"");
     assert_faults_applied(&proxy);
 
     lose(1, UPDATE, "linkCopied");
     let copied = item.call(Method::POST, &format!("/{id}/link")).await;
-    assert_eq!(copied.status, 200, "{copied:?}");
+    copied.assert_status(200);
     assert_eq!(copied.json()["link"], link);
     assert_faults_applied(&proxy);
 
     lose(2, UPDATE, "revokedAt = :revoked");
     let revoked = item.revoke(&id).await;
-    assert_eq!(revoked.status, 200, "{revoked:?}");
+    revoked.assert_status(200);
     assert_eq!(revoked.header("etag"), "\"4\"");
     assert_faults_applied(&proxy);
 
@@ -89,7 +84,7 @@ async fn retried_resend_sends_one_email() {
     proxy.lose_responses(2, &[UPDATE, &item.name, "mailRequested"]);
     let resent = item.call(Method::POST, &format!("/{}/resend", shared.id)).await;
 
-    assert_eq!(resent.status, 202, "{resent:?}");
+    resent.assert_status(202);
     assert_faults_applied(&proxy);
     item.wait_for_email(&ann).await;
     assert_eq!(emails_to(&stack, &ann).await.len(), 2);
@@ -100,20 +95,20 @@ async fn failed_create_is_completed_with_its_key() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob, key) = (address("ann"), address("bob"), unique("key"));
-    let body = json!({"recipients": [ann, bob], "expiresAt": next_week()});
+    let body = create_body(&[&ann, &bob]);
 
     // Loses one response to storing the idempotency record, and every response to storing Ann's share.
     proxy.lose_responses(1, &[PUT, "REQUEST#"]);
     proxy.lose_responses(4, &[PUT, "createId", &ann]);
     let first = item.post_with_key(&key, &body).await;
-    assert_eq!(first.status, 207, "{first:?}");
+    first.assert_status(207);
     assert_faults_applied(&proxy);
     let results = first.json()["results"].clone();
     assert_eq!(results[0]["outcome"], "failed");
     assert_eq!(results[1]["outcome"], "created");
 
     let retried = item.post_with_key(&key, &body).await;
-    assert_eq!(retried.status, 201, "{retried:?}");
+    retried.assert_status(201);
     assert_eq!(retried.json()["results"][1], results[1]);
     for recipient in [&ann, &bob] {
         item.wait_for_email(recipient).await;
@@ -125,25 +120,25 @@ async fn failed_create_is_completed_with_its_key() {
 async fn throttled_create_loses_no_recipient() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
+    let without_email = json!({"notify": false});
     let recipients: Vec<String> = (0..30).map(|_| address("r")).collect();
     proxy.throttle(25, &[PUT, &item.name]);
-    let created = item.post(&without_emails(&recipients)).await;
-    assert_eq!(created.status, 201, "{created:?}");
+    let created = item.post(&create_body_with(&recipients, &without_email)).await;
+    created.assert_status(201);
     assert_faults_applied(&proxy);
 
     // With more throttling than the SDK's retries cover, only the affected recipient fails.
     let (throttled, other) = (address("throttled"), address("other"));
     proxy.throttle(4, &[PUT, &throttled]);
-    let mixed = item.post(&without_emails(&[throttled.clone(), other])).await;
-    assert_eq!(mixed.status, 207, "{mixed:?}");
+    let mixed = item.post(&create_body_with(&[&throttled, &other], &without_email)).await;
+    mixed.assert_status(207);
     assert_faults_applied(&proxy);
     assert_eq!(mixed.json()["results"][0]["problem"]["type"], "/problems/temporarily-unavailable");
     assert_eq!(mixed.json()["results"][1]["outcome"], "created");
 
     proxy.throttle(4, &[PUT, &throttled]);
     let failed = item.share(&[&throttled]).await;
-    assert_eq!(failed.status, 503, "{failed:?}");
-    assert_eq!(failed.problem_type(), "temporarily-unavailable");
+    failed.assert_problem(503, "temporarily-unavailable");
     assert_ne!(failed.header("retry-after"), "");
 }
 
@@ -165,11 +160,10 @@ async fn retry_of_a_client_returns_the_lost_response() {
     let request = |method, rest: &str| stack.client.request(method, url(rest)).bearer_auth(&item.token);
     let ann = address("ann");
 
-    let create = request(Method::POST, "")
-        .header("Idempotency-Key", unique("key"))
-        .json(&json!({"recipients": [ann], "expiresAt": next_week()}));
+    let create =
+        request(Method::POST, "").header("Idempotency-Key", unique("key")).json(&create_body(&[&ann]));
     let created = lose_and_retry(&proxy, create).await;
-    assert_eq!(created.status, 201, "{created:?}");
+    created.assert_status(201);
     let id = created.share_id();
     item.wait_for_email(&ann).await;
 
@@ -177,18 +171,18 @@ async fn retry_of_a_client_returns_the_lost_response() {
         .header("If-Match", "\"1\"")
         .json(&json!({"expiresAt": next_week()}));
     let changed = lose_and_retry(&proxy, change).await;
-    assert_eq!(changed.status, 200, "{changed:?}");
+    changed.assert_status(200);
     assert_eq!(changed.header("etag"), "\"2\"");
 
     clock.stop_at(Utc::now() + TimeDelta::minutes(6));
     let another_email =
         request(Method::POST, &format!("/{id}/resend")).header("Idempotency-Key", unique("key"));
     let resent = lose_and_retry(&proxy, another_email).await;
-    assert_eq!(resent.status, 202, "{resent:?}");
+    resent.assert_status(202);
     item.wait_for_email(&ann).await;
 
     let revoked = lose_and_retry(&proxy, request(Method::POST, &format!("/{id}/revoke"))).await;
-    assert_eq!(revoked.status, 200, "{revoked:?}");
+    revoked.assert_status(200);
     assert_eq!(revoked.header("etag"), "\"3\"");
     assert_eq!(emails_to(&stack, &ann).await.len(), 2);
 }

@@ -56,7 +56,7 @@ async fn redelivered_record_sends_no_second_email() {
     let aws = Aws::new(&stack);
     let recipient = address("ann");
     item.share_with(&recipient).await;
-    let mut image = aws.json_rows(&format!("jobs/{}", item.name)).await.remove(0);
+    let mut image = aws.json_rows(&item.path()).await.remove(0);
     image["mailState"] = json!({"S": "queued"});
     image["mailDue"] = json!({"N": "0"});
     image["mailShard"] = json!({"S": "0"});

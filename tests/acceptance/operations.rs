@@ -1,5 +1,4 @@
-//! Metrics, alarms and logs for operators: alarms watch metrics that exist, and the operations notes list
-//! each alarm.
+//! Metrics, alarms and logs for operators.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -53,10 +52,10 @@ impl Metric {
     }
 }
 
-/// Returns the metrics in a function's output.
-fn metrics(function: &Function) -> Vec<Metric> {
+/// Returns all metrics in a function's output.
+fn parse_metrics(function: &Function) -> Vec<Metric> {
     let mut metrics = Vec::new();
-    for line in lines(function).iter().filter(|line| line["_aws"].is_object()) {
+    for line in parse_output(function).iter().filter(|line| line["_aws"].is_object()) {
         let directive = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(directive["Namespace"], "Sharelink");
         assert!(line["Stack"].is_string());
@@ -77,13 +76,14 @@ fn metrics(function: &Function) -> Vec<Metric> {
 }
 
 /// Returns the lines of a function's output; each is a JSON object.
-fn lines(function: &Function) -> Vec<Value> {
+fn parse_output(function: &Function) -> Vec<Value> {
     function.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Checks the metrics in a function's output. Alarms and the dashboard depend on the exact dimensions.
+/// Asserts that a function's output has these metrics. Alarms and the dashboard depend on the exact
+/// dimensions.
 fn assert_has_metrics(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
-    let metrics = metrics(function);
+    let metrics = parse_metrics(function);
     for (name, dimension) in expected {
         let is_present = metrics.iter().any(|metric| metric.is(name, *dimension));
         assert!(is_present, "{name} {dimension:?} is missing in {metrics:?}");
@@ -103,7 +103,7 @@ async fn schedule_measures_the_longest_overdue_email() {
 
     world.run_schedule().await.unwrap();
 
-    let metrics = metrics(&world.notify.function);
+    let metrics = parse_metrics(&world.notify.function);
     let overdue = metrics.iter().find(|metric| metric.name == "LongestOverdue").unwrap();
     assert_eq!(overdue.dimension, None);
     assert_eq!(overdue.values, json!([120.0]));
@@ -203,7 +203,7 @@ async fn every_request_logs_one_line() {
         manage.invoke(&list).await.unwrap();
     }
 
-    let lines: Vec<Value> = lines(&manage).into_iter().filter(|line| line["_aws"].is_null()).collect();
+    let lines: Vec<Value> = parse_output(&manage).into_iter().filter(|line| line["_aws"].is_null()).collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
     for (n, line) in lines.iter().enumerate() {
         assert_eq!(line["span"]["requestId"], format!("request-{n}"));
@@ -227,9 +227,9 @@ async fn every_call_of_a_large_request_is_measured() {
 
     assert_eq!(invoke_for_status(&function, &create).await, 201);
 
-    let metrics = metrics(&function);
+    let metrics = parse_metrics(&function);
     let durations = metrics.iter().filter(|metric| metric.is("CallDuration", Some(("Service", "dynamodb"))));
     let calls: usize = durations.map(|metric| metric.values.as_array().unwrap().len()).sum();
     assert_eq!(calls, 101, "one call for each share, and one at the start of the function");
-    assert!(lines(&function).iter().all(|line| line["level"] != "ERROR"));
+    assert!(parse_output(&function).iter().all(|line| line["level"] != "ERROR"));
 }

@@ -149,7 +149,7 @@ async fn throttled_emails_are_each_sent_once() {
     assert_each_is_sent_once(&mut world, &shares).await;
 }
 
-/// Two days are longer than the stream keeps its records.
+/// The stream keeps its records for only one day.
 #[tokio::test]
 async fn emails_are_sent_once_after_two_days_without_ses() {
     let stack = Stack::get().await;

@@ -19,7 +19,7 @@ const SHARES: usize = 1_000;
 /// The number of emails that an instance sends concurrently.
 const CONCURRENCY: usize = 10;
 
-/// SES rejects the email to one recipient in this many.
+/// SES rejects the emails to one in this many recipients.
 const REJECTED_EVERY: usize = 50;
 
 /// A generator of reproducible random numbers. The environment variable `SHARELINK_SEED` sets the seed.
@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-/// The number of faults after which an email may be sent twice.
+/// Counts the faults that may cause an email to be sent twice.
 #[derive(Default)]
 struct FaultCounts {
     lost_responses: AtomicUsize,
@@ -156,6 +156,6 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
     println!("SES lost {lost_responses} responses, and the sender was killed {kills} times");
     assert!(lost_responses > 0, "the run lost no response");
     assert!(kills > 0, "the run killed no instance");
-    // An email is sent twice only if SES accepted it and the sender could not record that.
+    // An email is sent twice only if SES accepts it and the sender cannot record that.
     assert!(duplicates <= lost_responses + kills * CONCURRENCY, "{duplicates} duplicates");
 }

@@ -75,7 +75,7 @@ async fn signed_url_is_dated_at_the_decision_and_lives_a_minute() {
 }
 
 #[tokio::test]
-async fn revoking_takes_effect_at_once_for_that_recipient_only() {
+async fn revocation_takes_effect_at_once_for_one_recipient() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob) = (address("ann"), address("bob"));

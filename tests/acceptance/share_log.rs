@@ -5,17 +5,12 @@ use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Response, Stack, TestItem, World, address, next_week, rfc3339, send};
+use crate::support::{Stack, TestItem, World, address, next_week, rfc3339};
 
 const PUT: &str = "DynamoDB_20120810.PutItem";
 
 fn events(log: &[Value]) -> Vec<&str> {
     log.iter().map(|entry| entry["event"].as_str().unwrap()).collect()
-}
-
-async fn change_expiration(item: &TestItem<'_>, id: &str, expires_at: &str) -> Response {
-    let request = item.stack.client.patch(item.url(&format!("/{id}"))).bearer_auth(&item.token);
-    send(request.header("If-Match", "*").json(&json!({"expiresAt": expires_at}))).await
 }
 
 #[tokio::test]
@@ -26,17 +21,17 @@ async fn every_event_is_logged_with_actor_and_time() {
     let recipient = address("ann");
     let shared = item.share_with(&recipient).await;
     item.wait_for_log(2).await;
-    assert_eq!(stack.open(&shared.link).await.status, 302);
+    stack.open(&shared.link).await.assert_status(302);
     item.call(Method::POST, &format!("/{}/link", shared.id)).await;
     clock.stop_at(start + TimeDelta::minutes(6));
-    assert_eq!(item.call(Method::POST, &format!("/{}/resend", shared.id)).await.status, 202);
+    item.call(Method::POST, &format!("/{}/resend", shared.id)).await.assert_status(202);
     item.wait_for_log(7).await;
     clock.stop_at(start + TimeDelta::minutes(6) + TimeDelta::seconds(30));
     item.revoke(&shared.id).await;
     clock.stop_at(start + TimeDelta::minutes(7));
     let expiry = rfc3339(start + TimeDelta::hours(1));
-    let changed = change_expiration(&item, &shared.id, &expiry).await;
-    assert_eq!(changed.status, 200, "{changed:?}");
+    let changed = item.patch(&shared.id, Some("*"), &json!({"expiresAt": expiry})).await;
+    changed.assert_status(200);
     item.wait_for_log(10).await;
     // The clock passes the expiry: the local stack's TTL deletes the expiry alarm, which invokes the sweeper.
     clock.stop_at(start + TimeDelta::hours(2));
@@ -71,14 +66,14 @@ async fn every_event_is_logged_with_actor_and_time() {
     // The retention ends, and the share is purged.
     clock.stop_at(start + TimeDelta::hours(26));
     assert_eq!(events(&item.wait_for_log(12).await)[11], "purged");
-    assert_eq!(stack.open(&shared.link).await.status, 404);
+    stack.open(&shared.link).await.assert_status(404);
 
     // The address can be shared with again: same id, new link.
     let again = item.share_until(&recipient, &rfc3339(start + TimeDelta::days(9))).await;
     assert_eq!(again.id, shared.id);
     assert_ne!(again.link, shared.link);
-    assert_eq!(stack.open(&again.link).await.status, 302);
-    assert_eq!(stack.open(&shared.link).await.status, 404);
+    stack.open(&again.link).await.assert_status(302);
+    stack.open(&shared.link).await.assert_status(404);
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn one_recipients_error_does_not_affect_the_others() {
     assert!(problem["type"].as_str().unwrap().ends_with("/invalid-recipient"), "{problem}");
     item.wait_for_email(&recipient).await;
     assert_eq!(emails_to(&stack, &recipient).await.len(), 1);
-    assert_eq!(Aws::new(&stack).rows(&format!("jobs/{}", item.name)).await.len(), 1);
+    assert_eq!(Aws::new(&stack).rows(&item.path()).await.len(), 1);
 }
 
 #[tokio::test]

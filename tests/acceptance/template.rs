@@ -314,7 +314,7 @@ fn samconfig_section(name: &str) -> &'static str {
 
 #[test]
 fn dashboard_shows_every_metric() {
-    // A metric and its dimension besides the stack, or none.
+    // Each metric, and its dimension besides `Stack`, if any.
     let metrics = [
         ("Shares", "Outcome"),
         ("Opens", ""),

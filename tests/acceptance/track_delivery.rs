@@ -10,8 +10,8 @@ use crate::support::events::{CONFIGURATION_SET, ses_event};
 use crate::support::fixtures::job;
 use crate::support::{Aws, Stack, TestItem, address, eventually, rfc3339};
 
-/// The id of a share's email, from which its tags are made.
-async fn email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> EmailId {
+/// Returns the id of a share's email, from which its tags are made.
+async fn read_email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> EmailId {
     let share = item.get_share(share_id).await;
     EmailId {
         item: job(&item.name),
@@ -21,8 +21,8 @@ async fn email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> EmailId 
     }
 }
 
-/// The email state of a share, with its time and detail.
-async fn mail(item: &TestItem<'_>, share_id: &str) -> Value {
+/// Reads the email state of a share, with its time and detail.
+async fn read_mail(item: &TestItem<'_>, share_id: &str) -> Value {
     item.get_share(share_id).await["mail"].clone()
 }
 
@@ -62,17 +62,17 @@ async fn reports_of_ses_set_the_email_state() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
-    let email = email_id(&item, &shared.id, 1).await;
+    let email = read_email_id(&item, &shared.id, 1).await;
     let version = item.get_share(&shared.id).await["version"].clone();
 
     let at = Utc::now();
     report(&stack, &ses_event(&email, "Delivery", at, &json!({"smtpResponse": "250 ok"}))).await;
-    assert_eq!(mail(&item, &shared.id).await, json!({"state": "delivered", "at": rfc3339(at)}));
+    assert_eq!(read_mail(&item, &shared.id).await, json!({"state": "delivered", "at": rfc3339(at)}));
 
     let later = at + TimeDelta::minutes(1);
     report(&stack, &ses_event(&email, "Bounce", later, &bounce("Permanent", "NoEmail"))).await;
     let bounced = json!({"state": "bounced", "at": rfc3339(later), "detail": "the address does not exist"});
-    assert_eq!(mail(&item, &shared.id).await, bounced);
+    assert_eq!(read_mail(&item, &shared.id).await, bounced);
 
     // A repeated, a reordered and a less severe report change nothing.
     for event in [
@@ -81,7 +81,7 @@ async fn reports_of_ses_set_the_email_state() {
         ses_event(&email, "Bounce", later, &bounce("Transient", "MailboxFull")),
     ] {
         report(&stack, &event).await;
-        assert_eq!(mail(&item, &shared.id).await, bounced);
+        assert_eq!(read_mail(&item, &shared.id).await, bounced);
     }
 
     report(&stack, &ses_event(&email, "Complaint", later, &json!({"complaintFeedbackType": "abuse"}))).await;
@@ -101,10 +101,10 @@ async fn report_on_an_earlier_email_is_ignored() {
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
     let shared = item.share_with(&recipient).await;
-    let first = email_id(&item, &shared.id, 1).await;
+    let first = read_email_id(&item, &shared.id, 1).await;
     clock.stop_at(Utc::now() + TimeDelta::minutes(6));
     let resent = item.call(reqwest::Method::POST, &format!("/{}/resend", shared.id)).await;
-    assert_eq!(resent.status, 202);
+    resent.assert_status(202);
     item.wait_for_email(&recipient).await;
     let before = item.get_share(&shared.id).await;
 
@@ -117,7 +117,7 @@ async fn report_on_an_earlier_email_is_ignored() {
 
     let second = EmailId { attempt: 2, ..first };
     report(&stack, &ses_event(&second, "Delivery", Utc::now(), &json!({}))).await;
-    assert_eq!(mail(&item, &shared.id).await["state"], "delivered");
+    assert_eq!(read_mail(&item, &shared.id).await["state"], "delivered");
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn unrelated_events_are_ignored_and_logged() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
-    let email = email_id(&item, &shared.id, 1).await;
+    let email = read_email_id(&item, &shared.id, 1).await;
     let before = item.get_share(&shared.id).await;
     let mut without_tags = ses_event(&email, "Bounce", Utc::now(), &bounce("Permanent", "General"));
     without_tags["detail"]["mail"]["tags"] = json!({"ses:configuration-set": [CONFIGURATION_SET]});

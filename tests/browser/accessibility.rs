@@ -15,7 +15,7 @@ async fn share_dialog_is_accessible() {
     let page = Page::open(&item, DESKTOP).await;
     let browser = &page.browser;
     browser.assert_accessible("the page").await;
-    page.share().await;
+    page.open_share_dialog().await;
     browser.assert_accessible("an empty form").await;
     browser.enter("Recipients", "one, two, one@example.com, one@example.com,").await;
     browser.press("Share").await;
@@ -40,7 +40,7 @@ async fn manage_link_access_is_accessible() {
     item.revoke(&shared.share_id()).await;
     let page = Page::open(&item, DESKTOP).await;
     let browser = &page.browser;
-    page.manage().await;
+    page.open_link_access().await;
     browser.wait_for("li[data-share]", &bob).await;
     browser.assert_accessible("the active links").await;
     page.press_in_row(&bob, "Change Expiration").await;
@@ -62,7 +62,7 @@ async fn manage_link_access_is_accessible() {
     browser.press("Share log").await;
     browser.wait_for(".log li", "").await;
     browser.assert_accessible("the log").await;
-    browser.keys(Key::Escape).await;
+    browser.send_keys(Key::Escape).await;
     page.browser.quit().await;
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
 use crate::support::{eventually, root, unique};
 
-/// Limits how many browsers run at a time.
+/// Limits the number of concurrent browsers.
 static BROWSERS: Semaphore = Semaphore::const_new(4);
 
 /// The source of axe-core, which checks pages against WCAG and best practices.
@@ -82,7 +82,7 @@ impl Browser {
         ] {
             chrome.add_arg(argument).unwrap();
         }
-        // The language of the browser's own interface, such as date fields.
+        // The language of the browser's interface, such as date fields.
         let language = device.languages.split(',').next().unwrap();
         chrome.add_arg(&format!("--lang={language}")).unwrap();
         if let Ok(program) = std::env::var("CHROME") {
@@ -175,7 +175,13 @@ impl Browser {
         self.run(script, vec![input.to_json().unwrap(), local.into()]).await;
     }
 
-    pub(crate) async fn keys(&self, keys: impl Into<TypingData>) {
+    /// Sets a `datetime-local` field to the beginning of today.
+    pub(crate) async fn set_time_to_midnight(&self, field: &str) {
+        let today = self.run("return new Date().toLocaleDateString('sv');", vec![]).await;
+        self.set_time(field, &format!("{}T00:00", today.as_str().unwrap())).await;
+    }
+
+    pub(crate) async fn send_keys(&self, keys: impl Into<TypingData>) {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
@@ -197,7 +203,7 @@ impl Browser {
             if self.focused().await.starts_with(name) {
                 return;
             }
-            self.keys(Key::Tab).await;
+            self.send_keys(Key::Tab).await;
         }
         panic!("the Tab key does not reach {name}");
     }
@@ -241,13 +247,13 @@ impl Browser {
 
     /// Asserts that no element extends beyond the right edge of the screen.
     pub(crate) async fn assert_fits(&self, state: &str) {
-        let script = r"
+        let find_wide = r"
             const wide = (modal ? [modal, ...within(modal)] : all).filter((element) =>
                 element.checkVisibility() && getComputedStyle(element).position !== 'absolute'
                 && element.getBoundingClientRect().right > innerWidth + 1);
             return wide.map((element) => element.outerHTML.slice(0, 200));
         ";
-        let script = format!("{DOM_HELPERS}{script}");
+        let script = format!("{DOM_HELPERS}{find_wide}");
         assert_eq!(self.run(&script, vec![]).await, json!([]), "{state}");
     }
 }

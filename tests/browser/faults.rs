@@ -17,8 +17,8 @@ async fn open_behind_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
     let page = Page::open(item, DESKTOP).await;
     page.browser.cdp("Page.setBypassCSP", json!({"enabled": true})).await;
     page.show(item).await;
-    page.set("api", &format!("{}{}", proxy.url, &api[origin_end..])).await;
-    page.set("item", &item.name).await;
+    page.set_attribute("api", &format!("{}{}", proxy.url, &api[origin_end..])).await;
+    page.set_attribute("item", &item.name).await;
     page.browser.wait_for(".toolbar share-button", "Share").await;
     (page, proxy)
 }
@@ -29,7 +29,7 @@ async fn lost_response_is_retried_without_duplicates() {
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let (page, proxy) = open_behind_proxy(&item).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &ann).await;
     proxy.lose_responses(2, &["method: POST", "/shares"]);
     page.browser.press("Share").await;
@@ -40,7 +40,7 @@ async fn lost_response_is_retried_without_duplicates() {
 
     // The first attempt at the change succeeds, but its response is lost.
     page.browser.press("Done").await;
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Change Expiration").await;
     page.browser.set_time("Access expires", "2030-03-01T12:00").await;
     proxy.lose_responses(1, &["method: PATCH"]);
@@ -55,7 +55,7 @@ async fn second_press_during_request_does_nothing() {
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let (page, proxy) = open_behind_proxy(&item).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &ann).await;
     let (notify_arrival, arrived) = oneshot::channel();
     let (resume, may_resume) = oneshot::channel();
@@ -76,7 +76,7 @@ async fn missing_file_is_named_and_the_rest_can_be_shared() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf", "c.pdf"]).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.click(".files label", "c.pdf").await;
     Aws::new(&stack).delete(&item.key("b.pdf")).await;
@@ -99,7 +99,7 @@ async fn offline_form_keeps_its_input() {
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let page = Page::open(&item, DESKTOP).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &ann).await;
     page.browser.enter("Message", "still here").await;
     let set_offline = async |is_offline: bool| {
@@ -125,17 +125,15 @@ async fn rejected_token_is_renewed_or_reported() {
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
     let good = stack.token(&["producer"]).await;
-    page.use_token(&format!("async ({{ renew }}) => renew ? {good:?} : 'e30.e30.e30'")).await;
+    page.set_token_provider(&format!("async ({{ renew }}) => renew ? {good:?} : 'e30.e30.e30'")).await;
     page.browser.wait_for(".toolbar share-button", "Share").await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
     page.browser.press("Share with others").await;
     page.browser.enter("Recipients", &address("bob")).await;
-    page.browser
-        .run("document.querySelector('share-dialog').token = async () => 'e30.e30.e30';", vec![])
-        .await;
+    page.set_dialog_token("e30.e30.e30").await;
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "You are signed out. Sign in, then try again.").await;
     page.browser.wait_for(".chip", "bob").await;
@@ -143,23 +141,19 @@ async fn rejected_token_is_renewed_or_reported() {
 }
 
 #[tokio::test]
-async fn refusals_are_explained() {
+async fn missing_permission_and_outage_are_explained() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (page, proxy) = open_behind_proxy(&item).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &address("ann")).await;
     // The user loses the permission while the dialog is open.
     let viewer = stack.token(&["viewer"]).await;
-    page.browser
-        .run(&format!("document.querySelector('share-dialog').token = async () => {viewer:?};"), vec![])
-        .await;
+    page.set_dialog_token(&viewer).await;
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "You do not have permission to share this item.").await;
     let good = stack.token(&["producer"]).await;
-    page.browser
-        .run(&format!("document.querySelector('share-dialog').token = async () => {good:?};"), vec![])
-        .await;
+    page.set_dialog_token(&good).await;
     proxy.inject(100, &[], || Some(Fault::Disconnect));
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "Trying again in").await;

@@ -4,7 +4,7 @@ use thirtyfour::Key;
 
 use crate::browser::{Browser, DESKTOP};
 use crate::page::{Page, downloaded_file};
-use crate::support::{Stack, TestItem, address, all_emails, eventually};
+use crate::support::{Stack, TestItem, address, all_emails, emails_to, eventually};
 
 #[tokio::test]
 async fn link_works_until_revoked_and_after_reactivation() {
@@ -13,7 +13,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     let (ann, bob) = (address("ann"), address("bob"));
 
     let sharer = Page::open(&item, DESKTOP).await;
-    sharer.share().await;
+    sharer.open_share_dialog().await;
     sharer.browser.enter("Recipients", &format!("{ann}, {bob},")).await;
     sharer.browser.press("1 month").await;
     sharer.browser.enter("Message", "Here it is.").await;
@@ -23,13 +23,13 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.press("Done").await;
 
     // A separate browser: the recipient has no session.
-    let mail = item.wait_for_email(&ann).await;
-    assert!(mail.text.contains("Here it is."));
+    let email = item.wait_for_email(&ann).await;
+    assert!(email.text.contains("Here it is."));
     let recipient = Browser::start(DESKTOP).await;
-    recipient.open(&mail.link()).await;
+    recipient.open(&email.link()).await;
     assert_eq!(recipient.downloaded().await, downloaded_file("brief.pdf"));
 
-    sharer.manage().await;
+    sharer.open_link_access().await;
     sharer.browser.wait_for("[role=tab]", "Active 2").await;
     let row = sharer.browser.wait_for("li[data-share]", &ann).await;
     assert!(row.text().await.unwrap().contains("Opened once, 1 download"));
@@ -37,7 +37,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.press("Yes, revoke").await;
     sharer.browser.wait_for("p", &format!("{ann} no longer has access.")).await;
     sharer.browser.wait_for("[role=tab]", "Active 1").await;
-    recipient.open(&mail.link()).await;
+    recipient.open(&email.link()).await;
     recipient.wait_for("h1", "This link is no longer valid").await;
 
     sharer.browser.click("[role=tab]", "Inactive 1").await;
@@ -47,9 +47,9 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.wait_for("p", &format!("{ann} has access until")).await;
     sharer.browser.wait_for("[role=tab]", "Inactive 0").await;
     let again = Browser::start(DESKTOP).await;
-    again.open(&mail.link()).await;
+    again.open(&email.link()).await;
     assert_eq!(again.downloaded().await, downloaded_file("brief.pdf"));
-    assert_eq!(crate::support::emails_to(&stack, &ann).await.len(), 1);
+    assert_eq!(emails_to(&stack, &ann).await.len(), 1);
     for browser in [sharer.browser, recipient, again] {
         browser.quit().await;
     }
@@ -79,12 +79,12 @@ async fn demo_page_offers_sharing_only_with_permission() {
         browser.click(opener, "Actions for Logo").await;
         browser.wait_for(".menu button", "Open").await;
         assert!(browser.find(".menu share-button", "Share").await.is_none(), "{place}");
-        browser.keys(Key::Escape).await;
+        browser.send_keys(Key::Escape).await;
     }
     browser.run("user.value = 'max'; user.dispatchEvent(new Event('change'));", vec![]).await;
     browser.click("#widget .opener", "Actions for Logo").await;
     browser.wait_for(".menu share-button", "Share").await;
-    browser.keys(Key::Escape).await;
+    browser.send_keys(Key::Escape).await;
     // Another completed request holds Carl's permissions.
     let before = browser.run(count_requests, vec![]).await;
     browser.run("user.value = 'carl'; user.dispatchEvent(new Event('change'));", vec![]).await;
@@ -97,13 +97,13 @@ async fn demo_page_offers_sharing_only_with_permission() {
 }
 
 #[tokio::test]
-async fn link_in_displayed_mail_downloads_the_file() {
+async fn link_in_html_email_downloads_the_file() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     item.share_with(&ann).await;
-    let mails = all_emails(&stack).await;
-    let n = mails.iter().position(|mail| mail.to == [ann.clone()]).unwrap();
+    let emails = all_emails(&stack).await;
+    let n = emails.iter().position(|email| email.to == [ann.clone()]).unwrap();
     let browser = Browser::start(DESKTOP).await;
     browser.open(&format!("{}/mail/{n}", stack.info.issuer)).await;
     browser.click("a", "Download").await;

@@ -1,4 +1,4 @@
-//! Use with the keyboard alone.
+//! The dialogs with the keyboard alone.
 
 use thirtyfour::Key;
 
@@ -16,30 +16,30 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.run("document.querySelector('#user').focus();", vec![]).await;
     browser.tab_to("Actions for Logo").await;
     browser.tab_to("Share").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for(".files label", "b.pdf").await;
     assert_eq!(browser.focused().await, "Recipients");
 
-    browser.keys(format!("{ann},wrong,{bob}")).await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(format!("{ann},wrong,{bob}")).await;
+    browser.send_keys(Key::Enter).await;
     // Tab stops once for all chips; arrow keys move between them.
-    browser.keys(Key::Tab).await;
+    browser.send_keys(Key::Tab).await;
     assert!(browser.focused().await.starts_with(&ann));
-    browser.keys(Key::Right).await;
+    browser.send_keys(Key::Right).await;
     assert!(browser.focused().await.starts_with("wrong not an email address"));
-    browser.keys(Key::Delete).await;
+    browser.send_keys(Key::Delete).await;
     browser.wait_until_gone(".chip", "wrong").await;
     browser.tab_to("a.pdf").await;
-    browser.keys(Key::Space).await;
+    browser.send_keys(Key::Space).await;
     browser.tab_to("1 day").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.tab_to("Message").await;
-    browser.keys("Without a mouse").await;
+    browser.send_keys("Without a mouse").await;
     browser.tab_to("Share").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for("h2", "Shared with 2 recipients").await;
     assert_eq!(browser.focused().await, "Done");
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     // The focus returns to the button that opened the dialog.
     browser.wait_until_gone("dialog", "").await;
     assert_eq!(browser.focused().await, "Share");
@@ -50,29 +50,29 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     assert_eq!(share["message"], "Without a mouse");
 
     browser.tab_to("Manage Link Access").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for("li[data-share]", &ann).await;
     assert!(browser.focused().await.starts_with("Active"));
     browser.tab_to("Change Expiration").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for(".panel", "").await;
     assert_eq!(browser.focused().await, "Access expires");
     browser.tab_to("1 month").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.tab_to("Save").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for("p", "has access until").await;
     assert_eq!(browser.focused().await, "Change Expiration");
     browser.tab_to("Revoke Access").await;
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for(".panel", "").await;
     assert_eq!(browser.focused().await, "Cancel", "the safe choice should have the focus");
-    browser.keys(Key::Tab).await;
+    browser.send_keys(Key::Tab).await;
     assert_eq!(browser.focused().await, "Yes, revoke");
-    browser.keys(Key::Enter).await;
+    browser.send_keys(Key::Enter).await;
     browser.wait_for("p", "no longer has access.").await;
     browser.tab_to("Close").await;
-    browser.keys(Key::Escape).await;
+    browser.send_keys(Key::Escape).await;
     browser.wait_until_gone("dialog", "").await;
     assert_eq!(browser.focused().await, "Manage Link Access");
     page.browser.quit().await;

@@ -5,24 +5,24 @@ use thirtyfour::By;
 
 use crate::browser::DESKTOP;
 use crate::page::Page;
-use crate::support::{Stack, TestItem, address, eventually, next_week, unique};
+use crate::support::{Stack, TestItem, address, eventually, next_week};
 
 #[tokio::test]
-async fn stale_change_shows_the_newer_one_and_asks() {
+async fn stale_change_needs_confirmation() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let id = item.share(&[&ann]).await.share_id();
     let page = Page::open(&item, DESKTOP).await;
     let first = page.browser.driver.window().await.unwrap();
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Change Expiration").await;
     page.browser.set_time("Access expires", "2030-03-01T12:00").await;
 
     let second = page.browser.driver.new_window().await.unwrap();
     page.browser.driver.switch_to_window(second).await.unwrap();
     page.show(&item).await;
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Change Expiration").await;
     page.browser.set_time("Access expires", "2030-02-01T12:00").await;
     page.browser.press("Save").await;
@@ -54,7 +54,7 @@ async fn scrolling_loads_all_links() {
     let recipients: Vec<String> = (0..60).map(|_| address("r")).collect();
     item.post(&json!({"recipients": recipients, "expiresAt": next_week(), "notify": false})).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.manage().await;
+    page.open_link_access().await;
     page.browser.wait_for("[role=tab]", "Active 25+").await;
     // A changed link keeps its place.
     let row = page.browser.wait_for("li[data-share]", "").await;
@@ -81,13 +81,13 @@ async fn scrolling_loads_all_links() {
 }
 
 #[tokio::test]
-async fn resend_copy_and_log_work() {
+async fn resend_is_limited_and_a_copied_link_is_logged() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let shared = item.share_with(&ann).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Resend email").await;
     page.browser.wait_for(".banner", "Another can be sent in 5 minutes.").await;
 
@@ -117,10 +117,9 @@ async fn expiration_earlier_today_ends_access() {
     let ann = address("ann");
     item.share(&[&ann]).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Change Expiration").await;
-    let today = page.browser.run("return new Date().toLocaleDateString('sv');", vec![]).await;
-    page.browser.set_time("Access expires", &format!("{}T00:00", today.as_str().unwrap())).await;
+    page.browser.set_time_to_midnight("Access expires").await;
     page.browser.wait_for(".note", "This time has passed: access ends immediately.").await;
     page.browser.press("Save").await;
     page.browser.wait_for("p", &format!("{ann} no longer has access.")).await;
@@ -130,7 +129,7 @@ async fn expiration_earlier_today_ends_access() {
 }
 
 #[tokio::test]
-async fn page_receives_the_events() {
+async fn dialog_events_reach_the_page() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -141,12 +140,12 @@ async fn page_receives_the_events() {
                 events.push([type, target.localName, Object.keys(detail)]));
     ";
     page.browser.run(listen, vec![]).await;
-    let ann = address(&unique("ann"));
-    page.share().await;
+    let ann = address("ann");
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &ann).await;
     page.browser.press("Share").await;
     page.browser.press("Done").await;
-    page.manage().await;
+    page.open_link_access().await;
     page.press_in_row(&ann, "Revoke Access").await;
     page.browser.press("Yes, revoke").await;
     page.browser.wait_for("[role=tab]", "Inactive 1").await;

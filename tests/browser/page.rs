@@ -1,4 +1,4 @@
-//! The demo page, whose form is set to a test's item.
+//! The demo page, with a test's item in its form.
 
 use serde_json::{Value, json};
 
@@ -21,37 +21,43 @@ impl Page {
     pub(crate) async fn show(&self, item: &TestItem<'_>) {
         self.browser.open(&item.stack.info.issuer).await;
         self.browser.wait_for("button", "Share").await;
-        self.set("item", &item.name).await;
+        self.set_attribute("item", &item.name).await;
         self.browser.wait_for(".toolbar share-button", "").await;
     }
 
     /// Sets an attribute on the form's buttons.
-    pub(crate) async fn set(&self, name: &str, value: &str) {
+    pub(crate) async fn set_attribute(&self, name: &str, value: &str) {
         let script = "for (const button of document.querySelectorAll('.toolbar share-button')) \
                       button.setAttribute(arguments[0], arguments[1]);";
         self.browser.run(script, vec![name.into(), value.into()]).await;
     }
 
     /// Opens the Share dialog from the form.
-    pub(crate) async fn share(&self) {
+    pub(crate) async fn open_share_dialog(&self) {
         self.browser.click(".toolbar share-button", "Share").await;
         self.browser.wait_for("h2", "Share").await;
         self.browser.wait_for(".files label", "").await;
     }
 
     /// Opens Manage Link Access from the form.
-    pub(crate) async fn manage(&self) {
+    pub(crate) async fn open_link_access(&self) {
         self.browser.click(".toolbar share-button", "Manage Link Access").await;
         self.browser.wait_for("h2", "Manage Link Access").await;
         self.browser.wait_for("[role=tabpanel]", "").await;
     }
 
     /// Replaces the token provider of the form's buttons.
-    pub(crate) async fn use_token(&self, script: &str) {
+    pub(crate) async fn set_token_provider(&self, script: &str) {
         let script = format!(
             "for (const button of document.querySelectorAll('.toolbar share-button')) \
              {{ button.token = {script}; button.refresh(); }}"
         );
+        self.browser.run(&script, vec![]).await;
+    }
+
+    /// Replaces the token of the open Share dialog.
+    pub(crate) async fn set_dialog_token(&self, token: &str) {
+        let script = format!("document.querySelector('share-dialog').token = async () => {token:?};");
         self.browser.run(&script, vec![]).await;
     }
 

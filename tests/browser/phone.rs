@@ -13,7 +13,7 @@ async fn everything_fits_a_phone_screen() {
     let page = Page::open(&item, PHONE).await;
     let browser = &page.browser;
     browser.assert_fits("the page").await;
-    page.share().await;
+    page.open_share_dialog().await;
     browser.enter("Recipients", &format!("{}, wrong,", address(&"long-address-".repeat(3)))).await;
     browser.wait_for(".chip.wrong", "wrong").await;
     browser.assert_fits("the Share dialog").await;
@@ -22,7 +22,7 @@ async fn everything_fits_a_phone_screen() {
     browser.wait_for("h2", "Shared with 1 recipient").await;
     browser.assert_fits("the results").await;
     browser.press("Done").await;
-    page.manage().await;
+    page.open_link_access().await;
     browser.wait_for("li[data-share]", "").await;
     browser.press("Change Expiration").await;
     browser.wait_for(".panel", "").await;

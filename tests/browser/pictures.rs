@@ -23,7 +23,7 @@ async fn take_readme_pictures() {
         Aws::new(&stack).upload(&item.key(file), &vec![0; size]).await;
     }
     let page = Page::open(&item, WINDOW).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", "erin@studio.example, noor@print.example, mika@studio,").await;
     page.browser.enter("Message", "Second round of the packaging. Comments by Friday, please.").await;
     take(&page.browser, "share").await;
@@ -32,22 +32,22 @@ async fn take_readme_pictures() {
     page.browser.wait_for("h2", "Shared with 2 recipients").await;
     page.browser.press("Done").await;
 
-    let mail = item.wait_for_email("erin@studio.example").await;
+    let email = item.wait_for_email("erin@studio.example").await;
     let recipient = Browser::start(Device { width: 800, height: 480, ..WINDOW }).await;
-    recipient.open(&mail.link()).await;
+    recipient.open(&email.link()).await;
     recipient.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&recipient, "recipient").await;
     recipient.quit().await;
 
     item.wait_for_email("noor@print.example").await;
-    let n = all_emails(&stack).await.iter().rposition(|mail| mail.to == ["noor@print.example"]).unwrap();
+    let n = all_emails(&stack).await.iter().rposition(|email| email.to == ["noor@print.example"]).unwrap();
     let reader = Browser::start(Device { width: 800, height: 780, ..WINDOW }).await;
     reader.open(&format!("{}/mail/{n}", stack.info.issuer)).await;
     reader.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&reader, "mail").await;
     reader.quit().await;
 
-    page.manage().await;
+    page.open_link_access().await;
     page.browser.wait_for("li[data-share]", "erin@studio.example").await;
     take(&page.browser, "manage").await;
     page.browser.quit().await;

@@ -10,9 +10,9 @@ const README: &str = include_str!("../../functions/serve-ui/README.md");
 #[tokio::test]
 async fn browser_runs_only_pinned_modules() {
     let stack = Stack::get().await;
-    let from = README.find("<script type=\"importmap\">").unwrap();
-    let pinned = README[from..].split("```").next().unwrap();
-    let pinned = pinned.replace("https://api.example.com", &stack.info.api_url);
+    let start = README.find("<script type=\"importmap\">").unwrap();
+    let example = README[start..].split("```").next().unwrap();
+    let pinned = example.replace("https://api.example.com", &stack.info.api_url);
     // Alter the hash of a module that is only imported by others.
     let (before, after) = pinned.split_once("/dom.js\":\n    \"sha384-").unwrap();
     let altered = format!("{before}/dom.js\":\n    \"sha384-{}{}", "A".repeat(64), &after[64..]);

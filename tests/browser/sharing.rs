@@ -13,7 +13,7 @@ async fn pasted_recipients_are_parsed_and_checked() {
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
     let ann = address("ann");
-    page.share().await;
+    page.open_share_dialog().await;
     let list = format!("\"Doe, Ann\" <{ann}>; mailto:{ann}\nno address, bücher@bücher.example");
     let paste = r"
         const data = new DataTransfer();
@@ -46,7 +46,7 @@ async fn errors_appear_at_their_fields_and_input_is_kept() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.click("label", "All files").await;
     page.browser.set_time("Access expires", "2020-01-01T12:00").await;
     let message = page.browser.wait_for("textarea", "Message").await;
@@ -69,7 +69,7 @@ async fn errors_appear_at_their_fields_and_input_is_kept() {
     }
     // Closing the dialog keeps the input.
     page.browser.press("Cancel").await;
-    page.share().await;
+    page.open_share_dialog().await;
     let message = page.browser.wait_for("textarea", "Message").await;
     assert_eq!(message.prop("value").await.unwrap(), Some(long));
     page.browser.quit().await;
@@ -81,7 +81,7 @@ async fn selected_files_and_local_expiration_are_shared() {
     let item = TestItem::with_files(&stack, &["a.pdf", "Ünï \"a\";b.pdf", "c.pdf"]).await;
     let page = Page::open(&item, DESKTOP).await;
     let ann = address("ann");
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.wait_for(".hint", "In your time zone, Europe/Berlin").await;
     page.browser.enter("Recipients", &ann).await;
     page.browser.click(".files label", "c.pdf").await;
@@ -110,7 +110,7 @@ async fn existing_recipient_is_shown_in_the_right_tab() {
         (&active, "Already has access", "Show in Active", "Active 1"),
         (&revoked, "Previous access has ended", "Show in Inactive", "Inactive 1"),
     ] {
-        page.share().await;
+        page.open_share_dialog().await;
         page.browser.enter("Recipients", recipient).await;
         page.browser.enter("Message", "kept,").await;
         page.browser.press("Share").await;
@@ -122,7 +122,7 @@ async fn existing_recipient_is_shown_in_the_right_tab() {
         page.browser.wait_for("li.marked", recipient).await;
         page.browser.press("Close").await;
     }
-    page.share().await;
+    page.open_share_dialog().await;
     let message = page.browser.wait_for("textarea", "Message").await;
     assert_eq!(
         message.prop("value").await.unwrap().unwrap(),
@@ -138,10 +138,9 @@ async fn expiration_earlier_today_is_accepted_with_a_warning() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.enter("Recipients", &address("ann")).await;
-    let today = page.browser.run("return new Date().toLocaleDateString('sv');", vec![]).await;
-    page.browser.set_time("Access expires", &format!("{}T00:00", today.as_str().unwrap())).await;
+    page.browser.set_time_to_midnight("Access expires").await;
     page.browser.wait_for(".note", "This time has passed: the links will not work.").await;
     page.browser.press("Share").await;
     page.browser.wait_for(".what", "Shared, but access has already expired").await;
@@ -157,11 +156,11 @@ async fn markup_is_displayed_and_never_executed() {
     let page = Page::open(&item, DESKTOP).await;
     page.browser.run("window.alert = () => { window.hasRun = true; };", vec![]).await;
     let ann = address("ann");
-    page.share().await;
+    page.open_share_dialog().await;
     page.browser.wait_for(".files label", evil).await;
     page.browser.wait_for(".files label", "غلاف.pdf").await;
     page.browser.enter("Recipients", &format!("<b>{ann}</b>")).await;
-    page.browser.keys(Key::Enter).await;
+    page.browser.send_keys(Key::Enter).await;
     page.browser.wait_for(".chip.wrong", &format!("<b>{ann}</b>")).await;
     page.browser.press(&format!("Remove <b>{ann}</b>")).await;
     page.browser.enter("Recipients", &ann).await;
@@ -179,7 +178,7 @@ async fn dialogs_use_the_pages_language() {
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, Device { languages: "de-DE,de", ..DESKTOP }).await;
     page.browser.run("document.documentElement.lang = 'de';", vec![]).await;
-    page.set("action", "manage").await;
+    page.set_attribute("action", "manage").await;
     page.browser.click(".toolbar share-button", "Linkzugriff verwalten").await;
     page.browser.wait_for("[role=tab]", "Inaktiv").await;
     page.browser.wait_for("p", "Keine aktiven Links.").await;

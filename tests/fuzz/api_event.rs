@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_http::{
-    Problem, Request, header, idempotent_request, parse_if_match, parse_item, parse_json_body,
-    path_parameter, query_parameter, parse_event, require_empty_body, route_key,
+    Problem, Request, header, idempotent_request, parse_event, parse_if_match, parse_item, parse_json_body,
+    path_parameter, query_parameter, require_empty_body, route_key,
 };
 
 #[derive(Arbitrary, Debug)]

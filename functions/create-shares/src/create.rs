@@ -66,12 +66,11 @@ impl CreateShares {
         // A retry counts as received with the first request: a day later, its expiry could be before today.
         let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
         let create_request = body.validate(received_at)?;
-        let record = match earlier {
-            Some(record) => record,
-            None => {
-                let files = create_request.files.as_deref();
-                self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
-            }
+        let record = if let Some(record) = earlier {
+            record
+        } else {
+            let files = create_request.files.as_deref();
+            self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
         };
 
         let IdempotencyRecord { received_at, settled: Settled { listing, sharer } } = record;

@@ -6,10 +6,10 @@
  * } from "../types.d.ts"
  */
 
-/** Attempts at a request that gets no response, or one that asks for a retry. */
+/** Attempts at a request that gets no response or a transient error. */
 const MAX_ATTEMPTS = 4;
 
-/** In milliseconds. API Gateway responds within 30 seconds. */
+/** Time limit of an attempt, in milliseconds. API Gateway responds within 30 seconds. */
 const TIMEOUT = 35_000;
 
 /** The longest wait before an automatic retry, in seconds. */
@@ -225,7 +225,10 @@ export class Api {
     }
   }
 
-  /** Determines why a request got no response. If the API responds without a token, the token is the cause. */
+  /**
+   * Determines why a request got no response. If the API responds to a request without a token, the token is
+   * the cause.
+   */
   async #diagnose() {
     if (!navigator.onLine) return "offline";
     const { status } = await attemptFetch(`${this.#base}/problems/unauthenticated`, { method: "GET" });

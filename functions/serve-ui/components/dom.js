@@ -4,7 +4,8 @@
 /** @import { Child } from "../types.d.ts" */
 
 /**
- * Creates an element with attributes, listeners (`onclick`) and children. Skips null, undefined and false.
+ * Creates an element with attributes, listeners (`onclick`) and children, of which it skips null, undefined
+ * and false.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {object} attributes

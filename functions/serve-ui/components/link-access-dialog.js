@@ -191,7 +191,7 @@ export class LinkAccessDialog extends ItemDialog {
     }
   }
 
-  /** Shows below a tab's shares a button for the next page, or that the tab is empty. */
+  /** Shows the end of a tab: a button for the next page, or a note that the tab is empty. */
   #showEnd(tab) {
     const { texts } = this.#language;
     tab.showCount();
@@ -231,13 +231,13 @@ export class LinkAccessDialog extends ItemDialog {
     const row = this.#findRow(share);
     const panel = keepsPanel ? row?.querySelector(".open") : undefined;
     const hadFocus = !activeElement || row?.contains(activeElement);
-    const tab = this.#tabs[share.status];
-    const before = tab.shares.findIndex(({ shareId }) => shareId === share.shareId);
+    const to = this.#tabs[share.status];
+    const before = to.shares.findIndex(({ shareId }) => shareId === share.shareId);
     this.#removeRow(share);
-    const index = before >= 0 ? before : tab.insertionIndex(share);
+    const index = before >= 0 ? before : to.insertionIndex(share);
     if (index !== undefined) {
-      tab.shares.splice(index, 0, share);
-      tab.list.insertBefore(this.#row(share, panel ?? undefined), tab.list.children[index] ?? null);
+      to.shares.splice(index, 0, share);
+      to.list.insertBefore(this.#row(share, panel ?? undefined), to.list.children[index] ?? null);
     }
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
     fill(this.#notice, text && h("p", { class: "banner good" }, text));

@@ -209,8 +209,9 @@ export class RecipientsField {
 
   #onPaste(event) {
     const text = event.clipboardData?.getData("text/plain") ?? "";
+    const addresses = parseAddresses(text);
     // Part of an address is pasted as ordinary text.
-    if (parseAddresses(text).length < 2 && !normalizeAddress(parseAddresses(text)[0] ?? "")) return;
+    if (addresses.length < 2 && !normalizeAddress(addresses[0] ?? "")) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = this.input;
     this.input.value = "";

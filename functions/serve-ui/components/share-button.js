@@ -40,7 +40,7 @@ function flushPending() {
 
 /** @param {ShareButton[]} buttons */
 async function loadPermissions(buttons) {
-  // A button that starts another request before this one is done ignores its result.
+  // A button that has since started another request ignores the result of this one.
   const requests = buttons.map((button) => button.permissionRequest);
   try {
     const allowed = await buttons[0].api.getPermissions(buttons.map(({ item }) => item));
@@ -50,7 +50,7 @@ async function loadPermissions(buttons) {
     const error = ApiError.from(thrown);
     const invalid = new Set(error.pointers.map((pointer) => buttons[Number(pointer.split("/")[2])]));
     const others = buttons.filter((button) => !invalid.has(button));
-    // Buttons with an invalid item stay hidden; the others must not.
+    // Only buttons with an invalid item stay hidden: request the others again without them.
     if (invalid.size && others.length) loadPermissions(others);
     else if (!invalid.size) setTimeout(() => others.forEach(requestPermission), RETRY_DELAY);
   }

@@ -33,7 +33,7 @@ export class ShareDialog extends ItemDialog {
   #listed = [];
   /** Whether each file is selected, by name. */
   #selection = new Map();
-  /** Why the list of files cannot be used yet, if so. */
+  /** The reason why no file can be shared, if any, such as a list that is still loading. */
   #listingError;
   /** Identifies the latest listing. */
   #listing;
@@ -41,9 +41,9 @@ export class ShareDialog extends ItemDialog {
   /** @type {HTMLElement} */
   #form;
   #submitButton;
-  /** The last request and its idempotency key: the same body reuses the key. */
+  /** The last request's body and idempotency key. A request with the same body reuses the key. */
   #lastRequest = {};
-  /** Results arrived while the dialog was closed. */
+  /** Whether results arrived while the dialog was closed. */
   #hasUnseenResults = false;
 
   /** Opens the dialog, with earlier input if there is any. */
@@ -232,7 +232,7 @@ export class ShareDialog extends ItemDialog {
   }
 
   /**
-   * Shows each error at its field and focuses the first of these fields. Returns true without any error.
+   * Shows each error at its field and focuses the first of these fields. Returns whether there are none.
    * @param {{ recipients?: string, files?: string, expiresAt?: string, message?: string }} errors
    */
   #showFieldErrors({ recipients, files, expiresAt, message }) {
@@ -253,7 +253,7 @@ export class ShareDialog extends ItemDialog {
 
   async #share() {
     const form = this.#form;
-    // A request is in progress.
+    // Another request is in progress.
     if (form.inert) return;
     fill(this.#alert);
     if (!this.#validate()) return;
@@ -366,7 +366,7 @@ export class ShareDialog extends ItemDialog {
     );
   }
 
-  /** Opens Manage Link Access, unless the page prevents the event to show a view that replaces it. */
+  /** Opens Manage Link Access, unless the page prevents the event to show its own view. */
   #openManage(tab, shareId) {
     this.close();
     if (!this.emit("sharelink-manage", { tab, shareId })) return;
@@ -374,7 +374,7 @@ export class ShareDialog extends ItemDialog {
     if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
     dialog.token = this.token;
     dialog.lang = this.#language.pageTag;
-    // Listeners are on this dialog, so forward the other one's events.
+    // The page listens to this dialog only, so forward the new dialog's events.
     /** @param {CustomEvent} event */
     const forward = (event) => {
       event.stopPropagation();

@@ -54,10 +54,10 @@ export class ShareLog {
   /** @param {LogEntry} entry */
   #entry({ at, event, recipient, by, from, to, detail }) {
     const { texts } = this.#language;
-    const time = (time) => this.#language.formatTime(time);
+    const format = (time) => this.#language.formatTime(time);
     const who = by && texts.by(isolate(by.name ?? by.email ?? by.sub));
-    const change = to && texts.fromTo(time(from), time(to));
+    const change = to && texts.fromTo(format(from), format(to));
     const rest = [texts.event[event], change, detail, who].filter(Boolean).join(", ");
-    return h("li", {}, h("time", { datetime: at }, time(at)), bdi(recipient), `: ${rest}`);
+    return h("li", {}, h("time", { datetime: at }, format(at)), bdi(recipient), `: ${rest}`);
   }
 }

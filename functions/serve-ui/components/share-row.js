@@ -14,7 +14,7 @@ import { isolate } from "./texts.js";
  * @typedef {object} RowOptions
  * @property {ItemDialog} dialog
  * @property {Language} language
- * @property {boolean} isMarked whether the user came to see this share
+ * @property {boolean} isMarked whether to highlight this share
  * @property {Element} [panel] an open form to keep
  * @property {(share: Share, text?: string, keepsPanel?: boolean) => void} onUpdate called with the changed
  *   share and a success message; `keepsPanel` keeps an open form
@@ -46,7 +46,7 @@ export class ShareRow {
     this.element = h("li",
       { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId },
       h("h3", {}, bdi(share.recipient)),
-      facts(share, language),
+      factList(share, language),
       this.#actions(),
       this.#message,
       this.#panel,
@@ -182,7 +182,7 @@ export class ShareRow {
     const onCancel = () => this.#cancel({ share, isStale: false }, opener);
     const cancel = h("button", { type: "button", onclick: onCancel }, texts.cancel);
     const revoke = h("button", { type: "button", class: "danger primary", onclick: async () => {
-        let revoked;
+      let revoked;
       const action = async () => {
         revoked = await dialog.api.revoke(dialog.item, share);
       };
@@ -242,28 +242,29 @@ export class ShareRow {
 }
 
 /**
- * The state of a share, as a list.
+ * Creates the list of a share's facts: access, email, use and sharer.
  * @param {Share} share
  * @param {Language} language
  */
-function facts(share, language) {
+function factList(share, language) {
   const { createdAt, createdBy, mail, opens, downloads, lastOpenedAt } = share;
   const { texts } = language;
-  const time = (time) => language.formatTime(time);
+  const format = (time) => language.formatTime(time);
   const mailText = texts.mail[mail.state];
   const isMailWrong = ["failed", "bounced", "complained"].includes(mail.state);
   const use = opens || downloads ? `${texts.opens(opens)}, ${texts.downloads(downloads)}` : texts.neverOpened;
   const sharer = createdBy.name ?? createdBy.email;
-  const facts = [
+  const entries = [
     [accessText(share, language)],
     [mail.detail ? `${mailText}: ${mail.detail}` : mailText, isMailWrong && "wrong"],
-    [lastOpenedAt ? `${use}, ${texts.lastUse(time(lastOpenedAt))}` : use],
-    [sharer ? texts.sharedBy(isolate(sharer), time(createdAt)) : texts.sharedAt(time(createdAt))],
+    [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
+    [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
   ];
-  return h("ul", { class: "facts" }, facts.map(([text, kind]) => h("li", { class: kind }, bdi(text))));
+  return h("ul", { class: "facts" }, entries.map(([text, kind]) => h("li", { class: kind }, bdi(text))));
 }
 
 /**
+ * Describes until when the recipient has access, or why it ended.
  * @param {Share} share
  * @param {Language} language
  */

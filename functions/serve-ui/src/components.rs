@@ -70,7 +70,8 @@ impl Module {
     }
 }
 
-/// Removes lines that contain only a comment (`//`, `/** … */`): browsers should not download documentation.
+/// Removes lines that contain only a comment (`//`, `/** … */`), so that browsers do not download them.
+///
 /// This does not parse JavaScript, so no line of a multi-line string may begin like a comment.
 fn strip_comments(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn all_modules_together_stay_within_30_kb() {
+    fn modules_compress_to_less_than_30_kb() {
         let components = Components::embedded().unwrap();
         let size: usize = components.modules.iter().map(|module| module.compressed.len()).sum();
         assert!(size < 30_000, "{size} bytes");
@@ -133,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn css_selectors_are_not_taken_for_comments() {
+    fn css_universal_selector_is_not_a_comment() {
         let css = "*, ::before {\n}\n";
         assert_eq!(strip_comments(css), css);
     }
@@ -174,14 +175,14 @@ mod tests {
     }
 
     #[test]
-    fn request_limits_equal_the_domains() {
+    fn request_limits_match_the_domain() {
         assert_eq!(js_limit("RECIPIENTS_LIMIT"), RECIPIENTS_LIMIT);
         assert_eq!(js_limit("FILES_LIMIT"), FILES_LIMIT);
         assert_eq!(js_limit("MESSAGE_LIMIT"), MESSAGE_LIMIT);
     }
 
     #[test]
-    fn address_limits_equal_the_domains() {
+    fn address_limits_match_the_domain() {
         let parse =
             |local: usize, domain: &str| format!("{}@{domain}", "a".repeat(local)).parse::<EmailAddress>();
         let local = js_limit("LOCAL_PART_LIMIT");
@@ -196,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn expiration_limit_equals_the_domains() {
+    fn expiration_limit_matches_the_domain() {
         let now: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
         let year = 2030 + js_limit("YEARS_LIMIT");
         assert!(Expiry::parse(&format!("{year}-01-01T00:00:00Z"), now).is_ok());
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn items_limit_equals_the_contracts() {
+    fn items_limit_matches_the_contract() {
         let (_, schema) = OPENAPI.split_once("    ItemList:\n").unwrap();
         let (_, limit) = schema.split_once("maxItems: ").unwrap();
         let (limit, _) = limit.split_once('\n').unwrap();

@@ -110,21 +110,21 @@ mod tests {
     #[test]
     fn unknown_route_is_not_found() {
         for route_key in ["POST /ui/{file}", "GET /s/{token}", "$default", ""] {
-            let problem_type = problem_type(&serve_ui(), route_key, ENTRY);
-            assert_eq!(problem_type, ProblemType::RouteNotFound, "{route_key}");
+            let refused = problem_type(&serve_ui(), route_key, ENTRY);
+            assert_eq!(refused, ProblemType::RouteNotFound, "{route_key}");
         }
     }
 
     #[test]
     fn only_the_entry_module_has_an_unversioned_url() {
-        let problem_type = problem_type(&serve_ui(), "GET /ui/{file}", "dom.js");
-        assert_eq!(problem_type, ProblemType::RouteNotFound);
+        let refused = problem_type(&serve_ui(), "GET /ui/{file}", "dom.js");
+        assert_eq!(refused, ProblemType::RouteNotFound);
     }
 
     #[test]
     fn deployment_without_components_serves_nothing() {
-        let problem_type = problem_type(&ServeUi { components: None }, "GET /ui/{file}", ENTRY);
-        assert_eq!(problem_type, ProblemType::RouteNotFound);
+        let refused = problem_type(&ServeUi { components: None }, "GET /ui/{file}", ENTRY);
+        assert_eq!(refused, ProblemType::RouteNotFound);
     }
 
     #[test]

@@ -89,17 +89,17 @@ user.addEventListener("change", () => {
   for (const button of document.querySelectorAll("share-button")) button.refresh();
 });
 
-/** Adds new mail to the list. */
+/** Adds new emails to the list. */
 async function showMail() {
   const list = document.querySelector("#mail");
-  const mails = await (await fetch("/mail")).json();
-  for (const [i, mail] of mails.entries()) {
+  const emails = await (await fetch("/mail")).json();
+  for (const [i, email] of emails.entries()) {
     if (i < list.children.length) continue;
-    const link = element("a", { href: `/mail/${i}`, target: "_blank", textContent: mail.subject });
-    const to = element("span", { textContent: `To ${mail.to.join(", ")}` });
+    const link = element("a", { href: `/mail/${i}`, target: "_blank", textContent: email.subject });
+    const to = element("span", { textContent: `To ${email.to.join(", ")}` });
     list.prepend(element("li", {}, link, to));
   }
-  document.querySelector("#no-mail").hidden = mails.length > 0;
+  document.querySelector("#no-mail").hidden = emails.length > 0;
 }
 
 for (;;) {

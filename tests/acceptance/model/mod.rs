@@ -25,7 +25,7 @@ struct Round {
     steps: Vec<Step>,
 }
 
-/// Generates histories. Every operation is possible at any time, so the generator has no state.
+/// Generates histories. Every operation is possible at any time, so the generator is stateless.
 struct Histories;
 
 impl ReferenceStateMachine for Histories {
@@ -91,7 +91,7 @@ impl StateMachineTest for TableMatchesModel {
     }
 }
 
-/// `PROPTEST_CASES` sets the number of histories. The default of 48 takes a quarter of a minute.
+/// `PROPTEST_CASES` sets the number of histories. The default of 48 takes about 15 seconds.
 fn config() -> Config {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
     Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() }

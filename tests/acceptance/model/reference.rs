@@ -27,7 +27,7 @@ pub(super) struct ModelShare {
     pub(super) opens: u64,
 }
 
-/// The writes that have been applied to a share, by which the model recognizes retries.
+/// The writes that have been applied to a share. The model recognizes retries by them.
 #[derive(Clone, Debug, Default)]
 struct AppliedWrites {
     create: Option<WriteId>,
@@ -171,7 +171,7 @@ impl Model {
         }
     }
 
-    /// Records that the email of a send has left, unless another send has claimed it.
+    /// Marks the email of a send as sent, unless another send has claimed it since.
     fn finish_send(&mut self, call: &Call) {
         let has_claim =
             self.writes.get(&call.recipient).is_some_and(|writes| writes.claim == Some(call.write));

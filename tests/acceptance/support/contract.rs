@@ -19,7 +19,7 @@ pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
 /// Ignores URLs that are not part of the API.
 pub(crate) fn check_response(method: &Method, url: &Url, response: &Response) {
     let path = url.path().rsplit_once("/$default").map_or(url.path(), |(_, path)| path);
-    let Some(route) = route(path) else { return };
+    let Some(route) = find_route(path) else { return };
     let name = format!("{method} {route}");
     let operation = format!("/paths/{}/{}", escape(route), method.as_str().to_lowercase());
     if DOCUMENT.pointer(&operation).is_none() {
@@ -28,8 +28,9 @@ pub(crate) fn check_response(method: &Method, url: &Url, response: &Response) {
         return;
     }
     let documented_at = resolve(&format!("{operation}/responses/{}", response.status));
-    let documented = DOCUMENT.pointer(&documented_at);
-    let documented = documented.unwrap_or_else(|| panic!("{name}: {} is not documented", response.status));
+    let documented = DOCUMENT
+        .pointer(&documented_at)
+        .unwrap_or_else(|| panic!("{name}: {} is not documented", response.status));
 
     for (header, _) in documented["headers"].as_object().into_iter().flatten() {
         let pointer = resolve(&format!("{documented_at}/headers/{}", escape(header)));
@@ -59,8 +60,8 @@ pub(crate) fn item_routes(module: &str, item: &str, share: &str) -> Vec<(Method,
         let methods = [Method::GET, Method::POST, Method::PATCH].into_iter();
         for method in methods.filter(|method| operations.get(method.as_str().to_lowercase()).is_some()) {
             if path.contains("{item}") {
-                let path = path.replace("{module}", module).replace("{item}", item);
-                routes.push((method, path.replace("{shareId}", share)));
+                let item_path = path.replace("{module}", module).replace("{item}", item);
+                routes.push((method, item_path.replace("{shareId}", share)));
             }
         }
     }
@@ -74,7 +75,7 @@ fn is_from_api_gateway(response: &Response) -> bool {
 }
 
 /// Returns the documented route that matches a path.
-fn route(path: &str) -> Option<&'static str> {
+fn find_route(path: &str) -> Option<&'static str> {
     let segments: Vec<&str> = path.split('/').collect();
     let matches = |route: &&String| {
         let names = route.split('/');

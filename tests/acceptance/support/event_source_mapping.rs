@@ -65,11 +65,11 @@ impl EventSourceMapping {
 
     /// Returns the records after the current position that match a filter, and advances the position.
     pub(crate) fn select(&mut self, records: &[Value]) -> Vec<Value> {
-        let new = records.iter().filter(|record| {
+        let is_new = |record: &&Value| {
             let number = sequence_number(record);
             self.position.as_deref().is_none_or(|last| (number.len(), number.as_str()) > (last.len(), last))
-        });
-        let new: Vec<Value> = new.cloned().collect();
+        };
+        let new: Vec<Value> = records.iter().filter(is_new).cloned().collect();
         self.position = new.last().map(sequence_number).or(self.position.take());
         let matches_filter =
             |record: &Value| self.settings.filters.iter().any(|filter| matches_pattern(filter, record));

@@ -40,26 +40,26 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
     })
 }
 
-/// A recipient opens a link.
+/// The event of a recipient who opens a link.
 pub(crate) fn open_event(link: &str) -> Value {
     let token = link.rsplit('/').next().unwrap();
     api_event("GET /s/{token}", &json!({"token": token}), &Value::Null)
 }
 
-/// A sharer shares an item's files with these recipients for a week.
+/// The event of a sharer who shares an item's files with these recipients for a week.
 pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc>) -> Value {
     let body = json!({"recipients": recipients, "expiresAt": rfc3339(now + TimeDelta::days(7))});
-    api_event("POST /modules/{module}/items/{item}/shares", &parameters(item), &body)
+    api_event("POST /modules/{module}/items/{item}/shares", &path_parameters(item), &body)
 }
 
-/// A sharer lists an item's shares.
+/// The event of a sharer who lists an item's shares.
 pub(crate) fn list_event(item: &Item) -> Value {
-    api_event("GET /modules/{module}/items/{item}/shares", &parameters(item), &Value::Null)
+    api_event("GET /modules/{module}/items/{item}/shares", &path_parameters(item), &Value::Null)
 }
 
-/// A sharer changes a share's expiration; `version` is the value of `If-Match`.
+/// The event of a sharer who changes a share's expiration; `version` is the value of `If-Match`.
 pub(crate) fn change_event(item: &Item, share: ShareId, version: &str, now: DateTime<Utc>) -> Value {
-    let mut parameters = parameters(item);
+    let mut parameters = path_parameters(item);
     parameters["shareId"] = share.to_string().into();
     let body = json!({"expiresAt": rfc3339(now + TimeDelta::days(8))});
     let mut event = api_event("PATCH /modules/{module}/items/{item}/shares/{shareId}", &parameters, &body);
@@ -67,7 +67,7 @@ pub(crate) fn change_event(item: &Item, share: ShareId, version: &str, now: Date
     event
 }
 
-fn parameters(item: &Item) -> Value {
+fn path_parameters(item: &Item) -> Value {
     json!({"module": item.module.to_string(), "item": item.name.to_string()})
 }
 

@@ -16,9 +16,9 @@ pub(crate) struct Response {
 }
 
 /// Sends a request and checks the response against the OpenAPI document.
-pub(crate) async fn send(request: RequestBuilder) -> Response {
-    let (client, request) = request.build_split();
-    let request = request.unwrap();
+pub(crate) async fn send(builder: RequestBuilder) -> Response {
+    let (client, built) = builder.build_split();
+    let request = built.unwrap();
     let (method, url) = (request.method().clone(), request.url().clone());
     let received = client.execute(request).await.unwrap();
     let (status, headers) = (received.status().as_u16(), received.headers().clone());
@@ -32,7 +32,7 @@ impl Response {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
     }
 
-    /// Returns the header's value, or an empty text without that header.
+    /// Returns the header's value, or an empty string if the header is missing.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
@@ -55,6 +55,26 @@ impl Response {
             kinds.iter().find_map(|kind| error.get(kind)).unwrap().as_str().unwrap().to_owned()
         };
         self.json()["errors"].as_array().unwrap().iter().map(location).collect()
+    }
+
+    /// Panics unless the response has this status.
+    #[track_caller]
+    pub(crate) fn assert_status(&self, status: u16) {
+        assert_eq!(self.status, status, "{self:?}");
+    }
+
+    /// Panics unless the response is a problem of this status and type.
+    #[track_caller]
+    pub(crate) fn assert_problem(&self, status: u16, problem_type: &str) {
+        self.assert_status(status);
+        assert_eq!(self.problem_type(), problem_type, "{self:?}");
+    }
+
+    /// Panics unless the response is a 422 whose errors point at exactly these locations.
+    #[track_caller]
+    pub(crate) fn assert_invalid(&self, locations: &[&str]) {
+        self.assert_status(422);
+        assert_eq!(self.error_locations(), locations, "{self:?}");
     }
 }
 
@@ -108,9 +128,14 @@ impl<'a> TestItem<'a> {
         item
     }
 
+    /// The item's partition key in the table, and its prefix in the bucket.
+    pub(crate) fn path(&self) -> String {
+        format!("jobs/{}", self.name)
+    }
+
     /// The file's key in the bucket.
     pub(crate) fn key(&self, file: &str) -> String {
-        format!("jobs/{}/{file}", self.name)
+        format!("{}/{file}", self.path())
     }
 
     /// Uploads a file that contains its name.
@@ -118,13 +143,44 @@ impl<'a> TestItem<'a> {
         Aws::new(self.stack).upload(&self.key(file), file.as_bytes()).await;
     }
 
+    /// The URL of the item, followed by `rest`.
+    pub(crate) fn item_url(&self, rest: &str) -> String {
+        format!("{}/modules/jobs/items/{}{rest}", self.stack.info.api_url, self.name)
+    }
+
     /// The URL of the item's shares, followed by `rest`.
     pub(crate) fn url(&self, rest: &str) -> String {
-        format!("{}/modules/jobs/items/{}/shares{rest}", self.stack.info.api_url, self.name)
+        self.item_url(&format!("/shares{rest}"))
+    }
+
+    /// Returns an authorized request to the URL of the item's shares, followed by `rest`.
+    pub(crate) fn request(&self, method: Method, rest: &str) -> RequestBuilder {
+        self.stack.client.request(method, self.url(rest)).bearer_auth(&self.token)
     }
 
     pub(crate) async fn call(&self, method: Method, rest: &str) -> Response {
-        send(self.stack.client.request(method, self.url(rest)).bearer_auth(&self.token)).await
+        send(self.request(method, rest)).await
+    }
+
+    /// Patches a share, with an `If-Match` header if one is given.
+    pub(crate) async fn patch(&self, id: &str, if_match: Option<&str>, body: &Value) -> Response {
+        let request = self.request(Method::PATCH, &format!("/{id}")).json(body);
+        send(match if_match {
+            Some(etag) => request.header("If-Match", etag),
+            None => request,
+        })
+        .await
+    }
+
+    /// Changes the expiration of a share that is expected to have this version.
+    pub(crate) async fn change_expiration(
+        &self,
+        id: &str,
+        expected_version: u64,
+        expires_at: &str,
+    ) -> Response {
+        let etag = format!("\"{expected_version}\"");
+        self.patch(id, Some(&etag), &json!({"expiresAt": expires_at})).await
     }
 
     pub(crate) async fn get(&self, rest: &str) -> Response {
@@ -133,13 +189,12 @@ impl<'a> TestItem<'a> {
 
     /// Creates shares with this request body.
     pub(crate) async fn post(&self, body: &Value) -> Response {
-        send(self.stack.client.post(self.url("")).bearer_auth(&self.token).json(body)).await
+        send(self.request(Method::POST, "").json(body)).await
     }
 
     /// Creates shares with this request body and idempotency key.
     pub(crate) async fn post_with_key(&self, key: &str, body: &Value) -> Response {
-        let request = self.stack.client.post(self.url("")).bearer_auth(&self.token);
-        send(request.header("Idempotency-Key", key).json(body)).await
+        send(self.request(Method::POST, "").header("Idempotency-Key", key).json(body)).await
     }
 
     /// Shares all of the item's files for a week.
@@ -150,7 +205,7 @@ impl<'a> TestItem<'a> {
     /// Shares with one recipient until `expires_at`, and waits for the email.
     pub(crate) async fn share_until(&self, recipient: &str, expires_at: &str) -> EmailedShare {
         let response = self.post(&json!({"recipients": [recipient], "expiresAt": expires_at})).await;
-        assert_eq!(response.status, 201, "{response:?}");
+        response.assert_status(201);
         let id = response.share_id();
         let email = self.wait_for_email(recipient).await;
         EmailedShare { id, link: email.link() }
@@ -176,7 +231,7 @@ impl<'a> TestItem<'a> {
 
     /// Returns a page of the item's share log.
     pub(crate) async fn log_page(&self, query: &str) -> Response {
-        let url = self.url("").replace("/shares", &format!("/share-log{query}"));
+        let url = self.item_url(&format!("/share-log{query}"));
         send(self.stack.client.get(url).bearer_auth(&self.token)).await
     }
 
@@ -196,14 +251,14 @@ impl<'a> TestItem<'a> {
     /// Reads a share through the API.
     pub(crate) async fn get_share(&self, id: &str) -> Value {
         let response = self.get(&format!("/{id}")).await;
-        assert_eq!(response.status, 200, "{response:?}");
+        response.assert_status(200);
         response.json()
     }
 
     /// Returns the recipients on the tab for this status.
     pub(crate) async fn list_recipients(&self, status: &str) -> Vec<String> {
         let response = self.get(&format!("?status={status}")).await;
-        assert_eq!(response.status, 200, "{response:?}");
+        response.assert_status(200);
         let shares = response.json()["shares"].as_array().unwrap().clone();
         shares.iter().map(|share| share["recipient"].as_str().unwrap().to_owned()).collect()
     }
@@ -224,7 +279,7 @@ impl Stack {
     /// Follows a link to its file; returns the file's bytes and its `Content-Disposition`.
     pub(crate) async fn download(&self, link: &str) -> (Vec<u8>, String) {
         let redirect = self.open(link).await;
-        assert_eq!(redirect.status, 302, "{redirect:?}");
+        redirect.assert_status(302);
         let file =
             self.client.get(redirect.header("location")).send().await.unwrap().error_for_status().unwrap();
         let disposition = file.headers()["content-disposition"].to_str().unwrap().to_owned();

@@ -163,12 +163,12 @@ type Forwarded = Response<Full<Bytes>>;
 impl Forwarder {
     async fn respond(&self, request: Request<Incoming>) -> Result<Forwarded, Disconnected> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
-        let request = Request::from_parts(head, body);
-        match self.next_fault(&request) {
-            None => self.forward(request).await,
+        let bytes = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
+        let buffered = Request::from_parts(head, bytes);
+        match self.next_fault(&buffered) {
+            None => self.forward(buffered).await,
             Some(Fault::LoseResponse) => {
-                self.forward(request).await?;
+                self.forward(buffered).await?;
                 Err(Disconnected)
             }
             Some(Fault::Disconnect) => Err(Disconnected),
@@ -183,14 +183,14 @@ impl Forwarder {
                 std::future::pending().await
             }
             Some(Fault::HoldResponse(notice)) => {
-                self.forward(request).await?;
+                self.forward(buffered).await?;
                 let _ = notice.send(());
                 std::future::pending().await
             }
             Some(Fault::Pause(notice, resume)) => {
                 let _ = notice.send(());
                 let _ = resume.await;
-                self.forward(request).await
+                self.forward(buffered).await
             }
         }
     }

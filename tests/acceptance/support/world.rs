@@ -172,7 +172,7 @@ impl<'a> World<'a> {
         share
     }
 
-    /// Shares with a recipient this many times, until `life` from now. Each email goes to another address.
+    /// Shares with this many new recipients until `life` from now. Their emails are pending.
     pub(crate) async fn share_many(&self, count: usize, life: TimeDelta) -> Vec<Share> {
         let mut shares = Vec::new();
         for _ in 0..count {

@@ -152,11 +152,11 @@ fn expected_actions(listed: &[&str]) -> BTreeSet<String> {
 }
 
 /// Returns every string with a wildcard, including those inside intrinsic functions.
-fn wildcards(value: &Value) -> Vec<&str> {
+fn find_wildcards(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => text.contains('*').then_some(text.as_str()).into_iter().collect(),
-        Value::Array(values) => values.iter().flat_map(wildcards).collect(),
-        Value::Object(entries) => entries.values().flat_map(wildcards).collect(),
+        Value::Array(values) => values.iter().flat_map(find_wildcards).collect(),
+        Value::Object(entries) => entries.values().flat_map(find_wildcards).collect(),
         _ => vec![],
     }
 }
@@ -224,14 +224,11 @@ fn no_function_role_reaches_beyond_its_named_resources() {
             let actions = texts(&statement["Action"]);
             assert!(!actions.iter().any(|action| action.contains('*')), "{role}: {actions:?}");
             assert!(!actions.iter().any(|action| action.contains("Scan")), "{role}: {actions:?}");
-            let wildcards = wildcards(&statement["Resource"]);
+            let found = find_wildcards(&statement["Resource"]);
             if actions == ACTIONS_WITHOUT_RESOURCE {
-                assert_eq!(wildcards, ["*"], "{role}");
+                assert_eq!(found, ["*"], "{role}");
             } else {
-                assert!(
-                    wildcards.iter().all(|resource| WILDCARDS.contains(resource)),
-                    "{role}: {wildcards:?}"
-                );
+                assert!(found.iter().all(|resource| WILDCARDS.contains(resource)), "{role}: {found:?}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The events that the functions are invoked with: the ones that AWS sends for the most common use of each.
+//! Events in AWS's format for the most common use of each function.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::actions::get_item::GetItemRequest;

@@ -45,9 +45,9 @@ const AMAZON_ROOTS: &str = include_str!("../../../shared/aws/src/amazon-roots.pe
 
 pub(crate) struct FakeAws {
     pub(crate) url: String,
-    /// This server's authority, plus as many certificates as a function reads on AWS.
+    /// The certificates that a function trusts on AWS, and this server's authority.
     ca_bundle: PathBuf,
-    /// This server's authority, plus as many certificates as other SDKs read on AWS.
+    /// The system's certificates, which other SDKs trust on AWS, and this server's authority.
     reference_ca_bundle: PathBuf,
     pub(crate) database: Database,
     calls: AtomicU64,
@@ -176,14 +176,14 @@ impl FakeAws {
     ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
         let (status, json) = match target.and_then(|target| target.split_once('.')) {
             Some(("AmazonSSM", _)) => {
                 (StatusCode::OK, json!({"Parameter": {"Value": "https://files.example.com"}}).to_string())
             }
             Some(("secretsmanager", _)) => (StatusCode::OK, json!({"SecretString": KEY_RING}).to_string()),
-            Some((_, action)) => self.handle_dynamodb(action, &body),
+            Some((_, action)) => self.handle_dynamodb(action, &bytes),
             None if head.uri.path() == "/v2/email/outbound-emails" => {
                 (StatusCode::OK, json!({"MessageId": "m"}).to_string())
             }

@@ -42,8 +42,8 @@ pub(crate) fn build() {
 
 /// Returns the redemption in plain Node and in plain Python.
 pub(crate) fn references() -> [Program; 2] {
-    let output = Command::new(env!("CARGO")).args(["local", "references"]).current_dir(root()).output();
-    let output = output.unwrap();
+    let output =
+        Command::new(env!("CARGO")).args(["local", "references"]).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let commands: HashMap<String, Vec<String>> = serde_json::from_slice(&output.stdout).unwrap();
     ["node", "python"].map(|name| {

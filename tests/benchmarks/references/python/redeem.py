@@ -28,7 +28,7 @@ PROTECTED = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-r
 
 region = os.environ["AWS_REGION"]
 dynamodb = boto3.client("dynamodb", region)
-# boto3 signs the URLs of S3 with the old signature version by default.
+# By default, boto3 signs URLs for S3 with an old signature version.
 s3_config = Config(signature_version="s3v4", response_checksum_validation="when_required")
 s3 = boto3.client("s3", region, config=s3_config)
 
