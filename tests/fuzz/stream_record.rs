@@ -12,7 +12,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{parse_alarm_keys, parse_share_image};
 use sharelink_domain::sending::SendOutcome;
-use sharelink_domain::{Mail, Share, log, mail};
+use sharelink_domain::{Mail, Share, log};
 
 static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {
     let action = json!({"M": {"at": {"N": "1773144000000"}, "by": {"M": {"sub": {"S": "u1"}}}}});
@@ -81,11 +81,11 @@ fn check_share(share: &Share) {
     assert!(!log::entries_for_creation(share).is_empty(), "no log entry for the creation");
     assert!(!log::entries_for_purge(share, at).is_empty(), "no log entry for the purge");
     let _ = share.scheduled_expiry();
-    let _ = share.expiry_in_words();
+    let _ = share.expiry_text();
     let _ = log::entries_for_expiry(share, at);
     let _ = share.mail.is_due(at);
     let _ = SendOutcome::without_sending(share, at);
-    let _ = mail::resend_at(share);
+    let _ = share.mail.resend_allowed_at(share.created_at);
 }
 
 fuzz_target!(
