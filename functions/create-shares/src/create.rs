@@ -73,20 +73,20 @@ impl CreateShares {
             self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
         };
 
-        let IdempotencyRecord { received_at, settled: Settled { listing, sharer } } = record;
-        // Again, since a concurrent attempt may have stored its record first.
-        let expiry = create_request.accept_expiry(received_at)?;
+        // A concurrent attempt may have stored its record first. Its time of receipt counts.
+        let IdempotencyRecord { received_at: first_received_at, settled } = record;
+        let expiry = create_request.accept_expiry(first_received_at)?;
         let CreateRequest { recipients, message, notify, .. } = create_request;
         let share_request = ShareRequest {
             item,
-            files: listing.files.into_iter().map(Into::into).collect(),
-            sharer: sharer.into(),
+            files: settled.listing.files.into_iter().map(Into::into).collect(),
+            sharer: settled.sharer.into(),
             message,
             expiry,
             notify,
         };
-        let write = idempotent.map(|idempotent| idempotent.write_id(received_at));
-        let results = self.create_shares(&share_request, &recipients, write, received_at).await;
+        let write = idempotent.map(|idempotent| idempotent.write_id(first_received_at));
+        let results = self.create_shares(&share_request, &recipients, write, first_received_at).await;
         results::count(&results, now);
 
         let is_expired = |result: &RecipientResult| match result {
@@ -97,7 +97,7 @@ impl CreateShares {
         if expiry.is_past() || results.iter().any(is_expired) {
             warnings.push(ALREADY_EXPIRED);
         }
-        if listing.left_out {
+        if settled.listing.left_out {
             warnings.push(FILES_LEFT_OUT);
         }
         Ok(results::to_response(&recipients, &results, &warnings, now))

@@ -315,6 +315,11 @@ mod tests {
     }
 
     #[test]
+    fn ring_seals_new_links_with_its_current_key() {
+        assert_eq!(ring().current().as_str(), "k2");
+    }
+
+    #[test]
     fn debug_output_hides_secrets_and_tokens() {
         let ring = ring();
         let token = ring.seal(ring.current(), &link()).unwrap();
