@@ -23,7 +23,7 @@ use serde_json::json;
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::{ShareTable, StatusFilter};
 use sharelink_domain::Item;
-use support::fixtures::{RETENTION, accept, new_item, now, share_request};
+use support::fixtures::{RETENTION, new_item, now, share_builder};
 use support::{Aws, Stack, TestItem, address, next_week};
 
 const SHARES: usize = 10_000;
@@ -100,12 +100,12 @@ async fn time_creates(stack: &Stack, recipients: usize) -> Duration {
 /// Creates an item with a number of shares, some of which are revoked, spread evenly over the list.
 async fn create_item(table: &ShareTable, shares: usize, revoked: usize) -> Item {
     let (item, now) = (new_item(), now());
-    let request = share_request(&item, TimeDelta::days(7), now);
     let create = |i: usize| {
-        let request = &request;
+        let item = &item;
         async move {
             let created_at = now + TimeDelta::milliseconds(i.try_into().unwrap());
-            let mut share = accept(request, &format!("recipient-{i}@example.com"), created_at);
+            let builder = share_builder(item, TimeDelta::days(7), created_at);
+            let mut share = builder.recipient(&format!("recipient-{i}@example.com")).build();
             let is_revoked = revoked > 0 && i.is_multiple_of(shares / revoked.max(1));
             share.revoked_at = is_revoked.then_some(now);
             table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sharelink_aws::new_generation;
-use sharelink_domain::request::ShareRequest;
-use sharelink_domain::{Action, Expiry, Item, Share, SharedFile, Sharer, truncate_to_millis};
+use sharelink_domain::testing::ShareBuilder;
+use sharelink_domain::{Action, Item, Share, SharedFile, Sharer, truncate_to_millis};
 
-use super::{rfc3339, unique};
+use super::unique;
 
 /// Time between the end of a share's access and its deletion.
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
@@ -34,24 +34,21 @@ pub(crate) fn action(at: DateTime<Utc>) -> Action {
     Action { by: sharer(), at }
 }
 
-/// A request to share one file until `now + life`, without sending an email.
-///
-/// Tests override single fields: `ShareRequest { notify: true, ..share_request(&item, life, now) }`.
-pub(crate) fn share_request(item: &Item, life: TimeDelta, now: DateTime<Utc>) -> ShareRequest {
-    ShareRequest {
-        item: item.clone(),
-        files: vec![SharedFile { name: "brief.pdf".parse().unwrap(), size: 3 }],
-        sharer: sharer(),
-        message: None,
-        expiry: Expiry::parse(&rfc3339(now + life), now).unwrap(),
+/// A builder of shares of one file until `now + life`, each with a new link and without an email.
+pub(crate) fn share_builder(item: &Item, life: TimeDelta, now: DateTime<Utc>) -> ShareBuilder {
+    ShareBuilder::new()
+        .item(item.clone())
+        .sharer(sharer())
+        .created_at(now)
+        .expires_in(life)
+        .generation(new_generation().unwrap())
         // The deployed function emails every pending share that it finds in the deployed table.
-        notify: false,
-    }
+        .notify(false)
 }
 
 /// A new share of one file with a recipient, created at `now`, without an email.
 pub(crate) fn new_share(item: &Item, recipient: &str, life: TimeDelta, now: DateTime<Utc>) -> Share {
-    accept(&share_request(item, life, now), recipient, now)
+    share_builder(item, life, now).recipient(recipient).build()
 }
 
 /// A new share of this many files with a recipient, created at `now`, without an email.
@@ -64,10 +61,5 @@ pub(crate) fn new_share_of_files(
 ) -> Share {
     let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n };
     let files = (1..=files as u64).map(file).collect();
-    accept(&ShareRequest { files, ..share_request(item, life, now) }, recipient, now)
-}
-
-/// The share that a request creates for a recipient, with a new link.
-pub(crate) fn accept(request: &ShareRequest, recipient: &str, now: DateTime<Utc>) -> Share {
-    request.share_with(recipient.parse().unwrap(), new_generation().unwrap(), now)
+    share_builder(item, life, now).files(files).recipient(recipient).build()
 }

@@ -15,12 +15,11 @@ use serde_json::{Value, json};
 use sharelink_aws::share_table::{Creation, ShareTable};
 use sharelink_aws::{AwsError, Error, new_write_id};
 use sharelink_domain::log::LogEvent;
-use sharelink_domain::request::ShareRequest;
 use sharelink_domain::share::ExpectedVersion;
 use sharelink_domain::{Item, Share, ShareId};
 
 use super::event_source_mapping::{EventSourceMapping, Settings};
-use super::fixtures::{RETENTION, accept, action, new_item, share_request};
+use super::fixtures::{RETENTION, action, new_item, share_builder};
 use super::function::{Failure, Function};
 use super::stack::set_clock;
 use super::table::{change_expiration, resend, revoke};
@@ -216,8 +215,7 @@ impl<'a> World<'a> {
     }
 
     fn new_share(&self, recipient: &str, life: TimeDelta) -> Share {
-        let request = ShareRequest { notify: true, ..share_request(&self.item, life, self.now()) };
-        accept(&request, recipient, self.now())
+        share_builder(&self.item, life, self.now()).notify(true).recipient(recipient).build()
     }
 
     /// Reads a share from the table.

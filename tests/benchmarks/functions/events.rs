@@ -7,13 +7,12 @@ use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::link::Link;
-use sharelink_domain::request::ShareRequest;
-use sharelink_domain::{Message, Share, Sharer};
+use sharelink_domain::{Share, Sharer};
 
 use super::fake_aws::{FakeAws, TABLE};
 use super::programs::key_ring;
 use crate::support::events::{api_event, ses_event};
-use crate::support::fixtures::{accept, job, share_request};
+use crate::support::fixtures::{job, share_builder};
 use crate::support::{address, aws_config, rfc3339, unique};
 
 /// Number of shares in a list.
@@ -40,13 +39,12 @@ impl<'a> EventFactory<'a> {
 
     /// Creates a share of one file of this item, with a pending email.
     async fn create_share(&self, item: &str) -> Share {
-        let request = ShareRequest {
-            sharer: Sharer { sub: "u1".into(), name: Some("Ann Example".into()), email: None },
-            message: Message::parse("The brief, as promised.").unwrap(),
-            notify: true,
-            ..share_request(&job(item), TimeDelta::days(7), self.now)
-        };
-        let share = accept(&request, &address("r"), self.now);
+        let share = share_builder(&job(item), TimeDelta::days(7), self.now)
+            .sharer(Sharer { sub: "u1".into(), name: Some("Ann Example".into()), email: None })
+            .message("The brief, as promised.")
+            .notify(true)
+            .recipient(&address("r"))
+            .build();
         self.table.create(&share, TimeDelta::days(90), new_write_id().unwrap()).await.unwrap();
         share
     }
