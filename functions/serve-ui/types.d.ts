@@ -1,4 +1,4 @@
-// The types that the components share: the API's JSON (infra/openapi.yaml) and the details of their events.
+// Types that the components share: the API's JSON (infra/openapi.yaml) and the `detail` of each event.
 // Only editors and TypeScript use these declarations; browsers never load this file.
 
 import type { LinkAccessDialog } from "./components/link-access-dialog.js";
@@ -7,7 +7,7 @@ import type { ShareDialog } from "./components/share-dialog.js";
 
 // --- Configuration ---
 
-/** Returns the user's token. `renew` is true after the API has rejected the previous one. */
+/** Returns the user's token. `renew` is true if the API rejected the previous token. */
 export type TokenProvider = (options: { renew: boolean }) => string | Promise<string>;
 
 export interface Config {
@@ -31,7 +31,7 @@ export interface SharedFile {
 
 export interface FilePage {
   files: SharedFile[];
-  /** Whether the page leaves out files whose names cannot be shared. */
+  /** Whether the page omits files because their names cannot be shared. */
   leftOut: boolean;
   nextCursor?: string;
 }
@@ -51,7 +51,7 @@ export interface Mail {
   detail?: string;
 }
 
-/** One recipient's access to an item's files. Times are in RFC 3339, in UTC. */
+/** One recipient's access to an item's files. Times are in UTC, in RFC 3339 format. */
 export interface Share {
   shareId: string;
   recipient: string;
@@ -90,13 +90,13 @@ export type Outcome =
   "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "failed";
 
 export interface RecipientResult {
-  /** The address as typed. */
+  /** The address as the user entered it. */
   recipient: string;
   outcome: Outcome;
-  /** Present with `created`, `alreadyActive` and `alreadyInactive`, as is `share`. */
+  /** `shareId` and `share` are present if the outcome is `created`, `alreadyActive` or `alreadyInactive`. */
   shareId?: string;
   share?: Share;
-  /** Present with every outcome except `created`. */
+  /** Present for every outcome except `created`. */
   problem?: Problem;
 }
 
@@ -116,7 +116,7 @@ export interface LogEntry {
   recipient: string;
   /** The sharer who caused the event, if any. */
   by?: Sharer;
-  /** With `expirationChanged`: the expiration before and after. */
+  /** Only for `expirationChanged`: the expiration before and after the change. */
   from?: string;
   to?: string;
   detail?: string;
@@ -138,7 +138,7 @@ export interface Problem {
 
 // --- Events ---
 
-/** The `detail` of each event, by name. */
+/** The type of each event's `detail`, by event name. */
 export interface EventDetails {
   "sharelink-shared": { results: RecipientResult[] };
   "sharelink-manage": { tab: Status; shareId: string };
@@ -146,7 +146,7 @@ export interface EventDetails {
   "sharelink-closed": Record<string, never>;
 }
 
-// --- Inside the components ---
+// --- Internal ---
 
 /** A child of an element. Null, undefined and false are skipped. */
 export type Child = Node | string | null | undefined | false | Child[];

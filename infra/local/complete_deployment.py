@@ -1,7 +1,7 @@
 """Completes the parts of a deployed stack that the emulator does not support.
 
-Each step names the gap that it fills, and may run again after a later deployment to the same emulator.
-Prints the stack's outputs as JSON.
+Each step describes the gap that it fills. All steps can run again after a later deployment to the same
+emulator. Prints the stack's outputs as JSON.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Stack:
         ]
 
     def resolve(self, value):
-        """Resolves Ref and Fn::Sub in a property, to the extent that an API's body uses them."""
+        """Resolves Ref and Fn::Sub in a property, as far as an API's Body uses them."""
         if isinstance(value, list):
             return [self.resolve(v) for v in value]
         if isinstance(value, dict) and set(value) == {"Ref"}:
@@ -80,12 +80,12 @@ class Stack:
 
 
 def recreate_routes(stack):
-    """Creates the routes in an HTTP API's Body, where SAM writes them. The emulator ignores the Body.
+    """Creates the routes that SAM writes to an HTTP API's Body, which the emulator ignores.
 
-    Deletes the routes of an earlier deployment first, because they and the issuer may have been different.
+    First deletes an earlier deployment's routes, because the routes or the issuer may have changed since.
 
-    Fails closed: a route is open only if its single security scheme is NONE. A route without a scheme, or
-    with a scheme that the body does not define, stops the deployment.
+    Fails closed: a route is public only if its single security scheme is NONE. A route without a scheme, or
+    with a scheme that the Body does not define, stops the deployment.
     """
     api_gateway = boto3.client("apigatewayv2")
     api = stack.outputs["ApiId"]
@@ -133,7 +133,7 @@ def delete_routes(api_gateway, api):
 
 
 def create_authorizers(api_gateway, api, body):
-    """Creates the body's JWT authorizers and returns their ids by scheme."""
+    """Creates the Body's JWT authorizers and returns their ids by scheme."""
     authorizers = {}
     for name, scheme in body["components"]["securitySchemes"].items():
         jwt = scheme["x-amazon-apigateway-authorizer"]
@@ -153,8 +153,8 @@ def create_authorizers(api_gateway, api, body):
 def set_cors(stack, api, cors):
     """Sets the CORS configuration, which is also part of the ignored Body.
 
-    The origins come from the stack's parameter. Those in the Body are wrong: the emulator runs the SAM
-    transform with the parameters' defaults.
+    The origins come from the stack's parameter. The Body's origins are wrong, because the emulator runs the
+    SAM transform with the parameters' default values.
     """
     api_gateway = boto3.client("apigatewayv2")
     origins = stack.parameters["CorsOrigins"]
@@ -175,7 +175,7 @@ def set_cors(stack, api, cors):
 
 
 def set_public_base_url(stack, api_url):
-    """Replaces the API's host name, which resolves to AWS rather than to the emulator."""
+    """Replaces the public base URL, because the API's host name resolves to AWS, not to the emulator."""
     name = f"/{stack.name}/public-base-url"
     boto3.client("ssm").put_parameter(Name=name, Value=api_url, Type="String", Overwrite=True)
 
@@ -183,7 +183,7 @@ def set_public_base_url(stack, api_url):
 def point_aliases_to_latest(stack):
     """Points aliases to $LATEST.
 
-    A published version's environment is immutable, and `set_function_environment` must change it.
+    A published version's environment is immutable, but `set_function_environment` must change it.
     """
     client = boto3.client("lambda")
     for name, resource in stack.template["Resources"].items():
@@ -193,10 +193,10 @@ def point_aliases_to_latest(stack):
 
 
 def set_function_environment(stack, endpoint, clock_file):
-    """Sets the emulator's endpoint and the clock's file for functions that run on this machine.
+    """Passes the emulator's endpoint and the clock file's path to functions that run on this machine.
 
-    Not needed for an emulator that runs functions in containers: it sets the endpoint, and a container cannot
-    read the file.
+    Emulators that run functions in containers do not need this: they set the endpoint themselves, and a
+    container cannot read the file.
     """
     client = boto3.client("lambda")
     for name in stack.functions():

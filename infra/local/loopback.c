@@ -1,5 +1,5 @@
-/* Keeps a server that always binds every interface, such as DynamoDB Local, on this machine. When preloaded,
- * this library replaces the wildcard address with the loopback address. */
+/* Restricts a server that always binds to every interface, such as DynamoDB Local, to the loopback interface.
+ * When preloaded, this library replaces the wildcard address with the loopback address. */
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -13,7 +13,7 @@ int bind(int socket, const struct sockaddr *address, socklen_t length) {
     struct sockaddr_in local;
     int bound;
 
-    /* Java's IPv6 is off. If it were on, no server is better than an open one. */
+    /* IPv6 is disabled in Java. If it were enabled, failing would be better than exposing the server. */
     if (address != NULL && address->sa_family == AF_INET6) {
         errno = EAFNOSUPPORT;
         return -1;
@@ -28,7 +28,7 @@ int bind(int socket, const struct sockaddr *address, socklen_t length) {
     }
     bound = (int)syscall(SYS_bind, socket, address, length);
     if (bound != 0 && errno == EADDRINUSE) {
-        /* DynamoDB Local would keep running without its port. */
+        /* Exit here: otherwise, DynamoDB Local would keep running without its port. */
         perror("bind");
         _exit(1);
     }

@@ -9,7 +9,7 @@ use crate::api::create_body;
 use crate::support::contract::item_routes;
 use crate::support::{Aws, Stack, TestItem, address, emails_to, send};
 
-/// Calls every route that requires the Share permission; returns the statuses of the responses.
+/// Calls every route that requires the Share permission. Returns the set of response statuses.
 async fn call_every_route(
     item: &TestItem<'_>,
     module: &str,
@@ -54,7 +54,7 @@ async fn caller_without_share_permission_is_refused_everywhere() {
         assert_eq!(without_permission, BTreeSet::from([403]), "{rights:?}");
     }
 
-    // The item's user holds Share in the module `jobs` only.
+    // The item's user has the Share permission only in the `jobs` module.
     let other_module = call_every_route(&item, "assets", Some(&item.token), &recipient).await;
     assert_eq!(other_module, BTreeSet::from([403]));
 
@@ -112,7 +112,7 @@ async fn share_permission_reports_whether_caller_may_share() {
 }
 
 #[tokio::test]
-async fn share_permissions_reports_each_item_in_request_order() {
+async fn share_permissions_returns_items_in_request_order() {
     let stack = Stack::get().await;
     let token = stack.token(&["producer"]).await;
     let url = format!("{}/share-permissions", stack.info.api_url);

@@ -1,10 +1,10 @@
-//! Request bodies of creates, and helpers for lists of responses and pages.
+//! Bodies for create requests, and helpers for counting responses and reading pages.
 
 use serde_json::{Value, json};
 
 use crate::support::{Response, next_week};
 
-/// A well-formed share ID that no share has.
+/// A well-formed share id that belongs to no share.
 pub(crate) const UNKNOWN_SHARE_ID: &str = "00000000000000000000000000000000";
 
 /// Returns the body of a create request that shares all of an item's files for a week.
@@ -13,7 +13,7 @@ pub(crate) fn create_body(recipients: &[impl AsRef<str>]) -> Value {
     json!({"recipients": recipients, "expiresAt": next_week()})
 }
 
-/// Returns the body of [`create_body`] with these fields added or replaced.
+/// Returns the same body as [`create_body`], with these fields added or replaced.
 pub(crate) fn create_body_with(recipients: &[impl AsRef<str>], fields: &Value) -> Value {
     let mut body = create_body(recipients);
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -25,9 +25,9 @@ pub(crate) fn count_with_status(responses: &[Response], status: u16) -> usize {
     responses.iter().filter(|response| response.status == status).count()
 }
 
-/// Reads a list from its first page to its last.
+/// Reads all pages of a list, in order.
 ///
-/// `read` gets the cursor of the page to read, or `None` for the first page.
+/// `read` takes the cursor of the page to read, or `None` for the first page.
 pub(crate) async fn read_pages(read: impl AsyncFn(Option<&str>) -> Response) -> Vec<Value> {
     let mut pages = Vec::new();
     let mut cursor: Option<String> = None;

@@ -1,4 +1,4 @@
-//! How the adapters classify AWS's errors.
+//! How the adapters classify AWS errors.
 
 use aws_smithy_types::retry::RetryConfig;
 use sharelink_aws::AwsError;
@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use crate::support::aws_config;
 use crate::support::fixtures::job;
 
-/// Reads from a DynamoDB that returns this status and error code; `None` closes the connection.
+/// Reads from a fake DynamoDB that returns this status and error code, or closes the connection if given
+/// `None`. Returns the adapter's error.
 async fn read_error(status_and_code: Option<(u16, &'static str)>) -> AwsError {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -36,7 +37,7 @@ async fn read_error(status_and_code: Option<(u16, &'static str)>) -> AwsError {
 }
 
 #[tokio::test]
-async fn transient_error_is_unavailable() {
+async fn transient_error_is_classified_as_unavailable() {
     for response in [
         None,
         Some((400, "ProvisionedThroughputExceededException")),
@@ -50,7 +51,7 @@ async fn transient_error_is_unavailable() {
 }
 
 #[tokio::test]
-async fn permanent_error_is_rejected() {
+async fn permanent_error_is_classified_as_rejected() {
     for code in ["ResourceNotFoundException", "AccessDeniedException", "ValidationException"] {
         let error = read_error(Some((400, code))).await;
         assert!(matches!(error, AwsError::Rejected { .. }), "{code}: {error:?}");
@@ -58,8 +59,8 @@ async fn permanent_error_is_rejected() {
 }
 
 #[tokio::test]
-async fn error_contains_only_the_code() {
+async fn error_contains_the_aws_code_but_not_the_message() {
     let error = read_error(Some((400, "ValidationException"))).await;
     assert_eq!(error.to_string(), "dynamodb rejected the request: ValidationException");
-    assert!(!format!("{error:?}").contains("ann@"), "AWS's message may contain an address");
+    assert!(!format!("{error:?}").contains("ann@"), "the error contains AWS's message");
 }

@@ -1,4 +1,4 @@
-//! Invalid input gets a clear error that points at the field, and never a 5xx.
+//! Invalid input gets a clear error that points to the field, never a 5xx.
 
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Method, Url};
@@ -52,7 +52,7 @@ async fn invalid_create_field_is_named_in_the_error() {
         assert_eq!(response.problem_type(), "invalid-request", "{body}: {response:?}");
         assert_eq!(response.error_locations(), [pointer], "{body}: {response:?}");
     }
-    assert!(item.list_recipients("active").await.is_empty(), "no share was created");
+    assert!(item.list_recipients("active").await.is_empty(), "an invalid request created a share");
 }
 
 #[tokio::test]
@@ -161,7 +161,7 @@ async fn unknown_share_id_is_not_found() {
 }
 
 #[tokio::test]
-async fn share_holds_at_most_100_files() {
+async fn share_has_at_most_100_files() {
     let stack = Stack::get().await;
     let files: Vec<String> = (0..101).map(|n| format!("{n}.txt")).collect();
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
@@ -179,7 +179,7 @@ async fn share_holds_at_most_100_files() {
 }
 
 #[tokio::test]
-async fn file_with_unshareable_name_is_left_out_with_warning() {
+async fn file_with_unshareable_name_is_left_out_with_a_warning() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["good.txt", "bad\u{7f}.txt"]).await;
 
@@ -191,11 +191,11 @@ async fn file_with_unshareable_name_is_left_out_with_warning() {
 }
 
 #[tokio::test]
-async fn largest_response_fits_lambdas_payload_limit() {
+async fn largest_response_fits_within_lambdas_payload_limit() {
     const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
     let stack = Stack::get().await;
-    // JSON escapes each quote; a second encoding on the way through the gateway would escape it again.
+    // JSON escapes each quote. Embedding the body as a string in Lambda's response would escape it again.
     let files: Vec<String> = (0..100).map(|n| format!("{}{n:03}", "\"".repeat(160))).collect();
     let names: Vec<&str> = files.iter().map(String::as_str).collect();
     let item = TestItem::with_files(&stack, &names).await;
@@ -216,7 +216,7 @@ async fn largest_response_fits_lambdas_payload_limit() {
 }
 
 #[tokio::test]
-async fn malformed_header_is_ignored_or_unauthorized() {
+async fn malformed_header_is_ignored_or_gets_401() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;

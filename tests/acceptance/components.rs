@@ -1,4 +1,4 @@
-//! The web components, as a frontend loads them.
+//! Loading the web components, as a frontend does.
 
 use reqwest::header::ACCEPT_ENCODING;
 
@@ -8,7 +8,7 @@ fn base_url(stack: &Stack) -> String {
     format!("{}/ui", stack.info.api_url)
 }
 
-/// Returns the version of the components that the entry module imports.
+/// Returns the component version that the entry module imports.
 fn imported_version(entry: &Response) -> String {
     entry.text.split("\"./").nth(1).unwrap().split('/').next().unwrap().to_owned()
 }
@@ -61,11 +61,11 @@ async fn component_is_compressed_if_the_browser_accepts_gzip() {
 }
 
 #[tokio::test]
-async fn unknown_version_serves_current_components_uncached() {
+async fn unknown_version_gets_current_components_uncached() {
     let stack = Stack::get().await;
     let base = base_url(&stack);
 
-    // A page that has cached an old entry module still gets a complete set of components.
+    // A browser with an old entry module in its cache still gets a complete set of components.
     let other_version = stack.open(&format!("{base}/another/share-dialog.js")).await;
     other_version.assert_status(200);
     assert_eq!(other_version.header("cache-control"), "no-store");

@@ -1,6 +1,6 @@
-//! The API document (`infra/openapi.yaml`), the template and the responses agree.
+//! The API document (`infra/openapi.yaml`), the template and the API's responses agree.
 //!
-//! Every response in every other test is validated against the document, too: see `support/contract.rs`.
+//! The other tests validate every API response against the document, too: see `support/contract.rs`.
 
 use std::collections::BTreeSet;
 
@@ -78,7 +78,7 @@ async fn every_problem_type_is_documented_and_has_a_page() {
     unknown.assert_problem(404, "route-not-found");
 }
 
-/// Collects the examples below a JSON pointer of the document, each with the pointer of its schema.
+/// Collects the document's examples at or below a JSON pointer, each with the pointer to its schema.
 fn collect_examples(pointer: &str, found: &mut Vec<(String, Value)>) {
     let node = DOCUMENT.pointer(pointer).unwrap();
     if node.get("schema").is_some() {

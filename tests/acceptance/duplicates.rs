@@ -1,4 +1,4 @@
-//! An address has at most one share of an item.
+//! Each address has at most one share of an item.
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -17,7 +17,7 @@ async fn only_one_of_200_concurrent_identical_creates_succeeds() {
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
     let body = create_body(&[&recipient]);
-    // On a busy machine some of the requests get a 503. Retry those, each with its own idempotency key.
+    // On a busy machine, some requests get a 503. Retry each of them with its original idempotency key.
     let create = |_| async {
         let key = unique("key");
         for _ in 0..20 {

@@ -1,7 +1,8 @@
-//! TTL in AWS's own DynamoDB Local, whose deletions appear in the table's stream. DynamoDB Local runs in real
-//! time, so this test creates its shares in the past.
+//! Deletions by TTL in AWS's DynamoDB Local, which appear in the table's stream. DynamoDB Local runs in real
+//! time, so the test creates its shares in the past.
 //!
-//! DynamoDB Local's license requires an AWS account, so a Cargo feature enables this test.
+//! DynamoDB Local's license requires an AWS account, so the test is behind the Cargo feature
+//! `dynamodb-local`.
 
 use std::process::Stdio;
 
@@ -16,7 +17,7 @@ use crate::support::{Stack, World, address, eventually, root, within_minutes};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
-/// A running DynamoDB Local. It stops when this value is dropped, because its standard input closes.
+/// A running DynamoDB Local. Dropping this value stops it, by closing its standard input.
 struct DynamoDbLocal {
     endpoint: String,
     _process: Child,
@@ -32,12 +33,13 @@ impl DynamoDbLocal {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let endpoint = within_minutes(10, lines.next_line()).await.unwrap().expect("its endpoint");
+        let endpoint =
+            within_minutes(10, lines.next_line()).await.unwrap().expect("no endpoint in the output");
         Self { endpoint, _process: process }
     }
 }
 
-/// Runs the sweeper until TTL has run and the share's log has this event.
+/// Runs the sweeper until TTL has run and the share's log contains this event.
 async fn sweep_until_logged<'a>(world: World<'a>, share: &Share, event: &str) -> World<'a> {
     let shared_world = Mutex::new(world);
     eventually("TTL", || async {
@@ -55,12 +57,12 @@ fn is_deletion_by_ttl(record: &Value) -> bool {
 }
 
 #[tokio::test]
-async fn deletion_by_ttl_wakes_the_sweeper() {
+async fn deletion_by_ttl_invokes_the_sweeper() {
     let stack = Stack::get().await;
     let dynamodb = DynamoDbLocal::start().await;
     let mut world = World::on_endpoint(&stack, &dynamodb.endpoint).await;
 
-    // Deletion of an expiry alarm.
+    // TTL deletes an expiry alarm.
     world.advance(-HOUR * 2);
     let expired = world.share(&address("expired"), HOUR).await;
     let moved = world.share(&address("moved"), HOUR).await;
@@ -73,7 +75,7 @@ async fn deletion_by_ttl_wakes_the_sweeper() {
     assert_eq!(world.log_events(moved.id).await, ["created", "expirationChanged"]);
     assert!(world.records().await.iter().any(is_deletion_by_ttl));
 
-    // Deletion of a share after its retention.
+    // TTL deletes a share after its retention.
     world.advance(-TimeDelta::days(40));
     let recipient = address("purged");
     let purged = world.share(&recipient, HOUR).await;
@@ -85,7 +87,7 @@ async fn deletion_by_ttl_wakes_the_sweeper() {
     assert_eq!(log.iter().filter(|event| *event == "expired").count(), 1, "{log:?}");
     assert_eq!(world.read(&purged).await, None);
 
-    // The address can be shared with again: same id, new link.
+    // A new share for the same address gets the same id and a new link.
     let again = world.share(&recipient, HOUR).await;
     assert_eq!(again.id, purged.id);
     assert_ne!(again.generation, purged.generation);

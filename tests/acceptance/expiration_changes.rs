@@ -1,4 +1,4 @@
-//! Changing a share's expiration, and reactivating it.
+//! Changing a share's expiration, and reactivating a share.
 
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -8,11 +8,11 @@ use crate::api::{UNKNOWN_SHARE_ID, count_with_status};
 use crate::support::{Stack, TestItem, address, emails_to, next_week, rfc3339};
 
 #[tokio::test]
-async fn active_share_can_be_extended_or_expired_today() {
+async fn expiration_can_be_moved_later_or_to_earlier_today() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
-    // At noon, an hour ago is still today.
+    // It is noon, so an hour ago is still today.
     clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
     let shared = item.share_until(&recipient, "2030-06-20T00:00:00Z").await;
 
@@ -33,7 +33,7 @@ async fn active_share_can_be_extended_or_expired_today() {
     stack.open(&shared.link).await.assert_status(410);
     assert_eq!(item.list_recipients("active").await.len(), 0);
     assert_eq!(item.list_recipients("inactive").await.len(), 1);
-    assert_eq!(emails_to(&stack, &recipient).await.len(), 1, "a change sends no email");
+    assert_eq!(emails_to(&stack, &recipient).await.len(), 1, "a change must not send an email");
 }
 
 #[tokio::test]
@@ -56,7 +56,7 @@ async fn future_expiration_reactivates_same_link_without_email() {
         assert_eq!(reactivated.json().get("revokedAt"), None);
         stack.open(&shared.link).await.assert_status(302);
     }
-    // Once a later share's email is sent, an email for a reactivation would have been sent, too.
+    // Wait for the email of a later share. An email for a reactivation would have been sent before it.
     item.share_with(&address("later")).await;
     for recipient in [&ann, &bob] {
         assert_eq!(emails_to(&stack, recipient).await.len(), 1, "{recipient}");
@@ -85,7 +85,7 @@ async fn change_requires_current_version_in_if_match() {
     ] {
         item.patch(&id, Some("\"1\""), &invalid_body).await.assert_invalid(&[location]);
     }
-    assert_eq!(item.get_share(&id).await["version"], 1, "the share is unchanged");
+    assert_eq!(item.get_share(&id).await["version"], 1, "a refused request changed the share");
 
     item.patch(&id, Some("*"), &body).await.assert_status(200);
     item.patch(UNKNOWN_SHARE_ID, Some("*"), &body).await.assert_problem(404, "share-not-found");
@@ -95,7 +95,7 @@ async fn change_requires_current_version_in_if_match() {
 async fn change_can_be_retried_after_a_lost_response() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    // Wait for the email: its state would otherwise differ between the two responses.
+    // Wait for the email. Otherwise, its state could differ between the two responses.
     let id = item.share_with(&address("ann")).await.id;
     let expires_at = next_week();
 
@@ -111,7 +111,7 @@ async fn change_can_be_retried_after_a_lost_response() {
 }
 
 #[tokio::test]
-async fn retried_change_succeeds_if_revoked_and_after_midnight() {
+async fn retried_change_of_revoked_share_succeeds_after_midnight() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     clock.stop_at("2030-06-15T23:59:59Z".parse().unwrap());
@@ -133,13 +133,13 @@ async fn retried_change_succeeds_if_revoked_and_after_midnight() {
 }
 
 #[tokio::test]
-async fn expiry_offset_determines_today_for_a_change() {
+async fn change_checks_the_date_at_the_expirys_offset() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     clock.stop_at("2030-06-15T12:00:00Z".parse().unwrap());
     let id = item.share_until(&address("ann"), "2030-06-20T00:00:00Z").await.id;
 
-    // At noon UTC it is already the 16th at +14:00, and still the 15th at -11:00.
+    // At noon UTC, it is already the 16th at +14:00 and still the 15th at -11:00.
     let yesterday = item.change_expiration(&id, 1, "2030-06-15T23:59:59+14:00").await;
     yesterday.assert_invalid(&["/expiresAt"]);
     let earlier_today = item.change_expiration(&id, 1, "2030-06-16T00:00:00+14:00").await;

@@ -1,4 +1,4 @@
-//! Expiry of shares, with a clock that the tests set.
+//! Share expiry, with a clock that the tests control.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
@@ -26,10 +26,10 @@ async fn expiry_earlier_today_creates_an_expired_share() {
 }
 
 #[tokio::test]
-async fn expiry_offset_determines_today() {
+async fn create_checks_the_date_at_the_expirys_offset() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
-    // Already the 16th at +14:00, and still the 15th at -10:00.
+    // At this time, it is already the 16th at +14:00 and still the 15th at -10:00.
     clock.stop_at("2030-06-15T23:30:00Z".parse().unwrap());
     for (expires_at, status) in [
         ("2030-06-15T23:59:00+14:00", 422),

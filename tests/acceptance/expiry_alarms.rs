@@ -1,7 +1,7 @@
-//! Expiry and purge, driven by TTL: the log has each event exactly once, however late TTL runs.
+//! Expiry and purge are driven by TTL. The log has each event exactly once, however late TTL runs.
 //!
-//! An expiry alarm is a row whose TTL is a share's expiry. Its deletion appears in the stream and invokes the
-//! sweeper, which logs the expiry.
+//! An expiry alarm is a row whose TTL is a share's expiry. When TTL deletes the row, the stream's record of
+//! the deletion invokes the sweeper, which logs the expiry.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::support::{Stack, World, address, within_minutes};
 const HOUR: TimeDelta = TimeDelta::hours(1);
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// Runs TTL and delivers its deletions to the sweeper; returns the number of deleted rows.
+/// Runs TTL and delivers its deletions to the sweeper. Returns the number of deleted rows.
 async fn run_ttl_and_sweep(world: &mut World<'_>) -> usize {
     let deleted = world.run_ttl();
     world.run_sweep().await;
@@ -32,12 +32,12 @@ async fn latest_entry(world: &World<'_>) -> LogEntry {
 }
 
 #[tokio::test]
-async fn alarm_after_the_expiry_logs_it_once() {
+async fn alarm_logs_the_expiry_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
     world.run_sweep().await;
-    assert_eq!(run_ttl_and_sweep(&mut world).await, 0, "the alarm is not due");
+    assert_eq!(run_ttl_and_sweep(&mut world).await, 0, "the alarm is not due yet");
     assert_eq!(world.log_events(share.id).await, ["created"]);
 
     world.advance(HOUR);
@@ -51,13 +51,13 @@ async fn alarm_after_the_expiry_logs_it_once() {
     let all = json!({"Records": world.records().await});
     world.sweep.function.invoke(&all).await.unwrap();
     assert_eq!(world.log_events(share.id).await, ["created", "expired"]);
-    // They set a second alarm, which is already due.
+    // The redelivered records set a second alarm, which is already due.
     assert_eq!(run_ttl_and_sweep(&mut world).await, 1, "the second alarm is due");
     assert_eq!(world.log_events(share.id).await, ["created", "expired"]);
 }
 
 #[tokio::test]
-async fn late_ttl_logs_the_time_of_the_expiry() {
+async fn late_ttl_does_not_change_the_logged_expiry_time() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
@@ -71,7 +71,7 @@ async fn late_ttl_logs_the_time_of_the_expiry() {
 }
 
 #[tokio::test]
-async fn alarm_for_an_earlier_expiry_is_moved() {
+async fn outdated_alarm_is_replaced_without_logging_an_expiry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
@@ -110,7 +110,7 @@ async fn change_moves_the_alarm_and_revocation_removes_it() {
 }
 
 #[tokio::test]
-async fn reactivation_before_the_alarm_still_logs_the_expiry() {
+async fn reactivation_before_a_late_ttl_run_logs_the_expiry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
@@ -118,13 +118,13 @@ async fn reactivation_before_the_alarm_still_logs_the_expiry() {
     world.advance(HOUR * 2);
     world.expire_in(&share, DAY).await;
 
-    // TTL is late: the alarm is still the one for the first expiry.
+    // TTL is late: the only alarm is still the one for the first expiry.
     world.advance(HOUR);
     run_ttl_and_sweep(&mut world).await;
     let log_of_change = ["created", "expired", "expirationChanged", "reactivated"];
     assert_eq!(world.log_events(share.id).await, log_of_change);
 
-    assert_eq!(run_ttl_and_sweep(&mut world).await, 0, "the new alarm is not due");
+    assert_eq!(run_ttl_and_sweep(&mut world).await, 0, "the new alarm is not due yet");
     world.advance(DAY);
     run_ttl_and_sweep(&mut world).await;
     let log = ["created", "expired", "expirationChanged", "reactivated", "expired"];
@@ -132,18 +132,19 @@ async fn reactivation_before_the_alarm_still_logs_the_expiry() {
 }
 
 #[tokio::test]
-async fn reactivation_while_the_sweeper_reads_logs_the_expiry_once() {
+async fn reactivation_during_a_sweep_logs_the_expiry_once() {
     let log_of_change = ["created", "expired", "expirationChanged", "reactivated"];
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
     sweep_alarm_while(&mut world, &share, async |world, share| world.expire_in(share, DAY).await).await;
-    // The alarm's sweep found an active share. The change's sweep logs the expiry, at its time.
+    // The sweep for the alarm found an active share. The sweep for the change logs the expiry before the
+    // change.
     assert_eq!(world.log_events(share.id).await, ["created"]);
     world.run_sweep().await;
     assert_eq!(world.log_events(share.id).await, log_of_change);
 
-    // The reactivated share has an alarm again.
+    // The reactivated share has a new alarm.
     world.advance(DAY);
     run_ttl_and_sweep(&mut world).await;
     assert_eq!(world.log_events(share.id).await[..4], log_of_change);
@@ -151,12 +152,13 @@ async fn reactivation_while_the_sweeper_reads_logs_the_expiry_once() {
 }
 
 #[tokio::test]
-async fn revocation_while_the_sweeper_reads_logs_the_expiry_once() {
+async fn revocation_during_a_sweep_logs_the_expiry_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
     sweep_alarm_while(&mut world, &share, async |world, share| world.revoke(share).await).await;
-    // The alarm's sweep found a revoked share. The revocation's sweep logs the expiry, at its time.
+    // The sweep for the alarm found a revoked share. The sweep for the revocation logs the expiry before the
+    // revocation.
     assert_eq!(world.log_events(share.id).await, ["created"]);
     world.run_sweep().await;
     assert_eq!(world.log_events(share.id).await, ["created", "expired", "revoked"]);
@@ -166,8 +168,8 @@ async fn revocation_while_the_sweeper_reads_logs_the_expiry_once() {
     assert_eq!(count_expiries(&world, &share).await, 1);
 }
 
-/// Lets a share expire and sweeps its alarm. Runs `change` after the sweeper has sent its read of the share
-/// and before DynamoDB receives it.
+/// Lets a share expire and sweeps its alarm. Runs `change` after the sweeper has sent its request to read the
+/// share, but before DynamoDB receives that request.
 async fn sweep_alarm_while(world: &mut World<'_>, share: &Share, change: impl AsyncFn(&World<'_>, &Share)) {
     world.run_sweep().await;
     world.advance(HOUR);
@@ -192,7 +194,7 @@ async fn count_expiries(world: &World<'_>, share: &Share) -> usize {
 }
 
 #[tokio::test]
-async fn share_created_already_expired_logs_one_expiry() {
+async fn share_that_is_expired_when_created_logs_one_expiry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), -HOUR).await;
@@ -217,7 +219,7 @@ async fn share_is_purged_after_its_retention() {
 
     world.advance(HOUR + RETENTION - TimeDelta::seconds(1));
     run_ttl_and_sweep(&mut world).await;
-    assert!(world.read(&share).await.is_some(), "its retention has not ended");
+    assert!(world.read(&share).await.is_some(), "its retention has not ended yet");
     world.advance(TimeDelta::seconds(1));
     assert_eq!(run_ttl_and_sweep(&mut world).await, 1, "its retention has ended");
 
@@ -233,7 +235,7 @@ async fn share_is_purged_after_its_retention() {
     assert_eq!(world.read(&share).await, None);
     assert_eq!(world.log_events(share.id).await.len(), 4);
 
-    // The address can be shared with again: same id, new link.
+    // A new share for the same address gets the same id and a new link.
     world.advance(TimeDelta::milliseconds(1));
     let again = world.share(&recipient, HOUR).await;
     assert_eq!(again.id, share.id);
@@ -252,14 +254,14 @@ async fn share_is_purged_after_its_retention() {
 }
 
 #[tokio::test]
-async fn purge_before_the_alarm_also_logs_the_expiry() {
+async fn share_purged_together_with_its_alarm_logs_its_expiry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
     world.run_notify().await;
     world.run_sweep().await;
 
-    // TTL deletes the share and its alarm in one run, in any order.
+    // TTL deletes the share and its alarm in one run, in either order.
     world.advance(HOUR + RETENTION + DAY);
     assert_eq!(run_ttl_and_sweep(&mut world).await, 2, "the share and its alarm are due");
 
@@ -267,7 +269,7 @@ async fn purge_before_the_alarm_also_logs_the_expiry() {
 }
 
 #[tokio::test]
-async fn log_entries_have_their_own_retention() {
+async fn log_entries_are_kept_longer_than_the_share() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), HOUR).await;
@@ -278,9 +280,9 @@ async fn log_entries_have_their_own_retention() {
     assert_eq!(world.log_events(share.id).await, ["created", "emailed", "expired", "purged"]);
 
     world.advance(TimeDelta::days(1));
-    assert_eq!(run_ttl_and_sweep(&mut world).await, 2, "the entries of the first day are due");
+    assert_eq!(run_ttl_and_sweep(&mut world).await, 2, "the log entries from the first day are due");
 
     assert_eq!(world.log_events(share.id).await, ["expired", "purged"]);
-    // The sweeper ignores deleted log entries and alarms that have no share.
+    // The sweeper ignores the deletion of log entries, and of alarms whose share no longer exists.
     assert_eq!(world.sweep.mapping.discarded, []);
 }

@@ -1,4 +1,4 @@
-//! The files that the Share dialog offers.
+//! The list of files that the Share dialog offers.
 
 use serde_json::{Value, json};
 

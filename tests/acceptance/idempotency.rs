@@ -1,4 +1,4 @@
-//! Requests that are retried with an `Idempotency-Key` after a lost response, and resending an email.
+//! Retrying requests with an `Idempotency-Key` after a lost response, and resending emails.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -18,7 +18,7 @@ async fn resend(item: &TestItem<'_>, id: &str, key: Option<&str>) -> Response {
     .await
 }
 
-/// Creates shares as the user with these claims.
+/// Sends a create request as the user with these claims.
 async fn post_as(item: &TestItem<'_>, claims: &Value, key: &str, body: &Value) -> Response {
     let token = item.stack.token_with_claims(claims).await;
     let request = item.stack.client.post(item.url("")).bearer_auth(token);
@@ -45,29 +45,29 @@ async fn retried_create_returns_the_first_results() {
     assert_eq!(retry.json()["results"][0], first.json()["results"][0]);
     assert_eq!(retry.json()["results"][1]["outcome"], "alreadyActive");
 
-    // Different formatting of the same JSON makes no difference.
+    // Formatting the same JSON differently makes no difference.
     let pretty = serde_json::to_string_pretty(&body).unwrap();
     let reformatted = item.request(Method::POST, "").header("Idempotency-Key", &key).body(pretty);
     assert_eq!(send(reformatted).await.json(), retry.json());
 
-    assert_eq!(item.get_share(&id).await["version"], 2, "retries leave the share unchanged");
+    assert_eq!(item.get_share(&id).await["version"], 2, "a retry changed the share");
     item.wait_for_email(&bob).await;
-    assert!(emails_to(&stack, &ann).await.len() <= 1, "at most the email of the first request");
+    assert!(emails_to(&stack, &ann).await.len() <= 1, "a retry sent another email");
 
-    // Different claims of the same user make no difference.
+    // Different claims about the same user make no difference.
     let new_claims = json!({
         "sub": "test-user", "name": "Renamed", "email": "x@sharelink.example", "accessRights": ["producer"],
     });
     let renamed = post_as(&item, &new_claims, &key, &body).await;
     assert_eq!(renamed.json()["results"][0], first.json()["results"][0]);
 
-    // With another key it is a new request.
+    // With another key, the request is a new one.
     let new_request = item.post_with_key(&unique("key"), &create_body(&[&ann])).await;
     new_request.assert_problem(409, "already-inactive");
 }
 
 #[tokio::test]
-async fn concurrent_creates_with_one_key_all_succeed() {
+async fn concurrent_creates_with_the_same_key_all_succeed() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (recipient, key) = (address("ann"), unique("key"));
@@ -84,7 +84,7 @@ async fn concurrent_creates_with_one_key_all_succeed() {
 }
 
 #[tokio::test]
-async fn key_belongs_to_one_request_of_one_user() {
+async fn key_identifies_one_request_per_user() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let other_item = TestItem::new(&stack).await;
@@ -118,7 +118,7 @@ async fn invalid_key_is_rejected() {
 }
 
 #[tokio::test]
-async fn key_of_a_rejected_request_can_be_used_again() {
+async fn key_can_be_reused_after_a_rejected_request() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let key = unique("key");
@@ -127,7 +127,7 @@ async fn key_of_a_rejected_request_can_be_used_again() {
 }
 
 #[tokio::test]
-async fn retry_is_dated_at_the_first_request_for_24_hours() {
+async fn retry_uses_the_first_requests_time_for_24_hours() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let (recipient, key) = (address("ann"), unique("key"));
@@ -139,13 +139,13 @@ async fn retry_is_dated_at_the_first_request_for_24_hours() {
     first.assert_status(201);
     assert_eq!(first.json()["warnings"][0]["code"], "alreadyExpired");
 
-    // The expiry is now on an earlier day, but it was on the day of the first request.
+    // The expiry is now before today, but it was on the same day as the first request.
     clock.stop_at(midnight + TimeDelta::hours(23));
     let retry = item.post_with_key(&key, &body).await;
     retry.assert_status(201);
     assert_eq!(retry.json(), first.json());
 
-    // After 24 hours the key has expired, so the same request counts as a new one.
+    // After 24 hours, the key has expired, and the same request is treated as a new one.
     clock.stop_at(midnight + TimeDelta::hours(24));
     let too_late = item.post_with_key(&key, &body).await;
     too_late.assert_invalid(&["/expiresAt"]);
@@ -155,7 +155,7 @@ async fn retry_is_dated_at_the_first_request_for_24_hours() {
 }
 
 #[tokio::test]
-async fn resend_sends_the_same_link_at_a_limited_rate() {
+async fn resend_is_rate_limited_and_sends_the_same_link() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let (recipient, key) = (address("ann"), unique("key"));
@@ -174,7 +174,7 @@ async fn resend_sends_the_same_link_at_a_limited_rate() {
     assert_eq!(resent.json()["mail"]["state"], "queued");
     item.wait_for_email(&recipient).await;
 
-    // A retry after a lost response sends no third email, not even hours later.
+    // A retry after a lost response sends no third email, even hours later.
     resend(&item, &shared.id, Some(&key)).await.assert_status(202);
     clock.stop_at(start + TimeDelta::hours(5));
     let late_retry = resend(&item, &shared.id, Some(&key)).await;
@@ -202,7 +202,7 @@ async fn only_one_of_concurrent_resends_succeeds() {
     let recipient = address("ann");
     let shared = item.share_with(&recipient).await;
     clock.stop_at(Utc::now() + TimeDelta::minutes(6));
-    // Half of the requests have a key, each a different one.
+    // Half of the requests have an idempotency key, and no two have the same one.
     let keys: Vec<Option<String>> = (0..20).map(|n| (n % 2 == 1).then(|| unique("key"))).collect();
 
     let responses = join_all(keys.iter().map(|key| resend(&item, &shared.id, key.as_deref()))).await;
@@ -214,7 +214,7 @@ async fn only_one_of_concurrent_resends_succeeds() {
 }
 
 #[tokio::test]
-async fn share_created_without_email_can_be_sent_one() {
+async fn resend_works_for_a_share_created_without_an_email() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");

@@ -1,4 +1,4 @@
-//! Rotation of the key ring, against the emulator's Secrets Manager: the cache alone, and running functions.
+//! Key ring rotation with the emulator's Secrets Manager, for the cache alone and for running functions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -11,15 +11,16 @@ use crate::support::fixtures::job;
 use crate::support::function::Function;
 use crate::support::{Aws, Stack, World, address, unique};
 
+/// The key ring before a rotation.
 const BEFORE: &str = r#"{"current": "k1", "k1": "the first secret, of 32 bytes or more"}"#;
-/// After the first step of a rotation.
+/// The key ring after the first step of a rotation.
 const ADDED: &str = r#"{"current": "k1", "k1": "the first secret, of 32 bytes or more",
                         "k2": "the second secret, of 32 bytes or more"}"#;
-/// After the second step of a rotation.
+/// The key ring after the second step of a rotation.
 const AFTER: &str = r#"{"current": "k2", "k1": "the first secret, of 32 bytes or more",
                         "k2": "the second secret, of 32 bytes or more"}"#;
 
-/// A secret for one test. It initially holds `BEFORE`.
+/// A secret for one test. Its initial value is `BEFORE`.
 struct Secret<'a> {
     aws: Aws<'a>,
     name: String,
@@ -57,13 +58,13 @@ fn link() -> Link {
     }
 }
 
-/// The link's token, sealed with the current key of a ring.
+/// Returns the link's token, sealed with the ring's current key.
 fn token(ring_json: &str) -> String {
     let ring = KeyRing::parse(ring_json).unwrap();
     ring.seal(ring.current(), &link()).unwrap().expose().to_owned()
 }
 
-/// Opens a link with a running `redeem-link`; returns the status.
+/// Opens a link through `redeem-link`. Returns the response's status.
 async fn open(redeem: &Function, link: &str) -> u64 {
     redeem.invoke(&open_event(link)).await.unwrap()["statusCode"].as_u64().unwrap()
 }
@@ -78,12 +79,13 @@ async fn unknown_key_refreshes_the_ring_at_most_once_a_minute() {
     assert_eq!(cache.open(&old, at(0)).await.unwrap(), link());
 
     secret.put(AFTER).await;
-    // A forged token can name any key, so an unknown key must not cause a request each time.
+    // A forged token can name any key, so an unknown key must not trigger a request to Secrets Manager every
+    // time.
     let unknown = cache.open(&new, at(59)).await.unwrap_err();
     assert!(matches!(unknown, LinkError::Token(TokenError::UnknownKey(_))), "{unknown:?}");
     assert_eq!(cache.open(&new, at(60)).await.unwrap(), link());
 
-    // The old key still opens its links, and seals them to the same token.
+    // The old key still opens its links, and still seals a link to the same token.
     assert_eq!(cache.open(&old, at(60)).await.unwrap(), link());
     let sealed = cache.seal(&"k1".parse().unwrap(), &link(), at(60)).await.unwrap();
     assert_eq!(sealed.expose(), old);
@@ -126,18 +128,18 @@ async fn links_work_after_each_step_of_a_rotation() {
     let (_, new) = world.share_by_email(&address("bob")).await;
     assert_eq!(open(&redeem, &old).await, 302);
     assert_eq!(open(&redeem, &new).await, 302);
-    // A token starts with the name of its key.
+    // A token starts with the name of the key that sealed it.
     let key = |link: &str| link.rsplit('/').next().unwrap()[..6].to_owned();
     assert_ne!(key(&old), key(&new));
 
-    // A second email has the same link: a share keeps the key that first sealed its link.
+    // A second email contains the same link: a share keeps the key that first sealed its link.
     world.resend(&share).await;
     world.run_notify().await;
     assert_eq!(world.links_to(&ann).await, [old.clone(), old]);
 }
 
 #[tokio::test]
-async fn running_function_opens_links_with_a_new_key() {
+async fn running_function_opens_links_sealed_with_a_new_key() {
     let stack = Stack::get().await;
     let secret = Secret::new(&stack).await;
     let mut world = World::with_key_ring(&stack, &secret.name).await;
@@ -145,7 +147,8 @@ async fn running_function_opens_links_with_a_new_key() {
     let (_, old) = world.share_by_email(&address("ann")).await;
     assert_eq!(open(&redeem, &old).await, 302);
 
-    // Both steps at once, against the instructions: the instance still caches the old ring.
+    // Take both steps of the rotation together, contrary to the instructions. The instance still caches the
+    // old ring.
     secret.put(AFTER).await;
     world.advance(TimeDelta::minutes(2));
     // A new instance of the sender reads the new ring.

@@ -14,7 +14,7 @@ fn count_lines(logs: &str, part: &str) -> usize {
 }
 
 #[tokio::test]
-async fn link_appears_only_in_its_email() {
+async fn link_appears_only_in_emails_and_copy_responses() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt"]).await;
     let aws = Aws::new(&stack);
@@ -23,14 +23,14 @@ async fn link_appears_only_in_its_email() {
     let shared = item.share_with(&recipient).await;
     let token = shared.link.rsplit('/').next().unwrap().to_owned();
 
-    // Every use of the link, successful and not.
+    // Use the link in every way, successfully and unsuccessfully.
     stack.open(&shared.link).await;
     stack.client.head(&shared.link).send().await.unwrap();
     stack.download(&format!("{}/files/1", shared.link)).await;
     stack.open(&format!("{}/files/9", shared.link)).await;
     stack.open(&format!("{}x", shared.link)).await;
 
-    // Every request of a sharer.
+    // Send every request that a sharer can send.
     let key = unique("key");
     let url = item.url(&format!("/{}", shared.id));
     let send_with_key = async |request: RequestBuilder| {
@@ -60,21 +60,21 @@ async fn link_appears_only_in_its_email() {
 
     let table = aws.scan_table().await;
     let stream = json!(aws.stream_records().await).to_string();
-    // Logs arrive in order: once they have the last redemption, they have the earlier ones.
+    // Log lines arrive in order: when the line for the last redemption is there, all earlier lines are too.
     let logs = eventually("the logs", || async {
         Some(aws.logs().await).filter(|logs| count_lines(logs, "\"status\":410") > gone_before)
     })
     .await;
 
-    // Each place has data of this test.
-    assert!(table.contains(&recipient), "the table has no data of this test");
-    assert!(stream.contains(&recipient), "the stream has no data of this test");
+    // Check that each place has data from this test.
+    assert!(table.contains(&recipient), "the table has no data from this test");
+    assert!(stream.contains(&recipient), "the stream has no data from this test");
     for line in ["GET /s/{token}", "POST /modules/{module}/items/{item}/shares", "an email was handled"] {
         assert!(logs.contains(line), "{line} is not in the logs");
     }
     assert!(logs.contains("CloudWatchMetrics"), "the logs have no metrics");
 
-    // Search for the end of the token, which also finds a link without its beginning.
+    // Search for the end of the token. This also finds a link whose beginning is cut off.
     let tail = &token[token.len() - 20..];
     for (place, text) in [
         ("table", &table),
@@ -91,7 +91,7 @@ async fn link_appears_only_in_its_email() {
         assert!(!text.contains(tail), "the link is in the {place}");
         assert!(!text.contains("X-Amz-Signature"), "a signed URL is in the {place}");
     }
-    // These are the logs and metrics of all tests that have run so far.
+    // The logs include lines and metrics from all tests that have run so far.
     for line in logs.lines() {
         assert_eq!(find_leak(line), None, "{line}");
     }
@@ -99,10 +99,10 @@ async fn link_appears_only_in_its_email() {
     assert!(!logs.contains(&item.token), "a caller's token is in the logs");
 }
 
-/// The emulator writes no access log, so this test checks the format in the template: it must not contain a
-/// path, a query or a header.
+/// The emulator writes no access log, so this test checks the log format in the template. The format must not
+/// contain a path, a query or a header.
 #[test]
-fn access_log_contains_no_path() {
+fn access_log_format_has_no_path_query_or_header() {
     let template = include_str!("../../infra/template.yaml");
     let fields: BTreeSet<&str> = template
         .split("$context.")

@@ -1,4 +1,4 @@
-//! Names, addresses and messages at their limits, in several scripts, through every route.
+//! Names, addresses and messages at their length limits, in several scripts, sent through every route.
 
 use chrono::{TimeDelta, Utc};
 use reqwest::Method;
@@ -7,18 +7,18 @@ use serde_json::{Value, json};
 use crate::api::create_body_with;
 use crate::support::{Aws, Stack, TestItem, address, emails_to, eventually, rfc3339, send, unique};
 
-/// Pads a text with the filler, or cuts it, to this number of characters.
+/// Pads `text` with `filler`, or truncates it, to this number of characters.
 fn pad(text: &str, filler: char, characters: usize) -> String {
     text.chars().chain(std::iter::repeat(filler)).take(characters).collect()
 }
 
 #[tokio::test]
-async fn values_at_the_limit_survive_every_route() {
+async fn values_at_the_limit_pass_unchanged_through_every_route() {
     let (stack, clock) = Stack::with_clock().await;
     let token = stack.token(&["admin"]).await;
     let module = pad("Module-._~", 'm', 128);
     let item = pad(&unique("item~"), '.', 128);
-    // The first four have 255 bytes each, in scripts of one to four bytes per character.
+    // The first four names are 255 bytes long, in scripts that need one to four bytes per character.
     let files = [
         pad("a", 'b', 251) + ".pdf",
         "ж".repeat(125) + " .pdf",
@@ -98,7 +98,7 @@ async fn values_at_the_limit_survive_every_route() {
         assert!(email.text.contains(message.trim_end()), "{}", email.text);
     }
 
-    // Return to the real time: S3 checks signatures against it.
+    // Return to real time, because S3 uses real time to check signatures.
     drop(clock);
     for (n, file) in files.iter().enumerate() {
         let (bytes, disposition) = stack.download(&format!("{link}/files/{}", n + 1)).await;

@@ -7,7 +7,7 @@ use crate::api::{UNKNOWN_SHARE_ID, read_pages};
 use crate::support::{Aws, Stack, TestItem, address};
 
 #[tokio::test]
-async fn copied_link_equals_emailed_link_and_records_the_caller() {
+async fn copying_returns_the_emailed_link_and_records_the_caller() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -21,7 +21,7 @@ async fn copied_link_equals_emailed_link_and_records_the_caller() {
     let row = &Aws::new(&stack).json_rows(&item.path()).await[0];
     assert_eq!(row["linkCopied"]["M"]["action"]["M"]["by"]["M"]["sub"], json!({"S": "test-user"}));
 
-    // A revoked share keeps its link, which works again once the share is reactivated.
+    // A revoked share keeps its link, which works again after a reactivation.
     item.revoke(&shared.id).await;
     assert_eq!(copy().await.json(), copied.json());
 

@@ -19,13 +19,13 @@ fn created_ids(response: &Response) -> Vec<String> {
     results.iter().map(|result| result["shareId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Shares the item with new recipients, without emails, and returns the share IDs.
+/// Shares the item with new recipients without sending emails, and returns the share IDs.
 async fn create_shares(item: &TestItem<'_>, count: usize) -> Vec<String> {
     let recipients: Vec<String> = (0..count).map(|_| address("r")).collect();
     created_ids(&item.post(&create_body_with(&recipients, &json!({"notify": false}))).await)
 }
 
-/// Returns the share IDs of each page of a list.
+/// Returns the share IDs on each page of a list.
 async fn list_pages(item: &TestItem<'_>, status: &str, limit: usize) -> Vec<Vec<String>> {
     let pages = read_pages(async |cursor: Option<&str>| {
         let cursor = cursor.map(|cursor| format!("&cursor={cursor}")).unwrap_or_default();
@@ -36,7 +36,7 @@ async fn list_pages(item: &TestItem<'_>, status: &str, limit: usize) -> Vec<Vec<
 }
 
 #[tokio::test]
-async fn every_share_is_listed_once_on_one_tab_newest_first() {
+async fn tabs_list_each_share_once_newest_first() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let mut created = Vec::new();
@@ -62,7 +62,7 @@ async fn every_share_is_listed_once_on_one_tab_newest_first() {
 }
 
 #[tokio::test]
-async fn list_shows_a_change_immediately() {
+async fn lists_reflect_changes_immediately() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     for _ in 0..5 {
@@ -83,7 +83,7 @@ async fn item_without_shares_has_empty_lists() {
     assert_eq!(list_pages(&item, "inactive", 10).await, [Vec::<String>::new()]);
 }
 
-/// Reads a list page by page while shares are created, revoked and reactivated between the pages.
+/// Creates, revokes and reactivates shares between page reads.
 #[tokio::test]
 async fn pagination_is_consistent_while_shares_change() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
@@ -92,7 +92,7 @@ async fn pagination_is_consistent_while_shares_change() {
     for _ in 0..3 {
         ids.extend(create_shares(&item, 100).await);
     }
-    // Every third share is inactive, so each list has to skip shares of the other.
+    // Every third share is inactive, so each list must skip the other list's shares.
     let inactive: BTreeSet<String> = ids.iter().step_by(3).cloned().collect();
     join_all(inactive.iter().map(|id| item.revoke(id))).await;
     let active: BTreeSet<String> = ids.iter().filter(|id| !inactive.contains(*id)).cloned().collect();
@@ -103,7 +103,7 @@ async fn pagination_is_consistent_while_shares_change() {
         let mut cursor = String::new();
         let mut calls_by_page = Vec::new();
         loop {
-            // Reset the counter.
+            // Reset the call counter.
             proxy.take_call_count(&[""]);
             let page = item.get(&format!("?status={status}&limit=20{cursor}")).await.json();
             calls_by_page.push(proxy.take_call_count(&["byCreated", "DynamoDB_20120810.BatchGetItem"]));
@@ -111,7 +111,7 @@ async fn pagination_is_consistent_while_shares_change() {
             let Some(next) = page["nextCursor"].as_str() else { break };
             cursor = format!("&cursor={next}");
 
-            // Between two pages, create a share, and move some shares to the other list and back.
+            // Between pages, create a share, then revoke and reactivate some of the active shares.
             create_shares(&item, 1).await;
             for id in &changing {
                 let revoked = item.revoke(id).await.json();
@@ -122,11 +122,12 @@ async fn pagination_is_consistent_while_shares_change() {
         }
         let distinct: BTreeSet<String> = seen.iter().cloned().collect();
         assert_eq!(distinct.len(), seen.len(), "{status}: a share was listed twice");
-        // Shares created after the first page are newer than its cursor. All earlier shares are listed.
+        // Shares created after the first page was read are newer than its cursor, and are not listed. Every
+        // earlier share is listed.
         assert_eq!(distinct, *expected, "{status}");
         let batch = |id: &String| ids.iter().position(|other| other == id).unwrap() / 100;
-        assert!(seen.is_sorted_by_key(|id| Reverse(batch(id))), "{status}: not newest first");
-        // Every page, from the first to the last, costs the queries that fill it and one read of its shares.
+        assert!(seen.is_sorted_by_key(|id| Reverse(batch(id))), "{status}: the list is not newest first");
+        // Each page takes one or more queries to fill, plus one batch read of its shares.
         assert!(calls_by_page.iter().all(|calls| (2..=4).contains(calls)), "{status}: {calls_by_page:?}");
     }
 }

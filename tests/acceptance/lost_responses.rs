@@ -1,5 +1,5 @@
-//! Responses that are lost after the work was done. A function's SDK retries its calls to DynamoDB, and a
-//! client retries its requests to the API.
+//! Responses that are lost after the operation succeeded. The AWS SDK retries a function's DynamoDB calls,
+//! and clients retry their API requests.
 
 use chrono::{TimeDelta, Utc};
 use reqwest::{Method, RequestBuilder};
@@ -20,14 +20,14 @@ async fn change_expiration(item: &TestItem<'_>, id: &str, if_match: &str) -> Res
 }
 
 #[tokio::test]
-async fn retries_of_the_sdk_apply_each_write_once() {
+async fn sdk_retries_apply_each_write_once() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
     let row = item.path();
     let lose = |count, operation, attribute| proxy.lose_responses(count, &[operation, &row, attribute]);
 
-    // A create without an idempotency key recognizes its first attempts.
+    // Even without an idempotency key, a create recognizes its earlier attempts.
     lose(2, PUT, "SHARE#");
     let created = item.share(&[&ann]).await;
     created.assert_status(201);
@@ -35,7 +35,7 @@ async fn retries_of_the_sdk_apply_each_write_once() {
     let link = item.wait_for_email(&ann).await.link();
     assert_faults_applied(&proxy);
 
-    // An opening and its download are counted once.
+    // The open and its download are each counted once.
     lose(2, UPDATE, "lastOpenedAt");
     stack.open(&link).await.assert_status(302);
     assert_faults_applied(&proxy);
@@ -43,7 +43,7 @@ async fn retries_of_the_sdk_apply_each_write_once() {
     assert_eq!(used["opens"], 1);
     assert_eq!(used["downloads"], 1);
 
-    // A change is applied once.
+    // The change is applied once.
     lose(2, UPDATE, "expiresOffset");
     let changed = change_expiration(&item, &id, "\"1\"").await;
     changed.assert_status(200);
@@ -91,13 +91,13 @@ async fn retried_resend_sends_one_email() {
 }
 
 #[tokio::test]
-async fn failed_create_is_completed_with_its_key() {
+async fn retry_with_the_same_key_completes_a_create() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob, key) = (address("ann"), address("bob"), unique("key"));
     let body = create_body(&[&ann, &bob]);
 
-    // Loses one response to storing the idempotency record, and every response to storing Ann's share.
+    // Lose one response when the idempotency record is stored, and every response when Ann's share is stored.
     proxy.lose_responses(1, &[PUT, "REQUEST#"]);
     proxy.lose_responses(4, &[PUT, "createId", &ann]);
     let first = item.post_with_key(&key, &body).await;
@@ -117,7 +117,7 @@ async fn failed_create_is_completed_with_its_key() {
 }
 
 #[tokio::test]
-async fn throttled_create_loses_no_recipient() {
+async fn throttled_create_fails_only_affected_recipients() {
     let (stack, proxy, _clock) = Stack::with_dynamodb_proxy().await;
     let item = TestItem::new(&stack).await;
     let without_email = json!({"notify": false});
@@ -127,7 +127,7 @@ async fn throttled_create_loses_no_recipient() {
     created.assert_status(201);
     assert_faults_applied(&proxy);
 
-    // With more throttling than the SDK's retries cover, only the affected recipient fails.
+    // If throttling outlasts the SDK's retries, only the affected recipient fails.
     let (throttled, other) = (address("throttled"), address("other"));
     proxy.throttle(4, &[PUT, &throttled]);
     let mixed = item.post(&create_body_with(&[&throttled, &other], &without_email)).await;
@@ -142,17 +142,17 @@ async fn throttled_create_loses_no_recipient() {
     assert_ne!(failed.header("retry-after"), "");
 }
 
-/// Sends a request whose response is lost, and sends it again; returns the second response.
+/// Sends a request, loses the response, resends the request and returns the second response.
 async fn lose_and_retry(proxy: &Proxy, request: RequestBuilder) -> Response {
     proxy.lose_responses(1, &["HTTP/1.1"]);
     let retry = request.try_clone().unwrap();
-    assert!(request.send().await.is_err(), "the first response must be lost");
+    assert!(request.send().await.is_err(), "the first response was not lost");
     assert_faults_applied(proxy);
     send(retry).await
 }
 
 #[tokio::test]
-async fn retry_of_a_client_returns_the_lost_response() {
+async fn client_retry_returns_the_lost_response() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let proxy = Proxy::start(&stack.info.api_url).await;

@@ -1,7 +1,7 @@
-//! Black-box tests of the deployed stack: real HTTP requests, presigned URLs and sent emails.
+//! Black-box tests of the deployed stack, using real HTTP requests, presigned URLs and emails.
 //!
-//! Every test creates its own items and addresses, so tests run in any order and in parallel. A test that
-//! moves the clock has exclusive use of the stack.
+//! Every test creates its own items and addresses, so tests can run in any order and in parallel. A test that
+//! changes the clock has exclusive use of the stack.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this crate contains only tests")]
 

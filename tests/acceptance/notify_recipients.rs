@@ -1,5 +1,5 @@
-//! Batches of stream records that `notify-recipients` receives. The emulator ignores the batch response, so
-//! these tests invoke the function and check the response.
+//! Tests how `notify-recipients` handles batches of stream records. The emulator ignores the batch response,
+//! so these tests invoke the function directly and check its response.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -21,15 +21,15 @@ fn record(sequence_number: &str, image: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn poison_record_is_reported_and_does_not_block_others() {
+async fn poison_record_is_reported_without_blocking_others() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let aws = Aws::new(&stack);
     let recipient = address("ann");
     let start = now();
     clock.stop_at(start);
-    // The email of this share is due in five minutes. The stream delivers it before the later share's record,
-    // and the function ignores it.
+    // This share's email is due in five minutes, so the function ignores the share's record when the stream
+    // delivers it. Waiting for a later share's email ensures that the record has been delivered.
     let path = job(&item.name);
     let mut share = new_share(&path, &recipient, TimeDelta::days(1), start);
     share.mail = Mail::queued(start + TimeDelta::minutes(5));
@@ -37,7 +37,7 @@ async fn poison_record_is_reported_and_does_not_block_others() {
     table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
     let valid = aws.json_rows(&path.to_string()).await.remove(0);
     item.share_with(&address("later")).await;
-    assert!(emails_to(&stack, &recipient).await.is_empty(), "the email is not due");
+    assert!(emails_to(&stack, &recipient).await.is_empty(), "the email is not due yet");
 
     clock.stop_at(start + TimeDelta::minutes(5));
     let mut poison = valid.clone();

@@ -40,7 +40,7 @@ fn every_sending_fault_has_an_alarm() {
 #[derive(Clone, Debug, PartialEq)]
 struct Metric {
     name: String,
-    /// The name and value of the dimension beside `Stack`, if any.
+    /// The name and value of the dimension other than `Stack`, if any.
     dimension: Option<(String, String)>,
     values: Value,
 }
@@ -75,18 +75,18 @@ fn parse_metrics(function: &Function) -> Vec<Metric> {
     metrics
 }
 
-/// Returns the lines of a function's output; each is a JSON object.
+/// Returns the lines of a function's output, each parsed as JSON.
 fn parse_output(function: &Function) -> Vec<Value> {
     function.output().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Asserts that a function's output has these metrics. Alarms and the dashboard depend on the exact
-/// dimensions.
+/// Asserts that a function's output contains the expected metrics. Alarms and the dashboard depend on the
+/// exact dimensions.
 fn assert_has_metrics(function: &Function, expected: &[(&str, Option<(&str, &str)>)]) {
     let metrics = parse_metrics(function);
     for (name, dimension) in expected {
         let is_present = metrics.iter().any(|metric| metric.is(name, *dimension));
-        assert!(is_present, "{name} {dimension:?} is missing in {metrics:?}");
+        assert!(is_present, "{name} {dimension:?} is missing from {metrics:?}");
     }
 }
 
@@ -95,7 +95,7 @@ async fn invoke_for_status(function: &Function, event: &Value) -> u64 {
 }
 
 #[tokio::test]
-async fn schedule_measures_the_longest_overdue_email() {
+async fn scheduled_run_reports_the_longest_overdue_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     world.share(&address("ann"), TimeDelta::days(7)).await;
@@ -141,7 +141,7 @@ async fn creates_are_counted_by_outcome() {
 }
 
 #[tokio::test]
-async fn uses_and_refusals_of_links_are_counted() {
+async fn link_uses_and_refusals_are_counted() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let (_, link) = world.share_by_email(&address("ann")).await;
@@ -215,9 +215,9 @@ async fn every_request_logs_one_line() {
     }
 }
 
-/// A metric in a line has at most 100 values, so this request needs several lines.
+/// A log line holds at most 100 values per metric, so this request needs several lines.
 #[tokio::test]
-async fn every_call_of_a_large_request_is_measured() {
+async fn every_aws_call_in_a_large_request_is_measured() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
     world.upload().await;
@@ -230,6 +230,6 @@ async fn every_call_of_a_large_request_is_measured() {
     let metrics = parse_metrics(&function);
     let durations = metrics.iter().filter(|metric| metric.is("CallDuration", Some(("Service", "dynamodb"))));
     let calls: usize = durations.map(|metric| metric.values.as_array().unwrap().len()).sum();
-    assert_eq!(calls, 101, "one call for each share, and one at the start of the function");
+    assert_eq!(calls, 101, "one call per share, and one when the function starts");
     assert!(parse_output(&function).iter().all(|line| line["level"] != "ERROR"));
 }

@@ -1,4 +1,4 @@
-//! The outbox under faults: the number of emails sent, the email state and the share log.
+//! Tests the outbox under faults: how many emails are sent, the email state and the share log.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use crate::support::proxy::Fault;
 use crate::support::{Stack, World, address, within_minutes};
 
-/// The path of SES's request to send an email.
+/// The URL path of SES's `SendEmail`.
 const SEND: &str = "/v2/email/outbound-emails";
 
 const WEEK: TimeDelta = TimeDelta::days(7);
@@ -22,9 +22,9 @@ const WEEK: TimeDelta = TimeDelta::days(7);
 #[derive(Debug, PartialEq)]
 struct Observed {
     emails: usize,
-    /// The email state, with its detail.
+    /// The email state, followed by its detail, if any.
     state: String,
-    /// The events in the share log.
+    /// The share's events in the share log.
     log: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Observed {
     }
 }
 
-/// Runs the sweeper, and returns the results for a share.
+/// Runs the sweeper, then returns the results for the share.
 async fn observe(world: &mut World<'_>, share: &Share) -> Observed {
     world.run_sweep().await;
     let mail = world.read(share).await.unwrap().mail;
@@ -59,7 +59,7 @@ async fn assert_each_is_sent_once(world: &mut World<'_>, shares: &[Share]) {
     }
 }
 
-/// Delivers the stream's new records to the sender, and kills it when the notice arrives.
+/// Delivers the stream's new records to the sender, and kills the sender when the notice arrives.
 async fn crash_on(notice: oneshot::Receiver<()>, world: &mut World<'_>) {
     let function = Arc::clone(&world.notify.function);
     let kill = async {
@@ -69,7 +69,7 @@ async fn crash_on(notice: oneshot::Receiver<()>, world: &mut World<'_>) {
     within_minutes(1, join(world.run_notify(), kill)).await;
 }
 
-/// Fails every request to send an email.
+/// Makes every request to send an email fail with the given fault.
 fn fail_sending(world: &World<'_>, fault: impl Fn() -> Fault + Send + 'static) {
     world.ses.set_fault_policy(move |call| call.contains(SEND).then(&fault));
 }
@@ -82,7 +82,7 @@ async fn crash_before_sending_delays_the_email_by_a_lease() {
     let (notice, reached) = oneshot::channel();
     world.ses.inject_once(&[SEND], Fault::HoldRequest(notice));
     crash_on(reached, &mut world).await;
-    // The stream redelivered the record; the email was still claimed.
+    // The stream redelivered the record, but the lease had not expired, so no email was sent.
     assert_eq!(world.notify.mapping.discarded, []);
     world.run_schedule().await.unwrap();
     assert_eq!(observe(&mut world, &share).await, Observed::queued(0));
@@ -94,8 +94,8 @@ async fn crash_before_sending_delays_the_email_by_a_lease() {
     assert_eq!(observe(&mut world, &share).await, Observed::sent(1));
 }
 
-/// SES has accepted the email and the sender has not recorded it. SES cannot recognize a retry, so the email
-/// is sent twice rather than possibly never.
+/// SES accepts the email, but the sender crashes before recording that. SES cannot recognize a retry. Sending
+/// the email twice is better than risking that it is never sent.
 #[tokio::test]
 async fn crash_between_sending_and_recording_sends_twice() {
     let stack = Stack::get().await;
@@ -114,7 +114,7 @@ async fn crash_between_sending_and_recording_sends_twice() {
 }
 
 #[tokio::test]
-async fn lost_response_of_ses_sends_twice() {
+async fn lost_ses_response_sends_twice() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
@@ -130,7 +130,7 @@ async fn throttled_emails_are_each_sent_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let shares = world.share_many(20, WEEK).await;
-    // SES throttles every second call.
+    // SES throttles every other call.
     let mut calls = 0;
     world.ses.set_fault_policy(move |call| {
         calls += usize::from(call.contains(SEND));
@@ -149,9 +149,9 @@ async fn throttled_emails_are_each_sent_once() {
     assert_each_is_sent_once(&mut world, &shares).await;
 }
 
-/// The stream keeps its records for only one day.
+/// The outage lasts longer than the one day for which the stream keeps its records.
 #[tokio::test]
-async fn emails_are_sent_once_after_two_days_without_ses() {
+async fn emails_are_sent_once_after_a_two_day_ses_outage() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let first = world.share(&address("ann"), WEEK).await;
@@ -176,7 +176,7 @@ async fn emails_are_sent_once_after_two_days_without_ses() {
 }
 
 #[tokio::test]
-async fn email_that_fails_for_days_is_given_up_and_can_be_resent() {
+async fn email_fails_after_days_of_faults_and_can_be_resent() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), TimeDelta::days(30)).await;
@@ -217,7 +217,7 @@ async fn rejected_email_fails_without_affecting_others() {
     world.run_notify().await;
     world.run_minutes(5).await;
 
-    // The detail is a fixed text, since SES's message may contain an address.
+    // The detail is a fixed string because SES's message may contain an address.
     let failed =
         Observed::new(0, "failed: the mail service rejected the message", &["created", "mailFailed"]);
     assert_eq!(observe(&mut world, &rejected).await, failed);
@@ -242,7 +242,7 @@ async fn assert_account_wide_fault_stops_attempts(fault: impl Fn() -> Fault + Se
     let shares = world.share_many(60, WEEK).await;
     fail_sending(&world, fault);
     world.run_minutes(3).await;
-    // Each of three runs stops after the emails that it sends concurrently: at most ten.
+    // Each of the three runs stops after at most ten emails, the number that it sends concurrently.
     let calls = world.ses.take_call_count(&[SEND]);
     assert!((3..=30).contains(&calls), "{calls} calls");
 
@@ -255,7 +255,7 @@ async fn assert_account_wide_fault_stops_attempts(fault: impl Fn() -> Fault + Se
 }
 
 #[tokio::test]
-async fn share_revoked_before_sending_gets_no_email() {
+async fn share_revoked_before_sending_sends_no_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
@@ -270,13 +270,13 @@ async fn share_revoked_before_sending_gets_no_email() {
 }
 
 #[tokio::test]
-async fn throttling_of_dynamodb_sends_each_email_once() {
+async fn emails_are_sent_once_despite_dynamodb_throttling() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let shares = [world.share(&address("ann"), WEEK).await, world.share(&address("bob"), WEEK).await];
-    // More throttling than the SDK's retries cover: claims fail, and the stream redelivers their records.
+    // The throttling outlasts the SDK's retries, so claims fail and the stream redelivers the records.
     world.dynamodb.throttle(10, &["if_not_exists(mailTries"]);
-    // After sending, the sender retries the recording for longer.
+    // After sending an email, the sender retries for longer to record the outcome.
     world.dynamodb.throttle(5, &["mailClaim = :claim"]);
 
     world.run_notify().await;
@@ -287,7 +287,7 @@ async fn throttling_of_dynamodb_sends_each_email_once() {
 }
 
 #[tokio::test]
-async fn lost_responses_of_dynamodb_send_no_second_email() {
+async fn lost_dynamodb_responses_cause_no_second_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
@@ -301,7 +301,7 @@ async fn lost_responses_of_dynamodb_send_no_second_email() {
 }
 
 #[tokio::test]
-async fn concurrent_deliveries_send_one_email() {
+async fn concurrent_senders_send_each_email_once() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let another = world.new_function("NotifyRecipients").await;
@@ -319,7 +319,7 @@ async fn concurrent_deliveries_send_one_email() {
 }
 
 #[tokio::test]
-async fn schedule_sends_the_email_of_a_lost_record() {
+async fn schedule_sends_an_email_whose_record_was_lost() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
@@ -347,14 +347,14 @@ async fn poison_record_is_discarded_without_blocking_others() {
         assert_eq!(discarded[0].sequence_numbers[0], poison);
     }
     assert_each_is_sent_once(&mut world, &shares).await;
-    // The row does not block the schedule, either.
+    // The poison row does not block the schedule either.
     let overdue = world.share(&address("bob"), WEEK).await;
     world.run_minutes(1).await;
     assert_eq!(observe(&mut world, &overdue).await, Observed::sent(1));
 }
 
 #[tokio::test]
-async fn pending_email_of_an_unreadable_share_leaves_the_outbox() {
+async fn unreadable_share_is_removed_from_the_outbox() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let unreadable = "00000000000000000000000000000001";
@@ -369,7 +369,7 @@ async fn pending_email_of_an_unreadable_share_leaves_the_outbox() {
 }
 
 #[tokio::test]
-async fn crash_in_a_batch_loses_no_other_email() {
+async fn crash_during_a_batch_loses_no_email() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let shares = world.share_many(8, WEEK).await;
@@ -383,7 +383,7 @@ async fn crash_in_a_batch_loses_no_other_email() {
 
     for (i, share) in shares.iter().enumerate() {
         let observed = observe(&mut world, share).await;
-        // An email that was sent but not recorded before the crash is sent twice.
+        // An email that was sent but not recorded as sent before the crash is sent again.
         assert!((1..=2).contains(&observed.emails), "share {i}: {observed:?}");
         assert_eq!(observed.state, "sent", "share {i}");
         assert_eq!(observed.log, ["created", "emailed"], "share {i}");

@@ -1,4 +1,4 @@
-//! Rounds of concurrent creates, changes and revocations through the API.
+//! Runs rounds of concurrent creates, changes and revocations through the API.
 //!
 //! The environment variable `SHARELINK_ROUNDS` sets the number of rounds.
 
@@ -12,14 +12,15 @@ use crate::support::{Response, Stack, TestItem, address, rfc3339};
 
 const DEFAULT_ROUNDS: usize = 50;
 
-/// The number of rounds that run at the same time.
+/// The number of rounds that run concurrently.
 const CONCURRENCY: usize = 8;
 
 fn days_from_now(days: i64) -> String {
     rfc3339(Utc::now() + TimeDelta::days(days))
 }
 
-/// Returns the response that succeeded, if any. Panics unless every other response is a 412.
+/// Returns the successful response, if any. Panics if both succeeded, or if one failed with a status other
+/// than 412.
 fn winner(responses: [&Response; 2]) -> Option<&Response> {
     let statuses = responses.map(|response| response.status);
     assert!(statuses.iter().all(|status| matches!(status, 200 | 412)), "{responses:?}");
@@ -41,12 +42,12 @@ async fn run_round(item: &TestItem<'_>) {
     let share = &created.json()["results"][0]["share"];
     let id = share["shareId"].as_str().unwrap();
 
-    // Two changes of the expiration race with each other and with a revocation.
+    // Two expiration changes race each other and a revocation.
     let changes = join(item.change_expiration(id, 1, &two_days), item.change_expiration(id, 1, &three_days));
     let ((one, other), revoked) = join(changes, item.revoke(id)).await;
     revoked.assert_status(200);
     assert_eq!(revoked.json()["reason"], "revoked", "{revoked:?}");
-    // A change after the revocation finds a newer version, so both changes may fail.
+    // If the revocation comes first, the changes' expected version is stale, and both fail.
     let (version, expires_at) = match winner([&one, &other]) {
         Some(response) => (3, response.json()["expiresAt"].clone()),
         None => (2, share["expiresAt"].clone()),
@@ -57,7 +58,7 @@ async fn run_round(item: &TestItem<'_>) {
     assert_eq!(after_revocation["status"], "inactive", "{after_revocation}");
     assert_eq!(after_revocation["reason"], "revoked", "{after_revocation}");
 
-    // Two reactivations race with each other and with another create.
+    // Two reactivations race each other and another create.
     let (one, other, refused) = join3(
         item.change_expiration(id, version, &two_days),
         item.change_expiration(id, version, &three_days),
@@ -65,16 +66,16 @@ async fn run_round(item: &TestItem<'_>) {
     )
     .await;
     refused.assert_status(409);
-    let reactivated = winner([&one, &other]).expect("one reactivation succeeds").json();
+    let reactivated = winner([&one, &other]).expect("one reactivation should succeed").json();
     let after_reactivation = item.get_share(id).await;
     assert_eq!(after_reactivation, reactivated);
     assert_eq!(after_reactivation["version"], version + 1, "{after_reactivation}");
     assert_eq!(after_reactivation["status"], "active", "{after_reactivation}");
-    assert!(after_reactivation.get("revokedAt").is_none(), "partly reactivated: {after_reactivation}");
+    assert!(after_reactivation.get("revokedAt").is_none(), "only partly reactivated: {after_reactivation}");
 }
 
 #[tokio::test]
-async fn concurrent_requests_have_one_winner() {
+async fn concurrent_conflicting_requests_have_one_winner() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let rounds = std::env::var("SHARELINK_ROUNDS").map_or(DEFAULT_ROUNDS, |rounds| rounds.parse().unwrap());

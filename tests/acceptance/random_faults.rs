@@ -1,5 +1,5 @@
-//! A thousand shares under random faults: eventually every email is sent or marked as failed, and every event
-//! is logged once.
+//! Creates a thousand shares under random faults. Eventually, every email is sent or marked as failed, and
+//! every event is logged once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,13 +16,13 @@ use crate::support::{Stack, World, address, all_emails};
 
 const SHARES: usize = 1_000;
 
-/// The number of emails that an instance sends concurrently.
+/// The number of emails that one function instance sends concurrently.
 const CONCURRENCY: usize = 10;
 
-/// SES rejects the emails to one in this many recipients.
+/// SES rejects every email to one out of this many recipients.
 const REJECTED_EVERY: usize = 50;
 
-/// A generator of reproducible random numbers. The environment variable `SHARELINK_SEED` sets the seed.
+/// A reproducible random number generator. The environment variable `SHARELINK_SEED` sets the seed.
 struct Random(u64);
 
 impl Random {
@@ -31,7 +31,7 @@ impl Random {
         Self(seed.wrapping_mul(1_000_003).wrapping_add(stream))
     }
 
-    /// Returns a number below `limit` (`SplitMix64`).
+    /// Returns a random number below `limit`, using `SplitMix64`.
     fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-/// Counts the faults that may cause an email to be sent twice.
+/// Counts the faults that can cause an email to be sent twice.
 #[derive(Default)]
 struct FaultCounts {
     lost_responses: AtomicUsize,
@@ -87,7 +87,7 @@ fn ses_faults(
     }
 }
 
-/// Counts all sent emails by recipient.
+/// Returns the number of emails sent to each recipient.
 async fn count_emails(stack: &Stack) -> HashMap<String, usize> {
     let mut counts: HashMap<String, usize> = HashMap::new();
     for email in all_emails(stack).await {
@@ -97,7 +97,7 @@ async fn count_emails(stack: &Stack) -> HashMap<String, usize> {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stdout, reason = "the counts show how much the run has tested")]
+#[expect(clippy::print_stdout, reason = "the counts show how much the run tested")]
 async fn every_email_is_sent_or_marked_failed_under_random_faults() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
@@ -142,7 +142,7 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
             failed += 1;
         } else {
             assert_eq!(state, MailState::Sent, "{received} emails");
-            assert!(received >= 1, "the share is marked as sent without an email");
+            assert!(received >= 1, "the email is marked as sent, but none was received");
             assert_eq!(log[&share.id], ["created", "emailed"]);
             duplicates += received - 1;
             sent += 1;
@@ -152,10 +152,10 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
     assert_eq!(failed, SHARES / REJECTED_EVERY);
     let lost_responses = counts.lost_responses.load(Ordering::Relaxed);
     let kills = counts.kills.load(Ordering::Relaxed);
-    println!("{retried} creates were retried; {sent} emails sent, {failed} failed, {duplicates} duplicates");
-    println!("SES lost {lost_responses} responses, and the sender was killed {kills} times");
-    assert!(lost_responses > 0, "the run lost no response");
-    assert!(kills > 0, "the run killed no instance");
-    // An email is sent twice only if SES accepts it and the sender cannot record that.
+    println!("{retried} creates retried; {sent} emails sent, {failed} failed, {duplicates} duplicates");
+    println!("{lost_responses} SES responses were lost, and the sender was killed {kills} times");
+    assert!(lost_responses > 0, "no response was lost in this run");
+    assert!(kills > 0, "no instance was killed in this run");
+    // An email is sent twice only if SES accepts it but the sender does not record it as sent.
     assert!(duplicates <= lost_responses + kills * CONCURRENCY, "{duplicates} duplicates");
 }

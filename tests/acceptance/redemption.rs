@@ -1,4 +1,4 @@
-//! Redemption: the redirect, page or error that a link gives a recipient.
+//! Redemption: the redirect, page or error that a recipient gets from a link.
 
 use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 use reqwest::{Method, StatusCode, Url};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{Aws, Response, Stack, TestItem, address, send};
 
-/// Asserts the security headers that every response to a recipient has.
+/// Asserts that a response has the security headers required for every response to a recipient.
 #[track_caller]
 fn assert_protected(response: &Response) {
     assert_eq!(response.header("cache-control"), "no-store");
@@ -23,7 +23,7 @@ fn assert_uses(share: &Value, opens: u64, downloads: u64) {
 }
 
 #[tokio::test]
-async fn link_gives_the_file_repeatedly_without_a_login() {
+async fn link_downloads_the_file_repeatedly_without_login() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -39,7 +39,7 @@ async fn link_gives_the_file_repeatedly_without_a_login() {
     assert_uses(&share, 4, 4);
     let time = |name: &str| share[name].as_str().unwrap().parse::<DateTime<Utc>>().unwrap();
     assert!(time("firstOpenedAt") < time("lastOpenedAt"));
-    assert_eq!(share["version"], 1, "counting a use leaves the version unchanged");
+    assert_eq!(share["version"], 1, "counting a use does not change the version");
 }
 
 #[tokio::test]
@@ -52,11 +52,11 @@ async fn downloaded_bytes_equal_uploaded_bytes() {
 
     let (downloaded, _) = stack.download(&shared.link).await;
 
-    assert!(downloaded == bytes, "400 KB of bytes differ");
+    assert!(downloaded == bytes, "the downloaded bytes differ from the uploaded bytes");
 }
 
 #[tokio::test]
-async fn signed_url_is_dated_at_the_decision_and_lives_a_minute() {
+async fn url_is_signed_at_redemption_and_valid_for_a_minute() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -68,14 +68,14 @@ async fn signed_url_is_dated_at_the_decision_and_lives_a_minute() {
     let url = Url::parse(redirect.header("location")).unwrap();
     let parameter = |name| url.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned();
     let signed = NaiveDateTime::parse_from_str(&parameter("X-Amz-Date"), "%Y%m%dT%H%M%SZ").unwrap().and_utc();
-    // The signature's time has whole seconds.
+    // The signature's timestamp has one-second precision.
     assert!(before.timestamp() <= signed.timestamp(), "signed at {signed}, requested at {before}");
     assert!(signed <= after, "signed at {signed}, received at {after}");
     assert_eq!(parameter("X-Amz-Expires"), "60");
 }
 
 #[tokio::test]
-async fn revocation_takes_effect_at_once_for_one_recipient() {
+async fn revocation_takes_effect_immediately_for_one_recipient() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let (ann, bob) = (address("ann"), address("bob"));
@@ -175,7 +175,7 @@ async fn head_and_prefetch_requests_are_not_counted() {
 }
 
 #[tokio::test]
-async fn missing_file_gets_a_page_until_it_is_restored() {
+async fn missing_file_returns_404_until_it_is_restored() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -195,7 +195,7 @@ async fn missing_file_gets_a_page_until_it_is_restored() {
 }
 
 #[tokio::test]
-async fn several_files_get_a_page_that_lists_them() {
+async fn link_to_several_files_shows_a_page_that_lists_them() {
     let stack = Stack::get().await;
     let quoted = "Ünï \"a\";b.pdf";
     let markup = "<b>&amp;.txt";
@@ -210,7 +210,7 @@ async fn several_files_get_a_page_that_lists_them() {
     assert_protected(&page);
     assert!(page.text.contains("&#60;b&#62;&#38;amp;.txt"), "{}", page.text);
     assert!(!page.text.contains("<b>"), "{}", page.text);
-    assert!(!page.text.contains("later.txt"), "a file that was uploaded after sharing is not shared");
+    assert!(!page.text.contains("later.txt"), "a file uploaded after sharing must not be listed");
 
     // The page's links are relative. Resolve them as a browser does.
     let base = Url::parse(&shared.link).unwrap();

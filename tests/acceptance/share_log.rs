@@ -1,4 +1,5 @@
-//! The share log: one entry for each event with its actor and time, despite redelivery and reordering.
+//! The share log has one entry per event, with the event's actor and time, even if stream records are
+//! redelivered or reordered.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
@@ -33,7 +34,8 @@ async fn every_event_is_logged_with_actor_and_time() {
     let changed = item.patch(&shared.id, Some("*"), &json!({"expiresAt": expiry})).await;
     changed.assert_status(200);
     item.wait_for_log(10).await;
-    // The clock passes the expiry: the local stack's TTL deletes the expiry alarm, which invokes the sweeper.
+    // When the clock passes the expiry, the local stack's TTL deletes the expiry alarm. The deletion invokes
+    // the sweeper.
     clock.stop_at(start + TimeDelta::hours(2));
     let log = item.wait_for_log(11).await;
 
@@ -63,12 +65,12 @@ async fn every_event_is_logged_with_actor_and_time() {
     assert_eq!(changed_to, expiry.parse::<DateTime<Utc>>().unwrap());
     assert_eq!(log[10]["at"], expiry);
 
-    // The retention ends, and the share is purged.
+    // When the retention period ends, the share is purged.
     clock.stop_at(start + TimeDelta::hours(26));
     assert_eq!(events(&item.wait_for_log(12).await)[11], "purged");
     stack.open(&shared.link).await.assert_status(404);
 
-    // The address can be shared with again: same id, new link.
+    // A new share for the same address gets the same id and a new link.
     let again = item.share_until(&recipient, &rfc3339(start + TimeDelta::days(9))).await;
     assert_eq!(again.id, shared.id);
     assert_ne!(again.link, shared.link);
@@ -109,7 +111,7 @@ async fn redelivered_and_reordered_changes_are_logged_once() {
     let records = world.records().await;
     assert!(records.len() >= 8, "{} records", records.len());
 
-    // Of two concurrent sweepers, one receives the records one by one in reverse order.
+    // Two sweepers run concurrently. The second receives the records one at a time, in reverse order.
     let another = world.new_function("SweepShares").await;
     let forwards = json!({"Records": records});
     let backwards = async {
@@ -124,7 +126,7 @@ async fn redelivered_and_reordered_changes_are_logged_once() {
         ["created", "emailed", "expired", "expirationChanged", "reactivated", "revoked", "resent", "emailed"];
     assert_eq!(world.log_events(share.id).await, expected);
 
-    // An alarm that an old record has set again logs nothing.
+    // If an old record recreated an expiry alarm, the deletion of that alarm logs nothing.
     world.advance(TimeDelta::days(4));
     world.run_ttl();
     world.run_sweep().await;
@@ -132,11 +134,11 @@ async fn redelivered_and_reordered_changes_are_logged_once() {
 }
 
 #[tokio::test]
-async fn throttling_of_dynamodb_loses_no_entry() {
+async fn dynamodb_throttling_loses_no_log_entry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let shares = world.share_many(10, TimeDelta::days(1)).await;
-    // More faults than the SDK's retries cover: the stream redelivers the failed records.
+    // The faults outlast the SDK's retries, so the stream redelivers the failed records.
     world.dynamodb.throttle(60, &[PUT]);
     world.dynamodb.lose_responses(5, &[PUT]);
 

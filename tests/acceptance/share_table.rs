@@ -1,5 +1,5 @@
-//! The adapter to DynamoDB, against two implementations of DynamoDB's API: the emulator, and dynoxide in this
-//! process with a copy of the deployed table.
+//! Tests the DynamoDB adapter against two implementations of DynamoDB's API: the emulator, and an in-process
+//! dynoxide with a copy of the deployed table.
 
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
 
 const DAY: TimeDelta = TimeDelta::days(1);
 
-/// The adapter on the emulator and on dynoxide.
+/// Returns one adapter for the emulator and one for dynoxide.
 async fn tables(stack: &Stack) -> [ShareTable; 2] {
     let emulator = Aws::new(stack);
     let name = &stack.info.table_name;
@@ -32,18 +32,18 @@ async fn tables(stack: &Stack) -> [ShareTable; 2] {
     [ShareTable::new(emulator.config(), name), ShareTable::new(&dynoxide, name)]
 }
 
-/// A share of one file with a day of access, not stored yet.
+/// Returns a one-file share that expires in a day and is not stored yet.
 fn unsaved_share() -> Share {
     new_share(&new_item(), &address("ann"), DAY, now())
 }
 
-/// Stores a share; it must be new.
+/// Stores a share. Panics if the share already exists.
 async fn create(table: &ShareTable, share: &Share) {
     let created = table.create(share, RETENTION, new_write_id().unwrap()).await.unwrap();
     assert_eq!(created, Creation::Created);
 }
 
-/// Stores a share of one file with a day of access.
+/// Stores and returns a one-file share that expires in a day.
 async fn saved_share(table: &ShareTable) -> Share {
     let share = unsaved_share();
     create(table, &share).await;
@@ -62,7 +62,7 @@ async fn revoke(
     table::revoke(table, &share.item, share.id, &action(now()), write).await
 }
 
-/// Changes the expiration.
+/// Changes a share's expiration, using a new write id.
 async fn change_expiration(
     table: &ShareTable,
     share: &Share,
@@ -78,13 +78,13 @@ fn expiry_in(life: TimeDelta) -> RequestedExpiry {
     rfc3339(now() + life).parse().unwrap()
 }
 
-/// Counts an opening of the share's link in the table; returns the share after it.
+/// Redeems a link once, and returns the share as stored afterward.
 async fn redeem(table: &ShareTable, link: &Link, write: WriteId) -> Option<Share> {
     table.redeem(link, Target::Link, write, now()).await.unwrap()
 }
 
 #[tokio::test]
-async fn share_reads_back_as_it_was_written() {
+async fn stored_share_reads_back_unchanged() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let share = new_share_of_files(&new_item(), &address("ann"), 3, DAY, now());
@@ -94,7 +94,7 @@ async fn share_reads_back_as_it_was_written() {
 }
 
 #[tokio::test]
-async fn one_of_racing_creates_wins() {
+async fn exactly_one_concurrent_create_wins() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let (item, recipient) = (new_item(), address("ann"));
@@ -109,7 +109,7 @@ async fn one_of_racing_creates_wins() {
         assert_eq!(winners.len(), 1);
         for (_, creation) in &created {
             if let Creation::Exists(existing) = creation {
-                assert_eq!(existing.generation, winners[0].0, "every loser returns the winner's share");
+                assert_eq!(existing.generation, winners[0].0, "losing creates return the winner's share");
             }
         }
     }
@@ -129,7 +129,7 @@ async fn retried_create_recognizes_its_first_attempt() {
 }
 
 #[tokio::test]
-async fn racing_revocations_revoke_once() {
+async fn concurrent_revocations_revoke_once() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let share = unsaved_share();
@@ -158,7 +158,7 @@ async fn retried_revocation_does_not_undo_a_reactivation() {
             change_expiration(&table, &share, expiry_in(TimeDelta::days(5)), ExpectedVersion::Any).await;
         assert_eq!(reactivated.unwrap().version, 3);
 
-        // The SDK lost the response to the revocation and sends it again.
+        // The SDK does not get the response to the revocation, and retries the request.
         let retried = revoke(&table, &share, write).await.unwrap();
 
         assert_eq!(retried.version, 3);
@@ -167,7 +167,7 @@ async fn retried_revocation_does_not_undo_a_reactivation() {
 }
 
 #[tokio::test]
-async fn racing_change_and_revocation_do_not_mix() {
+async fn concurrent_change_and_revocation_do_not_mix() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         for _ in 0..50 {
@@ -185,7 +185,7 @@ async fn racing_change_and_revocation_do_not_mix() {
                     assert_eq!(stored.expires_at, expiry.at());
                     assert_eq!(stored.version, 3);
                 }
-                // The revocation came first, so the change expected another version.
+                // The revocation came first, so the change's expected version was stale.
                 Err(error) => {
                     assert_eq!(error, ChangeError::Refused(ChangeExpirationError::StaleVersion));
                     assert_eq!(stored.expires_at, share.expires_at);
@@ -220,9 +220,9 @@ async fn retried_use_is_counted_once() {
 }
 
 #[tokio::test]
-async fn use_is_counted_exactly_when_the_domain_gives_access() {
+async fn use_is_counted_if_and_only_if_access_is_granted() {
     let stack = Stack::get().await;
-    // Proptest cannot drive async tests, so this test draws 60 cases from its generators.
+    // Proptest cannot drive async tests, so this test draws 60 cases from proptest's generators.
     let cases = (1_usize..4, 0_usize..5, -3_000_i64..3_000, any::<bool>(), any::<bool>());
     let mut runner = TestRunner::deterministic();
     for table in tables(&stack).await {
@@ -270,7 +270,7 @@ async fn late_use_does_not_restore_a_purged_share() {
     }
 }
 
-/// Claims the share's email for a sender at a time.
+/// Claims the share's email at the given time, as a sender would.
 async fn claim(table: &ShareTable, share: &Share, at: DateTime<Utc>) -> Option<(WriteId, Share)> {
     let (key, write) = ("k1".parse().unwrap(), new_write_id().unwrap());
     let claimed = table.claim_email(&share.item, share.id, Some(&key), write, at).await.unwrap();
@@ -280,13 +280,13 @@ async fn claim(table: &ShareTable, share: &Share, at: DateTime<Utc>) -> Option<(
 #[tokio::test]
 async fn email_has_one_sender_at_a_time() {
     let stack = Stack::get().await;
-    // In the deployed table, the deployed function would send the email.
+    // Use only dynoxide: if the share were in the deployed table, the deployed function would send the email.
     let [_, table] = tables(&stack).await;
     let mut share = unsaved_share();
     share.mail = Mail::queued(share.created_at);
     create(&table, &share).await;
 
-    // The first of racing senders claims the email.
+    // Only one of the concurrent senders claims the email.
     let start = now();
     let claims: Vec<_> = join_all((0..10).map(|_| claim(&table, &share, start))).await;
     let winners: Vec<_> = claims.into_iter().flatten().collect();
@@ -295,16 +295,17 @@ async fn email_has_one_sender_at_a_time() {
     assert_eq!(claimed.mail.pending().unwrap().tries, 1);
     assert_eq!(claimed.link_key, Some("k1".parse().unwrap()));
 
-    // It crashes. After its lease a second sender claims the email, and the first one's outcome is ignored.
+    // The first sender stalls. After the lease expires, a second sender claims the email, and the first
+    // sender's outcome is ignored.
     let later = now() + mail::LEASE;
     let (second, _) = claim(&table, &share, later).await.unwrap();
     table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
 
-    // The second sender defers the email until a third one claims it.
+    // The second sender defers the email. When the email is due again, a third sender claims it.
     let until = later + TimeDelta::minutes(2);
     let deferred = SendOutcome::Deferred { until, fault: Fault::Throttled };
     table.record_send_outcome(&share, second, deferred, later).await.unwrap();
-    assert!(claim(&table, &share, later).await.is_none(), "a deferred email is not due");
+    assert!(claim(&table, &share, later).await.is_none(), "a deferred email is not due yet");
     let (third, claimed_again) = claim(&table, &share, until).await.unwrap();
     assert_eq!(claimed_again.mail.pending().unwrap().tries, 3);
     table.record_send_outcome(&share, third, SendOutcome::Sent, later).await.unwrap();
@@ -315,7 +316,7 @@ async fn email_has_one_sender_at_a_time() {
     assert!(claim(&table, &share, later + DAY).await.is_none(), "a sent email is never due");
 }
 
-/// The ids of each page of an item's active shares.
+/// Returns the share ids on each page of an item's active shares.
 async fn active_pages(table: &ShareTable, item: &Item, limit: usize, at: DateTime<Utc>) -> Vec<Vec<ShareId>> {
     let (mut pages, mut cursor) = (Vec::new(), None);
     loop {
@@ -329,13 +330,13 @@ async fn active_pages(table: &ShareTable, item: &Item, limit: usize, at: DateTim
 }
 
 #[tokio::test]
-async fn pages_of_a_sparse_tab_are_full_and_complete() {
+async fn sparse_tab_has_full_pages_and_misses_no_share() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let (item, start) = (new_item(), now());
         let mut ids = Vec::new();
         for i in 0..40 {
-            // Two days later, every tenth share is active.
+            // Two days later, only every tenth share is still active.
             let life = if i % 10 == 0 { TimeDelta::days(9) } else { DAY };
             let share = new_share(&item, &address("r"), life, start + TimeDelta::milliseconds(i / 2));
             create(&table, &share).await;
@@ -354,13 +355,13 @@ async fn pages_of_a_sparse_tab_are_full_and_complete() {
 }
 
 #[tokio::test]
-async fn list_reads_larger_pages_while_it_finds_nothing() {
+async fn list_query_limits_double_while_few_shares_match() {
     let stack = Stack::get().await;
     let aws = Aws::new(&stack);
     let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
     let config = aws.config().to_builder().endpoint_url(&proxy.url).build();
     let table = ShareTable::new(&config, &stack.info.table_name);
-    // The newest 20 shares fill a page. The other 600 are on the other tab.
+    // The newest 20 shares fill one page. The other 600 are on the inactive tab.
     let (item, start) = (new_item(), now());
     let create_one = |i: i64| {
         let life = if i >= 600 { TimeDelta::days(9) } else { DAY };
@@ -376,6 +377,6 @@ async fn list_reads_larger_pages_while_it_finds_nothing() {
 
     assert_eq!(page.shares.len(), 20);
     assert_eq!(page.next, None);
-    // Five queries for 21, 42, 84, 168 and 336 entries cover all 620.
+    // Five queries with limits of 21, 42, 84, 168 and 336 cover all 620 entries.
     assert_eq!(proxy.take_call_count(&["DynamoDB_20120810.Query"]), 5);
 }

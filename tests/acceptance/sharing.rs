@@ -25,7 +25,7 @@ async fn each_recipient_gets_a_separate_email_and_link() {
     response.assert_status(201);
     let results = results(&response);
     let order: Vec<&str> = results.iter().map(|result| result["recipient"].as_str().unwrap()).collect();
-    assert_eq!(order, recipients, "the results are in the order of the request");
+    assert_eq!(order, recipients, "the results must be in request order");
     let mut links = BTreeSet::new();
     for (recipient, result) in recipients.iter().zip(&results) {
         assert_eq!(result["outcome"], "created");
@@ -39,12 +39,12 @@ async fn each_recipient_gets_a_separate_email_and_link() {
         let link = email.link();
         for part in [&email.text, &email.html] {
             for content in [message, "Tess Tester", "brief.pdf", "6 May 2031 at 07:08 (UTC+02:00)", &link] {
-                assert!(part.contains(content), "{content} is missing in {part}");
+                assert!(part.contains(content), "{content} is missing from {part}");
             }
         }
         links.insert(link);
     }
-    assert_eq!(links.len(), 3, "each link is different");
+    assert_eq!(links.len(), 3, "the links must all differ");
 }
 
 #[tokio::test]
@@ -108,13 +108,13 @@ async fn share_created_with_notify_false_sends_no_email() {
     let response = item.post(&create_body_with(&[&recipient], &json!({"notify": false}))).await;
 
     assert_eq!(results(&response)[0]["share"]["mail"], json!({"state": "none"}));
-    // Once a later share's email is sent, an email for this share would have been sent, too.
+    // If this share had an email, it would be sent before a later share's email.
     item.share_with(&address("later")).await;
     assert!(emails_to(&stack, &recipient).await.is_empty());
 }
 
 #[tokio::test]
-async fn only_named_files_are_shared() {
+async fn only_requested_files_are_shared() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.txt", "b.txt", "c.txt"]).await;
 
@@ -128,7 +128,7 @@ async fn only_named_files_are_shared() {
 }
 
 #[tokio::test]
-async fn share_is_read_as_it_was_created() {
+async fn share_reads_back_as_it_was_created() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let recipient = address("ann");
@@ -140,7 +140,7 @@ async fn share_is_read_as_it_was_created() {
     read.assert_status(200);
     assert_eq!(read.header("etag"), "\"1\"");
     assert_eq!(read.header("cache-control"), "no-store");
-    // The email state has changed since; compare the rest.
+    // The email state has changed since then, so compare everything else.
     let mut created_share = results(&created)[0]["share"].clone();
     let mut read_share = read.json();
     assert_eq!(created_share["mail"]["state"].take(), "queued");

@@ -1,4 +1,5 @@
-//! The guarantees of the template: permissions, encryption, retention, alarms, throttles and untracked email.
+//! Guarantees that the template must provide: permissions, encryption, retention, alarms, throttling, and
+//! email without tracking.
 
 mod document;
 mod parameters;
@@ -9,11 +10,12 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 pub(crate) use document::alarms;
-use document::{TEMPLATE, functions, list, properties, refers_to, resources, texts};
+use document::{TEMPLATE, functions, list, properties, refers_to, resources, strings};
 
 const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
-/// The routes whose throttle differs from the default. Like `ROLES`, this is a deliberate second opinion.
+/// The routes whose throttle differs from the default. Like `ROLES`, this list deliberately repeats the
+/// template, so that every change takes two edits.
 const THROTTLES: [(&str, Limit); 9] = [
     ("GET /problems/{problem}", Limit::Rate(10)),
     ("GET /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
@@ -142,7 +144,7 @@ fn key_ring_policy_denies_deletion() {
     }
 }
 
-/// Returns the policy whose property refers to a resource.
+/// Returns the policy of the given type whose `property` refers to `resource`.
 fn policy_of(policy_type: &str, property: &str, resource: &str) -> &'static Value {
     let mut policies = properties(policy_type).into_values();
     policies.find(|policy| refers_to(&policy[property], resource)).expect("the resource has a policy")
@@ -165,7 +167,7 @@ fn assert_denies_only(document: &Value, denials: &[Denial]) {
     for (statement, denial) in statements.into_iter().zip(denials) {
         assert_eq!(statement["Effect"], "Deny");
         assert_eq!(statement["Principal"], "*");
-        assert_eq!(texts(&statement["Action"]), [denial.action]);
+        assert_eq!(strings(&statement["Action"]), [denial.action]);
         assert_eq!(statement["Resource"], denial.resource);
         assert_eq!(statement["Condition"], denial.condition);
     }
@@ -189,7 +191,7 @@ fn every_alarm_has_a_description() {
 }
 
 #[test]
-fn default_throttle_covers_every_other_route() {
+fn default_throttle_uses_requests_per_second() {
     let limit: Value = Limit::Parameter("RequestsPerSecond").into();
     for (name, api) in properties("AWS::Serverless::HttpApi") {
         assert_eq!(api["DefaultRouteSettings"]["ThrottlingRateLimit"], limit, "{name}");
@@ -198,7 +200,7 @@ fn default_throttle_covers_every_other_route() {
 }
 
 #[test]
-fn costly_and_public_routes_have_their_own_throttle() {
+fn costly_and_public_routes_have_separate_throttles() {
     for (name, api) in properties("AWS::Serverless::HttpApi") {
         let settings = api["RouteSettings"].as_object().unwrap();
         let routes: BTreeSet<&str> = settings.keys().map(String::as_str).collect();
@@ -214,11 +216,11 @@ fn costly_and_public_routes_have_their_own_throttle() {
 fn every_throttle_belongs_to_a_route() {
     let routes = routes();
     for (route, _) in THROTTLES {
-        assert!(routes.contains(route), "{route} is not among {routes:?}");
+        assert!(routes.contains(route), "{route} is missing from {routes:?}");
     }
 }
 
-/// Returns every route of the API, such as `GET /s/{token}`.
+/// Returns every API route, such as `GET /s/{token}`.
 fn routes() -> BTreeSet<String> {
     let functions = functions().into_values();
     let events = functions.flat_map(|function| function["Events"].as_object().unwrap().values());
@@ -242,7 +244,7 @@ fn email_is_not_tracked() {
         assert!(vdm.get("GuardianOptions").is_none(), "{name}");
     }
     for (name, destination) in properties("AWS::SES::ConfigurationSetEventDestination") {
-        let types = texts(&destination["EventDestination"]["MatchingEventTypes"]);
+        let types = strings(&destination["EventDestination"]["MatchingEventTypes"]);
         assert_eq!(types, ["DELIVERY", "BOUNCE", "COMPLAINT", "REJECT"], "{name}");
     }
 }
@@ -262,7 +264,7 @@ fn canary_shifts_a_tenth_for_ten_minutes() {
 }
 
 #[test]
-fn canary_rolls_back_on_its_own_alarms() {
+fn canary_rolls_back_on_its_functions_alarms() {
     let alarms = alarms();
     for (name, function) in functions() {
         if function["DeploymentPreference"]["Enabled"] == false {
@@ -277,7 +279,7 @@ fn canary_rolls_back_on_its_own_alarms() {
 }
 
 #[test]
-fn every_function_has_an_alarm_on_its_errors() {
+fn every_function_has_an_error_alarm() {
     let alarms = alarms();
     for (name, _) in functions() {
         let alarm = alarms[format!("{name}FailingAlarm").as_str()];
@@ -314,7 +316,7 @@ fn samconfig_section(name: &str) -> &'static str {
 
 #[test]
 fn dashboard_shows_every_metric() {
-    // Each metric, and its dimension besides `Stack`, if any.
+    // Each metric with its dimension other than `Stack`. An empty string means that it has none.
     let metrics = [
         ("Shares", "Outcome"),
         ("Opens", ""),
@@ -352,7 +354,7 @@ fn dashboard_shows_every_aws_service() {
     }
 }
 
-/// Returns the metrics of each widget on the dashboard.
+/// Returns the metrics that each dashboard widget shows.
 fn dashboard_metrics() -> Vec<Value> {
     let dashboard = properties("AWS::CloudWatch::Dashboard")["Dashboard"];
     let body: Value = serde_json::from_str(dashboard["DashboardBody"]["Fn::Sub"].as_str().unwrap()).unwrap();

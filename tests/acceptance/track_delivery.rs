@@ -1,5 +1,6 @@
-//! SES's reports on sent emails. No local emulator publishes SES's events, so these tests invoke the deployed
-//! function with events in the documented format. Only a deployment to AWS shows that AWS delivers them.
+//! SES's reports on sent emails. No local emulator publishes SES events, so these tests invoke the deployed
+//! function with events in the documented format. Only a deployment to AWS can show that AWS delivers the
+//! events.
 
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use crate::support::events::{CONFIGURATION_SET, ses_event};
 use crate::support::fixtures::job;
 use crate::support::{Aws, Stack, TestItem, address, eventually, rfc3339};
 
-/// Returns the id of a share's email, from which its tags are made.
+/// Returns the id of a share's email with the given attempt number.
 async fn read_email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> EmailId {
     let share = item.get_share(share_id).await;
     EmailId {
@@ -21,7 +22,7 @@ async fn read_email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> Ema
     }
 }
 
-/// Reads the email state of a share, with its time and detail.
+/// Returns a share's email state, with its time and detail.
 async fn read_mail(item: &TestItem<'_>, share_id: &str) -> Value {
     item.get_share(share_id).await["mail"].clone()
 }
@@ -36,7 +37,8 @@ fn bounce(bounce_type: &str, subtype: &str) -> Value {
     })
 }
 
-/// Checks whether the deployed rule matches an event, and delivers the event to `track-delivery`.
+/// Asserts that the deployed rule matches the event if and only if its type is relevant. Then invokes
+/// `track-delivery` with the event in either case.
 async fn report(stack: &Stack, event: &Value) {
     let aws = Aws::new(stack);
     let deployed_set = aws.function_environment("NotifyRecipients").await["CONFIGURATION_SET"].clone();
@@ -58,7 +60,7 @@ async fn report(stack: &Stack, event: &Value) {
 }
 
 #[tokio::test]
-async fn reports_of_ses_set_the_email_state() {
+async fn ses_reports_set_the_email_state() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -74,7 +76,7 @@ async fn reports_of_ses_set_the_email_state() {
     let bounced = json!({"state": "bounced", "at": rfc3339(later), "detail": "the address does not exist"});
     assert_eq!(read_mail(&item, &shared.id).await, bounced);
 
-    // A repeated, a reordered and a less severe report change nothing.
+    // Repeated, reordered and less severe reports change nothing.
     for event in [
         ses_event(&email, "Bounce", later, &bounce("Permanent", "NoEmail")),
         ses_event(&email, "Delivery", at, &json!({})),
@@ -109,7 +111,7 @@ async fn report_on_an_earlier_email_is_ignored() {
     let before = item.get_share(&shared.id).await;
 
     report(&stack, &ses_event(&first, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
-    // An email of a purged share with the same item and address.
+    // This email belongs to a purged share that had the same item and address.
     let mut of_purged_share = EmailId { attempt: 2, ..first.clone() };
     of_purged_share.created_at -= TimeDelta::days(100);
     report(&stack, &ses_event(&of_purged_share, "Bounce", Utc::now(), &bounce("Permanent", "General"))).await;
@@ -149,5 +151,5 @@ async fn unrelated_events_are_ignored_and_logged() {
         })
     })
     .await;
-    assert!(!logs.contains("secret-recipient"), "an address is in the logs");
+    assert!(!logs.contains("secret-recipient"), "the logs contain an address");
 }

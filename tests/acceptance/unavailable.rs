@@ -14,7 +14,7 @@ use crate::support::{Stack, World, address};
 /// More requests than any test sends.
 const ALL: usize = 1000;
 
-/// AWS accepts a request and never responds.
+/// Returns the fault of a service that accepts a request but never responds.
 fn hold() -> Fault {
     Fault::HoldRequest(oneshot::channel().0)
 }
@@ -23,7 +23,7 @@ async fn invoke(function: &Function, event: &Value) -> Value {
     function.invoke(event).await.unwrap()
 }
 
-/// Checks that a response has status 503 and a `Retry-After` in seconds.
+/// Asserts that a response has status 503 and a `Retry-After` in seconds.
 fn assert_requests_retry(response: &Value) {
     assert_eq!(response["statusCode"], 503, "{response}");
     let retry_after = response["headers"]["retry-after"].as_str().unwrap();
@@ -31,7 +31,7 @@ fn assert_requests_retry(response: &Value) {
 }
 
 #[tokio::test]
-async fn response_precedes_the_time_limit_of_the_function() {
+async fn function_responds_before_its_time_limit() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
     let manage = world.new_function_with_time_limit("ManageShares", Duration::from_secs(5)).await;
@@ -46,7 +46,7 @@ async fn response_precedes_the_time_limit_of_the_function() {
 }
 
 #[tokio::test]
-async fn recipient_gets_a_page_that_requests_a_retry() {
+async fn recipient_gets_a_page_that_asks_for_a_retry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let (_, link) = world.share_by_email(&address("ann")).await;
@@ -67,7 +67,7 @@ async fn recipient_gets_a_page_that_requests_a_retry() {
 }
 
 #[tokio::test]
-async fn cached_key_ring_is_used_without_secrets_manager() {
+async fn cached_key_ring_works_without_secrets_manager() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let (_, link) = world.share_by_email(&address("ann")).await;
@@ -80,12 +80,12 @@ async fn cached_key_ring_is_used_without_secrets_manager() {
 }
 
 #[tokio::test]
-async fn large_batch_ends_before_the_time_limit() {
+async fn large_batch_finishes_before_the_time_limit() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
     world.share_many(60, TimeDelta::days(7)).await;
     let records = world.records().await;
-    // The function starts no attempt in its last 45 seconds, so that a started one ends in time.
+    // The function starts no attempt in its last 45 seconds, so every attempt can finish in time.
     let time_limit = Duration::from_secs(50);
     let sweep = world.new_function_with_time_limit("SweepShares", time_limit).await;
     world.dynamodb.inject(ALL, &["PutItem"], || Some(hold()));
@@ -99,7 +99,7 @@ async fn large_batch_ends_before_the_time_limit() {
 }
 
 #[tokio::test]
-async fn every_function_requests_a_retry_without_dynamodb() {
+async fn api_functions_ask_for_a_retry_without_dynamodb() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let (_, link) = world.share_by_email(&address("ann")).await;
@@ -125,10 +125,10 @@ async fn creates_fail_and_links_work_without_s3() {
     world.s3.inject(ALL, &[], || Some(Fault::Disconnect));
     let event = create_event(&world.item, &[address("bob")], world.now());
     assert_requests_retry(&invoke(&create, &event).await);
-    // The function cannot check that the file exists, and redirects the recipient anyway.
+    // The function cannot check whether the file exists, but redirects the recipient anyway.
     assert_eq!(invoke(&redeem, &open_event(&link)).await["statusCode"], 302);
 
-    // The function does not wait for a slow check, either.
+    // The function does not wait for a slow check either.
     world.s3.clear_faults();
     world.s3.inject(ALL, &[], || Some(hold()));
     assert_eq!(invoke(&redeem, &open_event(&link)).await["statusCode"], 302);

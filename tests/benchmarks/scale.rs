@@ -1,7 +1,7 @@
-//! The API at scale, on the deployed local stack: creates with many recipients, and items with many shares.
+//! The API at scale, on the deployed local stack: requests with many recipients, and items with many shares.
 //!
-//! `cargo test --workspace --bench scale` prints the figures. A local emulator's times do not represent those
-//! of AWS, so compare ratios within one run.
+//! `cargo test --workspace --bench scale` prints the figures. Times on a local emulator do not represent AWS,
+//! so compare only ratios within one run.
 
 #![allow(
     clippy::print_stdout,
@@ -10,7 +10,7 @@
     clippy::panic,
     reason = "a benchmark"
 )]
-#![allow(dead_code, unused_imports, reason = "uses only a part of the test support")]
+#![allow(dead_code, unused_imports, reason = "uses only part of the test support")]
 
 #[path = "../acceptance/support/mod.rs"]
 mod support;
@@ -48,7 +48,7 @@ async fn main() {
     print_lists(&ShareTable::new(&aws.start_dynoxide().await, table)).await;
 }
 
-/// Prints the times of pages of a small and of a large item, and of a tab with few shares.
+/// Prints how long pages take to load: for a small item, for a large item, and for a tab with few shares.
 async fn print_lists(table: &ShareTable) {
     let small = create_item(table, PAGE, 0).await;
     let mut small_pages = Vec::new();
@@ -56,13 +56,17 @@ async fn print_lists(table: &ShareTable) {
         small_pages.extend(time_pages(table, &small, StatusFilter::Active).await);
     }
     let reference = median(&small_pages);
-    print_row("a page of 100 active shares of 100", reference, reference);
+    print_row("the only page of 100 active shares", reference, reference);
 
     let large = create_item(table, SHARES, REVOKED).await;
     let pages = time_pages(table, &large, StatusFilter::Active).await;
     assert_eq!(pages.len(), (SHARES - REVOKED).div_ceil(PAGE), "number of pages");
-    print_row(&format!("the first ten pages of {SHARES}"), median(&pages[..10]), reference);
-    print_row(&format!("the last ten pages of {SHARES}"), median(&pages[pages.len() - 10..]), reference);
+    print_row(&format!("the first ten pages of {SHARES} shares"), median(&pages[..10]), reference);
+    print_row(
+        &format!("the last ten pages of {SHARES} shares"),
+        median(&pages[pages.len() - 10..]),
+        reference,
+    );
 
     let mut sparse_tab = Vec::new();
     for _ in 0..RUNS {
@@ -82,7 +86,7 @@ fn median(times: &[Duration]) -> Duration {
     sorted[sorted.len() / 2]
 }
 
-/// Returns the median time of a create with this number of recipients.
+/// Returns the median time of a create request with this number of recipients.
 async fn time_creates(stack: &Stack, recipients: usize) -> Duration {
     let item = TestItem::new(stack).await;
     let mut times = Vec::new();
@@ -97,7 +101,7 @@ async fn time_creates(stack: &Stack, recipients: usize) -> Duration {
     median(&times)
 }
 
-/// Creates an item with a number of shares, some of which are revoked, spread evenly over the list.
+/// Creates an item with this many shares. The revoked ones are spread evenly over the list.
 async fn create_item(table: &ShareTable, shares: usize, revoked: usize) -> Item {
     let (item, now) = (new_item(), now());
     let create = |i: usize| {
@@ -115,7 +119,7 @@ async fn create_item(table: &ShareTable, shares: usize, revoked: usize) -> Item 
     item
 }
 
-/// Returns the time of each page of a tab.
+/// Returns how long each page of a tab took to load.
 async fn time_pages(table: &ShareTable, item: &Item, tab: StatusFilter) -> Vec<Duration> {
     let (mut times, mut cursor) = (Vec::new(), None);
     loop {

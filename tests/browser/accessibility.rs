@@ -1,4 +1,4 @@
-//! Accessibility checks with axe-core, in every state of the pages and dialogs.
+//! Accessibility checks with axe-core, for every state of the pages and dialogs.
 
 use thirtyfour::Key;
 

@@ -16,15 +16,15 @@ use crate::support::{eventually, root, unique};
 /// Limits the number of concurrent browsers.
 static BROWSERS: Semaphore = Semaphore::const_new(4);
 
-/// The source of axe-core, which checks pages against WCAG and best practices.
+/// The source code of axe-core, which checks pages against WCAG and best practices.
 static AXE: LazyLock<String> = LazyLock::new(|| {
     let path = Command::new(env!("CARGO")).args(["local", "axe"]).current_dir(root()).output().unwrap();
     assert!(path.status.success(), "{}", String::from_utf8_lossy(&path.stderr));
     std::fs::read_to_string(String::from_utf8(path.stdout).unwrap().trim()).unwrap()
 });
 
-/// Defines `within`, which lists all elements under a root including those in shadow roots, `all` elements of
-/// the page, and `modal`, the open dialog.
+/// Defines `within`, which lists all elements under a root, including those in shadow roots; `all`, which
+/// contains all elements on the page; and `modal`, the open dialog.
 const DOM_HELPERS: &str = r"
     const within = (root) => [...root.querySelectorAll('*')].flatMap(
         (element) => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
@@ -46,7 +46,7 @@ const FIND: &str = r"
         ?? found.find((element) => name(element).includes(text));
 ";
 
-/// The environment of a browser.
+/// A browser's settings.
 #[derive(Clone, Copy)]
 pub(crate) struct Device {
     /// The user's preferred languages, as in `Accept-Language`.
@@ -73,7 +73,7 @@ impl Browser {
         let mut chrome = DesiredCapabilities::chrome();
         for argument in [
             "--headless=new",
-            // Chromium's sandbox does not work as root, which is the user in containers.
+            // Chromium's sandbox does not work for root, the usual user in containers.
             "--no-sandbox",
             "--disable-gpu",
             "--disable-dev-shm-usage",
@@ -82,7 +82,7 @@ impl Browser {
         ] {
             chrome.add_arg(argument).unwrap();
         }
-        // The language of the browser's interface, such as date fields.
+        // The language of the browser's user interface, including date fields.
         let language = device.languages.split(',').next().unwrap();
         chrome.add_arg(&format!("--lang={language}")).unwrap();
         if let Ok(program) = std::env::var("CHROME") {
@@ -110,7 +110,7 @@ impl Browser {
         let _ = std::fs::remove_dir_all(self.downloads);
     }
 
-    /// Sends a command of Chromium's debugging protocol (CDP).
+    /// Sends a command over Chromium's debugging protocol (CDP).
     pub(crate) async fn cdp(&self, command: &str, parameters: Value) -> Value {
         self.driver.cdp().send_raw(command, parameters).await.unwrap()
     }
@@ -131,7 +131,7 @@ impl Browser {
         self.driver.execute(script, arguments).await.unwrap().json().clone()
     }
 
-    /// Returns the element if it is visible now.
+    /// Returns the element if it is currently visible.
     pub(crate) async fn find(&self, selector: &str, text: &str) -> Option<WebElement> {
         let script = format!("{DOM_HELPERS}{FIND}");
         let found = self.driver.execute(script, vec![selector.into(), text.into()]).await.ok()?;
@@ -153,7 +153,7 @@ impl Browser {
 
     pub(crate) async fn click(&self, selector: &str, text: &str) {
         eventually(&format!("a click on {selector} {text:?}"), async || {
-            // The page may replace the element between finding and clicking it: try again.
+            // If the page replaces the element before the click, try again.
             self.find(selector, text).await?.click().await.ok()
         })
         .await;
@@ -167,7 +167,7 @@ impl Browser {
         self.wait_for("input, textarea", field).await.send_keys(text).await.unwrap();
     }
 
-    /// Sets a `datetime-local` field, without depending on how the browser formats its input.
+    /// Sets a `datetime-local` field, regardless of how the browser formats dates.
     pub(crate) async fn set_time(&self, field: &str, local: &str) {
         let input = self.wait_for("input[type=datetime-local]", field).await;
         let script = "arguments[0].value = arguments[1]; \
@@ -175,7 +175,7 @@ impl Browser {
         self.run(script, vec![input.to_json().unwrap(), local.into()]).await;
     }
 
-    /// Sets a `datetime-local` field to the beginning of today.
+    /// Sets a `datetime-local` field to the start of today.
     pub(crate) async fn set_time_to_midnight(&self, field: &str) {
         let today = self.run("return new Date().toLocaleDateString('sv');", vec![]).await;
         self.set_time(field, &format!("{}T00:00", today.as_str().unwrap())).await;
@@ -197,7 +197,7 @@ impl Browser {
         self.run(script, vec![]).await.as_str().unwrap().to_owned()
     }
 
-    /// Presses Tab until an element whose name begins with `name` has the focus.
+    /// Presses Tab until an element whose name begins with `name` has focus.
     pub(crate) async fn tab_to(&self, name: &str) {
         for _ in 0..60 {
             if self.focused().await.starts_with(name) {
@@ -208,7 +208,7 @@ impl Browser {
         panic!("the Tab key does not reach {name}");
     }
 
-    /// Returns the visible text of the open dialog, or else of the page.
+    /// Returns the visible text of the open dialog or, if no dialog is open, of the page.
     pub(crate) async fn visible_text(&self) -> String {
         let script = format!("{DOM_HELPERS} return (modal ?? document.body).innerText;");
         self.run(&script, vec![]).await.as_str().unwrap().to_owned()
@@ -225,11 +225,11 @@ impl Browser {
         .await
     }
 
-    /// Asserts that axe-core finds no violations in the page, in the light and the dark color scheme.
+    /// Asserts that axe-core finds no violations on the page, in both the light and dark color schemes.
     pub(crate) async fn assert_accessible(&self, state: &str) {
         for is_dark in [false, true] {
             self.set_dark(is_dark).await;
-            // Contrast can only be measured once fades are over.
+            // Finish all animations, because contrast cannot be measured while an element fades in.
             self.run("document.getAnimations().forEach((animation) => animation.finish());", vec![]).await;
             self.run(&AXE, vec![]).await;
             let script = r"
@@ -264,7 +264,7 @@ async fn chromedriver() -> &'static str {
     URL.get_or_init(async || start_chromedriver()).await
 }
 
-/// Starts chromedriver through a shell. When this process ends, the shell's standard input closes, and the
+/// Starts chromedriver through a shell. When this process exits, the shell's standard input closes, and the
 /// shell kills chromedriver and the browsers.
 fn start_chromedriver() -> String {
     let program = std::env::var("CHROMEDRIVER").unwrap_or_else(|_| "chromedriver".to_owned());
@@ -276,7 +276,7 @@ fn start_chromedriver() -> String {
     );
     let mut shell = Command::new("sh")
         .args(["-c", "\"$0\" --port=0 & cat; kill 0", &program])
-        // Not the functions' time zone, which is UTC.
+        // Use a different time zone from the functions, which use UTC.
         .env("TZ", "Europe/Berlin")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

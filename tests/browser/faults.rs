@@ -1,4 +1,4 @@
-//! Errors of the API and the network: the dialogs explain them and keep the user's input.
+//! API and network errors: the dialogs explain them and keep the user's input.
 
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -9,7 +9,7 @@ use crate::support::proxy::Fault;
 use crate::support::{Aws, Proxy, Stack, TestItem, address, emails_to};
 
 /// Opens the page with a proxy in front of the API. Bypasses the page's Content-Security-Policy, which would
-/// forbid the proxy's origin.
+/// block the proxy's origin.
 async fn open_behind_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
     let api = &item.stack.info.api_url;
     let origin_end = api.match_indices('/').nth(2).map_or(api.len(), |(at, _)| at);
@@ -38,7 +38,7 @@ async fn lost_response_is_retried_without_duplicates() {
     item.wait_for_email(&ann).await;
     assert_eq!(emails_to(&stack, &ann).await.len(), 1);
 
-    // The first attempt at the change succeeds, but its response is lost.
+    // The first attempt to change the expiration succeeds, but its response is lost.
     page.browser.press("Done").await;
     page.open_link_access().await;
     page.press_in_row(&ann, "Change Expiration").await;

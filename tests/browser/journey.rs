@@ -22,7 +22,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     assert_eq!(sharer.browser.visible_text().await.matches("A link is on its way by email").count(), 2);
     sharer.browser.press("Done").await;
 
-    // A separate browser: the recipient has no session.
+    // Use a separate browser, because the recipient has no session.
     let email = item.wait_for_email(&ann).await;
     assert!(email.text.contains("Here it is."));
     let recipient = Browser::start(DESKTOP).await;
@@ -61,7 +61,7 @@ async fn demo_page_offers_sharing_only_with_permission() {
     let browser = Browser::start(DESKTOP).await;
     browser.open(&stack.info.issuer).await;
     browser.wait_for("share-button", "Share").await;
-    // One request covers all buttons of the page.
+    // One request covers all buttons on the page.
     let count_requests = r"
         return performance.getEntriesByType('resource').filter(({ name, responseStatus }) =>
             name.endsWith('/share-permissions') && responseStatus === 200).length;
@@ -75,7 +75,7 @@ async fn demo_page_offers_sharing_only_with_permission() {
         browser.press("Cancel").await;
         browser.wait_until_gone("dialog", "Share").await;
         assert_eq!(browser.focused().await, "Actions for Spring campaign");
-        // Ann has no permission in the logo's module.
+        // Ann does not have permission in the logo's module.
         browser.click(opener, "Actions for Logo").await;
         browser.wait_for(".menu button", "Open").await;
         assert!(browser.find(".menu share-button", "Share").await.is_none(), "{place}");
@@ -85,7 +85,7 @@ async fn demo_page_offers_sharing_only_with_permission() {
     browser.click("#widget .opener", "Actions for Logo").await;
     browser.wait_for(".menu share-button", "Share").await;
     browser.send_keys(Key::Escape).await;
-    // Another completed request holds Carl's permissions.
+    // When one more request has completed, Carl's permissions have arrived.
     let before = browser.run(count_requests, vec![]).await;
     browser.run("user.value = 'carl'; user.dispatchEvent(new Event('change'));", vec![]).await;
     eventually("Carl's permissions", async || {

@@ -1,4 +1,4 @@
-//! The dialogs with the keyboard alone.
+//! Using the dialogs with only the keyboard.
 
 use thirtyfour::Key;
 
@@ -22,7 +22,7 @@ async fn keyboard_alone_shares_changes_and_revokes() {
 
     browser.send_keys(format!("{ann},wrong,{bob}")).await;
     browser.send_keys(Key::Enter).await;
-    // Tab stops once for all chips; arrow keys move between them.
+    // Tab stops at only one chip; arrow keys move between chips.
     browser.send_keys(Key::Tab).await;
     assert!(browser.focused().await.starts_with(&ann));
     browser.send_keys(Key::Right).await;
@@ -40,7 +40,7 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.wait_for("h2", "Shared with 2 recipients").await;
     assert_eq!(browser.focused().await, "Done");
     browser.send_keys(Key::Enter).await;
-    // The focus returns to the button that opened the dialog.
+    // Focus returns to the button that opened the dialog.
     browser.wait_until_gone("dialog", "").await;
     assert_eq!(browser.focused().await, "Share");
     let share = item.get("").await.json()["shares"][0].clone();

@@ -32,12 +32,12 @@ async fn stale_change_needs_confirmation() {
     page.browser.press("Save").await;
     page.browser.wait_for("p", "Someone else has changed this link: it now expires 1 Feb 2030, 12:00").await;
     let expires_at = item.get_share(&id).await["expiresAt"].clone();
-    assert_eq!(expires_at, "2030-02-01T11:00:00Z", "nothing is saved before the user confirms");
+    assert_eq!(expires_at, "2030-02-01T11:00:00Z", "nothing should be saved before the user confirms");
     page.browser.press("Save").await;
     page.browser.wait_for("p", &format!("{ann} has access until 1 Mar 2030, 12:00")).await;
     assert_eq!(item.get_share(&id).await["expiresAt"], "2030-03-01T11:00:00Z");
 
-    // A revocation makes the change stale too. Cancelling then shows the revoked share.
+    // A revocation also makes the change stale. Canceling the change shows the revoked share.
     page.press_in_row(&ann, "Change Expiration").await;
     item.revoke(&id).await;
     page.browser.press("Save").await;
@@ -56,7 +56,7 @@ async fn scrolling_loads_all_links() {
     let page = Page::open(&item, DESKTOP).await;
     page.open_link_access().await;
     page.browser.wait_for("[role=tab]", "Active 25+").await;
-    // A changed link keeps its place.
+    // A changed link keeps its place in the list.
     let row = page.browser.wait_for("li[data-share]", "").await;
     let recipient = row.find(By::Tag("h3")).await.unwrap().text().await.unwrap();
     page.press_in_row(&recipient, "Change Expiration").await;

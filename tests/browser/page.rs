@@ -1,11 +1,11 @@
-//! The demo page, with a test's item in its form.
+//! The demo page, with a test's item in the page's form.
 
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Device};
 use crate::support::{Stack, TestItem};
 
-/// A sharer's browser that shows the demo page.
+/// A sharer's browser, showing the demo page.
 pub(crate) struct Page {
     pub(crate) browser: Browser,
 }
@@ -46,7 +46,7 @@ impl Page {
         self.browser.wait_for("[role=tabpanel]", "").await;
     }
 
-    /// Replaces the token provider of the form's buttons.
+    /// Replaces the token provider for the form's buttons.
     pub(crate) async fn set_token_provider(&self, script: &str) {
         let script = format!(
             "for (const button of document.querySelectorAll('.toolbar share-button')) \
@@ -55,13 +55,13 @@ impl Page {
         self.browser.run(&script, vec![]).await;
     }
 
-    /// Replaces the token of the open Share dialog.
+    /// Replaces the open Share dialog's token.
     pub(crate) async fn set_dialog_token(&self, token: &str) {
         let script = format!("document.querySelector('share-dialog').token = async () => {token:?};");
         self.browser.run(&script, vec![]).await;
     }
 
-    /// Presses a button in the row of one recipient.
+    /// Presses a button in a recipient's row.
     pub(crate) async fn press_in_row(&self, recipient: &str, button: &str) {
         let row = self.browser.wait_for("li[data-share]", recipient).await;
         let script = "return [...arguments[0].querySelectorAll('button')]\
@@ -72,7 +72,7 @@ impl Page {
     }
 }
 
-/// The name and bytes of an uploaded test file, as a browser downloads it.
+/// Returns the name and bytes of a downloaded test file.
 pub(crate) fn downloaded_file(file: &str) -> (String, Vec<u8>) {
     (file.to_owned(), file.as_bytes().to_vec())
 }

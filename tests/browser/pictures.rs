@@ -1,4 +1,4 @@
-//! Takes the pictures of the READMEs from the demo page.
+//! Takes the READMEs' screenshots on the demo page.
 
 use crate::browser::{Browser, DESKTOP, Device};
 use crate::page::Page;

@@ -13,12 +13,12 @@ async fn browser_runs_only_pinned_modules() {
     let start = README.find("<script type=\"importmap\">").unwrap();
     let example = README[start..].split("```").next().unwrap();
     let pinned = example.replace("https://api.example.com", &stack.info.api_url);
-    // Alter the hash of a module that is only imported by others.
+    // Alter the hash of a module that only other modules import.
     let (before, after) = pinned.split_once("/dom.js\":\n    \"sha384-").unwrap();
     let altered = format!("{before}/dom.js\":\n    \"sha384-{}{}", "A".repeat(64), &after[64..]);
 
     let browser = Browser::start(DESKTOP).await;
-    // The demo page's policy forbids frames.
+    // Bypass the demo page's policy, which forbids frames.
     browser.cdp("Page.setBypassCSP", json!({"enabled": true})).await;
     browser.open(&stack.info.issuer).await;
     let script = r"

@@ -18,7 +18,7 @@ async fn recipient_page_is_localized_and_works_without_scripts() {
     assert!(links[1].text().await.unwrap().contains("Ünï \"a\";b.pdf"));
     links[1].click().await.unwrap();
     let (name, bytes) = german.downloaded().await;
-    // Browsers replace the quotes, which file systems do not allow.
+    // Browsers replace the quotes, because some file systems do not allow quotes in names.
     assert!(name.starts_with("Ünï"), "{name}");
     assert!(name.ends_with(";b.pdf"), "{name}");
     assert_eq!(bytes, downloaded_file("Ünï \"a\";b.pdf").1);

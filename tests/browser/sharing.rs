@@ -26,7 +26,7 @@ async fn pasted_recipients_are_parsed_and_checked() {
     page.browser.wait_for(".chip:not(.wrong)", &ann).await;
     page.browser.wait_for(".chip.wrong", "already in the list").await;
     page.browser.wait_for(".chip.wrong", "no address").await;
-    // SES accepts only ASCII in front of the @.
+    // SES accepts only ASCII before the @.
     page.browser.wait_for(".chip.wrong", "bücher@bücher.example").await;
 
     page.browser.press("Share").await;
@@ -93,7 +93,7 @@ async fn selected_files_and_local_expiration_are_shared() {
     assert_eq!(json!(names), json!(["a.pdf", "Ünï \"a\";b.pdf"]));
     // Berlin is two hours ahead of UTC in summer.
     assert_eq!(share["expiresAt"], "2030-07-01T07:30:00Z");
-    // The email states the time with the sharer's offset.
+    // The email shows the time with the sharer's UTC offset.
     assert!(item.wait_for_email(&ann).await.text.contains("1 July 2030 at 09:30 (UTC+02:00)"));
     page.browser.quit().await;
 }
@@ -186,7 +186,7 @@ async fn dialogs_use_the_pages_language() {
 }
 
 #[tokio::test]
-async fn times_are_sent_with_the_offset_of_their_date() {
+async fn expiration_has_the_utc_offset_in_effect_on_its_date() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -197,7 +197,7 @@ async fn times_are_sent_with_the_offset_of_their_date() {
         import(`${api}/ui/any/expiration.js`).then(
             ({ rfc3339 }) => done(local.map((text) => rfc3339(new Date(text)))));
     ";
-    // Winter, summer, and an hour that the change to summer time skips.
+    // A time in winter, a time in summer, and a time that is skipped when clocks are set forward.
     let local = json!(["2030-01-15T12:00", "2030-07-15T12:00", "2030-03-31T02:30"]);
     let sent = page.browser.driver.execute_async(script, vec![local]).await.unwrap().json().clone();
     let expected =

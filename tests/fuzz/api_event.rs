@@ -1,4 +1,4 @@
-//! Any API request is either parsed or refused with a client error.
+//! Every API request is either parsed or refused with a client error.
 
 #![no_main]
 
@@ -56,7 +56,7 @@ static SAMPLE_EVENT: LazyLock<Value> = LazyLock::new(|| {
 static SAMPLE_BODY: LazyLock<Value> =
     LazyLock::new(|| json!({"recipients": ["ann@example.com"], "notify": true}));
 
-/// A request body, declared like the functions' own.
+/// A request body, declared like those in the functions.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -64,7 +64,7 @@ struct Body {
     notify: Option<bool>,
 }
 
-/// Makes the calls that handlers make to read a request.
+/// Makes the same calls as the handlers do to parse a request.
 fn parse_request(request: &Request) -> Result<(), Problem> {
     let sharer = Sharer { sub: "u1".into(), name: None, email: None };
     let _ = route_key(request);
@@ -73,7 +73,7 @@ fn parse_request(request: &Request) -> Result<(), Problem> {
     let _ = header(request, "accept");
     let _ = parse_if_match(request);
     let _ = require_empty_body(request);
-    // `lambda_http` would build a URL from the host, which is untrusted.
+    // The host must be removed: it is untrusted, and `lambda_http` would build a URL from it.
     assert_eq!(header(request, "host"), None);
     let item = parse_item(request)?;
     assert_eq!(sharelink_domain::Item::parse(&item.to_string()), Ok(item));
@@ -105,8 +105,8 @@ fn gateway_event(
 
 fuzz_target!(
     init: {
-        let request = parse_event(SAMPLE_EVENT.to_string().as_bytes()).expect("the sample event is readable");
-        assert!(parse_request(&request).is_ok(), "the sample request is refused");
+        let request = parse_event(SAMPLE_EVENT.to_string().as_bytes()).expect("the sample event is valid");
+        assert!(parse_request(&request).is_ok(), "the sample request was refused");
     },
     |event: Event| {
         let json = match event {

@@ -1,4 +1,4 @@
-//! The Share permission comes only from the claims of the verified token.
+//! Only the claims in the verified token grant the Share permission.
 
 #![no_main]
 
@@ -18,7 +18,7 @@ use sharelink_http::{Authorization, parse_event};
 
 #[derive(Arbitrary, Debug)]
 struct Caller<'a> {
-    /// The claims that API Gateway's authorizer passes on.
+    /// The claims that API Gateway's authorizer passes to the function.
     verified: JsonInput<'a>,
     token: Token<'a>,
     separator: Option<&'a str>,
@@ -41,7 +41,7 @@ static TOKEN_CLAIMS: LazyLock<Value> = LazyLock::new(|| {
     })
 });
 
-/// Returns the sharer, if these claims and this header grant the Share permission in the module `jobs`.
+/// Returns the sharer if these claims and this header grant the Share permission in the module `jobs`.
 fn authorize(verified: &Value, header: &str, separator: Option<&str>) -> Option<Sharer> {
     let event = json!({
         "headers": {"authorization": header},
@@ -76,7 +76,7 @@ fuzz_target!(
         authorize(&VERIFIED_CLAIMS, &header, None).expect("the sample claims grant the permission");
     },
     |caller: Caller| {
-        // The functions treat an empty separator setting as not set.
+        // The functions treat an empty separator as unset.
         let separator = caller.separator.filter(|separator| !separator.is_empty());
         let verified_json = caller.verified.into_bytes(&VERIFIED_CLAIMS);
         let Ok(verified) = serde_json::from_slice::<Value>(&verified_json) else { return };

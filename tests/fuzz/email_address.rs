@@ -1,4 +1,4 @@
-//! Every spelling of an email address leads to the same normalized address, identity and share.
+//! All spellings of an email address have the same normalized address, identity and share.
 
 #![no_main]
 

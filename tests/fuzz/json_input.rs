@@ -13,7 +13,7 @@ pub enum JsonInput<'a> {
     EditedSample(Vec<Edit<'a>>),
 }
 
-/// Replaces one value of a JSON document.
+/// Replaces one value in a JSON document.
 #[derive(Arbitrary, Debug)]
 pub struct Edit<'a> {
     /// Position of the replaced value in document order, modulo the number of values.
@@ -24,9 +24,9 @@ pub struct Edit<'a> {
 #[derive(Arbitrary, Debug)]
 enum Replacement<'a> {
     Text(&'a str),
-    /// A number as text, DynamoDB's format.
+    /// A number as a string, which is DynamoDB's format.
     Digits(i64),
-    /// A time near the earliest or the latest that `chrono` can represent, in milliseconds as text.
+    /// A time near the earliest or the latest that `chrono` can represent, as a string of milliseconds.
     ExtremeTime {
         earliest: bool,
         distance: u32,
@@ -39,13 +39,13 @@ enum Replacement<'a> {
 }
 
 impl JsonInput<'_> {
-    /// Returns the input's bytes; an edited sample starts from `sample`.
+    /// Returns the input as bytes. Edits are applied to a copy of `sample`.
     pub fn into_bytes(self, sample: &Value) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.to_owned(),
             Self::EditedSample(edits) => {
                 let mut json = sample.clone();
-                // Limited because each copy of the whole document doubles its size.
+                // Limit the edits, because each copy of the whole document doubles its size.
                 for Edit { position, replacement } in edits.into_iter().take(MAX_EDITS) {
                     let value = replacement.into_value(&mut json);
                     *value_at(&mut json, position) = value;

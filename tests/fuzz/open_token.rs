@@ -1,4 +1,4 @@
-//! A link token opens only if it is exactly the token that was sealed.
+//! A link token can be opened only if it is exactly the token that was sealed.
 
 #![no_main]
 
@@ -34,14 +34,14 @@ struct LinkInput<'a> {
     generation: [u8; 16],
 }
 
-/// Changes the text of a sealed token.
+/// Changes a sealed token.
 #[derive(Arbitrary, Debug)]
 enum Edit<'a> {
     /// Replaces the character at a position, modulo the length.
     Character(u8, char),
-    /// The same with a character of the base64url alphabet.
+    /// Replaces the character at a position with a character from the base64url alphabet.
     Digit(u8, u8),
-    /// Truncates the sealed token to a length.
+    /// Truncates the sealed token to this length.
     Truncate(u8),
     /// Appends to the sealed token.
     Append(&'a str),
@@ -71,7 +71,7 @@ fn edit_token(sealed: &str, edits: Vec<Edit>) -> String {
 fuzz_target!(|token: Token| {
     let (input, edits) = match token {
         // To forge a token, the fuzzer would have to guess a 128-bit authentication tag.
-        Token::Forged(text) => return assert!(KEY_RING.open(text).is_err(), "{text:?} opens"),
+        Token::Forged(text) => return assert!(KEY_RING.open(text).is_err(), "{text:?} was opened"),
         Token::Edited(input, edits) => (input, edits),
     };
     let link = Link {
@@ -89,6 +89,6 @@ fuzz_target!(|token: Token| {
     let opened = KEY_RING.open(&edited);
     assert_eq!(opened.is_ok(), edited == sealed);
     if let Ok(opened) = opened {
-        assert_eq!(seal(&key, &opened), edited, "another token for the same link opens");
+        assert_eq!(seal(&key, &opened), edited, "two different tokens open as the same link");
     }
 });

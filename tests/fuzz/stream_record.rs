@@ -1,4 +1,4 @@
-//! Any stream record is either read or rejected, and the rules can handle every share that is read.
+//! Every stream record is either parsed or rejected, and the domain's rules can handle every parsed share.
 
 #![no_main]
 
@@ -49,8 +49,8 @@ static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {
     })
 });
 
-/// Limit on a link's uses between two records of the stream. Each use makes a log entry, so an unrealistic
-/// count would only exhaust memory.
+/// Limit on a link's uses between two stream records. Each use adds a log entry, so an unrealistic number of
+/// uses would only exhaust memory.
 const MAX_NEW_USES: u64 = 1_000;
 
 fn process_record(json: &[u8]) -> Option<()> {
@@ -70,7 +70,7 @@ fn process_record(json: &[u8]) -> Option<()> {
 }
 
 fn check_share(share: &Share) {
-    // Without the file names and the mail detail, which may hold any text, even the address.
+    // Omit the file names and the mail detail: they may contain any text, including the address.
     let without_free_text =
         Share { files: Vec::new(), mail: Mail { detail: None, ..share.mail.clone() }, ..share.clone() };
     assert!(
@@ -89,7 +89,7 @@ fn check_share(share: &Share) {
 }
 
 fuzz_target!(
-    init: process_record(SAMPLE_RECORD.to_string().as_bytes()).expect("the sample record is readable"),
+    init: process_record(SAMPLE_RECORD.to_string().as_bytes()).expect("the sample record is valid"),
     |json: JsonInput| {
         let _ = process_record(&json.into_bytes(&SAMPLE_RECORD));
     }

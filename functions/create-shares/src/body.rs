@@ -8,7 +8,7 @@ use sharelink_domain::request::RECIPIENTS_LIMIT;
 use sharelink_domain::{Expiry, FileName, Message, Timestamp};
 use sharelink_http::{FieldError, Problem};
 
-/// The body as received. Every field is optional, so that the response can point at a missing one.
+/// The body as received. Every field is optional, so that validation can report all missing fields.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct CreateBody {
@@ -22,17 +22,17 @@ pub(crate) struct CreateBody {
 /// A validated create request.
 #[derive(Debug)]
 pub(crate) struct CreateRequest {
-    /// As typed. Each is parsed later and gets a separate result.
+    /// The recipients as entered. Each one is parsed later and gets a separate result.
     pub(crate) recipients: Vec<String>,
     expiry: RequestedExpiry,
     pub(crate) message: Option<Message>,
-    /// The files to share, in this order. `None` stands for all files of the item.
+    /// The names of the files to share, in order. `None` means all of the item's files.
     pub(crate) files: Option<Vec<FileName>>,
     pub(crate) notify: bool,
 }
 
 impl CreateBody {
-    /// Validates every field of a request received at this time, and reports all invalid ones.
+    /// Validates every field of a request received at `received_at`, and reports all invalid fields.
     pub(crate) fn validate(self, received_at: Timestamp) -> Result<CreateRequest, Problem> {
         let mut errors = Vec::new();
         let recipients = collect_errors(&mut errors, parse_recipients(self.recipients));
@@ -49,14 +49,14 @@ impl CreateBody {
 }
 
 impl CreateRequest {
-    /// Accepts the expiry of a request received at this time.
+    /// Validates the requested expiry, as of the time that the request was received.
     pub(crate) fn accept_expiry(&self, received_at: Timestamp) -> Result<Expiry, Problem> {
         let invalid = |error: ExpiryError| Problem::Invalid(vec![FieldError::pointer("/expiresAt", error)]);
         self.expiry.accept(received_at).map_err(invalid)
     }
 }
 
-/// Returns the field's value, or adds its errors to the others.
+/// Returns the field's value. If the field is invalid, adds its errors to `errors` and returns `None`.
 fn collect_errors<T>(errors: &mut Vec<FieldError>, field: Result<T, Vec<FieldError>>) -> Option<T> {
     field.map_err(|invalid| errors.extend(invalid)).ok()
 }
@@ -69,7 +69,7 @@ fn parse_recipients(entries: Option<Vec<String>>) -> Result<Vec<String>, Vec<Fie
     match entries {
         None => invalid("/recipients", "is required"),
         Some(entries) if (1..=RECIPIENTS_LIMIT).contains(&entries.len()) => Ok(entries),
-        Some(_) => invalid("/recipients", format!("must be 1 to {RECIPIENTS_LIMIT} addresses")),
+        Some(_) => invalid("/recipients", format!("must contain 1 to {RECIPIENTS_LIMIT} addresses")),
     }
 }
 
@@ -125,12 +125,12 @@ mod tests {
     }
 
     #[test]
-    fn required_fields_are_reported() {
+    fn missing_required_fields_are_reported() {
         assert_eq!(invalid_pointers(json!({})), ["/recipients", "/expiresAt"]);
     }
 
     #[test]
-    fn all_invalid_fields_are_reported_at_once() {
+    fn all_invalid_fields_are_reported_together() {
         let body = json!({
             "recipients": [], "expiresAt": "tomorrow", "message": "x".repeat(2001), "files": ["a", "..", "a"],
         });
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_recipients_and_files_are_limited() {
+    fn recipient_and_file_counts_are_checked() {
         let body = json!({
             "recipients": vec!["ann@example.com"; 101], "expiresAt": "2026-03-11T00:00:00Z", "files": [],
         });
@@ -149,8 +149,8 @@ mod tests {
     fn omitted_fields_have_defaults() {
         let body = json!({"recipients": ["no address"], "expiresAt": "2026-03-11T00:00:00Z", "message": ""});
         let request = validate(body).unwrap();
-        assert!(request.notify, "recipients are notified");
-        assert_eq!(request.files, None, "all files are shared");
+        assert!(request.notify, "recipients are notified by default");
+        assert_eq!(request.files, None, "all files are shared by default");
         assert_eq!(request.message, None);
     }
 }

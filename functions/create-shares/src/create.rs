@@ -1,4 +1,4 @@
-//! Creating the shares of one request.
+//! Creates the shares for one request.
 
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
@@ -19,7 +19,7 @@ use crate::body::{CreateBody, CreateRequest};
 use crate::files;
 use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, RecipientResult};
 
-/// The maximum number of concurrent calls to AWS for one request.
+/// The maximum number of concurrent AWS calls per request.
 const CONCURRENCY: usize = 16;
 
 pub(crate) struct CreateShares {
@@ -30,7 +30,7 @@ pub(crate) struct CreateShares {
     pub(crate) table: ShareTable,
 }
 
-/// The facts that a retry reuses from the first request.
+/// The facts that the first request determines and its retries reuse.
 #[derive(Deserialize, Serialize)]
 struct Settled {
     listing: SettledListing,
@@ -63,7 +63,8 @@ impl CreateShares {
             Some(idempotent) => self.table.find_idempotency_record(idempotent, now).await?,
             None => None,
         };
-        // A retry counts as received with the first request: a day later, its expiry could be before today.
+        // Validate a retry as of the time that the first request was received. A day later, the requested
+        // expiry may be before the current date, which would be invalid.
         let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
         let create_request = body.validate(received_at)?;
         let record = if let Some(record) = earlier {
@@ -73,7 +74,8 @@ impl CreateShares {
             self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
         };
 
-        // A concurrent attempt may have stored its record first. Its time of receipt counts.
+        // `record` comes from the attempt that stored it first, which may be a concurrent one. Validate the
+        // expiry as of that attempt's time of receipt.
         let IdempotencyRecord { received_at: first_received_at, settled } = record;
         let expiry = create_request.accept_expiry(first_received_at)?;
         let CreateRequest { recipients, message, notify, .. } = create_request;
@@ -103,8 +105,8 @@ impl CreateShares {
         Ok(results::to_response(&recipients, &results, &warnings, now))
     }
 
-    /// Determines the facts that retries reuse, and stores them if the request has an idempotency key. A
-    /// retry shares the files that the first request found.
+    /// Determines the facts that retries reuse, and stores them if the request has an idempotency key. As a
+    /// result, a retry shares the same files as the first request.
     async fn settle(
         &self,
         idempotent: Option<&IdempotentRequest>,
@@ -127,7 +129,8 @@ impl CreateShares {
         }
     }
 
-    /// Finds the files to share: those named, which must exist, or all files of the item.
+    /// Finds the files to share: the named files, which must exist, or all of the item's files if `names` is
+    /// `None`.
     async fn find_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
         let listing = match names {
             None => self.files.list(item, None).await?,
@@ -160,7 +163,7 @@ impl CreateShares {
         if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }
     }
 
-    /// Creates a share for each recipient, independently of the others.
+    /// Creates a share for each recipient. A failure for one recipient does not affect the others.
     async fn create_shares(
         &self,
         request: &ShareRequest,

@@ -16,7 +16,7 @@ struct FilesResponse<'a> {
     next_cursor: Option<String>,
 }
 
-/// Lists a page of an item's files: as many as one share may have.
+/// Lists one page of an item's files. A page has at most as many files as one share may have.
 pub(crate) async fn list(store: &FileStore, request: &Request, item: &Item) -> Result<Response, Problem> {
     let after = parse_cursor(request, str::parse::<FileName>)?;
     let FileListing { files, is_partial } = store.list(item, after.as_ref()).await?;

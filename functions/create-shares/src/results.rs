@@ -12,13 +12,13 @@ use sharelink_http::{ProblemType, Response, ShareResponse, json_response};
 #[derive(Debug)]
 pub(crate) enum RecipientResult {
     Created(Box<Share>),
-    /// An earlier attempt of this request created the share. Reported in its original state.
+    /// An earlier attempt at this request created the share. The share is reported in its original state.
     Retried(Box<Share>),
-    /// The recipient already has this share.
+    /// The recipient already had this share of the item.
     Exists(Box<Share>),
     Invalid(AddressError),
     Duplicate,
-    /// The share could not be created. Does not affect the other recipients.
+    /// The share could not be created. The other recipients are not affected.
     Failed(Error),
 }
 
@@ -54,7 +54,7 @@ pub(crate) const FILES_LEFT_OUT: Warning = Warning {
 
 #[derive(Serialize)]
 struct CreateResponse<'a> {
-    /// The problem of the whole request, if no share was created.
+    /// The problem with the request as a whole, if no share was created.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     problem: Option<ProblemBody>,
     results: Vec<ResultResponse<'a>>,
@@ -62,7 +62,7 @@ struct CreateResponse<'a> {
 }
 
 impl RecipientResult {
-    /// Returns the result's name in metrics. A retry does not count as another share.
+    /// Returns the result's name in metrics. A retry has a separate name, to avoid counting its share twice.
     fn metric(&self, now: Timestamp) -> &'static str {
         if matches!(self, Self::Retried(_)) { "repeated" } else { self.outcome(now) }
     }
@@ -111,7 +111,7 @@ impl RecipientResult {
     }
 }
 
-/// Counts the results as metrics and logs failures.
+/// Counts the results in the metrics, and logs failures.
 pub(crate) fn count(results: &[RecipientResult], now: Timestamp) {
     for result in results {
         metrics::counter!("Shares", "Outcome" => result.metric(now)).increment(1);
@@ -121,7 +121,7 @@ pub(crate) fn count(results: &[RecipientResult], now: Timestamp) {
     }
 }
 
-/// Creates the response for all recipients, in the order of the request.
+/// Creates the response, with one result per recipient in the request's order.
 pub(crate) fn to_response(
     recipients: &[String],
     results: &[RecipientResult],
@@ -144,8 +144,9 @@ pub(crate) fn to_response(
     json_response(status, "application/json", &CreateResponse { problem: None, results: bodies, warnings })
 }
 
-/// Returns the problem of a request that created no share: a failure, since a retry may help, or else the
-/// problem that all recipients have in common.
+/// Returns the problem to report for a request that created no share. A failure takes precedence, because a
+/// retry may help. Otherwise, the problem is the one that all recipients have in common, or
+/// [`ProblemType::NothingCreated`] if their problems differ.
 fn common_problem(results: &[RecipientResult], now: Timestamp) -> ProblemType {
     let failure = results.iter().find(|result| matches!(result, RecipientResult::Failed(_)));
     if let Some(problem) = failure.and_then(|result| result.problem(now)) {
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn caller_may_retry_when_aws_prevented_every_share() {
+    fn caller_may_retry_when_aws_failed_and_no_share_was_created() {
         let response = respond(&[exists(), unavailable()]);
         assert_eq!(response.status(), 503);
         assert!(response.headers().contains_key("retry-after"));

@@ -1,4 +1,4 @@
-//! `POST …/shares/{shareId}/link`, for "copy link".
+//! `POST …/shares/{shareId}/link`: returns the share's link, so that the caller can copy it.
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! The routes behind Manage Link Access: an item's shares, their changes and their log.
+//! The routes behind the Manage Link Access dialog: an item's shares, changes to them, and the share log.
 
 mod link;
 mod parameters;

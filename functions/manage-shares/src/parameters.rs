@@ -6,10 +6,10 @@ use sharelink_aws::share_table::{PAGE_LIMIT, StatusFilter};
 use sharelink_domain::ShareId;
 use sharelink_http::{FieldError, Problem, ProblemType, Request, path_parameter, query_parameter};
 
-/// The page size if the caller does not set `limit`.
+/// The page size if the request does not specify `limit`.
 const DEFAULT_LIMIT: usize = 50;
 
-/// Parses `shareId`. A malformed id is reported as not found, because no share has one.
+/// Parses `shareId`. A malformed id is reported as not found, because no share can have such an id.
 pub(crate) fn parse_share_id(request: &Request) -> Result<ShareId, Problem> {
     path_parameter(request, "shareId").parse().map_err(|_| ProblemType::ShareNotFound.into())
 }

@@ -3,7 +3,7 @@
 use lambda_http::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use sharelink_http::{Problem, ProblemType, Request, Response, path_parameter};
 
-/// Formats the text between pairs of backticks as code.
+/// Converts text to HTML, formatting the text between pairs of backticks as code.
 fn to_html(text: &str) -> String {
     let part = |(i, part): (usize, &str)| {
         if i % 2 == 1 { format!("<code>{part}</code>") } else { part.to_owned() }
@@ -11,7 +11,7 @@ fn to_html(text: &str) -> String {
     text.split('`').enumerate().map(part).collect()
 }
 
-/// Returns the page of a problem type.
+/// Returns the page that documents a problem type.
 pub(crate) fn get(request: &Request) -> Result<Response, Problem> {
     let name = path_parameter(request, "problem");
     let mut all = ProblemType::ALL.iter();
@@ -21,7 +21,7 @@ pub(crate) fn get(request: &Request) -> Result<Response, Problem> {
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
          <h1>{title}</h1>\n<p>{help}</p>\n\
-         <p><code>/problems/{name}</code> has the status {status}.</p>\n</html>\n"
+         <p>Responses of type <code>/problems/{name}</code> have the status {status}.</p>\n</html>\n"
     );
     let mut response = Response::new(page.into());
     for (header, value) in [

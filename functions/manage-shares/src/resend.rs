@@ -23,7 +23,7 @@ impl ManageShares {
             }
         };
         let resend = |share: &Share| match attempt {
-            // This email was already requested, and another one after it.
+            // An earlier attempt already requested this email, and a newer email has been requested since.
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
@@ -36,7 +36,7 @@ impl ManageShares {
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
     }
 
-    /// Determines the number of the email to send. A retry gets the number of the first request.
+    /// Determines the attempt number of the email to send. A retry gets the same number as the first request.
     async fn settle_attempt(
         &self,
         call: &Call<'_>,
@@ -48,7 +48,7 @@ impl ManageShares {
             return Ok(record);
         }
         let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
-        // A refused request is not recorded, so that it may be sent again.
+        // Do not record a refused request, so that the caller can send it again with the same key.
         let resent = share.resent(&call.action).map_err(|error| resend_problem(error, now))?;
         Ok(self.table.save_idempotency_record(request, resent.mail.attempt, now).await?)
     }

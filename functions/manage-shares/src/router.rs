@@ -1,4 +1,4 @@
-//! The routes of this function, and the context that their handlers share.
+//! This function's routes, and the state that their handlers share.
 
 use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
@@ -22,7 +22,7 @@ pub(crate) struct ManageShares {
     pub(crate) table: ShareTable,
 }
 
-/// An authorized request: its item, and the caller's action.
+/// An authorized request, with its item, caller and time.
 pub(crate) struct Call<'a> {
     pub(crate) request: &'a Request,
     pub(crate) item: Item,
@@ -59,7 +59,7 @@ impl ManageShares {
 }
 
 impl Call<'_> {
-    /// Creates a response with the share as it is at the time of the call, and its `ETag`.
+    /// Creates a response that contains the share, with its status as of the request's time, and its `ETag`.
     pub(crate) fn share_response(&self, status: StatusCode, share: &Share) -> Response {
         let body = ShareResponse::new(share, self.action.at);
         let mut response = json_response(status, "application/json", &body);

@@ -1,4 +1,5 @@
-//! `GET …/share-permission` and `POST /share-permissions`: whether a frontend may show the Share button.
+//! `GET …/share-permission` and `POST /share-permissions`: report whether the caller may share, so that
+//! frontends know whether to show the Share button.
 
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -43,7 +44,7 @@ struct ItemPermission {
     permission: Permission,
 }
 
-/// Returns the caller's permission for one item.
+/// Returns whether the caller may share one item.
 pub(crate) fn get(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let item = parse_item(request)?;
     let caller = authorization.authenticate(request)?;
@@ -51,12 +52,12 @@ pub(crate) fn get(authorization: &Authorization, request: &Request) -> Result<Re
     Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
 }
 
-/// Returns the caller's permissions for several items, in the order of the request.
+/// Returns whether the caller may share each of several items, in the request's order.
 pub(crate) fn get_many(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
     let caller = authorization.authenticate(request)?;
     let items = parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default();
     if !(1..=ITEMS_LIMIT).contains(&items.len()) {
-        let detail = format!("must be 1 to {ITEMS_LIMIT} items");
+        let detail = format!("must contain 1 to {ITEMS_LIMIT} items");
         return Err(Problem::Invalid(vec![FieldError::pointer("/items", detail)]));
     }
     let mut errors = Vec::new();

@@ -42,7 +42,7 @@ fn invalid_expiry(detail: impl Display) -> Problem {
     Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)])
 }
 
-/// Converts the reason that a change of the expiration or the revocation failed.
+/// Converts the error from a failed expiration change or revocation to a problem.
 pub(crate) fn change_problem(error: ChangeError<ChangeExpirationError>) -> Problem {
     match error {
         ChangeError::NotFound => ProblemType::ShareNotFound.into(),

@@ -6,12 +6,12 @@ use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::{EmailAddress, Message, Share, SharedFile};
 
-/// The contents of the email, for both of its bodies.
+/// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
     heading: String,
     /// The sharer's name, if known.
     sharer: Option<&'a str>,
-    /// The sharer's address, if known. Replies go there.
+    /// The sharer's address, if known. It receives the replies.
     reply_to: Option<&'a str>,
     message: Option<&'a str>,
     files: Vec<DisplayFile>,
@@ -39,7 +39,7 @@ struct HtmlBody<'a>(&'a Contents<'a>);
 #[template(path = "email.txt", escape = "none")]
 struct TextBody<'a>(&'a Contents<'a>);
 
-/// Composes the email that brings a share's link to its recipient.
+/// Composes the email that gives a recipient the link to a share.
 pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
     let sharer_name = share.created_by.name.as_deref().map(strip_bidi_controls);
     let sharer = sharer_name.as_deref();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn both_bodies_have_expiry_and_link() {
+    fn both_bodies_contain_expiry_and_link() {
         let share = share("", Some("Ann"));
         let email = compose(&share, LINK).unwrap();
         for body in [&email.text, &email.html] {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn link_comes_before_urls_of_the_message() {
+    fn link_precedes_urls_in_the_message() {
         let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
         let email = compose(&share, LINK).unwrap();
         assert_eq!(email.text.lines().find(|line| line.starts_with("http")), Some(LINK));
@@ -169,7 +169,7 @@ mod tests {
         }
     }
 
-    /// Gmail clips a message at 102 KB.
+    /// Gmail clips messages larger than 102 KB.
     #[test]
     fn email_with_a_hundred_files_is_not_clipped() {
         let mut share = share(&"m".repeat(2_000), Some(&"n".repeat(200)));

@@ -1,5 +1,5 @@
-//! Sends the email of each share: new emails as soon as the table stream delivers them, overdue emails from
-//! the outbox.
+//! Sends each share's email. New emails are sent as soon as the table's stream delivers them, and overdue
+//! emails are sent from the outbox once a minute.
 
 mod email;
 mod notify;

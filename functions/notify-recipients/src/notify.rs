@@ -21,7 +21,7 @@ use crate::email;
 use crate::rate_limiter::RateLimiter;
 use crate::send_budget::SendBudget;
 
-/// The maximum number of overdue emails that are processed concurrently.
+/// The maximum number of overdue emails to process concurrently.
 const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
@@ -39,14 +39,14 @@ pub(crate) struct NotifyRecipients {
 pub(crate) enum Trigger {
     /// A batch of changed shares with pending emails.
     Stream(Event),
-    /// The schedule, once a minute.
+    /// The schedule, which runs once a minute.
     Schedule {
         #[serde(rename = "detail-type")]
         detail_type: ScheduleDetailType,
     },
 }
 
-/// The only `detail-type` of a scheduled event from `EventBridge`.
+/// The `detail-type` of every scheduled event from `EventBridge`.
 #[derive(Debug, Deserialize)]
 pub(crate) enum ScheduleDetailType {
     #[serde(rename = "Scheduled Event")]
@@ -71,9 +71,9 @@ impl NotifyRecipients {
         Ok(result?)
     }
 
-    /// The fast path: processes a change to a share with a pending email. A fault of SES or of the link does
-    /// not make the stream redeliver the record, because the share itself records when its email is due
-    /// again.
+    /// The fast path: processes a change to a share with a pending email. If SES fails or the link cannot be
+    /// built, the stream does not redeliver the record, because the share itself records when its email is
+    /// due again.
     async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), Error> {
         let share = parse_share_image(record.change.new_image)?;
         if share.mail.is_due(self.clock.now()) {
@@ -109,7 +109,7 @@ impl NotifyRecipients {
         let key =
             current_key.inspect_err(|error| tracing::error!(%error, "the key ring is unavailable")).ok();
         self.rate_limiter.acquire().await;
-        // The budget may have run out during these waits.
+        // The budget may have been exhausted while waiting.
         if !budget.may_continue() {
             return Ok(());
         }
@@ -139,7 +139,7 @@ impl NotifyRecipients {
     }
 }
 
-/// Reports the outcome of an email in the metrics and the log.
+/// Records an email's outcome in the metrics and the log.
 fn report_outcome(outcome: SendOutcome, share: &Share) {
     let (attempt, tries) = (share.mail.attempt, share.mail.pending().map(|pending| pending.tries));
     if let SendOutcome::Deferred { fault, .. } = outcome {

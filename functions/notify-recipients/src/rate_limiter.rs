@@ -1,11 +1,11 @@
-//! The rate limit for sending.
+//! The rate limit for sending emails.
 
 use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-/// Spaces emails evenly, at a maximum number per second.
+/// Spaces emails evenly, at no more than a given number per second.
 #[derive(Debug)]
 pub(crate) struct RateLimiter(Mutex<Interval>);
 

@@ -1,4 +1,4 @@
-//! Limits on the sending of one invocation: its deadline, and a circuit breaker for outages.
+//! Limits how much one invocation sends, with a deadline and with a circuit breaker for outages.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
@@ -6,15 +6,15 @@ use std::time::{Duration, SystemTime};
 use sharelink_domain::sending::{Fault, SendOutcome};
 use tokio::time::Instant;
 
-/// The longest time that one email can take, including all retries: its claim (10 s), the key ring and the
-/// base URL for its link (20 s), the call to SES (20 s), and the recording of its outcome (20 s).
+/// The longest time that one email can take, including all retries: claiming it (10 s), getting the key ring
+/// and the base URL for its link (20 s), calling SES (20 s), and recording the outcome (20 s), plus a margin.
 const MAX_EMAIL_DURATION: Duration = Duration::from_secs(75);
 
-/// The number of consecutive failures that count as an outage.
+/// The number of consecutive failures that are treated as an outage.
 const OUTAGE_THRESHOLD: u32 = 5;
 
-/// The sending budget of one invocation. It is exhausted when the deadline is near or during an outage.
-/// Emails that are not attempted stay due for the next invocation, with their number of tries unchanged.
+/// The sending budget of one invocation. It is exhausted near the deadline or during an outage. Emails that
+/// were not tried stay due for the next invocation, and their try counts do not change.
 #[derive(Debug)]
 pub(crate) struct SendBudget {
     last_start: Instant,
@@ -22,7 +22,7 @@ pub(crate) struct SendBudget {
 }
 
 impl SendBudget {
-    /// Creates the budget of an invocation that Lambda ends at the deadline.
+    /// Creates the budget for an invocation that times out at `deadline`.
     pub(crate) fn new(deadline: SystemTime) -> Self {
         let time_left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
         Self {
@@ -31,14 +31,15 @@ impl SendBudget {
         }
     }
 
-    /// Returns whether another email may be attempted.
+    /// Returns whether the invocation may try to send another email.
     pub(crate) fn may_continue(&self) -> bool {
         Instant::now() < self.last_start
             && self.consecutive_failures.load(Ordering::Relaxed) < OUTAGE_THRESHOLD
     }
 
-    /// Records the outcome of an attempt. An account-wide fault exhausts the budget at once. Outages exhaust
-    /// it after several failures in a row, and faults of a single email never do.
+    /// Records the outcome of one email. An account-wide fault exhausts the budget immediately. Failures that
+    /// suggest an outage exhaust it only after several in a row. A fault that affects a single email never
+    /// exhausts it.
     pub(crate) fn record(&self, outcome: SendOutcome) {
         match outcome {
             SendOutcome::Deferred { fault, .. } if fault.is_account_wide() => {
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_single_emails_do_not_exhaust_budget() {
+    fn faults_that_affect_one_email_do_not_exhaust_budget() {
         let budget = budget();
         let outcomes = [deferred(Fault::Throttled), deferred(Fault::Unverified), SendOutcome::Failed("x")];
         for outcome in outcomes.repeat(9) {

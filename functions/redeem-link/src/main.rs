@@ -1,5 +1,5 @@
-//! `GET` and `HEAD /s/{token}` and `/s/{token}/files/{n}`: redeems a recipient's link for the shared files.
-//! No login is required: the link itself grants access.
+//! `GET` and `HEAD` for `/s/{token}` and `/s/{token}/files/{n}`: redeem a recipient's link for the shared
+//! files. No login is required: the link itself grants access.
 
 mod pages;
 mod redeem;
@@ -22,7 +22,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let clock = Clock::from_env();
     let [key_ring_config, table_config, file_config] =
         [KEY_RING_TIMEOUT, SHARE_TIMEOUT, FILE_TIMEOUT].map(|limit| with_timeout(&config, limit));
-    // Concurrent: while one client waits for AWS, the next one is created.
+    // Create the clients concurrently: while one waits for AWS, the next one is created.
     let (key_ring_cache, table, files) = tokio::join!(
         KeyRingCache::fetched(&key_ring_config, required("KEY_RING_SECRET")?, clock.now()),
         ShareTable::connected(&table_config, required("TABLE_NAME")?),

@@ -27,8 +27,8 @@ pub(crate) enum ResponseFormat {
 }
 
 impl ResponseFormat {
-    /// Returns JSON if `Accept` lists JSON and not HTML. Everything else gets a page: browsers list HTML, and
-    /// all other clients can display it.
+    /// Returns JSON if `Accept` lists JSON but not HTML. All other requests get an HTML page: browsers list
+    /// HTML, and other clients can display it.
     pub(crate) fn requested(request: &Request) -> Self {
         match header(request, "accept") {
             Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
@@ -41,7 +41,7 @@ impl ResponseFormat {
 
 const STYLE: &str = include_str!("../templates/page.css");
 
-/// Allows the page's style sheet and blocks everything else.
+/// The content security policy, which allows the page's style sheet and blocks everything else.
 static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
     let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
     format!(
@@ -63,7 +63,7 @@ struct FilesPage<'a> {
 struct FileLink {
     name: String,
     size: u64,
-    /// Relative, so that it works under any prefix of the link.
+    /// A relative URL, so that it works regardless of the link's base URL.
     href: String,
 }
 
@@ -83,7 +83,7 @@ struct ProblemPage {
     text: &'static str,
 }
 
-/// Creates the list of a share's files.
+/// Creates the response that lists a share's files.
 pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: ResponseFormat) -> Response {
     let links: Vec<FileLink> = files
         .iter()
@@ -115,13 +115,13 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: Re
     }
 }
 
-/// Creates the response for a failed redemption. It contains nothing about the share or the people involved.
+/// Creates the response for a failed redemption. It reveals nothing about the share or the people involved.
 pub(crate) fn problem(problem_type: ProblemType, format: ResponseFormat) -> Response {
     let ResponseFormat::Page(language) = format else {
         return problem_response(problem_type, &problem_type.body(None));
     };
     let (title, text) = language.problem(match problem_type {
-        // To a recipient, an unknown route is a link that does not work.
+        // A recipient who opens an unknown route sees the page for an unknown link.
         ProblemType::RouteNotFound => ProblemType::UnknownLink,
         other => other,
     });
@@ -141,7 +141,8 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     response
 }
 
-/// Adds headers that keep a response out of caches, referrers, search engines and frames.
+/// Adds headers that keep the response out of caches, search engines and frames, and that keep the link out
+/// of referrers.
 pub(crate) fn with_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -29,14 +29,14 @@ pub(crate) const KEY_RING_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Time allowed for reading the share and counting its use.
 pub(crate) const SHARE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Time allowed for checking that the file exists. If the check fails, the recipient still gets the file's
-/// URL.
+/// Time allowed for checking that the file exists. If the check cannot be completed, the recipient still gets
+/// the file's URL.
 pub(crate) const FILE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Time allowed for the whole redemption: the sum of the timeouts above and a little more.
+/// Time allowed for the whole redemption: the sum of the timeouts above, plus a small margin.
 const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// Why a recipient gets no files.
+/// The reason a redemption failed.
 enum RedemptionFailure {
     UnknownRoute,
     Refused(RedeemError),
@@ -73,8 +73,8 @@ impl From<LinkError> for RedemptionFailure {
 }
 
 impl RedeemLink {
-    /// Handles a request. Never returns a [`Problem`], because its error responses also need the security
-    /// headers and a readable page.
+    /// Handles a request. Never returns a [`Problem`], because error responses also need the security headers
+    /// and a page that recipients can read.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         let format = ResponseFormat::requested(&request);
         let redeemed = timeout(REDEMPTION_TIMEOUT, self.redeem(&request, format)).await;
@@ -85,8 +85,8 @@ impl RedeemLink {
     }
 
     async fn redeem(&self, request: &Request, format: ResponseFormat) -> Result<Response, RedemptionFailure> {
-        // The lifetime of a signed URL starts here. S3 checks it against the system time, which may differ
-        // from this deployment's clock.
+        // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
+        // which may differ from this deployment's clock.
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
         let target = parse_target(request)?;
         let token = path_parameter(request, "token");
@@ -109,7 +109,7 @@ impl RedeemLink {
                     if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
                 match self.files.check_presence(&link.item, &file.name).await {
                     Presence::Missing => Err(RedemptionFailure::FileMissing),
-                    // A fault of S3 must not keep a recipient from a file that probably exists.
+                    // If the check failed, redirect anyway: the file probably exists.
                     Presence::Present | Presence::Unknown => {
                         let url = self.files.sign_url(&link.item, &file.name, method, decided_at, lifetime);
                         redirect(&url.await?)
@@ -120,8 +120,8 @@ impl RedeemLink {
     }
 }
 
-/// Returns the part of the share that the route requests. File numbers have exactly one valid spelling:
-/// decimal, without a sign or leading zeros.
+/// Returns the part of the share that the route requests. A file number has exactly one valid form: decimal,
+/// without a sign or leading zeros.
 fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
     match route_key(request) {
         "GET /s/{token}" | "HEAD /s/{token}" => Ok(Target::Link),
@@ -134,8 +134,8 @@ fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
     }
 }
 
-/// Returns whether a request counts as a use of the link. HEAD requests and prefetches do not, because the
-/// recipient has not seen anything yet.
+/// Returns whether a request is counted as a use of the link. HEAD requests and prefetches are not counted,
+/// because they show nothing to the recipient.
 fn is_counted(request: &Request) -> bool {
     let contains =
         |name, word| header(request, name).is_some_and(|value| value.to_ascii_lowercase().contains(word));
@@ -146,7 +146,7 @@ fn is_counted(request: &Request) -> bool {
     request.method() != Method::HEAD && !is_prefetch
 }
 
-/// Counts a redemption in the metrics. The share has its own counts.
+/// Counts a redemption in the metrics. [`ShareTable::redeem`] updates the share's own counters.
 fn count_redemption(target: Target, redemption: &Redemption<'_>) {
     if target == Target::Link {
         metrics::counter!("Opens").increment(1);
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn misspelled_file_number_is_an_unknown_link() {
+    fn invalid_file_number_is_an_unknown_link() {
         for n in ["", "0", "01", "+1", "-1", "1.0", " 1", "99999999999999999999999"] {
             let target = parse_target(&request("GET /s/{token}/files/{n}", n, ""));
             assert!(matches!(target, Err(RedemptionFailure::Refused(RedeemError::UnknownLink))), "{n:?}");
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_route_has_a_not_found_page_and_problem() {
+    fn unknown_route_gets_a_not_found_page_or_problem() {
         let english = ResponseFormat::requested(&request("GET /", "", ""));
         let page = error_response(&RedemptionFailure::UnknownRoute, english);
         assert_eq!(page.status(), 404);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn head_request_and_prefetch_are_not_counted() {
+    fn head_requests_and_prefetches_are_not_counted() {
         assert!(is_counted(&request("GET /s/{token}", "", "")));
         assert!(!is_counted(&request("HEAD /s/{token}", "", "")));
         for prefetch in [

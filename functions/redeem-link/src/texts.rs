@@ -1,4 +1,4 @@
-//! All text on the recipients' pages, in each supported language.
+//! All text on the pages for recipients, in each supported language.
 
 use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
@@ -28,7 +28,8 @@ const GERMAN_MONTHS: [&str; 12] = [
 ];
 
 impl Language {
-    /// Returns the supported language that the browser prefers (RFC 9110, 12.5.4). Default: English.
+    /// Returns the supported language that the browser prefers (RFC 9110, section 12.5.4). Default:
+    /// English.
     pub(crate) fn preferred(accept_language: Option<&str>) -> Self {
         let mut best = (0.0, Self::English);
         for range in accept_language.unwrap_or_default().split(',') {
@@ -63,7 +64,7 @@ impl Language {
         }
     }
 
-    /// Returns the heading after the sharer's name.
+    /// Returns the part of the heading that follows the sharer's name.
     pub(crate) fn heading_after_sharer(self, files: usize) -> String {
         match self {
             Self::English => format!("shared {files} files with you"),
@@ -71,7 +72,7 @@ impl Language {
         }
     }
 
-    /// Returns the heading for a sharer without a name.
+    /// Returns the heading used if the sharer's name is unknown.
     pub(crate) fn heading_without_sharer(self, files: usize) -> String {
         match self {
             Self::English => format!("{files} files were shared with you"),
@@ -101,7 +102,7 @@ impl Language {
         }
     }
 
-    /// Returns the title and the text of the page for a problem.
+    /// Returns the title and text of a problem's page.
     pub(crate) fn problem(self, problem: ProblemType) -> (&'static str, &'static str) {
         match (self, problem) {
             (Self::English, ProblemType::AccessEnded) => (

@@ -1,4 +1,4 @@
-// The client of the HTTP API that infra/openapi.yaml describes.
+// Client for the HTTP API that infra/openapi.yaml describes.
 
 /**
  * @import {
@@ -6,10 +6,10 @@
  * } from "../types.d.ts"
  */
 
-/** Attempts at a request that gets no response or a transient error. */
+/** Maximum number of attempts for a request that gets no response or a transient error. */
 const MAX_ATTEMPTS = 4;
 
-/** Time limit of an attempt, in milliseconds. API Gateway responds within 30 seconds. */
+/** Time limit for one attempt, in milliseconds. API Gateway always responds within 30 seconds. */
 const TIMEOUT = 35_000;
 
 /** The longest wait before an automatic retry, in seconds. */
@@ -22,13 +22,13 @@ let defaults = {};
 let resolveConfigured;
 
 /**
- * Resolves once `configure` has been called.
+ * Resolves when `configure` is called.
  * @type {Promise<void>}
  */
 export const configured = new Promise((resolve) => (resolveConfigured = resolve));
 
 /**
- * Sets the default API and token provider of all elements.
+ * Sets the default API and token provider for all elements.
  * @param {Config} config
  */
 export function configure({ api, token }) {
@@ -36,13 +36,13 @@ export function configure({ api, token }) {
   resolveConfigured();
 }
 
-/** The reason why a request failed. */
+/** An error that describes why a request failed. */
 export class ApiError extends Error {
   /**
    * @param {string} kind `offline`, `signedOut`, `forbidden`, `busy`, `unavailable`, `internal`, or the last
    *   part of the problem's type
-   * @param {{ problem?: Problem, wait?: number }} [details] the API's problem, if any, and the seconds to
-   *   wait before a retry
+   * @param {{ problem?: Problem, wait?: number }} [details] the API's problem, if any, and the number of
+   *   seconds to wait before retrying
    */
   constructor(kind, { problem, wait } = {}) {
     super(kind);
@@ -52,7 +52,7 @@ export class ApiError extends Error {
   }
 
   /**
-   * Converts any error. Errors outside the API are bugs: they are logged to the console.
+   * Converts any error to an ApiError. Errors of other types are bugs, so they are logged to the console.
    * @param {unknown} error
    */
   static from(error) {
@@ -61,13 +61,13 @@ export class ApiError extends Error {
     return new ApiError("internal");
   }
 
-  /** JSON pointers to the invalid parts of the request's body. */
+  /** JSON pointers to the invalid parts of the request body. */
   get pointers() {
     return (this.problem?.errors ?? []).map(({ pointer }) => pointer).filter(Boolean);
   }
 }
 
-/** Calls the API for one user. */
+/** Calls the API on behalf of one user. */
 export class Api {
   #base;
   #token;
@@ -80,7 +80,7 @@ export class Api {
   }
 
   /**
-   * Returns for each item, in order, whether the user may share it.
+   * For each item, in order, returns whether the user may share it.
    * @param {Item[]} items at most ITEMS_LIMIT
    * @returns {Promise<boolean[]>}
    */
@@ -90,7 +90,7 @@ export class Api {
   }
 
   /**
-   * Lists a page of the item's files.
+   * Returns one page of the item's files.
    * @param {Item} item
    * @param {string} [cursor]
    * @returns {Promise<FilePage>}
@@ -100,11 +100,12 @@ export class Api {
   }
 
   /**
-   * Shares the item's files. Retrying the same request under the same key creates nothing twice.
+   * Shares the item's files. A retry with the same body and key does not create duplicates.
    * @param {Item} item
    * @param {CreateShares} body
    * @param {string} key the idempotency key
-   * @param {(seconds: number) => void} onWait called with the seconds until a retry, then with 0 as it starts
+   * @param {(seconds: number) => void} onWait called with the number of seconds until a retry, then with 0
+   *   when the retry starts
    * @returns {Promise<CreateResults>}
    */
   async createShares(item, body, key, onWait) {
@@ -113,7 +114,7 @@ export class Api {
   }
 
   /**
-   * Lists a page of the item's shares, newest first.
+   * Returns one page of the item's shares, newest first.
    * @param {Item} item
    * @param {Status} status
    * @param {string} [cursor]
@@ -133,7 +134,7 @@ export class Api {
   }
 
   /**
-   * Changes the expiration, unless the share has changed since this version.
+   * Changes the share's expiration. Fails if the given version is no longer current.
    * @param {Item} item
    * @param {Share} share
    * @param {string} expiresAt in RFC 3339
@@ -155,7 +156,7 @@ export class Api {
   }
 
   /**
-   * Sends the link in another email.
+   * Sends the link again, in a new email.
    * @param {Item} item
    * @param {Share} share
    * @param {string} key the idempotency key
@@ -167,7 +168,7 @@ export class Api {
   }
 
   /**
-   * Returns the link itself.
+   * Returns the share's link.
    * @param {Item} item
    * @param {Share} share
    * @returns {Promise<string>}
@@ -177,7 +178,7 @@ export class Api {
   }
 
   /**
-   * Lists a page of the item's share log, newest first.
+   * Returns one page of the item's share log, newest first.
    * @param {Item} item
    * @param {string} [cursor]
    * @returns {Promise<LogPage>}
@@ -187,8 +188,8 @@ export class Api {
   }
 
   /**
-   * Sends a request, with retries. Every request here is safe to retry: it is a read, is idempotent, or has a
-   * key or a version.
+   * Sends a request and retries it if necessary. Every request in this class is safe to retry: it is a read,
+   * it is idempotent, or it includes an idempotency key or an expected version.
    * @param {string} method
    * @param {string} route
    * @param {{ body?: object, headers?: object, onWait?: (seconds: number) => void }} [options]
@@ -210,12 +211,13 @@ export class Api {
       const isTransient = status === 0 || status >= 502 || (status === 429 && !response.problem);
       const isLast = attempt >= MAX_ATTEMPTS || !navigator.onLine || retryAfter > MAX_WAIT;
       if (!isTransient || isLast) {
-        // A create that fails for every recipient has results too. They are more precise than the problem.
+        // An error response to `createShares` may still contain results, which are more precise than the
+        // problem.
         if (response.body?.results) return response;
         throw new ApiError(status === 0 ? await this.#diagnose() : errorKind(response), response);
       }
-      // Browsers hide responses that API Gateway makes itself. This may have been a 401, so the first retry
-      // renews the token and does not wait.
+      // Browsers hide responses generated by API Gateway itself. A hidden response may have been a 401, so
+      // the first retry renews the token and starts immediately.
       renew = status === 0;
       if (renew && attempt === 1) continue;
       const wait = retryAfter ?? 2 ** (attempt - 1);
@@ -226,7 +228,7 @@ export class Api {
   }
 
   /**
-   * Determines why a request got no response. If the API responds to a request without a token, the token is
+   * Determines why a request got no response. If the API responds to a request without a token, the token was
    * the cause.
    */
   async #diagnose() {
@@ -245,7 +247,7 @@ export class Api {
 }
 
 /**
- * Sends a request once. Without a response, the status is 0.
+ * Sends a request once. If there is no response, the returned status is 0.
  * @param {string} url
  * @param {{ method: string, body?: object, headers?: object, token?: string }} request
  * @returns {Promise<{ status: number, body?: any, problem?: Problem, wait?: number }>}
@@ -287,8 +289,8 @@ function errorKind({ status, problem }) {
 
 /**
  * @param {Item} item
- * @param {string} rest the path below the item
- * @param {object} [query] undefined values are left out
+ * @param {string} rest the part of the path after the item
+ * @param {object} [query] undefined values are omitted
  */
 function itemPath({ module, item }, rest, query = {}) {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);

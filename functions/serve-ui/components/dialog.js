@@ -1,4 +1,4 @@
-// The base of both dialogs.
+// The base class of both dialogs.
 
 /** @import { Child, EventDetails, Item, TokenProvider } from "../types.d.ts" */
 /** @import { Language } from "./texts.js" */
@@ -8,7 +8,7 @@ import { fill, h } from "./dom.js";
 import styles from "./styles.js";
 
 /**
- * A modal dialog about one item. Attributes: `module`, `item` and `api` (the API's base URL). Property:
+ * A modal dialog for one item. Attributes: `module`, `item` and `api` (the API's base URL). Property:
  * `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`.
  */
 export class ItemDialog extends HTMLElement {
@@ -17,7 +17,7 @@ export class ItemDialog extends HTMLElement {
     part: "dialog", "aria-labelledby": "title", onclose: () => this.emit("sharelink-closed"),
   });
   #content = h("div", { class: "content" });
-  // Always present: screen readers only announce changes to a live region that exists already.
+  // Always present, because screen readers announce changes only in a live region that already exists.
   #live = h("p", { class: "unseen", role: "status" });
 
   constructor() {
@@ -45,7 +45,7 @@ export class ItemDialog extends HTMLElement {
     return this.#dialog.open;
   }
 
-  /** A client of the API for this dialog's user. */
+  /** An API client for this dialog's user. */
   get api() {
     return new Api({ api: this.getAttribute("api") ?? undefined, token: this.token });
   }
@@ -79,16 +79,16 @@ export class ItemDialog extends HTMLElement {
   }
 
   /**
-   * Announces a text to users of screen readers.
+   * Announces text to screen reader users.
    * @param {string} text
    */
   announce(text) {
-    // A repeated text must differ, or it would not be announced.
+    // Screen readers announce only changes, so repeated text needs a difference.
     fill(this.#live, this.#live.textContent === text ? `${text}\u00a0` : text);
   }
 
   /**
-   * Dispatches an event to the page. Returns false if a listener prevented the default.
+   * Dispatches an event to the page. Returns false if a listener called `preventDefault()`.
    * @template {keyof EventDetails} T
    * @param {T} name
    * @param {EventDetails[T] | {}} detail
@@ -99,8 +99,8 @@ export class ItemDialog extends HTMLElement {
   }
 
   /**
-   * Runs a button's action. Until it is done, the button shows `busyText` and ignores clicks. Returns whether
-   * the action succeeded.
+   * Runs a button's action. Until the action finishes, the button shows `busyText` and ignores clicks.
+   * Returns whether the action succeeded.
    * @param {HTMLButtonElement} button
    * @param {string} busyText
    * @param {() => Promise<void>} action
@@ -109,7 +109,7 @@ export class ItemDialog extends HTMLElement {
   async runAction(button, busyText, action, onError) {
     if (button.getAttribute("aria-disabled") === "true") return false;
     const label = button.textContent;
-    // Not `disabled`: that would lose the focus.
+    // Do not use `disabled`, because a disabled button loses focus.
     button.setAttribute("aria-disabled", "true");
     fill(button, busyText);
     this.announce(busyText);
@@ -127,7 +127,7 @@ export class ItemDialog extends HTMLElement {
 }
 
 /**
- * An error message, with buttons to recover.
+ * Creates an error message, followed by buttons such as "Try again".
  * @param {string} text
  * @param {...HTMLButtonElement} buttons
  */

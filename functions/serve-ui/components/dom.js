@@ -1,11 +1,11 @@
-// Builds elements. Text never becomes markup and styles are never inline, which satisfies a strict
-// Content-Security-Policy.
+// Builds elements. Text is never parsed as markup, and styles are never inline, so the components work with a
+// strict Content-Security-Policy.
 
 /** @import { Child } from "../types.d.ts" */
 
 /**
- * Creates an element with attributes, listeners (`onclick`) and children, of which it skips null, undefined
- * and false.
+ * Creates an element with attributes, listeners (such as `onclick`) and children. Skips children that are
+ * null, undefined or false.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {object} attributes
@@ -42,7 +42,8 @@ function present(children) {
 }
 
 /**
- * Isolates the direction of a text, so that a name in another script leaves its surroundings in order.
+ * Isolates the text's direction, so that a right-to-left name does not change the order of the text around
+ * it.
  * @param {string} text
  */
 export function bdi(text) {

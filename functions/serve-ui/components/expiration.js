@@ -1,4 +1,4 @@
-// The field for the end of access: a date and time in the user's time zone, sent with its UTC offset.
+// The expiration field: a date and time in the user's time zone, sent with the zone's UTC offset.
 
 /** @import { Language } from "./texts.js" */
 
@@ -12,7 +12,7 @@ const PRESETS = {
   month: (date) => {
     const day = date.getDate();
     date.setMonth(date.getMonth() + 1);
-    // A month after 31 January is the last day of February.
+    // One month after January 31 is the last day of February.
     if (date.getDate() !== day) date.setDate(0);
   },
 };
@@ -29,7 +29,7 @@ function localValue(date) {
 }
 
 /**
- * Formats a time in RFC 3339, with the offset of the user's time zone at that time.
+ * Formats a time as RFC 3339, with the user's UTC offset at that time.
  * @param {Date} date
  */
 export function rfc3339(date) {
@@ -44,13 +44,16 @@ export function rfc3339(date) {
 export class ExpirationField {
   #texts;
   #note;
-  /** The date that was set: exact to the second, and unambiguous where clocks go back. */
+  /**
+   * The date that was last set. Unlike the input's value, it is exact to the second and unambiguous when
+   * clocks are set back.
+   */
   #exact;
 
   /**
    * @param {Language} language
    * @param {{ id?: string, note: (isPast: boolean) => string | false }} options `id` must be unique in the
-   *   dialog; `note` returns a remark on the chosen time
+   *   dialog; `note` returns a note about the selected time
    */
   constructor({ texts }, { id = "expiration", note }) {
     this.#texts = texts;
@@ -79,7 +82,7 @@ export class ExpirationField {
   }
 
   /**
-   * The chosen time, if it is valid.
+   * The selected time, if it is valid.
    * @returns {Date | undefined}
    */
   get date() {
@@ -94,7 +97,7 @@ export class ExpirationField {
     this.#onChange();
   }
 
-  /** Shows and returns the error in the field, if any. */
+  /** Validates the field. Shows and returns the error, if any. */
   validate() {
     const { noExpiration, dayBeforeToday, tooLate } = this.#texts;
     const { date } = this;
@@ -107,7 +110,7 @@ export class ExpirationField {
     return this.showError(date > latest ? tooLate(YEARS_LIMIT) : undefined);
   }
 
-  /** @param {string} [error] none clears the error */
+  /** @param {string} [error] if omitted, the error is cleared */
   showError(error) {
     fill(this.error, error);
     this.input.setAttribute("aria-invalid", String(Boolean(error)));

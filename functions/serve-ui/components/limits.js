@@ -1,5 +1,5 @@
-// The API's limits that the components repeat. Tests in src/components.rs hold them equal to the domain's
-// constants and to infra/openapi.yaml.
+// API limits that are duplicated in the components. Tests in src/components.rs check that they match the
+// domain's constants and infra/openapi.yaml.
 
 /** Recipients per request. */
 export const RECIPIENTS_LIMIT = 100;
@@ -10,11 +10,12 @@ export const FILES_LIMIT = 100;
 /** Characters per message. */
 export const MESSAGE_LIMIT = 2_000;
 
-/** Characters before the @ of an address, and in all. */
+/** Characters before the @ in an address. */
 export const LOCAL_PART_LIMIT = 64;
+/** Characters in an address. */
 export const ADDRESS_LIMIT = 254;
 
-/** Years from now to the latest expiration. */
+/** Years from now until the latest allowed expiration. */
 export const YEARS_LIMIT = 10;
 
 /** Items per permission request. */

@@ -1,4 +1,4 @@
-// `<link-access-dialog module="jobs" item="1042">`: the links to an item's files, active and inactive.
+// `<link-access-dialog module="jobs" item="1042">`: lists the active and inactive links to an item's files.
 
 /** @import { Share, Status } from "../types.d.ts" */
 
@@ -12,7 +12,7 @@ import { Language } from "./texts.js";
 /** @type {Status[]} */
 const TABS = ["active", "inactive"];
 
-/** A tab: its shares, newest first, and the cursor of the next page. */
+/** A tab, with its shares, newest first, and the cursor for the next page. */
 class Tab {
   /** @type {Share[]} */
   shares = [];
@@ -41,7 +41,7 @@ class Tab {
   }
 
   /**
-   * Returns the index at which a share belongs, or nothing if it is on a page that has not been loaded.
+   * Returns the index where a share belongs, or undefined if that is on a page that has not been loaded.
    * @param {Share} share
    */
   insertionIndex({ createdAt }) {
@@ -63,10 +63,10 @@ export class LinkAccessDialog extends ItemDialog {
   #tabs;
   /** @type {Status} */
   #selected;
-  /** The id of the share to mark. */
+  /** The id of the share to highlight. */
   #marked;
   #notice = h("div");
-  // Loads more as the user scrolls.
+  // Clicks "Show more" when the button comes into view, so that scrolling loads the next page.
   #observer = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries)
       if (isIntersecting) /** @type {HTMLElement} */ (target).click();
@@ -74,7 +74,7 @@ export class LinkAccessDialog extends ItemDialog {
 
   /**
    * Loads the links and opens the dialog.
-   * @param {{ tab?: Status, shareId?: string }} [options] the tab to select, and a share to mark
+   * @param {{ tab?: Status, shareId?: string }} [options] the tab to select, and a share to highlight
    */
   open({ tab = "active", shareId } = {}) {
     this.#language = new Language(this);
@@ -178,7 +178,7 @@ export class LinkAccessDialog extends ItemDialog {
     }
   }
 
-  /** Adds the marked share to the first page if it is on a later one. */
+  /** Adds the highlighted share to the first page if it is on a later page. */
   async #addMarked(tab, shares) {
     if (!this.#marked || tab.status !== this.#selected) return;
     if (shares.some(({ shareId }) => shareId === this.#marked)) return;
@@ -186,7 +186,7 @@ export class LinkAccessDialog extends ItemDialog {
       const share = await this.api.getShare(this.item, this.#marked);
       if (share.status === tab.status) shares.unshift(share);
     } catch (thrown) {
-      // If it no longer exists, the list is shown without it.
+      // If the share no longer exists, show the list without it.
       if (ApiError.from(thrown).kind !== "share-not-found") throw thrown;
     }
   }
@@ -205,7 +205,7 @@ export class LinkAccessDialog extends ItemDialog {
 
   /**
    * @param {Share} share
-   * @param {Element} [panel] an open form to keep
+   * @param {Element} [panel] an open form to show in the new row
    */
   #row(share, panel) {
     const row = new ShareRow(share, {
@@ -223,7 +223,7 @@ export class LinkAccessDialog extends ItemDialog {
    * Shows a changed share in its tab.
    * @param {Share} share
    * @param {string} [text] the success message; without it, nothing is announced and no event is emitted
-   * @param {boolean} [keepsPanel] keeps an open form
+   * @param {boolean} [keepsPanel] whether to keep an open form
    */
   #applyUpdate(share, text, keepsPanel = false) {
     const from = this.#tabs[this.#selected];

@@ -1,4 +1,4 @@
-// The field for recipients, which become chips.
+// The recipients field, which shows addresses as chips.
 
 /** @import { Language } from "./texts.js" */
 
@@ -27,7 +27,7 @@ function splitList(text) {
 }
 
 /**
- * Returns the form in which the API compares addresses, or nothing for an invalid one.
+ * Normalizes an address, as the API does to compare addresses. Returns undefined if the address is invalid.
  * @param {string} address
  * @returns {string | undefined}
  */
@@ -41,7 +41,7 @@ export function normalizeAddress(address) {
   return at > 0 && isLocal && isDomain && fits ? `${local}@${domain}`.toLowerCase() : undefined;
 }
 
-/** Returns a domain in ASCII, or an empty text if it contains other parts of a URL. */
+/** Returns a domain in ASCII, or an empty string if it is not just a valid domain. */
 function asciiDomain(domain) {
   if (/[/?#\\:@%\s]/.test(domain)) return "";
   try {
@@ -51,7 +51,7 @@ function asciiDomain(domain) {
   }
 }
 
-/** A text field, and a chip for each recipient below it. */
+/** A text field, with a chip for each recipient below it. */
 export class RecipientsField {
   /** @type {string[]} */
   #addresses = [];
@@ -89,7 +89,7 @@ export class RecipientsField {
     this.#render();
   }
 
-  /** The addresses as typed, valid or not. */
+  /** The addresses as entered, valid or not. */
   get value() {
     return this.#addresses;
   }
@@ -99,7 +99,7 @@ export class RecipientsField {
     this.#render();
   }
 
-  /** Moves the text field's content into chips. */
+  /** Turns the text field's content into chips. */
   commit() {
     this.add(this.input.value);
     this.input.value = "";
@@ -114,7 +114,7 @@ export class RecipientsField {
     this.#announce(this.#texts.recipientAdded(added.length));
   }
 
-  /** Shows and returns the error in the field, if any. */
+  /** Validates the field. Shows and returns the error, if any. */
   validate() {
     this.commit();
     const { noRecipients, wrongRecipients, tooManyRecipients } = this.#texts;
@@ -125,14 +125,14 @@ export class RecipientsField {
     return this.showError(isTooMany ? tooManyRecipients(RECIPIENTS_LIMIT) : undefined);
   }
 
-  /** @param {string} [error] none clears the error */
+  /** @param {string} [error] if omitted, the error is cleared */
   showError(error) {
     fill(this.error, error);
     this.input.setAttribute("aria-invalid", String(Boolean(error)));
     return error;
   }
 
-  /** Returns for each address its fault, if any. */
+  /** Returns each address's fault, or undefined if the address is valid. */
   #findFaults() {
     const seen = new Set();
     return this.#addresses.map((address) => {
@@ -151,7 +151,7 @@ export class RecipientsField {
     this.chips.hidden = !this.#addresses.length;
   }
 
-  /** The Tab key stops once for all chips; arrow keys move between them. */
+  /** The Tab key stops at only one chip; arrow keys move between chips. */
   #chip(address, fault, i) {
     const { remove } = this.#texts;
     return h("li", { class: fault ? "chip wrong" : "chip" },
@@ -210,7 +210,7 @@ export class RecipientsField {
   #onPaste(event) {
     const text = event.clipboardData?.getData("text/plain") ?? "";
     const addresses = parseAddresses(text);
-    // Part of an address is pasted as ordinary text.
+    // Let the browser paste other text, such as part of an address.
     if (addresses.length < 2 && !normalizeAddress(addresses[0] ?? "")) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = this.input;

@@ -1,4 +1,5 @@
-// `<share-button module="jobs" item="1042">`: opens a dialog about an item, if the user may share it.
+// `<share-button module="jobs" item="1042">`: opens an item's dialog. It is hidden unless the user
+// may share the item.
 
 /** @import { TokenProvider } from "../types.d.ts" */
 
@@ -8,11 +9,11 @@ import { ITEMS_LIMIT } from "./limits.js";
 import styles from "./styles.js";
 import { Language } from "./texts.js";
 
-/** Milliseconds until a failed permission request is retried. */
+/** Delay before a failed permission request is retried, in milliseconds. */
 const RETRY_DELAY = 30_000;
 
 /**
- * Buttons whose permission is requested together, in the next task.
+ * Buttons whose permissions will be requested together, in the next task.
  * @type {Set<ShareButton>}
  */
 let pending = new Set();
@@ -23,7 +24,7 @@ async function requestPermission(button) {
   pending.add(button);
 }
 
-/** Sends one request per API, user and ITEMS_LIMIT buttons. */
+/** Requests the pending permissions: one request for each API and user, for at most ITEMS_LIMIT buttons. */
 function flushPending() {
   /** @type {ShareButton[][]} */
   const groups = [];
@@ -40,7 +41,7 @@ function flushPending() {
 
 /** @param {ShareButton[]} buttons */
 async function loadPermissions(buttons) {
-  // A button that has since started another request ignores the result of this one.
+  // If a button starts a newer request in the meantime, it ignores this one's result.
   const requests = buttons.map((button) => button.permissionRequest);
   try {
     const allowed = await buttons[0].api.getPermissions(buttons.map(({ item }) => item));
@@ -50,7 +51,7 @@ async function loadPermissions(buttons) {
     const error = ApiError.from(thrown);
     const invalid = new Set(error.pointers.map((pointer) => buttons[Number(pointer.split("/")[2])]));
     const others = buttons.filter((button) => !invalid.has(button));
-    // Only buttons with an invalid item stay hidden: request the others again without them.
+    // Keep only the buttons with an invalid item hidden: repeat the request for the remaining buttons.
     if (invalid.size && others.length) loadPermissions(others);
     else if (!invalid.size) setTimeout(() => others.forEach(requestPermission), RETRY_DELAY);
   }
@@ -59,7 +60,7 @@ async function loadPermissions(buttons) {
 /**
  * Attributes: `module`, `item`, `action` (`share`, the default, or `manage`) and `api` (the API's base URL).
  * Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`. The label is the
- * slot's content, or else the name of the action.
+ * slot's content or, if the slot is empty, the action's name.
  */
 export class ShareButton extends HTMLElement {
   static observedAttributes = ["module", "item", "action", "api"];
@@ -110,7 +111,7 @@ export class ShareButton extends HTMLElement {
   }
 
   disconnectedCallback() {
-    // Sorting a list removes its elements and inserts them again in the same task.
+    // Keep the dialog if the button is inserted again in the same task, as when a list is sorted.
     queueMicrotask(() => this.isConnected || this.#removeDialog());
   }
 
@@ -121,7 +122,7 @@ export class ShareButton extends HTMLElement {
     else this.#checkPermission();
   }
 
-  /** Call this after another user signs in. Discards the dialog's input and checks the permission again. */
+  /** Discards unsent input and checks the permission again. Call this after a different user signs in. */
   refresh() {
     this.#removeDialog();
     this.#checkPermission();
@@ -138,7 +139,7 @@ export class ShareButton extends HTMLElement {
     this.hidden = !canShare;
   }
 
-  /** Opens the dialog, with earlier input if there is any. */
+  /** Opens the dialog. Any unsent input is still there. */
   open() {
     if (!this.#dialog) {
       this.#dialog = h(this.#isManage ? "link-access-dialog" : "share-dialog", this.item);
@@ -147,7 +148,8 @@ export class ShareButton extends HTMLElement {
       this.#dialog.lang = new Language(this).pageTag;
       for (const name of ["sharelink-shared", "sharelink-changed", "sharelink-manage", "sharelink-closed"])
         this.#dialog.addEventListener(name, (event) => this.#forward(event));
-      // Outside this element: a menu that closes would hide the dialog with it.
+      // Append the dialog outside this element: if the button is in a menu, closing the menu must not hide
+      // the dialog.
       document.body.append(this.#dialog);
     }
     this.#dialog.open();
@@ -162,7 +164,7 @@ export class ShareButton extends HTMLElement {
     this.#dialog = undefined;
   }
 
-  /** Dispatches a dialog's event from this button. */
+  /** Dispatches the dialog's event again, from this button. */
   #forward(event) {
     event.stopPropagation();
     const { type, detail } = event;

@@ -1,4 +1,4 @@
-// `<share-dialog module="jobs" item="1042">`: shares an item's files with several recipients.
+// `<share-dialog module="jobs" item="1042">`: shares an item's files with one or more recipients.
 
 /**
  * @import {
@@ -15,7 +15,7 @@ import { RecipientsField } from "./recipients.js";
 import { Language } from "./texts.js";
 
 export class ShareDialog extends ItemDialog {
-  /** The item that the form belongs to. */
+  /** The item that the form is for. */
   #formItem;
   /** @type {Language} */
   #language;
@@ -33,9 +33,9 @@ export class ShareDialog extends ItemDialog {
   #listed = [];
   /** Whether each file is selected, by name. */
   #selection = new Map();
-  /** The reason why no file can be shared, if any, such as a list that is still loading. */
+  /** The error that prevents sharing, if any; for example, that the files are still loading. */
   #listingError;
-  /** Identifies the latest listing. */
+  /** Identifies the latest call that lists files. */
   #listing;
   #alert;
   /** @type {HTMLElement} */
@@ -46,7 +46,7 @@ export class ShareDialog extends ItemDialog {
   /** Whether results arrived while the dialog was closed. */
   #hasUnseenResults = false;
 
-  /** Opens the dialog, with earlier input if there is any. */
+  /** Opens the dialog. Any unsent input is still there. */
   open() {
     const { module, item } = this.item;
     if (this.#formItem !== `${module}/${item}`) {
@@ -110,7 +110,7 @@ export class ShareDialog extends ItemDialog {
     const left = MESSAGE_LIMIT - [...this.#message.value].length;
     this.#counter.className = left < 0 ? "counter over" : "counter";
     fill(this.#counter, texts.counter(left));
-    // Announced near the end only, not for every letter.
+    // Announce the count only near the limit, not after every character.
     if (left === 50 || left === 0 || left === -1) this.announce(texts.counter(left));
     this.#showMessageError();
   }
@@ -125,7 +125,7 @@ export class ShareDialog extends ItemDialog {
   // --- The item's files ---
 
   /**
-   * Lists the page of files after a cursor; without one, refreshes all pages listed so far.
+   * Lists the page of files after a cursor. Without a cursor, refreshes all pages listed so far.
    * @param {string} [cursor]
    */
   async #listFiles(cursor) {
@@ -140,7 +140,8 @@ export class ShareDialog extends ItemDialog {
       do {
         page = await this.api.listFiles(this.item, page ? page.nextCursor : cursor);
         if (listing !== this.#listing) return;
-        // The first page starts selected. Files that appear later are shared only if the user selects them.
+        // Files on the first page are selected initially. Files that appear later are shared only if the user
+        // selects them.
         const isSelected = ({ name }) => this.#selection.get(name) ?? (isFirst && !cursor);
         listed.push(...page.files.map((file) => this.#fileBox(file, isSelected(file))));
       } while (page.nextCursor && listed.length < this.#listed.length);
@@ -232,7 +233,7 @@ export class ShareDialog extends ItemDialog {
   }
 
   /**
-   * Shows each error at its field and focuses the first of these fields. Returns whether there are none.
+   * Shows each error at its field and focuses the first invalid field. Returns whether there are no errors.
    * @param {{ recipients?: string, files?: string, expiresAt?: string, message?: string }} errors
    */
   #showFieldErrors({ recipients, files, expiresAt, message }) {
@@ -253,7 +254,7 @@ export class ShareDialog extends ItemDialog {
 
   async #share() {
     const form = this.#form;
-    // Another request is in progress.
+    // A request is already in progress.
     if (form.inert) return;
     fill(this.#alert);
     if (!this.#validate()) return;
@@ -280,19 +281,20 @@ export class ShareDialog extends ItemDialog {
     form.inert = false;
     const isAnyCreated = created?.results.some(({ outcome }) => outcome === "created");
     if (isAnyCreated) this.emit("sharelink-shared", { results: created.results });
-    // The dialog may have been opened for another item since.
+    // The dialog may have been opened for another item in the meantime.
     if (form !== this.#form) return;
     if (failure) await this.#showFailure(failure, body);
     else this.#showResults(created);
   }
 
   /**
-   * Shows why the request failed, at the invalid fields if there are any.
+   * Shows why the request failed, and marks any invalid fields.
    * @param {ApiError} error
    * @param {CreateShares} body
    */
   async #showFailure(error, body) {
-    // The key belongs to another request: the page was reloaded, or a clock changed.
+    // The key was already used for a different request, for example because the page was reloaded or a clock
+    // changed. Discard the key.
     if (error.kind === "idempotency-key-reused") this.#lastRequest = {};
     const { texts } = this.#language;
     fill(this.#alert, banner(this.#language.describeError(error)));
@@ -366,7 +368,7 @@ export class ShareDialog extends ItemDialog {
     );
   }
 
-  /** Opens Manage Link Access, unless the page prevents the event to show its own view. */
+  /** Opens Manage Link Access, unless the page cancels the event to show a different view. */
   #openManage(tab, shareId) {
     this.close();
     if (!this.emit("sharelink-manage", { tab, shareId })) return;
@@ -374,7 +376,7 @@ export class ShareDialog extends ItemDialog {
     if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
     dialog.token = this.token;
     dialog.lang = this.#language.pageTag;
-    // The page listens to this dialog only, so forward the new dialog's events.
+    // The page listens only to this dialog, so forward the new dialog's events.
     /** @param {CustomEvent} event */
     const forward = (event) => {
       event.stopPropagation();

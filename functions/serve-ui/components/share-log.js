@@ -1,4 +1,4 @@
-// The share log of an item, as a list that loads more while the user scrolls.
+// An item's share log, as a list that loads more entries as the user scrolls.
 
 /** @import { LogEntry } from "../types.d.ts" */
 /** @import { ItemDialog } from "./dialog.js" */
@@ -29,7 +29,7 @@ export class ShareLog {
   }
 
   /**
-   * Loads the page of entries after a cursor; without one, the newest.
+   * Loads the page of entries after a cursor. Without a cursor, loads the newest entries.
    * @param {string} [cursor]
    */
   async load(cursor) {

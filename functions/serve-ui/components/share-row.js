@@ -15,9 +15,9 @@ import { isolate } from "./texts.js";
  * @property {ItemDialog} dialog
  * @property {Language} language
  * @property {boolean} isMarked whether to highlight this share
- * @property {Element} [panel] an open form to keep
+ * @property {Element} [panel] an open form to show in this row
  * @property {(share: Share, text?: string, keepsPanel?: boolean) => void} onUpdate called with the changed
- *   share and a success message; `keepsPanel` keeps an open form
+ *   share and a success message; `keepsPanel` says whether to keep an open form
  * @property {(share: Share, error: ApiError) => void} onMissing called if the share no longer exists
  */
 
@@ -106,7 +106,7 @@ export class ShareRow {
     field.input.focus();
   }
 
-  /** Closes a form. If another user has changed the share since it was opened, shows that change. */
+  /** Closes a form. If another user changed the share while the form was open, shows that change. */
   #cancel({ share, isStale }, opener) {
     if (isStale) {
       this.#onUpdate(share);
@@ -145,7 +145,7 @@ export class ShareRow {
     this.#onUpdate(changed, isActive ? texts.changed(this.#recipient, until) : texts.ended(this.#recipient));
   }
 
-  /** Shows what another user changed. Saving again then overwrites that change. */
+  /** Shows what another user changed. Saving again overwrites that change. */
   async #confirmStale(form, save) {
     const { texts } = this.#language;
     const seen = form.share;
@@ -194,7 +194,7 @@ export class ShareRow {
       h("p", { id: question }, texts.revokeAsk(this.#recipient)),
       h("div", { class: "actions" }, cancel, revoke),
     ));
-    // The safe choice has the focus.
+    // Focus the safe choice.
     cancel.focus();
   }
 
@@ -210,7 +210,7 @@ export class ShareRow {
     };
     const onError = (error) => fill(this.#message, this.#errorBanner(error));
     const isDone = await dialog.runAction(button, texts.loading, action, onError);
-    // A form that is open remains valid: a resend does not change the share's version.
+    // Keep an open form. It is still valid, because a resend does not change the share's version.
     if (isDone) this.#onUpdate(resent, texts.resent(this.#recipient), true);
   }
 
@@ -230,7 +230,7 @@ export class ShareRow {
       fill(this.#message, h("p", { class: "banner good" }, copied));
       dialog.announce(copied);
     } catch {
-      // The browser denies access to the clipboard, so the user copies the link.
+      // The browser denied access to the clipboard, so let the user copy the link manually.
       const field = h("input", { id: `link-${this.#share.shareId}`, part: "input", readonly: true });
       field.value = link;
       const label = h("label", { for: field.id }, texts.copyByHand(this.#recipient));
@@ -242,7 +242,7 @@ export class ShareRow {
 }
 
 /**
- * Creates the list of a share's facts: access, email, use and sharer.
+ * Creates the list of facts about a share: access, email, use and sharer.
  * @param {Share} share
  * @param {Language} language
  */
@@ -264,7 +264,7 @@ function factList(share, language) {
 }
 
 /**
- * Describes until when the recipient has access, or why it ended.
+ * Describes when the recipient's access ends, or when and why it ended.
  * @param {Share} share
  * @param {Language} language
  */

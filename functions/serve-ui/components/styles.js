@@ -1,4 +1,4 @@
-// The style sheet of all elements. README.md lists the custom properties that a frontend can set.
+// The style sheet for all elements. README.md lists the custom properties that a frontend can set.
 
 const css = (strings) => {
   const sheet = new CSSStyleSheet();

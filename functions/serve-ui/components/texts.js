@@ -1,4 +1,4 @@
-// All texts that users see, by language, and the formats of times and sizes.
+// All text that users see, by language, and the formats for times and sizes.
 
 /** @import { Problem } from "../types.d.ts" */
 
@@ -332,7 +332,7 @@ const de = {
 
 const languages = { en, de };
 
-/** The texts and formats in an element's language: that of its page, or else the browser's. */
+/** Text and formats in the language of an element's page or, if that is not available, of the browser. */
 export class Language {
   /** @param {Element} element */
   constructor(element) {
@@ -344,7 +344,7 @@ export class Language {
     const [language, region] = this.pageTag.split("-");
     /** @type {typeof en} */
     this.texts = languages[language];
-    // Without a region from the page, times follow the user's own region.
+    // If the page's language has no region, format times for the user's region.
     const own = navigator.languages.find((tag) => tag.startsWith(`${language}-`));
     this.tag = region ? this.pageTag : (own ?? language);
   }
@@ -366,7 +366,7 @@ export class Language {
   }
 
   /**
-   * Describes an ApiError, or a problem with its kind.
+   * Returns the message for an ApiError, or for a problem and its kind.
    * @param {{ kind: string, problem?: Problem, wait?: number }} error
    */
   describeError({ kind, problem, wait }) {
@@ -378,7 +378,7 @@ export class Language {
 }
 
 /**
- * Isolates the direction of a name within a sentence, as `bdi` does in HTML.
+ * Isolates a name's text direction within a sentence, as `bdi` does in HTML.
  * @param {string} name
  */
 export function isolate(name) {

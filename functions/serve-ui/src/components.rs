@@ -15,13 +15,13 @@ macro_rules! modules {
     ($($name:literal)+) => { [$(($name, include_str!(concat!("../components/", $name)))),+] };
 }
 
-/// Every module, by the name under which the others import it.
+/// Every module's file name and source. Modules import each other by file name.
 const MODULES: [(&str, &str); 14] = modules![
     "api.js" "dialog.js" "dom.js" "expiration.js" "limits.js" "link-access-dialog.js" "recipients.js"
     "share-button.js" "share-dialog.js" "share-log.js" "share-row.js" "sharelink.js" "styles.js" "texts.js"
 ];
 
-/// All modules, and the version that identifies their content.
+/// All modules, and a version that identifies their content.
 pub(crate) struct Components {
     version: String,
     modules: Vec<Module>,
@@ -31,12 +31,12 @@ pub(crate) struct Components {
 pub(crate) struct Module {
     name: &'static str,
     pub(crate) source: String,
-    /// The source in gzip.
+    /// The source, compressed with gzip.
     pub(crate) compressed: Vec<u8>,
 }
 
 impl Components {
-    /// Returns the modules of this build.
+    /// Returns the modules embedded in this build.
     pub(crate) fn embedded() -> std::io::Result<Self> {
         let modules = MODULES
             .into_iter()
@@ -51,7 +51,7 @@ impl Components {
         Ok(Self { version, modules })
     }
 
-    /// Returns the version, which changes whenever the content of a module does.
+    /// Returns the version, which changes whenever a module's content changes.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
@@ -72,7 +72,7 @@ impl Module {
 
 /// Removes lines that contain only a comment (`//`, `/** … */`), so that browsers do not download them.
 ///
-/// This does not parse JavaScript, so no line of a multi-line string may begin like a comment.
+/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment.
 fn strip_comments(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut is_in_block = false;
@@ -113,7 +113,7 @@ mod tests {
     const OPENAPI: &str = include_str!("../../../infra/openapi.yaml");
 
     #[test]
-    fn every_file_is_a_module() {
+    fn every_component_file_is_embedded() {
         let directory = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/components")).unwrap();
         let files: BTreeSet<_> =
             directory.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn readme_pins_this_version() {
+    fn readme_pins_the_current_version() {
         let pinned = pinned_html(&Components::embedded().unwrap());
         let readme = fs::read_to_string(README).unwrap();
         let start = readme.find("<script type=\"importmap\">").unwrap();
@@ -151,7 +151,7 @@ mod tests {
         }
         assert!(
             readme[start..end] == pinned,
-            "{README} pins another version. Run this test with UPDATE_README=1, or paste this HTML:\n{pinned}"
+            "{README} pins an old version. Run this test with UPDATE_README=1, or paste this HTML:\n{pinned}"
         );
     }
 
@@ -205,14 +205,14 @@ mod tests {
     }
 
     #[test]
-    fn items_limit_matches_the_contract() {
+    fn items_limit_matches_the_openapi_document() {
         let (_, schema) = OPENAPI.split_once("    ItemList:\n").unwrap();
         let (_, limit) = schema.split_once("maxItems: ").unwrap();
         let (limit, _) = limit.split_once('\n').unwrap();
         assert_eq!(limit, js_limit("ITEMS_LIMIT").to_string());
     }
 
-    /// Reads a constant of `limits.js`.
+    /// Reads a constant from `limits.js`.
     fn js_limit(name: &str) -> usize {
         let declaration = format!("export const {name} = ");
         let source = include_str!("../components/limits.js");

@@ -1,5 +1,5 @@
 //! `GET /ui/{version}/{file}` and `GET /ui/{file}`: serves the web components that frontends embed. No
-//! login is required: the components are the same for everyone and can do nothing without a platform token.
+//! login is required, because the components are the same for everyone and useless without a platform token.
 
 mod components;
 mod serve;

@@ -12,12 +12,11 @@ pub(crate) struct ServeUi {
     pub(crate) components: Option<Components>,
 }
 
-/// The `Cache-Control` of a module of the current version: a year, because the modules of a version never
-/// change.
+/// `Cache-Control` for modules of the current version: one year, because a version's modules never change.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// The `Cache-Control` of the entry module: five minutes, for which frontends may keep the previous version
-/// after a deployment.
+/// `Cache-Control` for the entry module: five minutes. After a deployment, frontends may use the previous
+/// version for that long.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
 impl ServeUi {
@@ -32,13 +31,14 @@ impl ServeUi {
     }
 }
 
-/// Creates the unversioned entry module, which re-exports the entry module of the current version.
+/// Returns the unversioned entry module, which re-exports the current version's entry module.
 fn entry_response(components: &Components) -> Response {
     script_response(format!("export * from \"./{}/{ENTRY}\";\n", components.version()), CACHE_ENTRY)
 }
 
-/// Returns a module. A request for another version gets the current module, so that a page with an old entry
-/// module still loads a complete set. Such a response must not be cached under the other version.
+/// Returns a module. A request for a different version gets the current module, so that a page that cached an
+/// old entry module still loads a complete set of modules. Such a response must not be cached, because its
+/// URL names a different version.
 fn module_response(components: &Components, file: &str, request: &Request) -> Result<Response, Problem> {
     let module = components.find(file).ok_or(ProblemType::RouteNotFound)?;
     let is_current = path_parameter(request, "version") == components.version();
@@ -51,7 +51,7 @@ fn module_response(components: &Components, file: &str, request: &Request) -> Re
     Ok(response)
 }
 
-/// Returns whether an `Accept-Encoding` header allows gzip (RFC 9110, section 12.5.3).
+/// Returns whether an `Accept-Encoding` header accepts gzip (RFC 9110, section 12.5.3).
 fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     accept_encoding.unwrap_or_default().split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
@@ -61,7 +61,7 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     })
 }
 
-/// Creates a script response. API Gateway adds the CORS headers, as for the rest of the API.
+/// Creates a JavaScript response. API Gateway adds the CORS headers, as it does for every route.
 fn script_response(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
     let mut response = Response::new(body.into());
     for (name, value) in [
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn known_routes_serve_the_entry_module() {
+    fn both_routes_serve_the_entry_module() {
         for route_key in ["GET /ui/{file}", "GET /ui/{version}/{file}"] {
             let response = serve_ui().handle(&request(route_key, ENTRY)).unwrap();
             assert_eq!(response.status(), 200, "{route_key}");

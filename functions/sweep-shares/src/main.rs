@@ -1,4 +1,4 @@
-//! Keeps the share log and the expiry alarms up to date, from the table's stream.
+//! Updates the share log and the expiry alarms from the table's stream.
 
 mod stream_change;
 mod sweep;

@@ -15,7 +15,7 @@ pub(crate) enum StreamChange {
     },
     /// Only this function sets alarms, so this change needs no action.
     AlarmSet,
-    /// TTL has deleted the alarm after the share's expiry, or the alarm was cleared earlier.
+    /// TTL deleted the alarm after the share's expiry, or this function cleared it.
     AlarmRemoved {
         item: Item,
         share: ShareId,
@@ -29,8 +29,8 @@ pub(crate) struct ShareImages {
 }
 
 impl StreamChange {
-    /// Parses a stream record. AWS reports the time of a purge, and the clock adjusts it to this deployment's
-    /// time.
+    /// Parses a stream record. The time of a purge comes from AWS, so it is adjusted to this deployment's
+    /// clock.
     pub(crate) fn parse(record: EventRecord, clock: &Clock) -> Result<Self, DecodeError> {
         let change = record.change;
         let is_removal = record.event_name == "REMOVE";

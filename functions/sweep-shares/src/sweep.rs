@@ -1,4 +1,4 @@
-//! Processes stream changes.
+//! Processes changes from the table's stream.
 
 use std::time::{Duration, SystemTime};
 
@@ -23,13 +23,13 @@ pub(crate) struct SweepShares {
     pub(crate) table: ShareTable,
 }
 
-/// The delay before a record is retried while DynamoDB is unavailable.
+/// The delay before retrying a record while DynamoDB is unavailable.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The longest time that one attempt can take.
 const MAX_ATTEMPT_DURATION: Duration = Duration::from_secs(45);
 
-/// The time after which no attempt is started, because it might not finish before the function times out.
+/// The time after which no new attempt starts, because it might not finish before the function times out.
 struct RetryDeadline(Instant);
 
 impl RetryDeadline {
@@ -43,7 +43,7 @@ impl RetryDeadline {
     }
 }
 
-/// Why a record was not processed.
+/// The reason a record was not processed.
 #[derive(Debug, thiserror::Error)]
 enum SweepError {
     #[error(transparent)]
@@ -63,9 +63,8 @@ impl SweepShares {
         Ok(response)
     }
 
-    /// Processes a record, and retries it while DynamoDB is unavailable. After the deadline, the remaining
-    /// records of the batch are not attempted: in an outage, even a single attempt of each would take too
-    /// long.
+    /// Processes a record, retrying while DynamoDB is unavailable. After the deadline, the batch's remaining
+    /// records are not attempted: during an outage, even one attempt per record would take too long.
     async fn sweep(&self, record: EventRecord, deadline: &RetryDeadline) -> Result<(), SweepError> {
         while !deadline.has_passed() {
             match self.attempt(record.clone()).await {
@@ -76,7 +75,7 @@ impl SweepShares {
         Err(SweepError::DeadlinePassed)
     }
 
-    /// Processes a record once. Each step is idempotent, and none depends on the order of records.
+    /// Processes a record once. Every step is idempotent, and no step depends on the order of records.
     async fn attempt(&self, record: EventRecord) -> Result<(), Error> {
         match StreamChange::parse(record, &self.clock)? {
             StreamChange::ShareCreated(share) => {
@@ -100,8 +99,9 @@ impl SweepShares {
         Ok(())
     }
 
-    /// Logs the expiry of a share whose alarm was removed, if the share has expired. The decision depends
-    /// only on the current share, not on the removed alarm. A share that has yet to expire gets a new alarm.
+    /// Logs the expiry of a share whose alarm was removed, if the share has expired. A share that has yet to
+    /// expire gets a new alarm. The decision depends only on the share's current state, not on the removed
+    /// alarm.
     async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), Error> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();

@@ -1,7 +1,6 @@
 //! Delivery reports, parsed from the SES events that `EventBridge` delivers.
 //!
-//! A report contains no addresses and no responses of mail servers: both are personal data, and parsing drops
-//! them.
+//! A report contains no addresses or mail server responses. Both are personal data, so parsing drops them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,7 +18,7 @@ pub(crate) struct DeliveryReport {
     pub(crate) at: Timestamp,
 }
 
-/// Why an event is not a delivery report.
+/// The reason an event is ignored.
 #[derive(Debug, PartialEq)]
 pub(crate) enum IgnoredEvent {
     /// The event does not have the structure of an SES event.
@@ -87,7 +86,7 @@ impl DeliveryReport {
                 (event, bounce.timestamp)
             }
             ("Complaint", .., Some(complaint)) => (DeliveryEvent::Complained, complaint.timestamp),
-            // A rejection has no timestamp, so the time at which the email was sent is used.
+            // A rejection has no timestamp, so use the time at which the email was sent.
             ("Reject", ..) => (DeliveryEvent::Rejected, detail.mail.timestamp),
             ("Delivery" | "Bounce" | "Complaint", ..) => return Err(IgnoredEvent::Malformed),
             _ => return Err(IgnoredEvent::UnusedType),
@@ -105,7 +104,8 @@ mod tests {
 
     use super::*;
 
-    /// An event as in the SES documentation, including the addresses and the responses of mail servers.
+    /// Creates an event like those in the SES documentation, including the addresses and mail server
+    /// responses.
     fn event(event_type: &str, name: &str, body: &Value) -> Value {
         json!({
             "version": "0", "id": "12a18625-3cf2-fd85-c1cb-0ed6e1b3f8ac", "detail-type": "Email Bounced",
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn rejection_has_the_time_of_sending() {
+    fn rejection_gets_the_time_the_email_was_sent() {
         let rejection = json!({"reason": "Bad content"});
         let report = DeliveryReport::parse(event("Reject", "reject", &rejection)).unwrap();
         assert_eq!(report.event, DeliveryEvent::Rejected);
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn event_about_another_email_is_ignored() {
+    fn event_about_an_unknown_email_is_ignored() {
         let mut event = event("Bounce", "bounce", &bounce());
         event["detail"]["mail"]["tags"] = json!({"ses:configuration-set": ["Emails"]});
         assert_eq!(DeliveryReport::parse(event), Err(IgnoredEvent::UnknownEmail));

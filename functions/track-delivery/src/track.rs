@@ -15,8 +15,8 @@ pub(crate) struct TrackDelivery {
 }
 
 impl TrackDelivery {
-    /// Handles an event. Fails if the report could not be applied, so that Lambda retries the event. An event
-    /// that is not a report about a Sharelink email is ignored.
+    /// Handles an event. Fails if the report could not be applied, so that Lambda retries the event. Ignores
+    /// an event that is not a report about a Sharelink email.
     pub(crate) async fn handle(&self, event: Value) -> Result<(), Error> {
         let result = self.track(event).await;
         self.metrics.flush();
@@ -41,8 +41,8 @@ impl TrackDelivery {
         if applied {
             metrics::counter!("EmailReports", "Event" => event.name()).increment(1);
         }
-        // A report is not applied if it is outdated, repeated, about an earlier email, or if its share has
-        // been purged.
+        // A report is not applied if it is outdated or repeated, if it is about an earlier email, or if its
+        // share has been purged.
         tracing::info!(
             event = event.name(),
             attempt = email.attempt,

@@ -1,4 +1,4 @@
-// A minimal frontend: it signs a user in and shows the elements in the places where a platform would.
+// A minimal frontend that signs a user in and shows the elements where a platform would place them.
 
 const { api } = document.documentElement.dataset;
 const { configure } = await import(`${api}/ui/sharelink.js`);
@@ -18,7 +18,7 @@ const ITEMS = [
 const user = document.querySelector("#user");
 let session;
 
-/** Returns the user's token. Fetches a new one if the user has changed or the API rejected the last one. */
+/** Returns the user's token. Fetches a new token if the user has changed or the API rejected the old one. */
 async function token({ renew }) {
   if (renew || session?.user !== user.value) {
     const claims = base64Url(JSON.stringify(USERS[user.value]));
@@ -57,11 +57,11 @@ function menu(item, place) {
     shareButton(item, "manage"),
   );
   popover.popover = "auto";
-  // Every choice closes the menu.
+  // Close the menu after any choice.
   popover.addEventListener("click", () => popover.hidePopover());
   const ariaLabel = `Actions for ${item.name}`;
   const opener = element("button", { className: "opener", textContent: "⋯", ariaLabel });
-  // When the dialog closes, the focus cannot return to the share button: the menu is hidden.
+  // When the dialog closes, focus cannot return to the share button, because the menu is hidden.
   popover.addEventListener("sharelink-closed", () => opener.focus());
   opener.popoverTargetElement = popover;
   popover.addEventListener("toggle", ({ newState }) => {

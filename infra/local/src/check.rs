@@ -1,4 +1,4 @@
-//! `cargo local check-template`: checks of the template that need no deployment.
+//! `cargo local check-template`: checks the template without deploying it.
 
 use std::fs;
 
@@ -12,8 +12,8 @@ use crate::output::Step;
 use crate::paths::{root, source, target};
 use crate::python::{CHECK, DEPLOY};
 
-/// Checks the template with SAM and cfn-lint, then its security with checkov. They do not read the parameters
-/// of any environment, so they check both branches of a condition.
+/// Checks the template with SAM and cfn-lint, then checks its security with checkov. These tools do not read
+/// any environment's parameters, so they check both branches of every condition.
 pub(crate) async fn run_checks() -> Result<()> {
     try_join!(DEPLOY.prepare(), CHECK.prepare())?;
     let step = Step::start("linting the template");
@@ -28,7 +28,7 @@ pub(crate) async fn run_checks() -> Result<()> {
     let mut checkov = CHECK.program("checkov")?;
     checkov
         .current_dir(root())
-        // Without an update check, and with its files under `target/`.
+        // Skip the update check, and keep checkov's files under `target/`.
         .env("CKV_SKIP_PACKAGE_UPDATE_CHECK", "true")
         .env("HOME", target("checkov"))
         .arg("--config-file")

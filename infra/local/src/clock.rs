@@ -1,4 +1,4 @@
-//! The functions' clock: a file that they read, in builds with debug assertions only.
+//! The functions' clock: a file that the functions read, but only in builds with debug assertions.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::paths::target;
 
-/// `cargo local clock`: changes the clock, if there is a change, and prints its time.
+/// Runs `cargo local clock`: applies the change, if any, and prints the clock's time.
 pub(crate) fn run(change: Option<&str>) -> Result<()> {
     let file = target("clock");
     if let Some(change) = change {
@@ -29,23 +29,23 @@ fn read() -> (DateTime<Utc>, &'static str) {
     match (text.parse::<i64>(), text.parse::<DateTime<Utc>>()) {
         (_, Ok(time)) => (time, "stopped"),
         (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "shifted"),
-        _ => (Utc::now(), "the real time"),
+        _ => (Utc::now(), "real time"),
     }
 }
 
-/// Resets the clock to the real time.
+/// Resets the clock to real time.
 pub(crate) fn reset() -> Result<()> {
     set("0")
 }
 
-/// Replaces the file in one step, so that a function never reads a partial one.
+/// Replaces the file atomically, so that a function never reads a partly written file.
 fn set(text: &str) -> Result<()> {
     let next = target("clock.next");
     fs::write(&next, text)?;
     Ok(fs::rename(next, target("clock"))?)
 }
 
-/// Returns the file's text after a change: an offset in milliseconds, or the time at which the clock is
+/// Returns the file's content after a change: an offset in milliseconds, or the time at which the clock is
 /// stopped.
 fn apply(change: &str, old: &str) -> Result<String> {
     if change == "reset" {
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn offset_applies_to_the_real_time() {
+    fn offset_applies_to_real_time() {
         assert_eq!(apply("+2d", "").unwrap(), "172800000");
     }
 
@@ -106,9 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn malformed_change_is_an_error() {
+    fn malformed_change_is_rejected() {
         for change in ["", "2d", "+d", "+2w", "+-2d", "+2é", "tomorrow"] {
-            assert!(apply(change, "").is_err(), "{change:?} is accepted");
+            assert!(apply(change, "").is_err(), "{change:?} was accepted");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Runs programs to completion. If the caller is stopped first, the program and its children are killed.
+//! Runs programs to completion. If the caller is canceled first, the program and its children are killed.
 
 use std::process::{ExitStatus, Stdio};
 
@@ -7,7 +7,7 @@ use tokio::process::{Child, Command};
 
 use crate::process::ProcessGroup;
 
-/// Runs a program and returns its standard output. An error contains everything that the program printed.
+/// Runs a program and returns its standard output. If the program fails, the error contains all its output.
 pub(crate) async fn run(command: &mut Command) -> Result<String> {
     let (child, group) = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?;
     let output = child.wait_with_output().await?;
@@ -19,7 +19,7 @@ pub(crate) async fn run(command: &mut Command) -> Result<String> {
     Ok(stdout.into_owned())
 }
 
-/// Runs a program whose standard error, such as cargo's progress, appears on the terminal.
+/// Runs a program and shows its standard error, such as cargo's progress, on the terminal.
 pub(crate) async fn run_visibly(command: &mut Command) -> Result<()> {
     let (mut child, group) = spawn(command.stdout(Stdio::null()).stderr(Stdio::inherit()))?;
     let status = child.wait().await?;
@@ -31,7 +31,7 @@ pub(crate) async fn run_visibly(command: &mut Command) -> Result<()> {
 }
 
 fn spawn(command: &mut Command) -> Result<(Child, ProcessGroup)> {
-    // A separate process group, so that Ctrl-C reaches only this process.
+    // Use a separate process group, so that Ctrl-C reaches only this process.
     let child = command
         .stdin(Stdio::null())
         .process_group(0)

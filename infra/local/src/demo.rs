@@ -1,4 +1,4 @@
-//! `cargo local demo`: the whole journey, step by step, on the deployed stack.
+//! `cargo local demo`: demonstrates the life of a link on a deployed stack, step by step.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::mailbox::Email;
 use crate::stack::StackInfo;
 use crate::up::{Options, Stack, unless_stopped};
 
-/// `cargo local demo`.
+/// Runs `cargo local demo`.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     if let Some(stack) = StackInfo::find_running().await {
         println!("Using the running stack at {}", stack.api_url);
@@ -39,7 +39,7 @@ struct Demo<'a> {
 async fn play(stack: &StackInfo) -> Result<()> {
     let demo = Demo {
         stack,
-        // The demo checks a recipient's redirect before it follows it.
+        // Do not follow redirects automatically: the demo checks each redirect first.
         client: Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build()?,
         token: stack.token(&Claims::default()).await?,
         item: format!("demo-{}", Utc::now().timestamp_millis()),
@@ -74,8 +74,8 @@ async fn play(stack: &StackInfo) -> Result<()> {
     let id = share["shareId"].as_str().context("no shareId")?;
     demo.call(Method::POST, &format!("/{id}/revoke"), None, StatusCode::OK).await?;
     let gone = demo.client.get(&bobs_link).send().await?;
-    ensure!(gone.status() == StatusCode::GONE, "a revoked link returns {}", gone.status());
-    ensure!(demo.download(&eves_link).await? == file, "the other link must still work");
+    ensure!(gone.status() == StatusCode::GONE, "the revoked link returned {}", gone.status());
+    ensure!(demo.download(&eves_link).await? == file, "the other link returned a different file");
     println!("5. Revoked {bob}'s access: the link returns 410 Gone, and {eve}'s link still works");
 
     println!("6. Manage Link Access shows:");
@@ -95,7 +95,7 @@ async fn play(stack: &StackInfo) -> Result<()> {
 }
 
 impl Demo<'_> {
-    /// Calls a route of the item's shares and returns the JSON of the expected response.
+    /// Calls a route for the item's shares, checks the response's status, and returns its JSON.
     async fn call(
         &self,
         method: Method,
@@ -130,7 +130,7 @@ impl Demo<'_> {
         Ok(results.clone())
     }
 
-    /// Waits until every share's email is sent, and returns the email to each recipient.
+    /// Waits until every share's email has been sent, and returns each recipient's email.
     async fn wait_for_emails(&self, recipients: &[&str]) -> Result<Vec<Email>> {
         let sent = async {
             loop {
@@ -142,7 +142,7 @@ impl Demo<'_> {
                 sleep(Duration::from_millis(200)).await;
             }
             let emails: Vec<Email> = self.client.get(&self.stack.mail_url).send().await?.json().await?;
-            // The latest one: an earlier demo on the same stack may have sent others.
+            // Use the latest email, because an earlier demo on the same stack may have sent others.
             let latest = |recipient: &&str| emails.iter().rfind(|email| email.to == [*recipient]).cloned();
             recipients.iter().map(latest).collect::<Option<Vec<_>>>().context("a recipient received no email")
         };
@@ -152,7 +152,7 @@ impl Demo<'_> {
     /// Follows a link to its file, as a recipient does.
     async fn download(&self, link: &str) -> Result<Vec<u8>> {
         let redirect = self.client.get(link).send().await?;
-        ensure!(redirect.status() == StatusCode::FOUND, "the link returns {}", redirect.status());
+        ensure!(redirect.status() == StatusCode::FOUND, "the link returned {}", redirect.status());
         let location = redirect.headers().get(LOCATION).context("no Location")?.to_str()?;
         let file = self.client.get(location).send().await?.error_for_status()?;
         let disposition = file.headers().get(CONTENT_DISPOSITION).context("no Content-Disposition")?;
@@ -161,7 +161,7 @@ impl Demo<'_> {
     }
 }
 
-/// Returns the link in the email to this recipient.
+/// Returns the link in this recipient's email.
 fn find_link(recipient: &str, emails: &[Email]) -> Result<String> {
     let email =
         emails.iter().find(|email| email.to == [recipient]).context("a recipient received no email")?;

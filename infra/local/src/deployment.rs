@@ -1,4 +1,4 @@
-//! Builds and deploys the stack, with the commands that an operator runs.
+//! Builds and deploys the stack, with the same commands that an operator runs.
 
 use std::collections::HashMap;
 use std::fs;
@@ -17,25 +17,25 @@ use crate::python::{DEPLOY, Environment, TOOLS};
 /// The environment in `samconfig.toml` that is deployed.
 const ENVIRONMENT: &str = "local";
 
-/// Returns the environment variables that turn off SAM's telemetry and keep its files under `target/`.
+/// Returns the environment variables that disable SAM's telemetry and keep its files under `target/`.
 pub(crate) fn sam_environment() -> [(&'static str, PathBuf); 2] {
     [("SAM_CLI_TELEMETRY", "0".into()), ("__SAM_CLI_APP_DIR", target("sam-cli"))]
 }
 
-/// The architecture of this machine, for which the functions are built.
+/// This machine's architecture, which the functions are built for.
 const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
 
 /// Where an emulator runs the functions.
 #[derive(Clone, Copy)]
 pub(crate) enum Host {
-    /// Directly on this machine, so the plain compiler is enough, and `cargo build` shares its output.
+    /// Directly on this machine. The plain compiler is enough, and its output is shared with `cargo build`.
     ThisMachine,
-    /// In a container with an older C library, so zig links the functions.
+    /// In a container. Its C library is older, so zig links the functions.
     Container,
 }
 
 impl Host {
-    /// Returns the Python environment with the tools to build for this host.
+    /// Returns the Python environment whose tools build for this host.
     pub(crate) fn tools(self) -> Environment {
         match self {
             Self::ThisMachine => DEPLOY,
@@ -60,14 +60,14 @@ pub(crate) struct Outputs {
     pub(crate) table_name: String,
 }
 
-/// Builds the functions' packages: `sam build --config-env local`.
+/// Builds the functions' packages with `sam build --config-env local`.
 pub(crate) async fn build(host: Host) -> Result<()> {
     let step = Step::start("building the deployment");
     let mut sam = host.tools().program("sam")?;
     sam.current_dir(root())
         .envs(sam_environment())
         .env("AWS_DEFAULT_REGION", REGION)
-        // Debug builds compile faster, and only they have a clock that can be changed.
+        // Debug builds compile faster, and only debug builds have a clock that can be changed.
         .env("SAM_BUILD_MODE", "debug")
         .env("CARGO_LAMBDA_COMPILER", host.compiler())
         .env("CARGO_LAMBDA_GLOBAL", functions::write_cargo_lambda_config()?)
@@ -78,7 +78,7 @@ pub(crate) async fn build(host: Host) -> Result<()> {
     Ok(())
 }
 
-/// Deploys the build with `sam deploy --config-env local`, then completes what the emulator does not support.
+/// Deploys the build with `sam deploy --config-env local`, then adds what the emulator does not support.
 pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs> {
     let config = Config::read()?;
     let step = Step::start("deploying the template");
@@ -88,8 +88,8 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
         .envs(sam_environment())
         .envs(credentials(&emulator.endpoint))
         .args(["deploy", "--config-env", ENVIRONMENT, "--parameter-overrides"])
-        // The command line replaces the whole list of `samconfig.toml`. The issuer also serves the demo page,
-        // which calls the API, so its address is an allowed origin.
+        // These overrides replace the entire list in `samconfig.toml`. The issuer's server also serves the
+        // demo page, which calls the API, so the issuer's address must be an allowed origin.
         .args(config.overrides(&[
             ("Architecture", ARCHITECTURE),
             ("JwtIssuer", issuer),
@@ -136,7 +136,7 @@ impl Config {
         Ok(local.try_into::<Commands>()?.deploy.parameters)
     }
 
-    /// Returns the local environment's value of a parameter.
+    /// Returns a parameter's value in the local environment.
     pub(crate) fn parameter(&self, name: &str) -> Result<&str> {
         self.parameter_overrides
             .iter()
@@ -144,7 +144,7 @@ impl Config {
             .with_context(|| format!("samconfig.toml does not set {name}"))
     }
 
-    /// Returns all overrides, with some parameters set to other values.
+    /// Returns all overrides, with the given parameters replaced.
     fn overrides(&self, values: &[(&str, &str)]) -> Vec<String> {
         let mut overrides = self.parameter_overrides.clone();
         overrides.retain(|entry| !values.iter().any(|(name, _)| entry.starts_with(&format!("{name}="))));
@@ -170,7 +170,7 @@ mod tests {
 
         let overrides = config.overrides(&[("JwtIssuer", "http://127.0.0.1:1")]);
 
-        assert_eq!(overrides.len(), config.parameter_overrides.len(), "no parameter is added or lost");
+        assert_eq!(overrides.len(), config.parameter_overrides.len(), "no parameter should be added or lost");
         assert_eq!(overrides.last().unwrap(), "JwtIssuer=http://127.0.0.1:1");
     }
 }

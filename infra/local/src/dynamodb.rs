@@ -1,9 +1,9 @@
-//! `cargo local dynamodb`: AWS's DynamoDB Local, for tests of TTL. It deletes expired items every ten
-//! seconds, and the deletions appear in the table's stream as they do on AWS. One gap: it never deletes an
-//! item that lacks a key of one of the table's indexes.
+//! `cargo local dynamodb`: runs AWS's DynamoDB Local, for tests of TTL. DynamoDB Local deletes expired items
+//! every ten seconds, and the deletions appear in the table's stream as they do on AWS. Unlike AWS, it never
+//! deletes an item that lacks a key attribute of one of the table's indexes.
 //!
-//! DynamoDB Local has its own license, for users with an AWS account. It is downloaded on first use; this
-//! project contains none of it.
+//! DynamoDB Local has a separate license, which is limited to users with an AWS account. It is downloaded on
+//! first use; this project contains none of it.
 
 use anyhow::Result;
 use rustix::process::Signal;
@@ -27,11 +27,11 @@ pub(crate) async fn run() -> Result<()> {
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut command = script()?;
         command.arg(port.to_string());
-        // Any response will do; an unsigned request gets an error.
+        // Any response means that the server is ready, even the error for this unsigned request.
         let is_ready = async || reqwest::get(&endpoint).await.is_ok();
         let running = Server::start("DynamoDB Local", "dynamodb.log", &mut command, is_ready).await?;
         let server = started.insert(running);
-        // The only line on standard output, for the program that started this one.
+        // Print only this line to standard output, for the program that started this one.
         println!("{endpoint}");
         server.wait().await
     })
@@ -42,7 +42,7 @@ pub(crate) async fn run() -> Result<()> {
     ended.unwrap_or(Ok(()))
 }
 
-/// Installs missing parts, in one process at a time: two would delete each other's unpacked files.
+/// Installs any missing files, in only one process at a time: two would delete each other's unpacked files.
 async fn prepare() -> Result<()> {
     let _lock = lock("dynamodb.lock").await?;
     python::DYNAMODB.prepare().await?;
@@ -52,7 +52,7 @@ async fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Returns the command that prepares DynamoDB Local and, with a port as its argument, runs it.
+/// Returns the command that prepares DynamoDB Local and, if a port is added as an argument, runs it.
 fn script() -> Result<Command> {
     let mut command = python::DYNAMODB.program("python")?;
     command.arg(source("dynamodb_local.py")).arg(target("dynamodb"));

@@ -1,4 +1,4 @@
-//! The AWS emulator: ministack, started here, or an emulator that is already running.
+//! The AWS emulator: ministack, started by this process, or an emulator that is already running.
 
 use std::fs;
 
@@ -21,7 +21,7 @@ pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
         ("AWS_SECRET_ACCESS_KEY", "test"),
         ("AWS_REGION", REGION),
         ("AWS_DEFAULT_REGION", REGION),
-        // Without this, an SDK may query an instance metadata server.
+        // Without this, an SDK might query an instance metadata server.
         ("AWS_EC2_METADATA_DISABLED", "true"),
     ]
 }
@@ -29,14 +29,14 @@ pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
 /// A running emulator.
 pub(crate) struct Emulator {
     pub(crate) endpoint: String,
-    /// Whether it is ministack, whose gaps `complete_deployment.py` fills.
+    /// Whether the emulator is ministack, whose gaps `complete_deployment.py` fills.
     pub(crate) is_ministack: bool,
-    /// The emulator's process, if it was started here.
+    /// The emulator's process, if this process started it.
     server: Option<Server>,
 }
 
 impl Emulator {
-    /// Starts ministack on this port, or on a free one.
+    /// Starts ministack on the given port, or on any free port.
     pub(crate) async fn start(port: Option<u16>) -> Result<Self> {
         let port = match port {
             Some(port) => port,
@@ -44,7 +44,7 @@ impl Emulator {
         };
         let endpoint = format!("http://127.0.0.1:{port}");
         let scratch = target("tmp");
-        // An earlier run may have left its functions' unpacked code.
+        // An earlier run may have left its functions' unpacked code behind.
         let _ = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch)?;
         let mut command = python::EMULATOR.program("ministack")?;
@@ -54,7 +54,7 @@ impl Emulator {
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
             .env("IOT_MTLS_ENABLED", "0")
-            // The usual quota of an AWS account. Without this, the limit depends on this machine's memory.
+            // An AWS account's usual quota. Without this, the limit depends on this machine's memory.
             .env("LAMBDA_ACCOUNT_CONCURRENCY", "1000")
             .env("TMPDIR", scratch);
         let is_ready = async || is_healthy(&endpoint, "/_ministack/health").await;
@@ -77,10 +77,10 @@ impl Emulator {
         if self.is_ministack { Host::ThisMachine } else { Host::Container }
     }
 
-    /// Stops the emulator and every function process, if the emulator was started here.
+    /// Stops the emulator and every function process, if this process started the emulator.
     pub(crate) async fn stop(self) {
         if let Some(server) = self.server {
-            // Function processes do not notice that the emulator is gone. `Server::stop` kills their group.
+            // Function processes keep running after the emulator exits, so `Server::stop` kills their group.
             server.stop(Signal::INT).await;
         }
     }

@@ -1,4 +1,4 @@
-//! Uploads to the files bucket, as the platform would make them.
+//! Uploads files to the files bucket, as the platform would.
 
 use anyhow::Result;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};

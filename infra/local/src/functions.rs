@@ -1,8 +1,9 @@
 //! The Lambda functions' packages, and how the local stack compiles them.
 //!
-//! SAM builds functions one by one, each with only the features that it needs, so that a deployed function
-//! contains nothing else. For the local stack, only the time to compile matters, so every function gets the
-//! features of all: cargo compiles them together, each dependency once, and SAM reuses the result.
+//! SAM builds functions one at a time, each with only the crate features that it needs, so that a deployed
+//! function contains nothing else. For the local stack, only compile time matters, so every function gets the
+//! combined features of all functions. Cargo then compiles each dependency only once, and SAM reuses the
+//! result.
 
 use std::path::PathBuf;
 use std::{env, fs};
@@ -23,7 +24,7 @@ pub(crate) fn directories() -> Result<Vec<PathBuf>> {
     Ok(directories)
 }
 
-/// Compiles all functions in debug mode, with cargo's progress on the terminal.
+/// Compiles all functions in debug mode, and shows cargo's progress on the terminal.
 pub(crate) async fn compile() -> Result<()> {
     let step = Step::start("compiling the functions (takes minutes the first time)");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
@@ -36,8 +37,7 @@ pub(crate) async fn compile() -> Result<()> {
     Ok(())
 }
 
-/// Writes cargo-lambda's configuration, which gives it the same packages as [`compile`], and returns its
-/// path.
+/// Writes a cargo-lambda configuration with the same packages as [`compile`], and returns the file's path.
 pub(crate) fn write_cargo_lambda_config() -> Result<PathBuf> {
     let path = target("cargo-lambda.toml");
     // A JSON array of plain strings is also a TOML array.

@@ -1,6 +1,6 @@
-//! A small OpenID Connect issuer. The API's authorizer fetches its keys and verifies its tokens.
+//! A small OpenID Connect issuer. The API's authorizer fetches the issuer's keys and verifies its tokens.
 //!
-//! The key exists only in memory. Each start uses a new port, because an emulator caches keys by the issuer's
+//! The key exists only in memory. Each start uses a new port, because emulators cache keys by the issuer's
 //! address.
 
 use std::sync::Arc;
@@ -34,10 +34,10 @@ pub(crate) struct Claims {
     /// The name shown to recipients
     #[arg(long, default_value = "Ann Example")]
     name: String,
-    /// The address to which recipients reply
+    /// The address that recipients reply to
     #[arg(long, default_value = "ann@sharelink.example")]
     email: String,
-    /// An access right; repeatable. `producer` has the Share permission in the module jobs, `admin` in all
+    /// An access right; repeatable. `producer` allows sharing in the module jobs, `admin` in all modules
     #[arg(long = "right", default_value = "producer")]
     #[serde(rename = "accessRights")]
     rights: Vec<String>,
@@ -62,12 +62,12 @@ pub(crate) struct Issuer {
 }
 
 impl Issuer {
-    /// Creates an issuer for this address, with a new key.
+    /// Creates an issuer with this URL and a new key.
     pub(crate) fn new(url: String, audience: String) -> Result<Self> {
         Ok(Self { url, audience, key: KeyPair::generate(KeySize::Rsa2048)? })
     }
 
-    /// Returns its routes: discovery, keys, and tokens for any caller on this machine.
+    /// Returns the issuer's routes: discovery, keys, and tokens for any caller on this machine.
     pub(crate) fn routes(self: Arc<Self>) -> Router {
         Router::new()
             .route("/.well-known/openid-configuration", get(Self::discovery))
@@ -90,7 +90,7 @@ impl Issuer {
         Json(json!({"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": KEY_ID, "n": n, "e": e}]}))
     }
 
-    /// Returns a token. The query is the claims, as base64url JSON.
+    /// Returns a token. The query string contains the claims as base64url-encoded JSON.
     async fn token(State(issuer): State<Arc<Self>>, RawQuery(query): RawQuery) -> Result<String, StatusCode> {
         let json = URL_SAFE_NO_PAD.decode(query.unwrap_or_default()).map_err(|_| StatusCode::BAD_REQUEST)?;
         let claims = serde_json::from_slice(&json).map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -125,7 +125,7 @@ impl Issuer {
     }
 }
 
-/// `cargo local token`: prints a token of the running stack's issuer.
+/// Runs `cargo local token`: prints a token from the running stack's issuer.
 pub(crate) async fn print_token(claims: &Claims) -> Result<()> {
     let stack =
         StackInfo::find_running().await.context("no stack is running: start one with `cargo local up`")?;

@@ -1,4 +1,4 @@
-//! Locks between processes: two commands may prepare the same files at the same time.
+//! Locks between processes, because two commands may prepare the same files at the same time.
 
 use std::fs::{self, File, TryLockError};
 use std::time::Duration;
@@ -8,9 +8,9 @@ use tokio::time::sleep;
 
 use crate::paths::target;
 
-/// Waits for an exclusive lock on a file in `target/local`. The lock ends when the file is dropped.
+/// Waits for an exclusive lock on a file in `target/local`. The lock is released when the file is dropped.
 ///
-/// Polls, because a blocking wait could not be interrupted by a signal.
+/// This function polls, because a signal could not interrupt a blocking wait.
 pub(crate) async fn lock(name: &str) -> Result<File> {
     fs::create_dir_all(target(""))?;
     let file = File::create(target(name))?;

@@ -21,7 +21,7 @@ pub(crate) struct Email {
     pub(crate) html: String,
 }
 
-/// An emulator's list of sent emails, by the emulator's endpoint.
+/// An emulator's list of sent emails. Each variant contains the emulator's endpoint.
 #[derive(Clone, Debug)]
 pub(crate) enum Mailbox {
     Ministack(String),
@@ -45,7 +45,7 @@ impl Mailbox {
         }
     }
 
-    /// Returns the route that lists the emails as JSON, in the same form for every emulator.
+    /// Returns the route that lists the emails as JSON, in the same format for every emulator.
     pub(crate) fn routes(self) -> Router {
         Router::new().route("/mail", get(list_emails)).with_state(Arc::new(self))
     }

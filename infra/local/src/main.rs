@@ -1,7 +1,7 @@
 //! The local stack (`cargo local up`, `demo`, `fuzz`, `token`, `clock`) and the project's developer tools.
 //!
 //! Starts an AWS emulator, deploys the real template to it with SAM, and completes the parts of the
-//! deployment that the emulator does not support. No Docker; every listener binds 127.0.0.1.
+//! deployment that the emulator does not support. Does not use Docker, and binds every listener to 127.0.0.1.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a command-line program prints")]
 #![allow(clippy::unused_async, reason = "axum requires async handlers")]
@@ -45,11 +45,11 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Starts the stack, prints incoming mail, and stops everything on Ctrl-C
+    /// Starts the stack, prints emails as they arrive, and stops everything on Ctrl-C
     Up(up::Options),
-    /// Plays the whole journey, on the running stack or on one that it starts and stops
+    /// Demonstrates the life of a link, on the running stack or a temporary one
     Demo(up::Options),
-    /// Fuzzes the API against its `OpenAPI` document, on the running stack or on one that it starts and stops
+    /// Fuzzes the API against its `OpenAPI` document, on the running stack or a temporary one
     Fuzz(fuzz::FuzzOptions),
     /// Checks the template with SAM, cfn-lint and checkov, without deploying it
     CheckTemplate,
@@ -59,7 +59,7 @@ enum Command {
     Tools,
     /// Builds the functions as a deployment does, into target/local/release
     Release,
-    /// Builds the benchmark's reference programs, and prints how to start them
+    /// Builds the benchmark's reference programs, and prints the commands that start them
     #[command(hide = true)]
     References,
     /// Installs axe-core for the browser tests, and prints its path
@@ -68,7 +68,7 @@ enum Command {
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
-    /// Prints the functions' clock, or changes it: +2d, -3h, a fixed time, or reset
+    /// Changes the functions' clock (+2d, -3h, a fixed time, or reset), and prints its time
     Clock {
         #[arg(allow_hyphen_values = true)]
         change: Option<String>,

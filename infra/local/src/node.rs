@@ -1,4 +1,4 @@
-//! Node and npm, which come from `PyPI`, and npm packages.
+//! Installs Node and npm from `PyPI`, and npm packages.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -57,7 +57,7 @@ pub(crate) async fn print_axe() -> Result<()> {
     Ok(())
 }
 
-/// Copies files to a directory, and returns whether any of them differs from its earlier copy there.
+/// Copies files to a directory, and returns whether any of them has changed since it was last copied.
 pub(crate) fn copy_files(source: &Path, directory: &Path, names: &[&str]) -> Result<bool> {
     fs::create_dir_all(directory)?;
     let mut has_changed = false;

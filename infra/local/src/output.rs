@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, stderr};
 use std::time::Instant;
 
-/// One step of the work. Prints a line when it starts and another, with the duration, when it is done.
+/// A step. Prints one line when the step starts and another, with the duration, when the step is done.
 ///
 /// Steps may run at the same time, so each line names its step.
 pub(crate) struct Step {
@@ -24,7 +24,7 @@ impl Step {
 }
 
 fn print(line: &str) {
-    // Clears cargo's progress bar, which cargo draws again.
+    // Clear cargo's progress bar; cargo redraws it.
     let clear_line = if stderr().is_terminal() { "\r\x1b[K" } else { "" };
     eprintln!("{clear_line}{line}");
 }

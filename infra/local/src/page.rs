@@ -15,12 +15,13 @@ const PAGE: &str = include_str!("../demo/index.html");
 const SCRIPT: &str = include_str!("../demo/demo.js");
 const STYLE: &str = include_str!("../demo/demo.css");
 
-/// The Content-Security-Policy of an email: it may only be displayed, and its link followed.
+/// The Content-Security-Policy for an email: it allows displaying the email and following its link, and
+/// nothing else.
 const EMAIL_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; \
                             form-action 'none'; frame-ancestors 'none'; \
                             sandbox allow-downloads allow-top-navigation-by-user-activation";
 
-/// The demo page, available once the API's URL is set.
+/// The demo page, which is unavailable until the API's URL is set.
 pub(crate) struct DemoPage {
     api_url: OnceLock<String>,
     mailbox: Mailbox,

@@ -1,5 +1,5 @@
-//! Process groups. Each child leads its own group, so Ctrl-C reaches only this process, which then stops the
-//! child and all of the child's children.
+//! Process groups. Each child process leads a separate group, so Ctrl-C reaches only this process, which then
+//! stops the child and all of the child's children.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::process::Child;
 use tokio::time::sleep;
 
-/// A group of processes, killed when it is dropped.
+/// A process group, which is killed when this value is dropped.
 pub(crate) struct ProcessGroup(Option<Pid>);
 
 impl ProcessGroup {
@@ -16,7 +16,7 @@ impl ProcessGroup {
         Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
     }
 
-    /// Drops the group without killing it: its leader has exited, and its id may be reused.
+    /// Drops this value without killing the group: the leader has exited, and its id may be reused.
     pub(crate) fn disarm(mut self) {
         self.0 = None;
     }
@@ -24,12 +24,12 @@ impl ProcessGroup {
     /// Sends a signal to the group's leader.
     pub(crate) fn signal_leader(&self, signal: Signal) {
         if let Some(leader) = self.0 {
-            // Fails if the leader has already exited.
+            // This fails if the leader has already exited.
             let _ = rustix::process::kill_process(leader, signal);
         }
     }
 
-    /// Terminates every remaining process and waits until all are gone.
+    /// Terminates every remaining process and waits until all have exited.
     pub(crate) async fn end(mut self) {
         let Some(group) = self.0.take() else { return };
         for signal in [Signal::TERM, Signal::KILL] {
@@ -46,7 +46,7 @@ impl ProcessGroup {
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
-            // Fails if every process has already exited.
+            // This fails if every process has already exited.
             let _ = kill_process_group(group, Signal::KILL);
         }
     }

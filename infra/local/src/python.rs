@@ -1,8 +1,8 @@
 //! Python virtual environments with pinned packages from `PyPI`: the emulator, the SAM CLI, cargo-lambda and
 //! more.
 //!
-//! There are several environments because their dependencies conflict. uv installs them, since pip takes ten
-//! times as long.
+//! There are several environments because the packages' dependencies conflict. uv installs the packages,
+//! because pip takes ten times as long.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::paths::{source, target};
 /// A virtual environment under `target/local/python`.
 pub(crate) struct Environment {
     name: &'static str,
-    /// Files in `requirements/`, without their extension.
+    /// The names of files in `requirements/`, without the extension.
     requirements: &'static [&'static str],
 }
 
@@ -29,8 +29,8 @@ pub(crate) const EMULATOR: Environment = Environment { name: "emulator", require
 /// The SAM CLI, cargo-lambda, and boto3, which SAM depends on.
 pub(crate) const DEPLOY: Environment = Environment { name: "deploy", requirements: &["deploy"] };
 
-/// The deployment's tools with zig, which compiles for another machine. Zig is as large as everything else
-/// combined, and the functions of a local stack do not need it.
+/// The deployment tools, plus zig, which compiles for other machines. Zig is as large as everything else
+/// combined, and a local stack's functions do not need it.
 pub(crate) const TOOLS: Environment = Environment { name: "tools", requirements: &["deploy", "zig"] };
 
 /// The template's security checks.
@@ -45,11 +45,11 @@ pub(crate) const BENCHMARKS: Environment = Environment { name: "benchmarks", req
 /// Node and npm.
 pub(crate) const NODE: Environment = Environment { name: "node", requirements: &["node"] };
 
-/// The Java runtime of DynamoDB Local, and npm, which downloads it.
+/// DynamoDB Local's Java runtime, and npm, which downloads DynamoDB Local.
 pub(crate) const DYNAMODB: Environment =
     Environment { name: "dynamodb-local", requirements: &["dynamodb-local"] };
 
-/// The installer of all other environments.
+/// The installer for all other environments.
 const UV: Environment = Environment { name: "uv", requirements: &["uv"] };
 
 impl Environment {
@@ -65,8 +65,8 @@ impl Environment {
         self.requirements.iter().map(|name| source("requirements").join(format!("{name}.txt")))
     }
 
-    /// Returns a command for a program of this environment. The environment's other programs are on its
-    /// `PATH`.
+    /// Returns a command that runs a program from this environment, with the environment's other programs on
+    /// its `PATH`.
     pub(crate) fn program(&self, name: &str) -> Result<Command> {
         let bin = self.bin();
         let mut command = Command::new(bin.join(name));
@@ -74,7 +74,7 @@ impl Environment {
         Ok(command)
     }
 
-    /// Installs the packages, unless exactly these are already installed.
+    /// Installs the packages, unless exactly these packages are already installed.
     pub(crate) async fn prepare(&self) -> Result<()> {
         if self.is_installed()? {
             return Ok(());
@@ -92,15 +92,15 @@ impl Environment {
         let step = Step::start(format!("installing the Python packages of the {} environment", self.name));
         let directory = self.directory();
         if directory.exists() {
-            // Asynchronous, because other steps run at the same time.
+            // Use an asynchronous call, because other steps run at the same time.
             tokio::fs::remove_dir_all(&directory).await?;
         }
         match installer {
             Installer::Pip => self.install_with_pip().await?,
             Installer::Uv => {
-                // pip's own configuration may name an index that uv does not know.
+                // If uv fails, try pip: its configuration may name an index that uv does not know.
                 if let Err(error) = self.install_with_uv().await {
-                    eprintln!("  uv failed, using pip: {error:#}");
+                    eprintln!("  uv failed; using pip instead: {error:#}");
                     if directory.exists() {
                         tokio::fs::remove_dir_all(&directory).await?;
                     }
@@ -138,12 +138,12 @@ impl Environment {
         command
     }
 
-    /// Returns the text of all requirement files.
+    /// Returns the contents of all requirement files.
     fn wanted(&self) -> Result<String> {
         self.requirement_files().map(|file| Ok(fs::read_to_string(file)?)).collect()
     }
 
-    /// Returns the file that holds the requirements of the last complete installation.
+    /// Returns the path of the file that records the requirements of the last complete installation.
     fn stamp(&self) -> PathBuf {
         self.directory().join("installed.txt")
     }
@@ -159,18 +159,18 @@ enum Installer {
     Uv,
 }
 
-/// Returns a command for uv that reads and writes nothing outside `target/`.
+/// Returns a uv command that keeps its files under `target/` and ignores the user's configuration.
 fn uv() -> Result<Command> {
     let mut uv = UV.program("uv")?;
     uv.env("UV_CACHE_DIR", target("python/cache"))
         .env("UV_PYTHON_DOWNLOADS", "never")
-        // Trusts the machine's certificates, as pip does.
+        // Trust the system's certificates, as pip does.
         .env("UV_SYSTEM_CERTS", "true")
         .args(["--quiet", "--no-config"]);
     Ok(uv)
 }
 
-/// `cargo local tools`: prints the directory of the deployment's tools.
+/// Runs `cargo local tools`: installs the deployment tools and prints their directory.
 pub(crate) async fn print_tools() -> Result<()> {
     TOOLS.prepare().await?;
     println!("{}", TOOLS.bin().display());

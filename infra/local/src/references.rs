@@ -1,4 +1,5 @@
-//! `cargo local references`: the benchmark's reference programs, one redemption each in Node and in Python.
+//! `cargo local references`: builds the benchmark's reference programs, which redeem links in Node and in
+//! Python.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use crate::output::Step;
 use crate::paths::{root, target};
 use crate::python::BENCHMARKS;
 
-/// Builds the references, and prints the command that starts each, as JSON.
+/// Builds the references, and prints the command that starts each one, as JSON.
 pub(crate) async fn print_commands() -> Result<()> {
     BENCHMARKS.prepare().await?;
     let python = PathBuf::from(BENCHMARKS.program("python")?.as_std().get_program());
@@ -21,7 +22,7 @@ pub(crate) async fn print_commands() -> Result<()> {
     Ok(())
 }
 
-/// Bundles the Node reference with the AWS SDK, unless a bundle of the same sources exists.
+/// Bundles the Node reference with the AWS SDK, unless a bundle of the same sources already exists.
 async fn bundle(node: &Node) -> Result<PathBuf> {
     let (source, directory) = (root().join("tests/benchmarks/references/node"), target("references"));
     let bundle = directory.join("redeem.cjs");

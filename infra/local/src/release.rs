@@ -1,4 +1,4 @@
-//! `cargo local release`: the functions as a deployment builds them, for this machine.
+//! `cargo local release`: builds the functions as a deployment does, but for this machine.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(crate) async fn build() -> Result<()> {
     Ok(())
 }
 
-/// Builds one package in its own directory, as SAM does, so that it has only the features that it needs.
+/// Builds a package in the package's directory, as SAM does, so that it gets only the features that it needs.
 async fn build_package(directory: &Path) -> Result<()> {
     let name = directory.file_name().and_then(|name| name.to_str()).context("a package has no name")?;
     let step = Step::start(format!("building {name}"));

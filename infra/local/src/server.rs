@@ -1,4 +1,4 @@
-//! Server processes on this machine: starting them, waiting until they are ready, and stopping them.
+//! Starts and stops server processes on this machine.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -20,7 +20,7 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// Time allowed for a server to stop after a signal, before its process group is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A running server, killed with its children when it is dropped.
+/// A running server. Dropping this value kills the server and its children.
 pub(crate) struct Server {
     name: &'static str,
     log: &'static str,
@@ -29,7 +29,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server and waits until `is_ready` returns true. Its output goes to a log in `target/local`.
+    /// Starts a server and waits until `is_ready` returns true. The output goes to a log in `target/local`.
     pub(crate) async fn start(
         name: &'static str,
         log: &'static str,
@@ -42,8 +42,8 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
             .stderr(output)
-            // A separate process group, so that Ctrl-C reaches only this process, and children are stopped
-            // with the server.
+            // Use a separate process group, so that Ctrl-C reaches only this process, and the server's
+            // children are stopped with the server.
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
@@ -72,16 +72,16 @@ impl Server {
         bail!("{} stopped ({status}); see target/local/{}", self.name, self.log)
     }
 
-    /// Stops the server with this signal, then kills every child that is left.
+    /// Stops the server with this signal, then kills any remaining children.
     pub(crate) async fn stop(mut self, signal: Signal) {
         self.group.signal_leader(signal);
-        // After the timeout, `end` kills the server.
+        // If the server does not exit in time, `end` kills it.
         let _ = timeout(STOP_TIMEOUT, self.process.wait()).await;
         self.group.end().await;
     }
 }
 
-/// Returns a TCP port that is free at the moment.
+/// Returns a TCP port that is currently free.
 pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
 }

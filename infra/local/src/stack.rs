@@ -1,4 +1,4 @@
-//! The running stack's description for other programs: `target/local/stack.json`.
+//! Describes the running stack to other programs, in `target/local/stack.json`.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,9 +21,9 @@ pub(crate) struct StackInfo {
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
-    /// The URL of the sent emails, as a JSON list.
+    /// The URL that returns the sent emails as a JSON list.
     pub(crate) mail_url: String,
-    /// The file that changes the functions' clock.
+    /// The file that controls the functions' clock.
     pub(crate) clock_file: PathBuf,
 }
 
@@ -32,7 +32,7 @@ fn file() -> PathBuf {
 }
 
 impl StackInfo {
-    /// Returns the running stack. A file that a crashed stack left behind does not count.
+    /// Returns the running stack, if any. Ignores a file left behind by a crashed stack.
     pub(crate) async fn find_running() -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(file()).ok()?).ok()?;
         let url = format!("{}/.well-known/openid-configuration", stack.issuer);
@@ -49,7 +49,7 @@ impl StackInfo {
 
     /// Announces to other programs that the stack has stopped.
     pub(crate) fn remove() {
-        // Fails if the stack never became ready.
+        // This fails if the stack never became ready.
         let _ = fs::remove_file(file());
     }
 }

@@ -1,5 +1,5 @@
-//! DynamoDB's TTL: deletes rows that have expired by the functions' clock, so that the deletions appear in
-//! the table's stream. The emulator's TTL follows the real time and writes nothing to the stream.
+//! Replaces the emulator's TTL, which uses real time and writes nothing to the table's stream. Deletes rows
+//! that have expired according to the functions' clock, so that the deletions appear in the stream.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use crate::authorization::authorization_header;
 use crate::clock;
 use crate::stack::StackInfo;
 
-/// Time between two scans. Each scan reads the whole table.
+/// Time between scans. Each scan reads the whole table.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Deletes expired rows until the task is aborted.
 pub(crate) async fn run(stack: StackInfo) {
     let client = Client::new();
     loop {
-        // A busy emulator may fail; the next scan finds the same rows.
+        // A scan may fail if the emulator is busy; the next scan finds the same rows.
         let _ = delete_expired(&client, &stack).await;
         sleep(INTERVAL).await;
     }
@@ -43,7 +43,7 @@ async fn delete_expired(client: &Client, stack: &StackInfo) -> Result<()> {
             let mut delete = expired();
             delete["ConditionExpression"] = "#ttl <= :now".into();
             delete["Key"] = key.clone();
-            // Fails if the row has a later expiry now or is gone, or if the clock was set back.
+            // This fails if the row is gone or now has a later expiry, or if the clock was set back.
             let _ = call(client, stack, "DeleteItem", &delete).await;
         }
         match page.get("LastEvaluatedKey") {

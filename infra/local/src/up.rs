@@ -28,13 +28,13 @@ use crate::{clock, files, functions, python, ttl};
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The emulator's port; a free one by default
+    /// The emulator's port; by default, any free port
     #[arg(long)]
     port: Option<u16>,
     /// Deploys to a running emulator, such as `LocalStack`, instead of starting one
     #[arg(long, conflicts_with = "port")]
     endpoint: Option<String>,
-    /// Also stops when standard input closes, so that a program that started the stack cannot leave it
+    /// Also stops when standard input closes, so that the program that started the stack cannot leave it
     /// running
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
@@ -50,11 +50,11 @@ const SAMPLES: [&str; 6] = [
     "assets/7/logo.pdf",
 ];
 
-/// Time between two requests for the list of sent emails.
+/// Time between requests for the list of sent emails.
 const MAIL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Consecutive failures to list the emails before the emulator counts as gone. A busy emulator may miss a
-/// few.
+/// Maximum number of consecutive failures to list the emails. A busy emulator may fail a few times; after
+/// more failures, it is assumed to have stopped.
 const MAX_MAIL_FAILURES: u32 = 20;
 
 /// Time allowed for another stack, which may be stopping, to release its lock.
@@ -71,7 +71,7 @@ pub(crate) struct Stack {
     _lock: File,
 }
 
-/// `cargo local up`.
+/// Runs `cargo local up`.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     if let Some(stack) = StackInfo::find_running().await {
         bail!("a stack is already running at {}", stack.api_url);
@@ -106,7 +106,7 @@ pub(crate) async fn unless_stopped<T>(until_stdin_closes: bool, work: impl Futur
 
 async fn stdin_closed() {
     let (open, closed) = oneshot::channel::<()>();
-    // A plain thread: a blocking read cannot be canceled, and the runtime would wait for its own threads.
+    // Use a plain thread. A blocking read cannot be canceled, and on exit, the runtime waits for its threads.
     thread::spawn(move || {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         drop(open);
@@ -115,7 +115,7 @@ async fn stdin_closed() {
 }
 
 impl Stack {
-    /// Starts the whole stack and prints its progress.
+    /// Starts the whole stack and prints progress messages.
     pub(crate) async fn start(options: &Options) -> Result<Self> {
         println!("Starting Sharelink on this machine:");
         let lock =
@@ -169,11 +169,11 @@ impl Stack {
         Ok((info, mailbox, issuer.sign(&Claims::default())?, server))
     }
 
-    /// Prints the addresses of the running stack, and a request to try.
+    /// Prints the running stack's addresses and an example request.
     fn print_instructions(&self) {
         let Self { info, token, .. } = self;
         println!(
-            "\nReady. Try everything in a browser: {page}\n\nAPI: {api}\nSent emails, as JSON: {mail}\n\n\
+            "\nReady. Open the demo page in a browser: {page}\n\nAPI: {api}\nSent emails, as JSON: {mail}\n\n\
              Share a sample file:\n\n\
              TOKEN={token}\ncurl -sS -X POST '{api}/modules/jobs/items/1042/shares' \\\n  \
              -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n  \
@@ -223,7 +223,7 @@ async fn build(host: Host) -> Result<()> {
     let compile = async {
         match host {
             Host::ThisMachine => functions::compile().await,
-            // Compiled by `sam build`, with zig.
+            // `sam build` compiles the functions, with zig.
             Host::Container => Ok(()),
         }
     };
@@ -233,6 +233,6 @@ async fn build(host: Host) -> Result<()> {
 }
 
 async fn serve(listener: TcpListener, routes: Router) {
-    // Ends with the task. A failed listener shows up as failed requests.
+    // This runs until the task is aborted. If the listener fails, the caller sees failed requests.
     let _ = axum::serve(listener, routes).await;
 }

@@ -14,8 +14,8 @@ const SERVICE: &str = "ssm";
 
 const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
-/// The part of every link before `/s/`. The deployment stores it in a parameter once the API exists. It is
-/// never taken from a request's `Host` header.
+/// The part of every link before `/s/`. The deployment stores this URL in a parameter after creating the API.
+/// The URL is never taken from a request's `Host` header.
 #[derive(Debug)]
 pub struct PublicBaseUrl {
     client: Client,
@@ -24,7 +24,7 @@ pub struct PublicBaseUrl {
 }
 
 impl PublicBaseUrl {
-    /// Creates the base URL from the name of its parameter.
+    /// Creates the base URL, to be read from the parameter with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, parameter: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
@@ -35,8 +35,8 @@ impl PublicBaseUrl {
         }
     }
 
-    /// Returns the base URL without a trailing slash. At most five minutes old, or older while Parameter
-    /// Store fails.
+    /// Returns the base URL without a trailing slash. The value is at most five minutes old, or older while
+    /// Parameter Store is failing.
     pub async fn get(&self, now: Timestamp) -> Result<String, AwsError> {
         self.cache.get(MAX_AGE, now, || self.fetch()).await
     }

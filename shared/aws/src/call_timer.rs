@@ -1,4 +1,4 @@
-//! The duration of calls to AWS, as a metric.
+//! Records the duration of AWS calls as a metric.
 
 use std::time::Instant;
 
@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Storable, StoreReplace};
 use sharelink_runtime::record_call_duration;
 
-/// Measures each call to a service, including its retries.
+/// Measures the duration of each call to a service, including retries.
 #[derive(Debug)]
 pub(crate) struct CallTimer(pub(crate) &'static str);
 
@@ -42,7 +42,7 @@ impl Intercept for CallTimer {
         _: &RuntimeComponents,
         config: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        // Presigning a URL has neither an output nor an error: it makes no call.
+        // Presigning a URL makes no call, so it has neither an output nor an error.
         if let (Some(_), Some(StartedAt(start))) = (context.output_or_error(), config.load::<StartedAt>()) {
             record_call_duration(self.0, start.elapsed());
         }

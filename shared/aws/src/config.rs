@@ -15,7 +15,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use sharelink_runtime::{SettingError, optional, required};
 use thiserror::Error;
 
-/// The reason the SDK could not be configured. The function does not start.
+/// The reason the SDK could not be configured. With this error, the function does not start.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error(transparent)]
@@ -27,28 +27,28 @@ pub enum ConfigError {
 }
 
 /// The five root certificates that Amazon Trust Services requires in custom trust stores
-/// (<https://www.amazontrust.com/repository/>). Reading the system's certificates takes longer than the rest
-/// of a function's start.
+/// (<https://www.amazontrust.com/repository/>). Loading the system's certificates takes longer than the rest
+/// of a function's startup.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 
-/// The prefixes of regions in other partitions, whose certificates may have other roots.
+/// The region prefixes of other AWS partitions, whose certificates may have different roots.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "eusc-", "us-gov-", "us-iso", "eu-iso"];
 
-/// Loads the SDK's configuration from the environment variables that Lambda sets.
+/// Loads the SDK configuration from the environment variables that Lambda sets.
 ///
-/// All services share one HTTP client. Timeouts are well below a function's own, so that a caller gets a
-/// clear response and not the gateway's timeout.
+/// All services share one HTTP client. Timeouts are well below the function's timeout, so that the caller
+/// gets a clear response instead of a gateway timeout.
 ///
-/// The SDK's standard variables are honored: `AWS_ENDPOINT_URL` and its variants for single services,
-/// `AWS_CA_BUNDLE` (a file of trusted certificates), `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT`
-/// (`true` or `false`).
+/// The SDK's standard variables are honored: `AWS_ENDPOINT_URL` and its per-service variants, `AWS_CA_BUNDLE`
+/// (a file of trusted certificates), `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` (`true` or
+/// `false`).
 pub fn load_config() -> Result<SdkConfig, ConfigError> {
     let region = required("AWS_REGION")?;
     let credentials = Credentials::new(
         required("AWS_ACCESS_KEY_ID")?,
         required("AWS_SECRET_ACCESS_KEY")?,
         optional("AWS_SESSION_TOKEN"),
-        // Lambda replaces an instance before its credentials expire.
+        // No expiry: Lambda replaces an instance before its credentials expire.
         None,
         "environment",
     );
@@ -57,7 +57,7 @@ pub fn load_config() -> Result<SdkConfig, ConfigError> {
         .operation_attempt_timeout(Duration::from_secs(5))
         .operation_timeout(Duration::from_secs(10))
         .build();
-    // A caller is waiting, so the first retry is early.
+    // A caller is waiting, so the first retry comes early.
     let retries =
         RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(100));
     let tls = TlsContext::builder()
@@ -73,7 +73,7 @@ pub fn load_config() -> Result<SdkConfig, ConfigError> {
         .timeout_config(timeouts)
         .retry_config(retries)
         .http_client(http)
-        // Timeouts suffice: no response is streamed.
+        // No response is streamed, so timeouts are enough.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .service_config(ServiceVariables);
     config.set_use_fips(optional_bool("AWS_USE_FIPS_ENDPOINT"));
@@ -82,8 +82,8 @@ pub fn load_config() -> Result<SdkConfig, ConfigError> {
     Ok(config.build())
 }
 
-/// Returns the configuration with this timeout for each call. One attempt may take half of it, which leaves
-/// time for a retry.
+/// Returns the configuration with this timeout for each call. An attempt may take at most half the timeout,
+/// which leaves time for a retry.
 #[must_use]
 pub fn with_timeout(config: &SdkConfig, timeout: Duration) -> SdkConfig {
     let timeouts = TimeoutConfig::builder()
@@ -106,7 +106,7 @@ fn trust_store(region: &str) -> Result<TrustStore, ConfigError> {
     })
 }
 
-/// The environment variables of single services, such as `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Per-service environment variables, such as `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
 struct ServiceVariables;
 
@@ -125,9 +125,9 @@ mod tests {
 
     use super::*;
 
-    /// Fingerprints from <https://www.amazontrust.com/repository/>.
+    /// The fingerprints are from <https://www.amazontrust.com/repository/>.
     #[test]
-    fn root_certificates_are_amazons() {
+    fn root_certificates_match_amazons_fingerprints() {
         let pem = std::str::from_utf8(AMAZON_ROOTS).unwrap();
         let certificates = pem.split("-----BEGIN CERTIFICATE-----").skip(1);
         let fingerprint = |certificate: &str| {

@@ -5,15 +5,15 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sharelink_domain::idempotency::KeyReused;
 use thiserror::Error;
 
-/// The failure of a call to AWS, after the SDK's retries.
+/// A failed call to AWS, after the SDK's retries.
 ///
-/// Contains the error code only: messages and bodies may contain addresses and links.
+/// Contains only the error code, because error messages and bodies may contain addresses and links.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AwsError {
-    /// A transient fault: throttling, a timeout, a lost connection, an internal error.
+    /// A transient fault: throttling, a timeout, a lost connection or an internal error.
     #[error("{service} is unavailable: {code}")]
     Unavailable { service: &'static str, code: String },
-    /// A permanent fault: a missing resource, a missing permission, a malformed request.
+    /// A permanent fault: a missing resource, a missing permission or a malformed request.
     #[error("{service} rejected the request: {code}")]
     Rejected { service: &'static str, code: String },
     /// Stored data that cannot be decoded.
@@ -36,7 +36,7 @@ pub enum InternalError {
     UnknownLinkKey,
 }
 
-/// The failure of an adapter.
+/// A failure in an adapter.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Error {
     #[error(transparent)]
@@ -65,7 +65,7 @@ impl From<AwsError> for IdempotencyError {
 pub enum ChangeError<E> {
     #[error("the share does not exist")]
     NotFound,
-    /// The share in its current state does not allow the change, for this reason.
+    /// The share's current state does not allow the change, for this reason.
     #[error("the change was refused: {0}")]
     Refused(E),
     #[error(transparent)]

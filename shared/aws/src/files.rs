@@ -20,7 +20,7 @@ use crate::{AwsError, InternalError};
 
 const SERVICE: &str = "s3";
 
-/// The method of a signed URL. S3 rejects any other.
+/// The HTTP method that a URL is signed for. S3 rejects any other method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignedMethod {
     Get,
@@ -32,7 +32,7 @@ pub enum SignedMethod {
 pub enum Presence {
     Present,
     Missing,
-    /// S3 failed.
+    /// The call to S3 failed.
     Unknown,
 }
 
@@ -40,11 +40,11 @@ pub enum Presence {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileListing {
     pub files: Vec<SharedFile>,
-    /// Whether files were omitted because their names cannot be shared: control characters, or too long.
+    /// Whether files were omitted because their names contain control characters or are too long.
     pub is_partial: bool,
 }
 
-/// The bucket of the platform's files.
+/// The bucket that contains the platform's files.
 #[derive(Clone, Debug)]
 pub struct FileStore {
     client: Client,
@@ -52,13 +52,13 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Creates a client of the bucket with this name.
+    /// Creates a client for the bucket with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
         let settings = aws_sdk_s3::config::Builder::from(config)
-            // A custom endpoint, such as an emulator, has no host name for each bucket.
+            // A custom endpoint, such as an emulator, does not have a host name for each bucket.
             .force_path_style(config.endpoint_url().is_some())
-            // Otherwise every signed URL would require a checksum header.
+            // Otherwise, every request to a signed URL would need a checksum header.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .interceptor(CallTimer(SERVICE))
@@ -74,8 +74,8 @@ impl FileStore {
         store
     }
 
-    /// Lists the item's files after this name, in the order of their names. Returns at most one more than a
-    /// share may have, so that the caller notices if there are too many.
+    /// Lists the item's files in name order, starting after the name `after`. Returns at most one file more
+    /// than a share may have, so that the caller can tell when there are too many.
     pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<FileListing, AwsError> {
         let prefix = format!("{item}/");
         let mut listing = FileListing::default();
@@ -94,7 +94,7 @@ impl FileStore {
                 let name = object.key().and_then(|key| key.strip_prefix(&prefix)).unwrap_or_default();
                 match name.parse::<FileName>() {
                     Ok(name) => listing.files.push(SharedFile { name, size: size(object.size()) }),
-                    // The folder's placeholder object, which some tools create.
+                    // This is the folder's placeholder object, which some tools create.
                     Err(NameError::Empty) => {}
                     Err(_) => listing.is_partial = true,
                 }
@@ -113,7 +113,8 @@ impl FileStore {
         parse_head(name, head.send().await)
     }
 
-    /// Checks whether one of the item's files exists. Logs a fault of S3 and returns [`Presence::Unknown`].
+    /// Checks whether one of the item's files exists. If S3 fails, logs the error and returns
+    /// [`Presence::Unknown`].
     pub async fn check_presence(&self, item: &Item, name: &FileName) -> Presence {
         let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
         match parse_head(name, head.send().await) {
@@ -126,10 +127,11 @@ impl FileStore {
         }
     }
 
-    /// Signs a URL that grants its holder the file, as an attachment under the file's name.
+    /// Signs a URL that gives anyone who has it access to the file, as an attachment with the file's name.
     ///
-    /// The lifetime starts at `decided_at`, the system time at which access was granted, and not at the
-    /// signing. Otherwise the URL could outlive a revocation in between by more than its lifetime.
+    /// The lifetime starts at `decided_at`, the system time at which access was granted, not at the time of
+    /// signing. Otherwise, if the share were revoked in between, the URL could outlive the revocation by more
+    /// than its lifetime.
     pub async fn sign_url(
         &self,
         item: &Item,
@@ -174,7 +176,7 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
-/// All characters but those that RFC 8187 allows unencoded in an extended value.
+/// All characters except those that RFC 8187 allows unencoded in an extended value.
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -189,8 +191,8 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Returns a `Content-Disposition` (RFC 6266) that saves the file under its name, with an ASCII fallback for
-/// clients that do not support `filename*`.
+/// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name, with an ASCII
+/// fallback for clients that do not support `filename*`.
 fn content_disposition(name: &FileName) -> String {
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.as_str().chars().map(|c| if is_plain(c) { c } else { '_' }).collect();

@@ -17,11 +17,12 @@ use crate::warm_up::warm_up;
 
 const SERVICE: &str = "secretsmanager";
 
-/// How long a fetched ring is used. If a new key becomes current within this time after it was added, other
-/// functions may not have it yet; they fetch the ring again when they see one of its links.
+/// How long a fetched ring is used. If a key becomes current sooner than this after being added, other
+/// functions may not have it yet. They fetch the ring again when they see a link sealed with that key.
 const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 
-/// The minimum interval between fetches for unknown keys. Anyone can write a token that names one.
+/// The minimum interval between fetches caused by unknown keys. Without it, forged tokens that name unknown
+/// keys would cause a fetch for every request.
 const REFETCH_INTERVAL: TimeDelta = TimeDelta::minutes(1);
 
 /// The reason a link could not be opened or sealed.
@@ -42,7 +43,7 @@ pub struct KeyRingCache {
 }
 
 impl KeyRingCache {
-    /// Creates a cache of the ring in the secret with this name or ARN.
+    /// Creates a cache of the key ring in the secret with this name or ARN.
     #[must_use]
     pub fn new(config: &SdkConfig, secret: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
@@ -60,7 +61,7 @@ impl KeyRingCache {
         cache
     }
 
-    /// Returns the ring. At most five minutes old, or older while Secrets Manager fails.
+    /// Returns the ring, which is at most five minutes old, or older while Secrets Manager is failing.
     pub async fn ring(&self, now: Timestamp) -> Result<Arc<KeyRing>, AwsError> {
         self.ring_younger_than(MAX_AGE, now).await
     }

@@ -1,6 +1,6 @@
-//! Adapters to AWS, each behind a feature so that a function links only what it uses.
+//! Adapters for AWS services, each behind a feature, so that a function links only the adapters that it uses.
 //!
-//! They only translate. All rules are in `sharelink-domain`.
+//! The adapters contain no rules. All rules are in `sharelink-domain`.
 
 #[cfg(any(
     feature = "dynamodb",

@@ -1,4 +1,4 @@
-//! Building links, for emails and for "copy link".
+//! Builds links for emails and for "copy link".
 
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Share, Timestamp};
@@ -7,7 +7,7 @@ use crate::base_url::PublicBaseUrl;
 use crate::key_ring_cache::{KeyRingCache, LinkError};
 use crate::{AwsError, Error, InternalError};
 
-/// Builds the links of shares.
+/// Builds links to shares.
 #[derive(Debug)]
 pub struct LinkBuilder {
     key_ring_cache: KeyRingCache,
@@ -26,7 +26,7 @@ impl LinkBuilder {
         Ok(self.key_ring_cache.ring(now).await?.current().clone())
     }
 
-    /// Builds the link of a share whose [`link_key`](Share::link_key) is set. Deterministic.
+    /// Builds the link to a share whose [`link_key`](Share::link_key) is set. The token is deterministic.
     pub async fn build(&self, share: &Share, now: Timestamp) -> Result<String, Error> {
         let key = share.link_key.as_ref().ok_or(InternalError::NoLinkKey)?;
         let token =

@@ -1,4 +1,4 @@
-//! Sending email through SES.
+//! Sends email through SES.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::call_timer::CallTimer;
 #[derive(Clone, Debug)]
 pub struct Email<'a> {
     pub to: &'a EmailAddress,
-    /// The address that receives replies, with its display name.
+    /// The address that receives replies, and its display name.
     pub reply_to: Option<(&'a EmailAddress, String)>,
     pub subject: String,
     pub text: String,
@@ -37,7 +37,7 @@ const SERVICE: &str = "sesv2";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Generous, because an email whose response is lost is sent again.
+/// Generous, because an email is sent again if SES's response is lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
@@ -53,8 +53,8 @@ pub struct Mailer {
 impl Mailer {
     /// Creates a mailer that sends from this address, which must be verified in SES.
     ///
-    /// It never retries: SES does not recognize retries, so a retry after a lost response would be a second
-    /// email. The outbox retries later.
+    /// The mailer never retries. SES does not recognize retries, so a retry after a lost response would send
+    /// a second email. The outbox retries later.
     #[must_use]
     pub fn new(config: &SdkConfig, from: impl Into<String>, configuration_set: impl Into<String>) -> Self {
         let timeouts =
@@ -105,8 +105,8 @@ impl Mailer {
     }
 }
 
-/// Classifies a failure. Only SES's rejection of the message itself, or a message that cannot be composed, is
-/// permanent. Any other fault may pass, or an operator can fix it.
+/// Classifies a failure. A failure is permanent only if SES rejects the message itself, or if the message
+/// cannot be composed. Any other fault may go away, or an operator can fix it.
 fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
     let service_error = match error {
         SdkError::ConstructionFailure(_) => return NOT_COMPOSED,
@@ -124,7 +124,7 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
             Fault::Paused
         }
         SendEmailError::MailFromDomainNotVerifiedException(_) => Fault::Unverified,
-        // The sender's identity or, in the sandbox, the recipient's.
+        // The unverified identity is the sender's or, in the sandbox, the recipient's.
         SendEmailError::MessageRejected(_) if mentions("not verified") => Fault::Unverified,
         SendEmailError::MessageRejected(_) => {
             return SendError::Permanent("the mail service rejected the message");
@@ -143,10 +143,11 @@ fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
     Ok(EmailContent::builder().simple(message).build())
 }
 
-/// Formats an address with a display name, encoded (RFC 2047) so that no name can inject another address or
-/// header.
+/// Formats an address with a display name. The name is encoded (RFC 2047), so that it cannot inject another
+/// address or header.
 fn mailbox(address: &EmailAddress, name: &str) -> String {
-    // An encoded word has at most 75 characters: 45 bytes of text, split between characters.
+    // An encoded word has at most 75 characters, enough for 45 bytes of text. Split the text only between
+    // characters.
     let mut chunks = vec![String::new()];
     for c in name.chars() {
         if chunks.last().is_some_and(|chunk| chunk.len() + c.len_utf8() > 45) {

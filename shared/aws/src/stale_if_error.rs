@@ -1,4 +1,4 @@
-//! A cache that serves its last value while a new one cannot be fetched.
+//! A cache that keeps serving its last value while a new value cannot be fetched.
 
 use std::fmt::Display;
 
@@ -6,8 +6,8 @@ use chrono::TimeDelta;
 use sharelink_domain::Timestamp;
 use tokio::sync::Mutex;
 
-/// Caches one value. After a failed fetch the old value is served for another period, so that an outage costs
-/// one call per period and not one per request.
+/// Caches one value. After a failed fetch, the old value is served for another `max_age`, so that an outage
+/// costs one call per period instead of one call per request.
 #[derive(Debug)]
 pub(crate) struct StaleIfErrorCache<T> {
     name: &'static str,
@@ -21,13 +21,13 @@ struct Cached<T> {
 }
 
 impl<T: Clone> StaleIfErrorCache<T> {
-    /// Creates an empty cache. The logs show the name.
+    /// Creates an empty cache. `name` identifies the cache in logs.
     pub(crate) fn new(name: &'static str) -> Self {
         Self { name, cached: Mutex::new(None) }
     }
 
-    /// Returns the value if it is younger than `max_age`, or else fetches it. Concurrent callers share one
-    /// fetch.
+    /// Returns the cached value if it is younger than `max_age`. Otherwise, fetches a new value. Concurrent
+    /// callers share one fetch.
     pub(crate) async fn get<E: Display>(
         &self,
         max_age: TimeDelta,
@@ -35,14 +35,15 @@ impl<T: Clone> StaleIfErrorCache<T> {
         fetch: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let mut cached = self.cached.lock().await;
-        // The absolute value: a clock that was set back must not keep a value forever.
+        // Compare the absolute age: a value fetched before the clock was set back must not stay fresh until
+        // the clock catches up.
         if let Some(fresh) = cached.as_ref().filter(|cached| (now - cached.fetched_at).abs() < max_age) {
             return Ok(fresh.value.clone());
         }
         let value = match (fetch().await, cached.take()) {
             (Ok(value), _) => value,
             (Err(error), Some(stale)) => {
-                tracing::warn!(%error, "could not fetch the {}, using the old one", self.name);
+                tracing::warn!(%error, "could not fetch the {}; using the old value", self.name);
                 stale.value
             }
             (Err(error), None) => return Err(error),
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn error_without_a_value_is_returned_and_not_cached() {
+    async fn error_without_a_cached_value_is_returned() {
         let cache = StaleIfErrorCache::new("value");
         assert_eq!(get(&cache, 0, Err("down")).await, Err("down"));
         assert_eq!(get(&cache, 0, Ok(1)).await, Ok(1));

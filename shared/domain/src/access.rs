@@ -1,4 +1,4 @@
-//! Access: when a share is active, and what its link gives a recipient.
+//! Access: when a share is active, and what its link gives the recipient.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use thiserror::Error;
 
 use crate::{Generation, Share, SharedFile, Timestamp};
 
-/// Whether a share gives access. Computed from the clock, never stored, so nothing depends on when a sweeper
-/// runs.
+/// Whether a share gives access. Computed from the current time and never stored, so it does not depend on
+/// when the sweeper runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     Active,
@@ -23,20 +23,19 @@ pub enum InactiveReason {
     Revoked,
 }
 
-/// The maximum lifetime of a signed URL. A URL signed just before a revocation stops working within this
-/// time.
+/// The maximum lifetime of a signed URL. A URL signed just before a revocation expires within this time.
 pub const MAX_URL_LIFETIME: Duration = Duration::from_mins(1);
 
-/// The minimum lifetime of a signed URL. S3 counts whole seconds, so a link is redeemable only while at least
-/// one second of access remains.
+/// The minimum lifetime of a signed URL. S3 measures lifetimes in whole seconds, so a link is redeemable only
+/// while at least one second of access remains.
 pub const MIN_URL_LIFETIME: TimeDelta = TimeDelta::seconds(1);
 
 /// The part of a share that a recipient requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The link itself: the file, or the list of files.
+    /// The link itself, which leads to the only file or to the list of files.
     Link,
-    /// The file at this position in the list, counted from 1.
+    /// The file at this position in the list, counting from 1.
     File(NonZeroUsize),
 }
 
@@ -45,14 +44,14 @@ pub enum Target {
 pub enum Redemption<'a> {
     /// One file, through a signed URL with this lifetime.
     File(&'a SharedFile, Duration),
-    /// The list of several files.
+    /// The list of files, if there are several.
     List(&'a [SharedFile]),
 }
 
 /// The reason a link gives no access.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RedeemError {
-    /// The share does not exist, or has no file at this position.
+    /// The share does not exist, has a newer link, or has no file at this position.
     #[error("unknown link")]
     UnknownLink,
     /// Access has expired or was revoked. Recipients cannot distinguish the two.
@@ -61,8 +60,8 @@ pub enum RedeemError {
 }
 
 impl Share {
-    /// Returns the status at `now`. A revocation takes precedence over the expiry, because a sharer decided
-    /// on it.
+    /// Returns the status at `now`. A revocation takes precedence over the expiry, because it was a sharer's
+    /// decision.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
         if self.revoked_at.is_some() {
@@ -74,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Redeems a link of this generation at `now`.
+    /// Redeems a link with this generation at `now`.
     pub fn redeem(
         &self,
         generation: Generation,
@@ -99,7 +98,7 @@ impl Share {
         Ok(Redemption::File(file, lifetime.min(MAX_URL_LIFETIME)))
     }
 
-    /// Returns the number of downloads that an open of the link counts: 1 if it leads straight to the only
+    /// Returns how many downloads to count when the link is opened: 1 if the link leads directly to the only
     /// file, 0 if it shows the list.
     #[must_use]
     pub fn downloads_per_open(&self) -> u64 {
@@ -164,13 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn link_to_several_files_gives_the_list() {
+    fn link_to_several_files_returns_the_list() {
         let share = share(&["a", "b"]);
         assert_eq!(redeem(&share, Target::Link, time(NOW)), Ok(Redemption::List(&share.files)));
     }
 
     #[test]
-    fn files_are_counted_from_one() {
+    fn file_positions_start_at_one() {
         let share = share(&["a", "b"]);
         let Ok(Redemption::File(second, _)) = redeem(&share, file(2), time(NOW)) else {
             panic!("the second file is not redeemable")
@@ -181,13 +180,13 @@ mod tests {
     }
 
     #[test]
-    fn open_counts_a_download_only_for_a_single_file() {
+    fn opening_counts_as_a_download_only_for_a_single_file() {
         assert_eq!(share(&["a"]).downloads_per_open(), 1);
         assert_eq!(share(&["a", "b"]).downloads_per_open(), 0);
     }
 
     #[test]
-    fn link_of_an_earlier_generation_is_unknown() {
+    fn link_with_an_earlier_generation_is_unknown() {
         let earlier = Generation::from_bytes([8; 16]);
         let redeemed = share(&["a"]).redeem(earlier, Target::Link, time(NOW)).err();
         assert_eq!(redeemed, Some(RedeemError::UnknownLink));

@@ -1,4 +1,4 @@
-//! Email addresses, and when two of them are the same recipient.
+//! Email addresses, and when two addresses belong to the same recipient.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,12 +7,12 @@ use idna::AsciiDenyList;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The reason a string is not a deliverable email address.
+/// The reason a string is not a supported email address.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum AddressError {
     #[error("is not an email address: it needs a name, an @ and a domain")]
     Shape,
-    #[error("has a character before the @ that is not supported")]
+    #[error("has an unsupported character before the @")]
     LocalPart,
     #[error("has an invalid domain")]
     Domain,
@@ -20,34 +20,34 @@ pub enum AddressError {
     TooLong,
 }
 
-/// The maximum length of a local part (RFC 5321, 4.5.3.1).
+/// The maximum length of a local part, in bytes (RFC 5321, section 4.5.3.1).
 const LOCAL_PART_LIMIT: usize = 64;
 
-/// The maximum length of an address (RFC 3696, erratum 1690).
+/// The maximum length of an address, in bytes (RFC 3696, erratum 1690).
 const ADDRESS_LIMIT: usize = 254;
 
-/// The maximum length of a label of a domain (RFC 1035, 2.3.4).
+/// The maximum length of a domain label, in bytes (RFC 1035, section 2.3.4).
 const LABEL_LIMIT: usize = 63;
 
-/// An email address that SES can send to: the local part as typed, the domain in ASCII form.
+/// An email address that SES can send to. The local part is stored as typed, and the domain in ASCII form.
 ///
-/// Two addresses with the same [`identity`](Self::identity) are the same recipient.
+/// Two addresses with the same [`identity`](Self::identity) belong to the same recipient.
 #[derive(Clone, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(try_from = "String")]
 pub struct EmailAddress(String);
 
 impl EmailAddress {
-    /// Returns the address to send to and to display.
+    /// Returns the address for sending and display.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the address in lower case, which the one-link rule compares. `+tags` and dots remain
+    /// Returns the address in lowercase, the form that the one-link rule compares. `+tags` and dots stay
     /// significant, because only some providers ignore them.
     ///
-    /// Frozen by the golden vectors below: every share's key contains it, so a change would allow a second
-    /// link for an address.
+    /// The golden vectors below freeze this mapping. Every share's key is derived from the identity, so
+    /// changing the mapping would allow a second link for the same address.
     #[must_use]
     pub fn identity(&self) -> String {
         self.0.to_ascii_lowercase()
@@ -79,8 +79,8 @@ impl TryFrom<String> for EmailAddress {
     }
 }
 
-/// Checks that a local part is a dot-atom (RFC 5322, 3.2.3). SES rejects local parts outside ASCII, and
-/// hardly any mail server accepts quoted ones.
+/// Checks that a local part is a dot-atom (RFC 5322, section 3.2.3). SES rejects non-ASCII local parts, and
+/// few mail servers accept quoted local parts.
 fn check_local_part(local: &str) -> Result<(), AddressError> {
     let is_atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
     if !local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext)) {
@@ -92,7 +92,7 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Converts a host name to ASCII (UTS 46). It must have at least two labels.
+/// Converts a domain to ASCII (UTS 46). The domain must have at least two labels.
 fn to_ascii_domain(domain: &str) -> Result<String, AddressError> {
     let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3)
         .map_err(|_| AddressError::Domain)?
@@ -101,7 +101,8 @@ fn to_ascii_domain(domain: &str) -> Result<String, AddressError> {
         (1..=LABEL_LIMIT).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     };
     let top = ascii.rsplit('.').next().unwrap_or_default();
-    // A top-level domain begins with a letter. A number, in any base, would make the host an IPv4 address.
+    // A top-level domain begins with a letter. A numeric last label, in any base, would make the host an IPv4
+    // address.
     let is_host = ascii.contains('.')
         && ascii.split('.').all(is_label)
         && top.starts_with(|c: char| c.is_ascii_alphabetic());
@@ -127,7 +128,7 @@ mod tests {
 
     use super::*;
 
-    /// Golden vectors: the keys of existing tables derive from these identities. Never edit one.
+    /// Golden vectors: share keys in existing tables are derived from these identities. Never edit a vector.
     #[test]
     fn identities_are_frozen() {
         for (typed, address, identity) in [
@@ -212,7 +213,7 @@ mod tests {
         }
 
         #[test]
-        fn address_parses_to_itself(local in "[a-zA-Z0-9+_-]{1,20}", domain in "[a-z]{1,10}\\.[a-z]{2,5}") {
+        fn address_round_trips(local in "[a-zA-Z0-9+_-]{1,20}", domain in "[a-z]{1,10}\\.[a-z]{2,5}") {
             let first: EmailAddress = format!("{local}@{domain}").parse().unwrap();
             let second: EmailAddress = first.as_str().parse().unwrap();
             prop_assert_eq!(&first, &second);

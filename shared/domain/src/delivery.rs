@@ -1,7 +1,7 @@
-//! SES's reports on sent emails, and their effect on a share.
+//! SES reports on sent emails, and their effect on a share.
 //!
-//! Reports arrive late, repeatedly and out of order. The states of one email are therefore ordered, and a
-//! report takes effect only if its state ranks above the current one.
+//! Reports may arrive late, more than once and out of order. The states of an email are therefore ranked, and
+//! a report takes effect only if its state ranks above the current state.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,13 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::mail::{BounceType, MailState};
 use crate::{Item, Mail, Share, ShareId, Timestamp};
 
-/// Identifies an email: its share, and the attempt. Sent with the email as message tags, which SES returns
-/// with each report.
+/// Identifies an email by its share and its attempt number. The id is sent with the email as message tags,
+/// which SES includes in each report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailId {
     pub item: Item,
     pub share: ShareId,
-    /// Distinguishes the share from one created again after a purge, which has the same id.
+    /// Distinguishes shares with the same id, because a share can be purged and created again.
     pub created_at: Timestamp,
     pub attempt: u32,
 }
@@ -35,7 +35,8 @@ impl EmailId {
         }
     }
 
-    /// Returns the message tags. Names are encoded: SES allows only `A-Z a-z 0-9 - _` in a value.
+    /// Returns the message tags. Module and item names are encoded, because SES allows only `A-Z a-z 0-9 - _`
+    /// in a tag's value.
     #[must_use]
     pub fn to_tags(&self) -> [(&'static str, String); 5] {
         let [module, item, share, created, attempt] = TAGS;
@@ -48,7 +49,8 @@ impl EmailId {
         ]
     }
 
-    /// Parses the message tags, looked up by name. Returns `None` if the email does not belong to a share.
+    /// Parses message tags. `tag` looks up a value by its name. Returns `None` if the email does not belong
+    /// to a share.
     pub fn from_tags<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         let [module, item, share, created, attempt] = TAGS.map(tag);
         let name = |value: Option<&str>| String::from_utf8(URL_SAFE_NO_PAD.decode(value?).ok()?).ok();
@@ -65,7 +67,7 @@ impl EmailId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryEvent {
     Delivered,
-    /// SES accepted the email, then found malicious content in it and did not send it.
+    /// SES accepted the email, but then found malicious content in it and did not send it.
     Rejected,
     Bounced(Bounce),
     Complained,
@@ -75,12 +77,12 @@ pub enum DeliveryEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounce {
     pub bounce_type: BounceType,
-    /// The reason in our own words. The mail server's words may contain an address.
+    /// The reason, in our own words: the mail server's message may contain an address.
     pub detail: &'static str,
 }
 
 impl Bounce {
-    /// Creates a bounce from SES's type and subtype.
+    /// Creates a bounce from the type and subtype that SES reports.
     #[must_use]
     pub fn new(bounce_type: &str, subtype: &str) -> Self {
         let is_transient = bounce_type == "Transient";
@@ -129,8 +131,9 @@ impl DeliveryEvent {
     }
 }
 
-/// Ranks the states of one email. A permanent bounce ranks above a delivery: a server may accept an email and
-/// bounce it later. A transient bounce ranks below it: SES reports an out-of-office reply as one.
+/// Ranks the states of one email. A permanent bounce ranks above a delivery, because a server may accept an
+/// email and bounce it later. A transient bounce ranks below a delivery, because SES reports an out-of-office
+/// reply as a transient bounce.
 fn rank(state: MailState) -> u8 {
     match state {
         MailState::None | MailState::Queued(_) => 0,
@@ -156,8 +159,8 @@ impl Mail {
 }
 
 impl Share {
-    /// Returns the share after a report on this email, or `None` if the report is about another email or adds
-    /// nothing new.
+    /// Returns the share after a delivery report on `email`, or `None` if the report is about another email
+    /// or adds nothing new.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         if EmailId::of(self) != *email {
@@ -190,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn email_id_parses_from_its_tags() {
+    fn email_id_round_trips_through_its_tags() {
         let mut id = email_id();
         id.item.name = "a.b~c".parse().unwrap();
         assert_eq!(parse_tags(&id.to_tags()), Some(id));
@@ -211,12 +214,12 @@ mod tests {
         assert_eq!(parse_tags(&tags[..4]), None, "a tag is missing");
         let mut no_attempt = tags.clone();
         no_attempt[4].1 = "0".into();
-        assert_eq!(parse_tags(&no_attempt), None, "attempts count from 1");
+        assert_eq!(parse_tags(&no_attempt), None, "attempts are counted from 1");
         assert_eq!(EmailId::from_tags(|_| Some("!")), None);
     }
 
     #[test]
-    fn report_changes_the_email_it_names() {
+    fn report_updates_the_email_it_identifies() {
         let mut share = share(&["a"]);
         let id = EmailId::of(&share);
         share.mail.state = MailState::Sent;
@@ -236,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn delivery_report_may_precede_the_recorded_send() {
+    fn delivery_report_may_arrive_before_the_send_is_recorded() {
         let queued = share(&["a"]).mail;
         let delivered = queued.after_event(DeliveryEvent::Delivered, time(NOW)).unwrap();
         assert_eq!(delivered.pending(), None);
@@ -266,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn every_bounce_but_a_transient_one_is_permanent() {
+    fn every_bounce_that_is_not_transient_is_permanent() {
         assert_eq!(Bounce::new("Transient", "MailboxFull").bounce_type, BounceType::Transient);
         assert_eq!(Bounce::new("Permanent", "NoEmail").bounce_type, BounceType::Permanent);
         assert_eq!(Bounce::new("Undetermined", "Undetermined").bounce_type, BounceType::Permanent);

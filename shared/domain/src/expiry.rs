@@ -16,14 +16,14 @@ pub enum ExpiryError {
     NoOffset,
     #[error("must not be on a day before today")]
     BeforeToday,
-    #[error("must be within ten years from now")]
+    #[error("must be at most ten years from now")]
     TooLate,
 }
 
 /// The maximum lifetime of a share: ten years.
 const MAX_LIFETIME: Months = Months::new(120);
 
-/// An access expiration date as requested, not yet accepted for a share.
+/// An access expiration date that was requested, but not yet accepted for a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestedExpiry(DateTime<FixedOffset>);
 
@@ -36,13 +36,13 @@ impl FromStr for RequestedExpiry {
 }
 
 impl RequestedExpiry {
-    /// Returns the requested moment.
+    /// Returns the requested time.
     #[must_use]
     pub fn at(self) -> Timestamp {
         truncate_to_millis(self.0.to_utc())
     }
 
-    /// Returns the requested offset from UTC.
+    /// Returns the requested UTC offset.
     #[must_use]
     pub fn offset(self) -> FixedOffset {
         *self.0.offset()
@@ -50,8 +50,8 @@ impl RequestedExpiry {
 
     /// Accepts the expiry for a share.
     ///
-    /// The offset identifies the user's calendar: at that offset, the date must not be before today. A time
-    /// earlier today is accepted, a known behavior that users rely on.
+    /// The offset determines which day is today for the user, and the date must not be before that day. A
+    /// time earlier today is accepted, because users rely on this behavior.
     pub fn accept(self, now: Timestamp) -> Result<Expiry, ExpiryError> {
         if self.0.date_naive() < now.with_timezone(&self.offset()).date_naive() {
             return Err(ExpiryError::BeforeToday);
@@ -63,7 +63,7 @@ impl RequestedExpiry {
     }
 }
 
-/// An access expiration date accepted for a share.
+/// An access expiration date that was accepted for a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expiry {
     at: Timestamp,
@@ -77,27 +77,27 @@ impl Expiry {
         text.parse::<RequestedExpiry>()?.accept(now)
     }
 
-    /// Returns the moment from which the share is expired.
+    /// Returns the time at which the share expires.
     #[must_use]
     pub fn at(self) -> Timestamp {
         self.at
     }
 
-    /// Returns the requested offset from UTC, for formatting the expiry.
+    /// Returns the requested UTC offset, for formatting the expiry.
     #[must_use]
     pub fn offset(self) -> FixedOffset {
         self.offset
     }
 
-    /// Returns whether the expiry had already passed when it was accepted. The share is then inactive at
-    /// once.
+    /// Returns whether the expiry was already in the past when it was accepted. If so, the share is inactive
+    /// immediately.
     #[must_use]
     pub fn is_past(self) -> bool {
         self.is_past
     }
 }
 
-/// Returns the reason that this is not an RFC 3339 time.
+/// Returns the reason the text is not an RFC 3339 time.
 fn format_error(text: &str) -> ExpiryError {
     let lacks_offset = ["%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M"]
         .iter()
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn future_time_is_accepted_at_its_offset() {
+    fn future_time_is_accepted_with_its_offset() {
         let expiry = parse("2026-03-11T09:30:00.1239+05:30").unwrap();
         assert_eq!(expiry.at(), time("2026-03-11T04:00:00.123Z"));
         assert_eq!(expiry.offset().local_minus_utc(), (5 * 60 + 30) * 60);
@@ -126,15 +126,15 @@ mod tests {
     }
 
     #[test]
-    fn earlier_today_is_accepted_and_past() {
+    fn time_earlier_today_is_accepted_as_past() {
         assert!(parse("2026-03-10T00:00:00Z").unwrap().is_past());
         assert!(parse("2026-03-10T12:00:00Z").unwrap().is_past());
         assert!(!parse("2026-03-10T12:00:00.001Z").unwrap().is_past());
     }
 
     #[test]
-    fn today_is_the_day_at_the_requested_offset() {
-        // Noon in UTC is already the 11th at +14:00, and still the 10th at -11:00.
+    fn today_depends_on_the_requested_offset() {
+        // Noon UTC on the 10th is already the 11th at +14:00 and still the 10th at -11:00.
         assert_eq!(parse("2026-03-10T23:59:59+14:00"), Err(ExpiryError::BeforeToday));
         assert!(parse("2026-03-11T00:00:00+14:00").unwrap().is_past());
         assert!(parse("2026-03-10T00:00:00-11:00").unwrap().is_past());
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn expiry_is_within_ten_years() {
+    fn expiry_is_limited_to_ten_years() {
         assert!(parse("2036-03-10T12:00:00Z").is_ok());
         assert_eq!(parse("2036-03-10T12:00:00.001Z"), Err(ExpiryError::TooLate));
         assert_eq!(parse("9999-12-31T23:59:59Z"), Err(ExpiryError::TooLate));

@@ -1,15 +1,15 @@
-//! The part of a share's history that the share itself stores.
+//! The part of a share's history that is stored in the share itself.
 
 use crate::{Sharer, Timestamp, WriteId};
 
-/// A sharer's action, for the share log.
+/// An action by a sharer, as recorded in the share log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Action {
     pub by: Sharer,
     pub at: Timestamp,
 }
 
-/// The last change of a share's expiration or revocation. Identifies a retry of the same change.
+/// The last change to a share's expiration or revocation. Used to recognize a retry of that change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub kind: ChangeKind,
@@ -23,7 +23,7 @@ pub enum ChangeKind {
     Revocation,
 }
 
-/// A disclosure of the link to a sharer, through "copy link".
+/// A disclosure of the link to a sharer who used "copy link".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkCopy {
     pub action: Action,
@@ -33,16 +33,16 @@ pub struct LinkCopy {
 
 /// How often and when a link was used.
 ///
-/// Counts are upper bounds: mail scanners follow links too, and a use is counted before S3 reports that the
-/// file is missing.
+/// The counts are upper bounds: mail scanners also follow links, and a use is counted even if S3 then reports
+/// that the file is missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Responses to the link itself, either a page or a file.
+    /// The number of responses to the link itself, each either a page or a file.
     pub opens: u64,
-    /// Signed URLs issued.
+    /// The number of signed URLs issued.
     pub downloads: u64,
-    /// Time of the first use.
+    /// The time of the first use.
     pub first_at: Option<Timestamp>,
-    /// Time of the last use.
+    /// The time of the last use.
     pub last_at: Option<Timestamp>,
 }

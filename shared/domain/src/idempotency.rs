@@ -1,4 +1,4 @@
-//! Idempotent requests: a client that lost a response can safely repeat the request with the same
+//! Idempotent requests: after a lost response, a client can safely repeat the request with the same
 //! `Idempotency-Key`.
 
 use std::fmt;
@@ -15,17 +15,17 @@ pub const IDEMPOTENCY_WINDOW: TimeDelta = TimeDelta::days(1);
 
 const KEY_LIMIT: usize = 255;
 
-/// The string is not an idempotency key.
+/// The error for a string that is not an idempotency key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("must be 1 to {KEY_LIMIT} visible ASCII characters")]
 pub struct IdempotencyKeyError;
 
-/// The key already identifies a different request.
+/// The error for a key that already identifies a different request.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the idempotency key was used for another request")]
 pub struct KeyReused;
 
-/// A client's name for one of its requests.
+/// The key by which a client identifies one of its requests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -42,12 +42,13 @@ impl FromStr for IdempotencyKey {
     }
 }
 
-/// A SHA-256, displayed in hexadecimal.
+/// A SHA-256 hash, displayed in hexadecimal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Hash([u8; 32]);
 
 impl Hash {
-    /// Hashes the parts, each preceded by its length so that no two lists of parts collide.
+    /// Hashes the parts, each preceded by its length, so that different lists of parts never produce the same
+    /// input.
     fn of(purpose: &str, parts: &[&[u8]]) -> Self {
         let mut bytes = format!("sharelink {purpose} 1\0").into_bytes();
         for part in parts {
@@ -74,8 +75,8 @@ pub struct IdempotentRequest {
 }
 
 impl IdempotentRequest {
-    /// Creates a caller's request. The caller, the route and the key identify it. The contents, which are
-    /// everything that the request specifies, distinguish a retry from another request with the same key.
+    /// Creates a request, identified by its caller, route and key. `contents` is everything that the request
+    /// specifies. It distinguishes a retry from a different request with the same key.
     #[must_use]
     pub fn new(caller: &Sharer, route: &str, key: &IdempotencyKey, contents: &[u8]) -> Self {
         Self {
@@ -84,20 +85,20 @@ impl IdempotentRequest {
         }
     }
 
-    /// Returns the request's id, 64 hexadecimal digits.
+    /// Returns the request's id as 64 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {
         self.id.to_string()
     }
 
-    /// Returns the fingerprint of the request's contents, 64 hexadecimal digits.
+    /// Returns the fingerprint of the request's contents as 64 hexadecimal digits.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         self.fingerprint.to_string()
     }
 
     /// Returns the id of the request's writes, which is the same for every attempt. `received_at` is the time
-    /// of the first one.
+    /// at which the first attempt was received.
     #[must_use]
     pub fn write_id(&self, received_at: Timestamp) -> WriteId {
         let millis = received_at.timestamp_millis().to_be_bytes();
@@ -133,7 +134,7 @@ mod tests {
         assert_ne!(request("u2", "POST /a", "k", "x").id, first.id, "another caller");
         assert_ne!(request("u1", "POST /b", "k", "x").id, first.id, "another route");
         assert_ne!(request("u1", "POST /a", "l", "x").id, first.id, "another key");
-        assert_ne!(request("u1P", "OST /a", "k", "x").id, first.id, "parts divided elsewhere");
+        assert_ne!(request("u1P", "OST /a", "k", "x").id, first.id, "the same characters, split differently");
     }
 
     #[test]
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn id_and_fingerprint_are_hashes_in_hexadecimal() {
+    fn id_and_fingerprint_are_hexadecimal_hashes() {
         let request = request("u1", "POST /a", "k", "x");
         assert_ne!(request.id(), request.fingerprint());
         for hash in [request.id(), request.fingerprint()] {
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn key_reused_after_its_window_writes_again() {
+    fn key_reused_after_its_window_gets_a_new_write_id() {
         let request = request("u1", "POST /a", "k", "");
         assert_eq!(request.write_id(time(NOW)), request.write_id(time(NOW)));
         assert_ne!(request.write_id(time(NOW)), request.write_id(time(NOW) + IDEMPOTENCY_WINDOW));

@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use crate::{EmailAddress, Item};
 
-/// The string is not 32 lowercase hexadecimal digits.
+/// The error for a string that is not an id of 32 lowercase hexadecimal digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("is not an id: 32 lowercase hexadecimal digits")]
+#[error("is not an id of 32 lowercase hexadecimal digits")]
 pub struct IdError;
 
 macro_rules! id {
@@ -62,18 +62,19 @@ id! {
     ShareId
 }
 id! {
-    /// 128 random bits, new for every share and sealed into its link. A share that is purged and created
-    /// again therefore gets a different link.
+    /// 128 random bits, generated for every new share and sealed into its link. A share that is purged and
+    /// then created again therefore gets a different link.
     Generation
 }
 id! {
     /// Identifies one write. When the SDK retries a write whose first attempt succeeded, this id shows that
-    /// the stored change is our own.
+    /// the stored change came from that write.
     WriteId
 }
 
 impl ShareId {
-    /// Returns the truncated SHA-256 of the item and the recipient's [identity](EmailAddress::identity).
+    /// Derives the id: the truncated SHA-256 hash of the item and the recipient's
+    /// [identity](EmailAddress::identity).
     #[must_use]
     pub fn new(item: &Item, recipient: &EmailAddress) -> Self {
         let name = format!("sharelink share id 1\0{}\0{}\0{}", item.module, item.name, recipient.identity());
@@ -88,7 +89,7 @@ mod tests {
     use super::*;
     use crate::testing::item;
 
-    /// Golden vectors: the keys of existing tables contain these ids. Never edit one.
+    /// Golden vectors: share keys in existing tables contain these ids. Never edit a vector.
     #[test]
     fn share_ids_are_frozen() {
         let id = |address: &str| ShareId::new(&item(), &address.parse().unwrap()).to_string();
@@ -105,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn id_parses_what_it_displays() {
+    fn id_round_trips_through_its_display_form() {
         let id = ShareId::from_bytes([0x0a; 16]);
         assert_eq!(id.to_string().parse(), Ok(id));
     }

@@ -1,8 +1,8 @@
-//! The rules of Sharelink.
+//! Sharelink's rules.
 //!
 //! Every rule lives here and nowhere else: who may share, which addresses, names and expiries are valid, when
-//! a share is active, what a link contains, when an email is due, what the share log records. The crate is
-//! pure: it does no I/O and has no clock. The current time is always an argument.
+//! a share is active, what a link contains, when an email is due, and what the share log records. The crate
+//! is pure: it does no I/O and has no clock. Functions take the current time as an argument.
 
 pub mod access;
 pub mod address;
@@ -36,10 +36,10 @@ pub use names::{FileName, Item, ItemName, ModuleName};
 pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
 
-/// A point in time with millisecond precision, the precision of the table and of every response.
+/// A point in time with millisecond precision, as in the table and in every response.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;
 
-/// Truncates a time to the millisecond.
+/// Truncates a time to whole milliseconds.
 #[must_use]
 pub fn truncate_to_millis(time: Timestamp) -> Timestamp {
     Timestamp::from_timestamp_millis(time.timestamp_millis()).unwrap_or(time)

@@ -1,10 +1,12 @@
-//! Links: a share's key, sealed so that only the holder of the key ring can create or open one.
+//! Links. A link contains a share's key, sealed so that only a holder of the key ring can create or open the
+//! link.
 //!
 //! A token is `base64url(version, key id, ciphertext)`. The ciphertext is the share's id, its generation and
-//! the item under AES-256-GCM-SIV (RFC 8452) with a constant nonce. The seal is deterministic: the same link
-//! can be derived again at any time, so neither the table nor its backups contain anything that creates or
-//! reveals one. Equal links have equal tokens, and nothing else leaks. Version, purpose and key id are
-//! authenticated too. Forging a token requires guessing a 128-bit tag.
+//! the item, encrypted with AES-256-GCM-SIV (RFC 8452) and a constant nonce. Sealing is deterministic, so a
+//! link can be derived again at any time and is never stored: neither the table nor its backups contain
+//! anything that creates or reveals a link. A token reveals its key id and the length of the item's path, and
+//! equal links have equal tokens. Nothing else leaks. The version, the purpose and the key id are also
+//! authenticated. Forging a token requires guessing a 128-bit tag.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +32,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// Returns the link of a share.
+    /// Returns a share's link.
     #[must_use]
     pub fn of(share: &Share) -> Self {
         Self { item: share.item.clone(), share: share.id, generation: share.generation }
@@ -52,7 +54,7 @@ impl Link {
     }
 }
 
-/// The id of a key in the ring: 1 to 32 of `A-Z a-z 0-9 - _`, and not `current`.
+/// The id of a key in the ring: 1 to 32 characters from `A-Z a-z 0-9 - _`, but not `current`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(String);
 
@@ -79,10 +81,10 @@ impl FromStr for KeyId {
 
 const CURRENT: &str = "current";
 
-/// The minimum length of a key's secret in bytes.
+/// The minimum length of a key's secret, in bytes.
 const MIN_SECRET_LENGTH: usize = 32;
 
-/// The reason a secret is not a key ring. Reveals nothing about the secret.
+/// The reason a secret is not a valid key ring. The messages never quote the secret.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum KeyRingError {
     #[error("the key ring is not a flat JSON object of strings")]
@@ -97,11 +99,13 @@ pub enum KeyRingError {
     Derivation,
 }
 
-/// The last segment of a link. It grants access to its holder, so only [`expose`](Self::expose) returns it.
+/// The last segment of a link. A token grants access to anyone who has it, so only [`expose`](Self::expose)
+/// returns its text.
 pub struct LinkToken(String);
 
 impl LinkToken {
-    /// Returns the token, for an email to the recipient or a response to an authorized caller.
+    /// Returns the token's text. It may be used only in an email to the recipient or in a response to an
+    /// authorized caller.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -130,8 +134,8 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// Parses a ring. Keys are derived from the bytes of their strings, which are neither decoded nor assumed
-    /// to be alphanumeric.
+    /// Parses a key ring. Each key is derived from the bytes of its secret string. The string is not decoded
+    /// first, and may contain any characters.
     pub fn parse(json: &str) -> Result<Self, KeyRingError> {
         let mut strings: BTreeMap<String, String> =
             serde_json::from_str(json).map_err(|_| KeyRingError::Json)?;
@@ -149,7 +153,7 @@ impl KeyRing {
         &self.current
     }
 
-    /// Seals a link with one of the ring's keys. Deterministic.
+    /// Seals a link with one of the ring's keys. The same link and key always give the same token.
     pub fn seal(&self, id: &KeyId, link: &Link) -> Result<LinkToken, TokenError> {
         let key = self.keys.get(id).ok_or_else(|| TokenError::UnknownKey(id.clone()))?;
         let mut sealed = link.to_bytes();
@@ -178,7 +182,7 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// Derives the key that seals links from a secret (HKDF, RFC 5869).
+/// Derives a link-sealing key from a secret (HKDF, RFC 5869).
 fn derive_key(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
     if secret.len() < MIN_SECRET_LENGTH {
         return Err(KeyRingError::TooShort);
@@ -191,13 +195,14 @@ fn derive_key(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
     Ok(LessSafeKey::new(key))
 }
 
-/// Returns a constant nonce, which makes the seal deterministic. Unlike GCM, GCM-SIV stays secure with one.
+/// Returns a constant nonce, which makes sealing deterministic. Unlike GCM, GCM-SIV stays secure when a nonce
+/// is reused.
 fn nonce() -> Nonce {
     Nonce::assume_unique_for_key([0; NONCE_LEN])
 }
 
 fn header(id: &KeyId) -> Vec<u8> {
-    // A key id is at most 32 bytes long.
+    // A key id is at most 32 bytes long, so the conversion cannot fail.
     let length = u8::try_from(id.0.len()).unwrap_or(u8::MAX);
     [&[VERSION, length], id.0.as_bytes()].concat()
 }
@@ -231,7 +236,7 @@ mod tests {
         Link { item: item(), share, generation: Generation::from_bytes([7; 16]) }
     }
 
-    /// Golden vector: links in recipients' mailboxes have this format. Never edit it.
+    /// Golden vector: links in recipients' mailboxes have this format. Never edit this vector.
     #[test]
     fn token_format_is_frozen() {
         let token = ring().seal(&"k1".parse().unwrap(), &link()).unwrap();
@@ -242,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_of_the_ring_opens_its_links() {
+    fn every_key_in_the_ring_opens_its_links() {
         let ring = ring();
         for id in ["k1", "k2"] {
             let token = ring.seal(&id.parse().unwrap(), &link()).unwrap();
@@ -290,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn another_ring_rejects_the_token() {
+    fn token_is_rejected_by_another_ring() {
         let other_ring =
             KeyRing::parse(r#"{"current": "k2", "k2": "another secret that has 32 bytes too"}"#).unwrap();
         let token = ring().seal(&"k2".parse().unwrap(), &link()).unwrap();
@@ -335,7 +340,7 @@ mod tests {
         }
 
         #[test]
-        fn any_link_opens_to_itself(
+        fn sealed_link_opens_to_the_same_link(
             module in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}", name in "[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,127}",
             share in any::<[u8; 16]>(), generation in any::<[u8; 16]>(),
         ) {

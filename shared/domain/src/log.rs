@@ -1,8 +1,8 @@
-//! The share log: the events of an item's shares, for the people who manage them.
+//! The share log: what happened to an item's shares, for the people who manage those shares.
 //!
-//! Handlers never write log entries. The entries follow from the changes of a share: its state before and
-//! after a change determines what happened, and each event has an identity that depends on the share alone. A
-//! change that is processed twice, or out of order, is therefore logged once.
+//! Handlers never write log entries. Instead, entries are derived from changes to shares: comparing a share
+//! before and after a change shows what happened. The identity of an entry depends only on the share, so an
+//! event is logged once even if its change is processed twice or out of order.
 
 use std::fmt::Display;
 
@@ -11,7 +11,7 @@ use crate::history::ChangeKind;
 use crate::mail::MailState;
 use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp};
 
-/// An event in the life of a share.
+/// A log entry: one event in a share's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     pub at: Timestamp,
@@ -19,14 +19,14 @@ pub struct LogEntry {
     /// sequence.
     pub sequence: String,
     pub share: ShareId,
-    /// The share's recipient. The log outlives the share.
+    /// The share's recipient, stored here because the log outlives the share.
     pub recipient: EmailAddress,
     pub event: LogEvent,
     /// The sharer who caused the event, if any.
     pub by: Option<Sharer>,
 }
 
-/// A kind of event.
+/// The kind of an event, with its details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
     Created,
@@ -46,7 +46,7 @@ pub enum LogEvent {
     Purged,
 }
 
-/// The rank of a scheduled expiry: before any change made at the same time.
+/// The rank of a scheduled expiry, which sorts before any change made at the same time.
 const SCHEDULED_EXPIRY_RANK: u8 = 25;
 
 impl LogEvent {
@@ -83,7 +83,7 @@ pub fn entries_for_creation(share: &Share) -> Vec<LogEntry> {
     log.entries
 }
 
-/// Returns the entries for any change to a share.
+/// Returns the entries for a change to a share.
 #[must_use]
 pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     let mut log = Entries::of(new);
@@ -96,7 +96,7 @@ pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     log.entries
 }
 
-/// Returns the entries for a share that was purged at this time.
+/// Returns the entries for a share that was purged at the given time.
 #[must_use]
 pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
     let mut log = Entries::of(share);
@@ -117,7 +117,7 @@ pub fn entries_for_expiry(share: &Share, now: Timestamp) -> Vec<LogEntry> {
     log.entries
 }
 
-/// Collects the entries of one share.
+/// Collects the entries for one share.
 struct Entries<'a> {
     share: &'a Share,
     entries: Vec<LogEntry>,
@@ -128,12 +128,12 @@ impl<'a> Entries<'a> {
         Self { share, entries: Vec::new() }
     }
 
-    /// Adds a sharer's action. `nth` distinguishes it from others of its kind.
+    /// Adds a sharer's action. `nth` distinguishes the action from others of the same kind.
     fn add_action(&mut self, by: &Sharer, at: Timestamp, event: LogEvent, nth: &dyn Display) {
         self.push(at, event.rank(), event, nth, Some(by));
     }
 
-    /// Adds an event that no sharer caused. `nth` distinguishes it from others of its kind.
+    /// Adds an event that no sharer caused. `nth` distinguishes the event from others of the same kind.
     fn add_event(&mut self, at: Timestamp, event: LogEvent, nth: &dyn Display) {
         self.push(at, event.rank(), event, nth, None);
     }
@@ -160,7 +160,7 @@ impl<'a> Entries<'a> {
         let Some(change) = new.changed.as_ref().filter(|_| new.version != old.version) else { return };
         let Action { by, at } = &change.action;
         let at = *at;
-        // The old share may have expired with no entry logged yet.
+        // The share may have expired before this change, with no entry logged yet.
         self.add_scheduled_expiry(old, at);
         match change.kind {
             ChangeKind::Revocation => self.add_action(by, at, LogEvent::Revoked, &new.version),
@@ -171,7 +171,7 @@ impl<'a> Entries<'a> {
                     (Status::Inactive(_), Status::Active) => {
                         self.add_action(by, at, LogEvent::Reactivated, &new.version);
                     }
-                    // The new expiry had already passed.
+                    // The new expiry was already in the past.
                     (Status::Active, Status::Inactive(_)) => {
                         self.add_event(at, LogEvent::Expired, &new.version);
                     }
@@ -215,8 +215,9 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// Returns whether this state implies that SES has accepted the email. `Failed` does not: most failed emails
-/// were never accepted. One that SES accepted and then rejected is normally logged when it becomes `Sent`.
+/// Returns whether this state implies that SES has accepted the email. `Failed` does not imply it, because
+/// most failed emails were never accepted. If SES accepts an email and later rejects it, the acceptance is
+/// normally logged when the email becomes `Sent`.
 fn was_sent(state: MailState) -> bool {
     matches!(state, MailState::Sent | MailState::Delivered | MailState::Bounced(_) | MailState::Complained)
 }
@@ -258,13 +259,13 @@ mod tests {
     }
 
     #[test]
-    fn creation_is_logged_with_its_sharer_and_time() {
+    fn creation_is_logged_with_sharer_and_time() {
         let share = share(&["a"]);
         assert_eq!(summary(&entries_for_creation(&share)), [(&LogEvent::Created, time(NOW), Some("u1"))]);
     }
 
     #[test]
-    fn share_created_already_expired_logs_the_expiry() {
+    fn share_created_already_expired_logs_its_expiry() {
         let share = share(&["a"]);
         let entries = entries_for_creation(&Share { expires_at: share.created_at, ..share });
         assert_eq!(summary(&entries)[1], (&LogEvent::Expired, time(NOW), None));
@@ -328,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn past_expiry_logs_the_end_of_access_with_the_change() {
+    fn setting_a_past_expiry_also_logs_the_expiry() {
         let old = share(&["a"]);
         let ended = with_expiration(&old, "2026-03-10T01:00:00Z", &ann_at("2026-03-10T12:30:00Z"));
         let entries = entries_for_change(&old, &ended);
@@ -337,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn end_of_access_is_logged_once() {
+    fn expiry_is_logged_only_once() {
         let action = ann_at("2026-03-10T12:30:00Z");
         let ended = with_expiration(&share(&["a"]), "2026-03-10T01:00:00Z", &action);
         let again = with_expiration(&ended, "2026-03-10T02:00:00Z", &ann_at("2026-03-10T12:40:00Z"));
@@ -347,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn revoked_share_does_not_expire() {
+    fn revoked_share_logs_no_expiry() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         assert_eq!(entries_for_expiry(&revoked, time("2027-01-01T00:00:00Z")), []);
         let reactivated = with_expiration(&revoked, "2026-03-11T13:00:00Z", &ann_at("2026-03-10T14:00:00Z"));
@@ -376,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_link_copy_is_logged_even_at_the_same_time() {
+    fn link_copies_at_the_same_time_are_both_logged() {
         let none = share(&["a"]);
         let first = Share { link_copied: Some(link_copy(1)), ..none.clone() };
         let second = Share { link_copied: Some(link_copy(2)), ..none.clone() };
@@ -414,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn report_before_the_recorded_send_logs_both() {
+    fn report_before_the_send_is_recorded_logs_both() {
         let queued = share(&["a"]);
         let delivered = with_mail_event(&queued, DeliveryEvent::Delivered);
         assert_eq!(
@@ -424,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn resent_email_is_logged_from_the_start() {
+    fn resent_email_logs_its_states_again() {
         let delivered = with_mail_state(&share(&["a"]), MailState::Delivered);
         let resent = Share { mail: delivered.mail.next_attempt(&ann()), ..delivered.clone() };
         assert_eq!(events(&entries_for_change(&delivered, &resent)), [&LogEvent::Resent]);
@@ -443,7 +444,7 @@ mod tests {
     }
 
     #[test]
-    fn email_pending_at_the_purge_is_logged_as_failed() {
+    fn email_still_pending_at_purge_is_logged_as_failed() {
         let entries = entries_for_purge(&share(&["a"]), time(NOW) + TimeDelta::days(9));
         let ranks: Vec<u8> = entries.iter().map(|entry| entry.event.rank()).collect();
         assert_eq!(ranks, [33, 52, 90]);

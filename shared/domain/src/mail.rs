@@ -1,22 +1,22 @@
-//! The email of a share: its state, and when it is due.
+//! A share's email: its state, and when it is due.
 //!
-//! An email that has not been sent is *pending*: the share stores when it is due. A sender claims it first,
-//! which moves the due time by a lease. Two deliveries of one stream record therefore cannot both send it,
-//! and the email of a sender that crashed becomes due again.
+//! An email that has not been sent is *pending*, and its share stores when it is due. Before sending an
+//! email, a sender claims it, which moves the due time to the end of a lease. Two deliveries of the same
+//! stream record therefore cannot both send the email. If a sender crashes, its email becomes due again.
 
 use chrono::TimeDelta;
 
 use crate::{Action, Timestamp};
 
-/// How long a claim lasts. Exceeds a sender's maximum run time by more than [`CLOCK_SKEW`].
+/// How long a claim lasts. Longer than a sender's maximum run time plus [`CLOCK_SKEW`].
 pub const LEASE: TimeDelta = TimeDelta::minutes(4);
 
-/// How long after its due time an email counts as overdue. Until then, it is left to the fast path, the
-/// stream.
+/// How long after its due time an email becomes overdue. Until then, the recovery path leaves the email to
+/// the fast path.
 pub const OVERDUE_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// The assumed maximum difference between two functions' clocks. An email may be claimed this much early,
-/// because a sender with a slow clock would otherwise skip it.
+/// The assumed maximum difference between two functions' clocks. An email may be claimed this long before it
+/// is due. Otherwise, a sender with a slow clock would skip it.
 pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 
 /// The wait before the first resend. Doubles with each resend, up to [`MAX_RESEND_WAIT`].
@@ -26,7 +26,7 @@ const MAX_RESEND_WAIT: TimeDelta = TimeDelta::days(1);
 /// The state of a share's email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// No email: the sharer requested none, or revoked the share before it was sent.
+    /// No email: the sharer requested none, or revoked the share before the email was sent.
     None,
     /// Not sent yet.
     Queued(Pending),
@@ -34,7 +34,7 @@ pub enum MailState {
     Sent,
     /// Accepted by the recipient's mail server.
     Delivered,
-    /// Rejected permanently, or given up.
+    /// Rejected permanently, or abandoned because it could not be sent.
     Failed,
     /// Rejected by the recipient's mail server.
     Bounced(BounceType),
@@ -45,16 +45,16 @@ pub enum MailState {
 /// An email that has not been sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pending {
-    /// When it may be claimed.
+    /// When the email may be claimed.
     pub due: Timestamp,
-    /// How often it has been claimed.
+    /// The number of times that the email has been claimed.
     pub tries: u32,
 }
 
 /// Whether a mail server's rejection is final.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BounceType {
-    /// The server rejected the email for as long as SES tried, or sent an out-of-office reply.
+    /// The server rejected every attempt by SES to deliver the email, or sent an out-of-office reply.
     Transient,
     Permanent,
 }
@@ -80,22 +80,22 @@ impl MailState {
     }
 }
 
-/// The email of a share.
+/// A share's email.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mail {
     pub state: MailState,
-    /// When the state was reached. `None` if there has never been an email.
+    /// When the email entered this state. `None` if there has never been an email.
     pub at: Option<Timestamp>,
-    /// Why the email failed or bounced, or why there is none.
+    /// Why the email failed or bounced, or why there is no email.
     pub detail: Option<String>,
-    /// The number of emails to the recipient, including this one. 0 if there has never been an email.
+    /// The number of emails for this share so far, including this one. 0 if there has never been an email.
     pub attempt: u32,
-    /// The request for this email, if it is a resend.
+    /// The action that requested this email, if the email is a resend.
     pub requested: Option<Action>,
 }
 
 impl Mail {
-    /// Returns a new share's email, due at once.
+    /// Returns a new share's email, which is due immediately.
     #[must_use]
     pub fn queued(now: Timestamp) -> Self {
         Self {
@@ -107,19 +107,19 @@ impl Mail {
         }
     }
 
-    /// Returns the state of a share without an email.
+    /// Returns the `Mail` of a share that has no email.
     #[must_use]
     pub fn none() -> Self {
         Self { state: MailState::None, at: None, detail: None, attempt: 0, requested: None }
     }
 
-    /// Returns the email that follows this one, due at once.
+    /// Returns the next email after this one, due immediately.
     #[must_use]
     pub fn next_attempt(&self, action: &Action) -> Self {
         Self { attempt: self.attempt + 1, requested: Some(action.clone()), ..Self::queued(action.at) }
     }
 
-    /// Returns the due time and the number of tries, if the email has not been sent.
+    /// Returns the due time and the number of tries, if the email is pending.
     #[must_use]
     pub fn pending(&self) -> Option<Pending> {
         match self.state {
@@ -134,16 +134,16 @@ impl Mail {
         self.pending().is_some_and(|pending| pending.due <= now + CLOCK_SKEW)
     }
 
-    /// Returns when the email was requested: when the share was created or the email was resent.
+    /// Returns when the email was requested: when the share was created, or when a resend was requested.
     pub(crate) fn requested_at(&self, share_created_at: Timestamp) -> Timestamp {
         self.requested.as_ref().map_or(share_created_at, |requested| requested.at)
     }
 
-    /// Returns when the email may be sent again. `None` if there has been no email.
+    /// Returns when the email may be resent, or `None` if there has never been an email.
     ///
-    /// Five minutes after it was requested at first, then twice as long each time up to a day, to protect
-    /// mailboxes from floods. A pending email must also be overdue by a lease: its sender may still be
-    /// running.
+    /// The first resend is allowed five minutes after the email was requested. The wait doubles with each
+    /// resend, up to a day, to protect mailboxes from flooding. A pending email must also be past its due
+    /// time by a full lease, because its sender may still be running.
     #[must_use]
     pub fn resend_allowed_at(&self, share_created_at: Timestamp) -> Option<Timestamp> {
         let wait = FIRST_RESEND_WAIT * 2_i32.pow(self.attempt.checked_sub(1)?.min(10));
@@ -158,7 +158,7 @@ mod tests {
     use crate::testing::{NOW, pending, share, time};
 
     #[test]
-    fn new_email_is_due_at_once() {
+    fn new_email_is_due_immediately() {
         assert_eq!(share(&["a"]).mail.pending(), Some(Pending { due: time(NOW), tries: 0 }));
     }
 

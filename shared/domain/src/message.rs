@@ -4,13 +4,13 @@ use std::fmt;
 
 use thiserror::Error;
 
-/// The maximum length of a message in characters.
+/// The maximum length of a message, in characters.
 pub const MESSAGE_LIMIT: usize = 2_000;
 
 /// The reason a message was rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum MessageError {
-    #[error("must have at most {MESSAGE_LIMIT} characters")]
+    #[error("must be at most {MESSAGE_LIMIT} characters")]
     TooLong,
     #[error("must not contain control characters other than line breaks and tabs")]
     Control,
@@ -21,7 +21,7 @@ pub enum MessageError {
 pub struct Message(String);
 
 impl Message {
-    /// Parses a message. Returns `None` if it is empty or blank.
+    /// Parses a message. Returns `None` if the text is empty or blank.
     pub fn parse(text: &str) -> Result<Option<Self>, MessageError> {
         if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
             return Err(MessageError::Control);
@@ -39,7 +39,7 @@ impl Message {
     }
 }
 
-/// Hides the text: debug output may reach a log.
+/// Hides the message: debug output may reach a log.
 impl fmt::Debug for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Message(..)")

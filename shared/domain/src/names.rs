@@ -12,9 +12,9 @@ use unicode_normalization::UnicodeNormalization;
 pub enum NameError {
     #[error("must not be empty")]
     Empty,
-    #[error("must have at most {0} characters")]
+    #[error("must be at most {0} characters")]
     TooLong(usize),
-    #[error("must have at most {0} bytes in UTF-8")]
+    #[error("must be at most {0} bytes in UTF-8")]
     TooManyBytes(usize),
     #[error("may contain only the letters A-Z and a-z, digits, and - . _ ~")]
     Alphabet,
@@ -26,7 +26,7 @@ pub enum NameError {
 
 const IDENTIFIER_LIMIT: usize = 128;
 
-/// Checks a module or item name. Its alphabet needs no escaping in a path, a key or an email tag.
+/// Checks a module or item name. The allowed characters need no escaping in a path or a key.
 fn check_identifier(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         return Err(NameError::Empty);
@@ -102,16 +102,17 @@ macro_rules! name {
 }
 
 name! {
-    /// The name of a platform module: 1 to 128 of `A-Z a-z 0-9 - . _ ~`, not `.` or `..`.
+    /// The name of a platform module: 1 to 128 characters from `A-Z a-z 0-9 - . _ ~`, but not `.` or `..`.
     ModuleName, check_identifier
 }
 name! {
-    /// The name of an item within a module, in the same alphabet as [`ModuleName`].
+    /// The name of an item within a module. Follows the same rules as [`ModuleName`].
     ItemName, check_identifier
 }
 name! {
-    /// The name of an item's file, in any script: 1 to 255 bytes in NFC, no `/`, no control character, not
-    /// `.` or `..`. Stored exactly as given, because it ends an object's key.
+    /// The name of an item's file, in any script: 1 to 255 bytes of UTF-8 in NFC, without `/` or control
+    /// characters, and not `.` or `..`. Stored exactly as given, because it is the last part of an object's
+    /// key.
     FileName, check_file_name
 }
 
@@ -131,15 +132,15 @@ impl Item {
         Ok(Self { module: module.parse()?, name: name.parse()? })
     }
 
-    /// Returns the key of one of the item's files in the files bucket.
+    /// Returns the object key of one of the item's files.
     #[must_use]
     pub fn file_key(&self, file: &FileName) -> String {
         format!("{self}/{file}")
     }
 }
 
-/// Removes bidirectional embeddings, overrides and isolates (UAX #9) from text that a user wrote, before it
-/// is shown to others. They reorder the surrounding text and can disguise a file's extension.
+/// Removes bidirectional embeddings, overrides and isolates (UAX #9) from user-supplied text before it is
+/// displayed. These characters reorder the surrounding text and can disguise a file's extension.
 #[must_use]
 pub fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn file_names_of_any_script_stay_as_given() {
+    fn file_names_in_any_script_are_kept_as_given() {
         for name in ["brief.pdf", "Ünï \"a\";b.pdf", "U\u{308}.txt", "見積書.pdf", "\u{202e}fdp.exe", "..."]
         {
             assert_eq!(name.parse::<FileName>().unwrap().as_str(), name);
@@ -202,7 +203,7 @@ mod tests {
 
     #[test]
     fn file_name_length_is_measured_in_nfc() {
-        // Decomposed, as macOS stores it: three bytes per letter, two when composed.
+        // In decomposed form, as macOS stores it, this letter takes three bytes. Composed, it takes two.
         assert!("u\u{308}".repeat(127).parse::<FileName>().is_ok());
         assert_eq!("u\u{308}".repeat(128).parse::<FileName>(), Err(NameError::TooManyBytes(255)));
         assert!("x".repeat(255).parse::<FileName>().is_ok());
@@ -210,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn item_parses_what_it_displays() {
+    fn item_round_trips_through_its_display_form() {
         let item = Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() };
         assert_eq!(item.to_string(), "jobs/1042");
         assert_eq!(Item::parse("jobs/1042"), Ok(item.clone()));

@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::ModuleName;
 
 /// The access rights that a caller's token grants. Rights are compared as whole strings: `external producer`
-/// is not `producer`.
+/// does not match `producer`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRights(BTreeSet<String>);
 
@@ -20,7 +20,7 @@ impl FromIterator<String> for AccessRights {
 /// The reason the deployment's Share permission setting is invalid.
 #[derive(Debug, Error)]
 pub enum PermissionError {
-    #[error("is not a JSON object from module names to lists of access rights: {0}")]
+    #[error("is not a JSON object that maps module names to lists of access rights: {0}")]
     Json(#[from] serde_json::Error),
     #[error("contains an invalid module name: {0}")]
     Module(String),
@@ -34,8 +34,8 @@ pub struct SharePermission {
 }
 
 impl SharePermission {
-    /// Parses the deployment's setting, such as `{"jobs": ["producer"], "*": ["admin"]}`. `*` stands for
-    /// every module; a module without an entry has only the rights of `*`.
+    /// Parses the deployment's setting, such as `{"jobs": ["producer"], "*": ["admin"]}`. The rights listed
+    /// under `*` grant the permission in every module, including modules without an entry.
     pub fn parse(json: &str) -> Result<Self, PermissionError> {
         let mut by_module: BTreeMap<String, BTreeSet<String>> = serde_json::from_str(json)?;
         let everywhere = by_module.remove("*").unwrap_or_default();
@@ -45,7 +45,7 @@ impl SharePermission {
         Ok(Self { everywhere, by_module })
     }
 
-    /// Returns whether one of these access rights grants the Share permission in the module.
+    /// Returns whether any of these access rights grants the Share permission in the module.
     #[must_use]
     pub fn allows(&self, rights: &AccessRights, module: &ModuleName) -> bool {
         let has_any = |granting: &BTreeSet<String>| !granting.is_disjoint(&rights.0);
@@ -63,13 +63,13 @@ mod tests {
     }
 
     #[test]
-    fn right_grants_share_in_its_module_only() {
+    fn right_grants_the_permission_only_in_its_module() {
         assert!(allows(&["viewer", "producer"], "jobs"));
         assert!(!allows(&["producer"], "assets"));
     }
 
     #[test]
-    fn right_under_the_asterisk_grants_share_everywhere() {
+    fn right_under_the_asterisk_applies_to_every_module() {
         assert!(allows(&["admin"], "jobs"));
         assert!(allows(&["admin"], "assets"));
     }

@@ -14,11 +14,11 @@ use crate::{
 pub const RECIPIENTS_LIMIT: usize = 100;
 /// The maximum number of files in a share.
 pub const FILES_LIMIT: usize = 100;
-/// The maximum length of all file names of a share, in bytes. DynamoDB charges every write of a share by the
-/// share's size.
+/// The maximum total length of a share's file names, in bytes. DynamoDB's charge for each write to a share
+/// depends on the share's size.
 pub const FILE_NAMES_LIMIT: usize = 16 * 1024;
 
-/// An entry of a request's list of recipients.
+/// An entry in a request's recipient list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedRecipient {
     /// A valid address, at its first occurrence in the request.
@@ -29,7 +29,7 @@ pub enum ParsedRecipient {
     Invalid(AddressError),
 }
 
-/// Parses a request's recipients. Each entry is independent: an invalid one does not affect the others.
+/// Parses a request's recipients. Entries are independent: an invalid entry does not affect the others.
 #[must_use]
 pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     let mut seen = HashSet::new();
@@ -41,18 +41,18 @@ pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     entries.iter().map(parse).collect()
 }
 
-/// The reason files cannot form one share.
+/// The reason files cannot be put in one share.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FilesError {
     #[error("nothing to share: the item has no shareable files")]
     Nothing,
-    #[error("must be at most {FILES_LIMIT} files")]
+    #[error("must contain at most {FILES_LIMIT} files")]
     TooMany,
-    #[error("must have names of at most {FILE_NAMES_LIMIT} bytes in total")]
+    #[error("must have file names that total at most {FILE_NAMES_LIMIT} bytes")]
     NamesTooLong,
 }
 
-/// Checks that files fit into one share.
+/// Checks that files fit in one share.
 pub fn validate_files(files: &[SharedFile]) -> Result<(), FilesError> {
     if files.is_empty() {
         return Err(FilesError::Nothing);
@@ -66,7 +66,7 @@ pub fn validate_files(files: &[SharedFile]) -> Result<(), FilesError> {
     Ok(())
 }
 
-/// The properties common to all shares of one request.
+/// The properties common to all shares that one request creates.
 #[derive(Clone, Debug)]
 pub struct ShareRequest {
     pub item: Item,
@@ -131,14 +131,14 @@ mod tests {
     }
 
     #[test]
-    fn share_has_at_least_one_file_and_at_most_a_hundred() {
+    fn share_has_between_1_and_100_files() {
         assert_eq!(validate_files(&[]), Err(FilesError::Nothing));
         assert_eq!(validate_files(&files(100, 163)), Ok(()));
         assert_eq!(validate_files(&files(101, 3)), Err(FilesError::TooMany));
     }
 
     #[test]
-    fn file_names_take_at_most_16_kib() {
+    fn file_names_total_at_most_16_kib() {
         let exactly_16_kib = [files(84, 164), files(16, 163)].concat();
         assert_eq!(validate_files(&exactly_16_kib), Ok(()));
         let one_byte_more = [&exactly_16_kib[1..], &files(1, 165)].concat();

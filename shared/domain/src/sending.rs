@@ -1,22 +1,23 @@
-//! Sending a claimed email: the outcome of one try, and the state it leaves the email in.
+//! Sending a claimed email: the outcome of a try, and the email's state afterward.
 
 use chrono::TimeDelta;
 
 use crate::mail::Pending;
 use crate::{Mail, MailState, Share, Timestamp};
 
-/// The age at which the sender gives up on an email, which is the minimum for mail servers (RFC 5321,
-/// 4.5.4.1).
+/// The age at which the sender gives up on an email. Mail servers should keep retrying for at least this long
+/// (RFC 5321, section 4.5.4.1).
 pub const GIVE_UP_AFTER: TimeDelta = TimeDelta::days(4);
 
-/// The number of tries that every email gets, however old it is: the sender may have been down for days.
+/// The minimum number of tries for an email, however old it is, because the sender may have been down for
+/// days.
 const MIN_TRIES: u32 = 4;
 
 /// The backoff after the first try. Doubles with each try, up to [`MAX_BACKOFF`].
 const FIRST_BACKOFF: TimeDelta = TimeDelta::minutes(1);
 const MAX_BACKOFF: TimeDelta = TimeDelta::hours(1);
 
-const GIVEN_UP: &str = "the email could not be sent for days";
+const GIVEN_UP: &str = "the email could not be sent for several days";
 const WITHDRAWN: &str = "revoked before the email was sent";
 
 /// A transient fault that prevented an email from being sent.
@@ -24,11 +25,11 @@ const WITHDRAWN: &str = "revoked before the email was sent";
 pub enum Fault {
     /// The account's sending rate was exceeded.
     Throttled,
-    /// The account's sending quota for 24 hours is spent.
+    /// The account's 24-hour sending quota is used up.
     QuotaSpent,
     /// Sending is paused for the account or the configuration set.
     Paused,
-    /// The sender is not verified or, in SES's sandbox, the recipient. An operator can fix it.
+    /// The sender or, in the SES sandbox, the recipient is not verified. An operator can fix this.
     Unverified,
     /// SES is unreachable or failed.
     Unavailable,
@@ -50,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// Returns whether the fault affects the whole account, and so every other email.
+    /// Returns whether the fault affects the whole account, and therefore every other email.
     #[must_use]
     pub fn is_account_wide(self) -> bool {
         matches!(self, Self::QuotaSpent | Self::Paused)
@@ -62,20 +63,20 @@ impl Fault {
 pub enum SendError {
     /// A later try may succeed.
     Transient(Fault),
-    /// No try will succeed, for this reason.
+    /// No try can succeed; the string says why.
     Permanent(&'static str),
 }
 
-/// The outcome of a claimed email.
+/// The outcome for a claimed email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendOutcome {
-    /// SES accepted it.
+    /// SES accepted the email.
     Sent,
-    /// The share was revoked before it was sent.
+    /// The share was revoked before the email was sent.
     Withdrawn,
-    /// It will never be sent, for this reason.
+    /// The email will never be sent; the string says why.
     Failed(&'static str),
-    /// It is due again later.
+    /// The email becomes due again at `until`.
     Deferred { until: Timestamp, fault: Fault },
 }
 
@@ -91,9 +92,9 @@ impl SendOutcome {
         }
     }
 
-    /// Returns the outcome of a claimed email that must not be sent, or `None` if it must.
+    /// Returns the outcome for a claimed email that must not be sent, or `None` if the email must be sent.
     ///
-    /// An expired share is still mailed: a share may be created already expired.
+    /// The email is sent even if the share has expired, because a share may be created already expired.
     #[must_use]
     pub fn without_sending(share: &Share, now: Timestamp) -> Option<Self> {
         if share.revoked_at.is_some() {
@@ -102,8 +103,8 @@ impl SendOutcome {
         is_given_up(share, now).then_some(Self::Failed(GIVEN_UP))
     }
 
-    /// Returns the outcome of a try. A transient fault defers the email by a minute, then by twice as long
-    /// each time up to an hour, until the sender gives up.
+    /// Returns the outcome of a try. A transient fault defers the email, until the sender gives up. The first
+    /// delay is one minute, and the delay doubles with each try, up to one hour.
     #[must_use]
     pub fn from_result(sent: Result<(), SendError>, share: &Share, now: Timestamp) -> Self {
         match sent {
@@ -150,14 +151,14 @@ mod tests {
     const TRANSIENT: Result<(), SendError> = Err(SendError::Transient(Fault::Unavailable));
 
     #[test]
-    fn expired_share_is_mailed() {
+    fn email_for_an_expired_share_is_sent() {
         let mut share = share(&["a"]);
         share.expires_at = time(NOW);
         assert_eq!(SendOutcome::without_sending(&share, time(NOW)), None);
     }
 
     #[test]
-    fn revoked_share_is_not_mailed() {
+    fn email_for_a_revoked_share_is_withdrawn() {
         let mut share = share(&["a"]);
         share.revoked_at = Some(time(NOW));
         assert_eq!(SendOutcome::without_sending(&share, time(NOW)), Some(SendOutcome::Withdrawn));
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn email_is_given_up_after_four_days() {
+    fn sender_gives_up_after_four_days() {
         let mut share = share(&["a"]);
         let end = time(NOW) + GIVE_UP_AFTER;
         let just_before = end - TimeDelta::milliseconds(1);
@@ -225,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn old_email_with_few_tries_is_not_given_up() {
+    fn old_email_with_few_tries_is_retried() {
         let mut share = share(&["a"]);
         let end = time(NOW) + GIVE_UP_AFTER;
         share.mail.state = pending(end, MIN_TRIES);
@@ -235,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn resent_email_ages_from_its_request() {
+    fn age_of_a_resent_email_starts_at_the_resend() {
         let mut share = share(&["a"]);
         let end = time(NOW) + GIVE_UP_AFTER;
         share.mail = share.mail.next_attempt(&Action { at: end, ..ann() });
@@ -261,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn deferred_email_stays_queued_with_its_tries() {
+    fn deferred_email_stays_queued_and_keeps_its_try_count() {
         let claimed = Mail { state: pending(time(NOW), 3), ..share(&["a"]).mail };
         let until = time(NOW) + TimeDelta::minutes(4);
         let deferred = SendOutcome::Deferred { until, fault: Fault::Throttled };

@@ -1,4 +1,4 @@
-//! A share: one recipient's access to the files of an item, and the changes that sharers make to it.
+//! A share, and the changes that sharers make to it.
 
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use thiserror::Error;
@@ -9,15 +9,15 @@ use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
 use crate::{EmailAddress, FileName, Generation, Item, Mail, Message, ShareId, Sharer, Status, Timestamp};
 
-/// A file of the item, with its size at the time it was shared.
+/// A shared file, with its size at the time of sharing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharedFile {
     pub name: FileName,
-    /// In bytes.
+    /// The size in bytes.
     pub size: u64,
 }
 
-/// One recipient's access to the files of an item.
+/// One recipient's access to an item's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {
     pub id: ShareId,
@@ -29,23 +29,23 @@ pub struct Share {
     pub message: Option<Message>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// The UTC offset of the requested expiry, for formatting it.
+    /// The UTC offset of the requested expiry, for formatting the expiry.
     pub expires_offset: FixedOffset,
     pub revoked_at: Option<Timestamp>,
-    /// Incremented only by a change of the expiration or the revocation.
+    /// Incremented only when the expiration or the revocation changes.
     pub version: u64,
     pub generation: Generation,
     /// The key that seals the link. Set when the link is sealed for the first time.
     pub link_key: Option<KeyId>,
     pub mail: Mail,
     pub usage: Usage,
-    /// The last change of the expiration or the revocation.
+    /// The last change to the expiration or the revocation.
     pub changed: Option<Change>,
     /// The last disclosure of the link to a sharer.
     pub link_copied: Option<LinkCopy>,
 }
 
-/// The version of a share that a caller expects to change.
+/// The share version that the caller believes it is changing (`If-Match`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExpectedVersion {
     Exactly(u64),
@@ -68,7 +68,7 @@ pub enum ChangeExpirationError {
     Expiry(#[from] ExpiryError),
 }
 
-/// The reason the email was not sent again.
+/// The reason the email was not resent.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ResendError {
     /// The link gives no access.
@@ -80,7 +80,7 @@ pub enum ResendError {
 }
 
 impl Share {
-    /// Returns the revoked share, or `None` if it is already revoked.
+    /// Returns the share after its revocation, or `None` if the share is already revoked.
     #[must_use]
     pub fn revoked(&self, action: &Action) -> Option<Self> {
         if self.revoked_at.is_some() {
@@ -94,14 +94,14 @@ impl Share {
         })
     }
 
-    /// Returns the share with another expiration, or `None` if this change was already made.
+    /// Returns the share with the requested expiration, or `None` if this change was already made.
     ///
-    /// A future expiry reactivates an expired or revoked share. A past one ends access at once and keeps a
-    /// revocation.
+    /// A future expiry reactivates an expired or revoked share. A past expiry ends access immediately, and a
+    /// revoked share stays revoked.
     ///
-    /// If the expected version is one behind, and the last change was the same sharer's and set the same
-    /// expiry, the request is a retry whose first response was lost. A retry succeeds even on a later day,
-    /// when the expiry itself would be rejected.
+    /// The request is treated as a retry after a lost response if the expected version is one behind, and the
+    /// last change was made by the same sharer and set the same expiry. A retry succeeds even on a later day,
+    /// when a new request with that expiry would be rejected.
     pub fn with_expiration(
         &self,
         requested: RequestedExpiry,
@@ -125,7 +125,7 @@ impl Share {
         }))
     }
 
-    /// Returns whether the last change was this sharer's and set this expiry.
+    /// Returns whether the last change was made by this sharer and set this expiry.
     fn was_last_set_to(&self, requested: RequestedExpiry, by: &Sharer) -> bool {
         let is_same =
             |change: &Change| change.kind == ChangeKind::Expiration && change.action.by.sub == by.sub;
@@ -134,7 +134,7 @@ impl Share {
             && self.expires_offset == requested.offset()
     }
 
-    /// Returns the share with another email, which contains the same link and is due at once.
+    /// Returns the share with a new email, which contains the same link and is due immediately.
     pub fn resent(&self, action: &Action) -> Result<Self, ResendError> {
         if self.status(action.at) != Status::Active {
             return Err(ResendError::Inactive);
@@ -151,14 +151,14 @@ impl Share {
         self.expires_at.with_timezone(&self.expires_offset)
     }
 
-    /// Returns the expiry as English text at the sharer's offset: `10 March 2026 at 14:00 (UTC+01:00)`.
+    /// Returns the expiry in English at the sharer's offset, such as `10 March 2026 at 14:00 (UTC+01:00)`.
     #[must_use]
     pub fn expiry_text(&self) -> String {
         format_in_english(self.local_expiry())
     }
 
-    /// Returns when the share expires by the passage of time, in the past or the future. `None` if it is
-    /// revoked or if its expiry had already passed when it was set.
+    /// Returns the time at which the share expires, or expired, on schedule. Returns `None` if the share is
+    /// revoked, or if its expiry was already in the past when it was set.
     #[must_use]
     pub fn scheduled_expiry(&self) -> Option<Timestamp> {
         let last_set = self.changed.as_ref().filter(|change| change.kind == ChangeKind::Expiration);
@@ -166,8 +166,8 @@ impl Share {
         (self.revoked_at.is_none() && self.expires_at > set_at).then_some(self.expires_at)
     }
 
-    /// Returns when the share may be purged: at the end of access plus the retention period. A share that was
-    /// created already expired counts as ended at its creation.
+    /// Returns when the share may be purged: one retention period after its access ends. If the share was
+    /// created already expired, its access ends at its creation.
     #[must_use]
     pub fn purge_at(&self, retention: TimeDelta) -> Timestamp {
         let end = self.revoked_at.map_or(self.expires_at, |revoked| revoked.min(self.expires_at));
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn revocation_ends_access_once() {
+    fn revocation_ends_access_and_is_idempotent() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         assert_eq!(revoked.version, 2);
         assert_eq!(revoked.status(time(NOW)), Status::Inactive(InactiveReason::Revoked));
@@ -206,24 +206,24 @@ mod tests {
         assert_eq!(changed.expires_at, time("2026-03-11T08:00:00Z"));
         assert_eq!(changed.expires_offset.local_minus_utc(), 7200);
         assert_eq!(changed.generation, active.generation, "the link must not change");
-        assert_eq!(changed.mail, active.mail, "no email must be sent");
+        assert_eq!(changed.mail, active.mail, "the email must not change");
     }
 
     #[test]
-    fn past_expiry_keeps_a_revocation() {
+    fn past_expiry_leaves_a_revoked_share_revoked() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         let changed = with_expiration(&revoked, PAST_TODAY, ExpectedVersion::Exactly(2));
         assert_eq!(changed.status(time(NOW)), Status::Inactive(InactiveReason::Revoked));
     }
 
     #[test]
-    fn past_expiry_ends_access_at_once() {
+    fn past_expiry_ends_access_immediately() {
         let changed = with_expiration(&share(&["a"]), PAST_TODAY, ExpectedVersion::Any);
         assert_eq!(changed.status(time(NOW)), Status::Inactive(InactiveReason::Expired));
     }
 
     #[test]
-    fn change_needs_the_expected_version() {
+    fn change_requires_the_expected_version() {
         let expiry = requested_expiry("2026-03-11T10:00:00Z");
         let changed = with_expiration(&share(&["a"]), "2026-03-11T10:00:00Z", ExpectedVersion::Exactly(1));
         let change = |share: &Share, expiry, by: &Action, version| {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_of_a_past_expiry_succeeds_on_the_next_day() {
+    fn retry_of_a_past_expiry_succeeds_the_next_day() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         let past = requested_expiry(PAST_TODAY);
         let changed = with_expiration(&revoked, PAST_TODAY, ExpectedVersion::Exactly(2));
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn resend_must_wait() {
+    fn early_resend_is_rejected() {
         let too_soon = |until| Err(ResendError::TooSoon { until });
         assert_eq!(sent_share().resent(&after_minutes(4)), too_soon(after_minutes(5).at));
 
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(
             pending_share.resent(&after_minutes(5)).unwrap().mail.attempt,
             2,
-            "the sender's lease has ended"
+            "the sender's lease has expired"
         );
         pending_share.mail.state = pending(after_minutes(30).at, 3);
         assert_eq!(
@@ -322,14 +322,14 @@ mod tests {
     }
 
     #[test]
-    fn inactive_share_is_not_resent() {
+    fn email_for_an_inactive_share_is_not_resent() {
         let sent = sent_share();
         assert_eq!(sent.resent(&after_minutes(9 * 24 * 60)), Err(ResendError::Inactive));
         assert_eq!(sent.revoked(&ann()).unwrap().resent(&after_minutes(5)), Err(ResendError::Inactive));
     }
 
     #[test]
-    fn share_without_an_email_may_be_sent_at_once() {
+    fn share_without_an_email_may_be_emailed_immediately() {
         let share = Share { mail: Mail::none(), ..long_lived_share() };
         assert_eq!(share.resent(&after_minutes(0)).unwrap().mail.attempt, 1);
     }
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn retention_starts_at_the_end_of_access() {
+    fn retention_starts_when_access_ends() {
         let mut share = share(&["a"]);
         let retention = TimeDelta::days(30);
         assert_eq!(share.purge_at(retention), share.expires_at + retention);
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn share_is_scheduled_to_expire_while_access_can_lapse() {
+    fn active_share_has_a_scheduled_expiry() {
         let share = share(&["a"]);
         assert_eq!(share.scheduled_expiry(), Some(share.expires_at));
         let revoked = share.revoked(&ann()).unwrap();
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn share_is_not_scheduled_to_expire_once_access_has_ended() {
+    fn revoked_or_already_past_expiry_is_not_scheduled() {
         let share = share(&["a"]);
         assert_eq!(share.revoked(&ann()).unwrap().scheduled_expiry(), None, "revoked");
         let ended = with_expiration(&share, "2026-03-10T11:00:00Z", ExpectedVersion::Any);
@@ -377,7 +377,7 @@ mod tests {
             )
             .unwrap()
             .unwrap();
-        assert_eq!(ended.scheduled_expiry(), None, "expiry after the creation, but past when it was set");
+        assert_eq!(ended.scheduled_expiry(), None, "expiry already past when it was set");
         let created_expired = Share { expires_at: share.created_at, ..share };
         assert_eq!(created_expired.scheduled_expiry(), None, "created already expired");
     }

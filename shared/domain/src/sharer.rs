@@ -1,4 +1,4 @@
-//! The sharer: the person on the platform's side of a share.
+//! The sharer: the person who creates or manages a share.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ pub struct Sharer {
     pub email: Option<EmailAddress>,
 }
 
-/// Hides the person: debug output may reach a log.
+/// Hides the sharer: debug output may reach a log.
 impl fmt::Debug for Sharer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Sharer(..)")

@@ -1,4 +1,4 @@
-//! Fixtures for tests of this crate and of the crates that depend on it (feature `testing`).
+//! Test fixtures for this crate and, with the feature `testing`, for the crates that depend on it.
 
 #![allow(clippy::missing_panics_doc, clippy::unwrap_used, reason = "fixtures are valid by construction")]
 
@@ -11,10 +11,10 @@ use crate::{
     Action, EmailAddress, Expiry, Generation, Item, MailState, Message, Share, SharedFile, Sharer, Timestamp,
 };
 
-/// The time at which fixtures are created.
+/// The time at which fixture shares are created.
 pub const NOW: &str = "2026-03-10T12:00:00Z";
 
-/// The bytes of every fixture's generation.
+/// The generation of every fixture share, as bytes.
 pub const GENERATION: [u8; 16] = [7; 16];
 
 /// Parses an RFC 3339 time.
@@ -23,7 +23,7 @@ pub fn time(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// Parses an RFC 3339 time as a caller requests it.
+/// Parses an RFC 3339 time into a requested expiry.
 #[must_use]
 pub fn requested_expiry(text: &str) -> RequestedExpiry {
     text.parse().unwrap()
@@ -35,13 +35,13 @@ pub fn item() -> Item {
     Item::parse("jobs/1042").unwrap()
 }
 
-/// Returns a file of 3 bytes.
+/// Returns a 3-byte file with this name.
 #[must_use]
 pub fn file(name: &str) -> SharedFile {
     SharedFile { name: name.parse().unwrap(), size: 3 }
 }
 
-/// Returns a sharer with this subject, without a name or an email address.
+/// Returns a sharer with this subject and no name or email address.
 #[must_use]
 pub fn sharer(sub: &str) -> Sharer {
     Sharer { sub: sub.to_owned(), name: None, email: None }
@@ -53,7 +53,7 @@ pub fn action_by(sub: &str) -> Action {
     Action { by: sharer(sub), at: time(NOW) }
 }
 
-/// Returns Ann's action at [`NOW`].
+/// Returns an action by Ann at [`NOW`].
 #[must_use]
 pub fn ann() -> Action {
     action_by("ann")
@@ -71,8 +71,8 @@ pub fn share(files: &[&str]) -> Share {
     ShareBuilder::new().files(files.iter().map(|name| file(name)).collect()).build()
 }
 
-/// Builds a share. The default is `brief.pdf` of the item `jobs/1042`, shared by `u1` with ann@example.com at
-/// [`NOW`] for an hour, with a pending email.
+/// Builds a share. By default, `u1` shares `brief.pdf` from the item `jobs/1042` with ann@example.com at
+/// [`NOW`] for one hour, and the email is pending.
 #[derive(Clone, Debug)]
 pub struct ShareBuilder {
     item: Item,
@@ -140,13 +140,13 @@ impl ShareBuilder {
         Self { created_at, ..self }
     }
 
-    /// Sets the expiry relative to the creation. It must not be on an earlier day.
+    /// Sets the expiry relative to the creation time. The expiry must not be on an earlier day.
     #[must_use]
     pub fn expires_in(self, expires_in: TimeDelta) -> Self {
         Self { expires_in, ..self }
     }
 
-    /// Sets the expiry's offset from UTC, such as `+01:00`.
+    /// Sets the expiry's UTC offset, such as `+01:00`.
     #[must_use]
     pub fn expiry_offset(self, expiry_offset: &'static str) -> Self {
         Self { expiry_offset, ..self }

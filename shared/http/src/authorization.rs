@@ -33,9 +33,9 @@ pub struct Caller {
 #[derive(Clone, Debug)]
 pub struct Authorization {
     permission: SharePermission,
-    /// The claim that lists the caller's access rights.
+    /// The name of the claim that lists the caller's access rights.
     rights_claim: String,
-    /// The separator of the rights in a string claim. Without a separator, a string claim is a single right.
+    /// The separator between the rights in a string claim. If it is `None`, a string claim is a single right.
     rights_separator: Option<String>,
 }
 
@@ -46,14 +46,14 @@ impl Authorization {
         Ok(Self::new(permission, required("ACCESS_RIGHTS_CLAIM")?, optional("ACCESS_RIGHTS_SEPARATOR")))
     }
 
-    /// Creates the rules from the access rights that grant the Share permission, the claim that lists a
-    /// caller's access rights, and the separator of the rights in a string claim.
+    /// Creates the rules from the access rights that grant the Share permission, the name of the claim that
+    /// lists a caller's access rights, and the separator between the rights in a string claim.
     #[must_use]
     pub fn new(permission: SharePermission, rights_claim: String, rights_separator: Option<String>) -> Self {
         Self { permission, rights_claim, rights_separator }
     }
 
-    /// Returns the caller, if they hold the Share permission in this module.
+    /// Returns the caller if they have the Share permission in this module.
     pub fn authorize(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
         let caller = self.authenticate(request)?;
         if self.can_share(&caller, module) {
@@ -63,14 +63,14 @@ impl Authorization {
         }
     }
 
-    /// Returns the caller, whether or not they hold the Share permission.
+    /// Returns the caller, whether or not they have the Share permission.
     pub fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
         let claims = verified_claims(request).ok_or(ProblemType::Unauthenticated)?;
         let sharer = parse_sharer(&claims).ok_or(ProblemType::Unauthenticated)?;
         Ok(Caller { sharer, rights: self.access_rights(&claims) })
     }
 
-    /// Returns whether a caller holds the Share permission in this module.
+    /// Returns whether a caller has the Share permission in this module.
     #[must_use]
     pub fn can_share(&self, caller: &Caller, module: &ModuleName) -> bool {
         self.permission.allows(&caller.rights, module)
@@ -93,12 +93,13 @@ impl Authorization {
     }
 }
 
-/// Returns the typed claims of the token that API Gateway's authorizer verified.
+/// Returns the claims of the request's token with their JSON types, if API Gateway's authorizer verified that
+/// token.
 ///
-/// The authorizer passes every claim on as a string. It flattens a list to `[a b]`, which may be one right or
-/// two and must never be split. The request still carries the token, so the claims are read from its payload
-/// instead. The payload is trusted only if its subject, issuer and expiry are those that the authorizer
-/// verified.
+/// The authorizer passes every claim to the function as a string. It turns a list into `[a b]`, which may be
+/// one right or two, so it must never be split. Therefore, this function reads the claims from the token in
+/// the `Authorization` header. It trusts the token only if its subject, issuer and expiry match those that
+/// the authorizer verified.
 fn verified_claims(request: &Request) -> Option<Map<String, Value>> {
     let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
     let verified = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
@@ -119,15 +120,15 @@ fn verified_claims(request: &Request) -> Option<Map<String, Value>> {
     is_same_expiry.then_some(claims)
 }
 
-/// The number of characters of a claim that are kept for display.
+/// The maximum length of a displayed claim, in characters. Longer claims are truncated.
 const DISPLAY_LIMIT: usize = 200;
 
-/// The maximum length of a subject in bytes (OpenID Connect Core 1.0, section 2).
+/// The maximum length of a subject, in bytes (OpenID Connect Core 1.0, section 2).
 const SUBJECT_LIMIT: usize = 255;
 
 /// Reads the caller's identity from their claims, or returns `None` if the subject is missing or invalid.
 fn parse_sharer(claims: &Map<String, Value>) -> Option<Sharer> {
-    // The subject identifies the caller. Shortening or cleaning it could turn it into another caller's
+    // The subject identifies the caller. If it were truncated or cleaned up, it could match another caller's
     // subject.
     let sub = claims.get("sub")?.as_str()?;
     if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
@@ -140,8 +141,8 @@ fn parse_sharer(claims: &Map<String, Value>) -> Option<Sharer> {
     })
 }
 
-/// Shortens a claim and removes control characters, so that it is safe to display. Returns `None` if nothing
-/// is left.
+/// Makes a claim safe to display: truncates it, replaces control characters with spaces, and removes
+/// bidirectional control characters. Returns `None` if nothing is left.
 fn to_display_text(claim: &str) -> Option<String> {
     let one_line: String =
         claim.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DISPLAY_LIMIT).collect();
@@ -175,7 +176,7 @@ mod tests {
         json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[admin producer]"})
     }
 
-    /// Authorizes a request in the module `jobs`; an error is the status of the response.
+    /// Authorizes a request for the module `jobs`. The error is the response's status code.
     fn authorize(authorization: &Authorization, header: &str, verified: &Value) -> Result<Sharer, u16> {
         let request = request(&event(&json!({"authorization": header}), verified));
         authorization
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn caller_with_permission_is_the_sharer() {
+    fn permitted_caller_is_returned_as_the_sharer() {
         let sharer = authorize_rights(&json!(["viewer", "producer"]), None).unwrap();
         assert_eq!(sharer.sub, "u1");
         assert_eq!(sharer.name.as_deref(), Some("Ann  B"));
@@ -197,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn subject_is_kept_unchanged_or_rejected() {
+    fn subject_is_either_kept_unchanged_or_rejected() {
         let authorize_subject = |sub: &str| {
             let (mut claims, mut verified) = (claims(&json!(["producer"])), verified_claims());
             claims["sub"] = sub.into();
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn string_claim_is_one_right_without_a_separator() {
+    fn without_a_separator_a_string_claim_is_one_right() {
         assert!(authorize_rights(&json!("producer"), None).is_ok());
         assert_eq!(authorize_rights(&json!("viewer producer"), None), Err(403));
     }
@@ -248,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn token_other_than_the_verified_one_is_rejected() {
+    fn token_that_differs_from_the_verified_one_is_rejected() {
         let authorization = authorization(None);
         let token = token(&claims(&json!(["producer"])));
         for (name, other) in
@@ -256,9 +257,9 @@ mod tests {
         {
             let mut verified = verified_claims();
             verified[name] = other;
-            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "other {name}");
+            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "different {name}");
             verified.as_object_mut().unwrap().remove(name);
-            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "without {name}");
+            assert_eq!(authorize(&authorization, &token, &verified), Err(401), "missing {name}");
         }
     }
 
@@ -280,7 +281,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_header_and_payload_is_parsed_without_a_panic(
+        fn arbitrary_header_or_payload_is_rejected_without_a_panic(
             header in any::<String>(), payload in any::<Vec<u8>>(),
         ) {
             let authorization = authorization(None);

@@ -12,7 +12,7 @@ use serde_path_to_error::{Path, Segment};
 
 use crate::{FieldError, Problem, ProblemType, Request};
 
-/// The maximum size of a body in bytes, larger than any valid request.
+/// The maximum size of a request body, in bytes. Every valid request is smaller.
 const BODY_LIMIT: usize = 256 * 1024;
 
 fn body_bytes(request: &Request) -> &[u8] {
@@ -25,14 +25,14 @@ fn body_bytes(request: &Request) -> &[u8] {
 
 /// Parses the body as a JSON object.
 ///
-/// A body that is not JSON is malformed (400). A JSON text that is not a valid `T` has an invalid field
-/// (422).
+/// A body that is not JSON is reported as malformed (400). Well-formed JSON that is not a valid `T` is
+/// reported as an invalid field (422).
 pub fn parse_json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes = body_bytes(request);
     if bytes.len() > BODY_LIMIT {
         return Err(ProblemType::BodyTooLarge.into());
     }
-    // Check the syntax first: deserializing to `T` would report an invalid field before a later syntax error.
+    // Check the syntax of the whole body first: an invalid field would hide a syntax error that follows it.
     serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
     let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
     parsed.map(|Object(body)| body).map_err(|error| {
@@ -41,7 +41,8 @@ pub fn parse_json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Prob
     })
 }
 
-/// A value that must be a JSON object. Serde alone would also accept a struct as an array of its fields.
+/// A value that must be a JSON object. Without this wrapper, serde would also accept an array with the
+/// struct's field values in order.
 #[derive(Debug)]
 pub struct Object<T>(pub T);
 
@@ -65,7 +66,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Checks that the body is empty or an empty object. Anything else would be ignored, so it is rejected.
+/// Rejects a body that is neither empty nor an empty JSON object, because its contents would be ignored.
 pub fn require_empty_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -73,8 +74,8 @@ pub fn require_empty_body(request: &Request) -> Result<(), Problem> {
     if body_bytes(request).is_empty() { Ok(()) } else { parse_json_body::<Empty>(request).map(|Empty {}| ()) }
 }
 
-/// Describes an invalid field by the value that the parser expected. The parser also quotes the value that it
-/// found, which may be an email address, so the description leaves that out.
+/// Describes an invalid field by stating what the parser expected there. The parser's message also quotes the
+/// actual value. The description omits that value, because it may be an email address.
 fn error_detail(error: &serde_json::Error) -> String {
     let full_text = error.to_string();
     let text = full_text.rsplit_once(" at line ").map_or(full_text.as_str(), |(text, _)| text);
@@ -88,7 +89,7 @@ fn error_detail(error: &serde_json::Error) -> String {
     }
 }
 
-/// Returns the JSON pointer (RFC 6901) to a field of the body.
+/// Returns the JSON pointer (RFC 6901) to a field in the body.
 fn json_pointer(path: &Path) -> String {
     let segment = |segment: &Segment| match segment {
         Segment::Seq { index } => format!("/{index}"),

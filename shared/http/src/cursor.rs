@@ -5,8 +5,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::{FieldError, Problem, Request, query_parameter};
 
-/// Parses the `cursor` query parameter, if the request has one. A cursor holds only a position in a list; the
-/// list always comes from the path.
+/// Parses the `cursor` query parameter, if the request has one. A cursor contains only a position. The path
+/// determines which list it applies to.
 pub fn parse_cursor<T, E>(
     request: &Request,
     parse_position: impl Fn(&str) -> Result<T, E>,

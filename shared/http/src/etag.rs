@@ -1,4 +1,4 @@
-//! Entity tags: a share's version as its `ETag`, and the version that a change expects.
+//! Entity tags: a share's version as an `ETag`, and the expected version in `If-Match`.
 
 use lambda_http::http::header::HeaderValue;
 use sharelink_domain::Share;
@@ -13,7 +13,7 @@ pub fn etag(share: &Share) -> HeaderValue {
 }
 
 /// Parses the required `If-Match` header: an entity tag made by [`etag`], or `*` for any version. Any other
-/// tag cannot match the share's version and is stale.
+/// tag is treated as stale, because it cannot match the share's version.
 pub fn parse_if_match(request: &Request) -> Result<ExpectedVersion, ProblemType> {
     match header(request, "if-match").map(str::trim) {
         None => Err(ProblemType::IfMatchMissing),

@@ -1,4 +1,4 @@
-//! API Gateway's events, reduced to the parts that are safe to parse.
+//! API Gateway events, reduced to the fields that are safe to parse.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::Request;
 
-/// The headers that a function may read.
+/// The headers that the functions may read.
 const ALLOWED_HEADERS: [&str; 10] = [
     "accept",
     "accept-encoding",
@@ -36,11 +36,11 @@ pub fn parse_event(json: &[u8]) -> Result<Request, serde_json::Error> {
     serde_json::from_slice::<HttpApiEvent>(json).map(|HttpApiEvent(request)| request.into())
 }
 
-/// An HTTP API event (payload 2.0) that `lambda_http` can convert to a request without failing.
+/// An HTTP API event (payload format 2.0) that `lambda_http` can convert to a request without failing.
 ///
-/// `lambda_http` itself panics if the `Host`, path and query do not form a URL, and fails if a header is not
-/// ASCII. A caller controls all of these. The functions use none of them, so only the fields of
-/// [`EventFields`] are passed on.
+/// For an unfiltered event, `lambda_http` panics if the host, path and query do not form a URL, and fails if
+/// a header is not ASCII. The caller controls all of these. Only the fields in [`EventFields`] and the
+/// headers in [`ALLOWED_HEADERS`] are passed on, and a header that is not ASCII becomes empty.
 pub(crate) struct HttpApiEvent(pub(crate) LambdaRequest);
 
 /// The fields of an event that the functions use.
@@ -81,10 +81,10 @@ struct HttpFields {
 
 impl<'de> Deserialize<'de> for HttpApiEvent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The parser's own message may quote the event.
+        // Hide the parser's message, because it may quote the event.
         let invalid = || D::Error::custom("not an HTTP API event");
         let fields = EventFields::deserialize(deserializer).map_err(|_| invalid())?;
-        // `lambda_http` assumes that the body is valid base64.
+        // Check the base64 here, because `lambda_http` assumes that it is valid.
         let base64_body = fields.body.as_ref().filter(|_| fields.is_base64_encoded);
         if base64_body.is_some_and(|body| STANDARD.decode(body).is_err()) {
             return Err(invalid());
@@ -115,7 +115,7 @@ impl TryFrom<EventFields> for LambdaRequest {
         let mut request = ApiGatewayV2httpRequest::default();
         request.raw_path = Some("/".to_owned());
         request.path_parameters = event.path_parameters.unwrap_or_default();
-        // Without `rawQueryString`, `lambda_http` uses the parameters that the gateway has parsed.
+        // Without `rawQueryString`, `lambda_http` uses the query parameters that API Gateway parsed.
         request.query_string_parameters = event.query_string_parameters.unwrap_or_default().into();
         request.headers = event.headers.unwrap_or_default().into_iter().filter_map(allowed_header).collect();
         request.body = event.body;
@@ -125,8 +125,8 @@ impl TryFrom<EventFields> for LambdaRequest {
     }
 }
 
-/// Returns a header if functions may read it. An invalid value becomes an empty one, so that an invalid
-/// header is not mistaken for a missing one.
+/// Returns the header if the functions may read it. Replaces an invalid value with an empty string, so that
+/// the header is not mistaken for a missing one.
 fn allowed_header((name, value): (String, Value)) -> Option<(HeaderName, HeaderValue)> {
     let allowed = ALLOWED_HEADERS.into_iter().find(|allowed| allowed.eq_ignore_ascii_case(&name))?;
     let text = value.as_str().filter(|text| is_header_text(text)).unwrap_or_default();
@@ -166,13 +166,13 @@ mod tests {
     }
 
     #[test]
-    fn header_outside_allowlist_is_removed() {
+    fn header_not_in_the_allowlist_is_removed() {
         let request = request(&event(&json!({"host": "a"}), &json!({})));
         assert_eq!(header(&request, "host"), None);
     }
 
     #[test]
-    fn odd_hosts_paths_and_queries_are_ignored() {
+    fn malformed_hosts_paths_and_queries_are_ignored() {
         for name in ["host", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "accept"] {
             for value in ["", " ", "a b", "é", "[", "http://[", "\u{0}", "a:b:c", "%", "<>"] {
                 let mut event = event(&json!({name: value}), &json!({"sub": "u", "odd": [1, {}]}));
@@ -187,7 +187,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_from_a_caller_panics_the_parser(
+        fn parser_does_not_panic_on_arbitrary_caller_input(
             name in "[a-z-]{1,20}", value in any::<String>(), path in any::<String>(), body in any::<String>(),
         ) {
             let mut event = event(&json!({name: value}), &json!({"sub": value}));

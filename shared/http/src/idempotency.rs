@@ -10,8 +10,8 @@ const HEADER: &str = "Idempotency-Key";
 
 /// Returns the idempotent form of a request, or `None` if the request has no `Idempotency-Key`.
 ///
-/// Two requests are the same if their path parameters and parsed bodies are equal. The formatting of the JSON
-/// text makes no difference.
+/// Two requests with the same key are treated as identical if their path parameters and parsed bodies are
+/// equal. JSON formatting does not matter.
 pub fn idempotent_request(
     request: &Request,
     caller: &Sharer,

@@ -1,7 +1,7 @@
-//! HTTP layer of the functions behind the API.
+//! The HTTP layer of the API functions.
 //!
-//! A function passes its handler to [`run`]. The handler turns a [`Request`] into a [`Response`] or a
-//! [`Problem`]. The module [`problem`] turns a problem into an HTTP response.
+//! Each function passes its handler to [`run`]. For each [`Request`], the handler returns a [`Response`] or a
+//! [`Problem`]. The [`problem`] module converts a problem to an HTTP response.
 
 mod authorization;
 mod body;

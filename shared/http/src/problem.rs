@@ -1,4 +1,4 @@
-//! Problem responses (RFC 9457), and the problem types of failures.
+//! Problem responses (RFC 9457), and the mapping from errors to problem types.
 
 use std::fmt::Display;
 
@@ -9,8 +9,9 @@ use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError};
 
 use crate::{ProblemType, Response, json_response};
 
-/// The path of the page that documents a problem type, without its name. It is a relative URI, so a `type` is
-/// the same in every deployment and resolves to that page (RFC 9457, section 3.1.1).
+/// The path prefix of the pages that document problem types. Because the path is a relative URI, a problem's
+/// `type` is the same in every deployment and resolves to the page that documents it (RFC 9457, section
+/// 3.1.1).
 const TYPE_BASE: &str = "/problems/";
 
 /// A problem with a request.
@@ -18,13 +19,13 @@ const TYPE_BASE: &str = "/problems/";
 pub enum Problem {
     /// A problem that its type fully describes.
     Type(ProblemType),
-    /// The body is not JSON, with the syntax error.
+    /// The body is not JSON. Contains the syntax error.
     Malformed(String),
     /// The request has these invalid fields.
     Invalid(Vec<FieldError>),
-    /// An email was requested again too soon, with the time left to wait.
+    /// An email was requested again too soon. Contains the remaining wait.
     TooSoon(TimeDelta),
-    /// A call to AWS or an internal operation failed.
+    /// An AWS call or an internal operation failed.
     Failed(Error),
 }
 
@@ -74,8 +75,7 @@ impl Problem {
         }
     }
 
-    /// Converts the problem to a response. Internal errors are logged, and their text is not sent to the
-    /// caller.
+    /// Converts the problem to a response. The error behind a failure is logged, not sent to the caller.
     #[must_use]
     pub fn into_response(self) -> Response {
         let problem_type = self.problem_type();
@@ -85,7 +85,8 @@ impl Problem {
             Self::Malformed(detail) => problem_type.body(Some(detail)),
             Self::Invalid(errors) => ProblemBody { errors, ..problem_type.body(None) },
             Self::TooSoon(wait) => {
-                // Whole seconds, and always longer than the wait: the client's next request is not too early.
+                // `Retry-After` is in whole seconds. Round up, so that the caller's next request is not
+                // early.
                 retry_after = Some(HeaderValue::from(wait.num_seconds().max(0) + 1));
                 problem_type.body(None)
             }
@@ -113,14 +114,14 @@ impl From<&Error> for ProblemType {
     }
 }
 
-/// Creates a problem response. The body may extend [`ProblemType::body`] with more fields.
+/// Creates a problem response. The body may add fields to [`ProblemType::body`].
 pub fn problem_response(problem_type: ProblemType, body: &impl Serialize) -> Response {
     let mut response = json_response(problem_type.status(), "application/problem+json", body);
     problem_type.set_retry_after(&mut response);
     response
 }
 
-/// A problem in JSON.
+/// The JSON body of a problem response.
 #[derive(Debug, Serialize)]
 pub struct ProblemBody {
     r#type: String,
@@ -146,7 +147,7 @@ impl ProblemType {
     }
 }
 
-/// An invalid field: its location, and a description of the error.
+/// An invalid field's location, and a description of the error.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     detail: String,
@@ -166,7 +167,7 @@ enum FieldLocation {
 }
 
 impl FieldError {
-    /// Describes an invalid field of the body.
+    /// Describes an invalid field in the body.
     pub fn pointer(pointer: impl Into<String>, detail: impl Display) -> Self {
         Self { location: FieldLocation::Pointer(pointer.into()), detail: detail.to_string() }
     }

@@ -7,8 +7,8 @@ use crate::Response;
 
 macro_rules! problem_types {
     ($($(#[doc = $help:literal])+ $kind:ident = $status:ident $name:literal $title:literal;)+) => {
-        /// The type of a problem (RFC 9457). The doc comment of each variant is also its help text for API
-        /// users. The API document repeats it, and a test keeps the two equal.
+        /// A problem type (RFC 9457). Each variant's doc comment is also its help text for API users. The API
+        /// document repeats the help text, and a test keeps the two identical.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum ProblemType {
             $($(#[doc = $help])+ $kind,)+
@@ -18,13 +18,13 @@ macro_rules! problem_types {
             /// All problem types.
             pub const ALL: &[Self] = &[$(Self::$kind),+];
 
-            /// Returns the status of a response with this problem.
+            /// Returns the HTTP status of responses that report this problem.
             #[must_use]
             pub fn status(self) -> StatusCode {
                 match self { $(Self::$kind => StatusCode::$status,)+ }
             }
 
-            /// Returns the name, which is the last segment of the `type` URI.
+            /// Returns the problem type's name, which is the last segment of its `type` URI.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self { $(Self::$kind => $name,)+ }
@@ -118,13 +118,12 @@ problem_types! {
 }
 
 impl ProblemType {
-    /// Counts the problem in the `Problems` metric. Problems of redemptions are counted in `Refusals`
-    /// instead.
+    /// Counts the problem in the `Problems` metric. Redemption problems are counted in `Refusals` instead.
     pub fn count(self) {
         metrics::counter!("Problems", "Type" => self.name()).increment(1);
     }
 
-    /// Sets the `Retry-After` header if the problem is temporary.
+    /// Sets the `Retry-After` header if this is [`Self::TemporarilyUnavailable`].
     pub fn set_retry_after(self, response: &mut Response) {
         if self == Self::TemporarilyUnavailable {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));

@@ -8,8 +8,8 @@ use sharelink_domain::names::NameError;
 use crate::{FieldError, Problem};
 
 /// A request to the API. It contains only the route key, the method, the path and query parameters, the
-/// verified claims, the body, and an allowlist of headers. The raw path, `Host` and `X-Forwarded-*` are
-/// untrusted and have been removed.
+/// verified claims, the body, and the allowed headers. The raw path, `Host` and `X-Forwarded-*` are removed,
+/// because they are untrusted.
 pub type Request = lambda_http::Request;
 
 /// Returns the route that API Gateway matched, such as `GET /s/{token}`.
@@ -27,7 +27,7 @@ pub fn header<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
 }
 
-/// Returns a decoded path parameter, or an empty string if the route has none of this name.
+/// Returns a decoded path parameter, or an empty string if the route has no parameter with this name.
 #[must_use]
 pub fn path_parameter(request: &Request, name: &str) -> String {
     request.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default().to_owned()
@@ -35,8 +35,8 @@ pub fn path_parameter(request: &Request, name: &str) -> String {
 
 /// Returns a decoded query parameter.
 ///
-/// API Gateway joins the values of a repeated parameter with commas. The result keeps the commas; because no
-/// valid value contains one, callers reject repeated parameters.
+/// API Gateway joins the values of a repeated parameter with commas, and the result keeps the commas. No
+/// valid value contains a comma, so a repeated parameter is rejected as invalid.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     Some(request.query_string_parameters_ref()?.all(name)?.join(","))
@@ -61,7 +61,7 @@ mod tests {
     use crate::testing;
 
     #[test]
-    fn request_has_its_route_and_parameters() {
+    fn request_has_route_parameters_and_headers() {
         let request = testing::request(&testing::event(&json!({"Accept": "text/html"}), &json!({})));
         assert_eq!(route_key(&request), "POST /modules/{module}/items/{item}/shares");
         assert_eq!(parse_item(&request).unwrap().to_string(), "jobs/1042");

@@ -1,4 +1,4 @@
-//! Responses, and their conversion to the format of API Gateway.
+//! Responses, and their conversion to API Gateway's format.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 /// A response to a caller.
 pub type Response = http::Response<Body>;
 
-/// Creates a JSON response. Caches must not store it, because it holds personal data that may change at any
-/// time.
+/// Creates a JSON response that caches must not store, because it may contain personal data and can become
+/// outdated at any time.
 pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
     let (status, body) = match serde_json::to_string(body) {
         Ok(body) => (status, body),
@@ -25,7 +25,7 @@ pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl
     response
 }
 
-/// A response in the format of API Gateway (payload 2.0).
+/// A response in API Gateway's format (payload format 2.0).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct GatewayResponse {
@@ -35,9 +35,9 @@ pub(crate) struct GatewayResponse {
     is_base64_encoded: bool,
 }
 
-/// The size in bytes above which a text body is sent to API Gateway in base64, which adds a third. As plain
-/// text it would be escaped a second time, and escaped quotes alone could push it past Lambda's response
-/// limit of 6 MB.
+/// The maximum size, in bytes, of a body that is sent to API Gateway as plain text. A larger body is sent in
+/// base64, which adds a third to its size. As plain text, it would be JSON-escaped a second time, and the
+/// escaped quotes alone could push it past Lambda's 6 MB response limit.
 const PLAIN_TEXT_LIMIT: usize = 1024 * 1024;
 
 impl From<Response> for GatewayResponse {

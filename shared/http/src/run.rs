@@ -1,4 +1,4 @@
-//! The main loop of a function behind the API.
+//! The main loop of an API function.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -14,10 +14,10 @@ use crate::{Problem, ProblemType, Request, Response, route_key};
 /// Time reserved for sending the timeout response.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
-/// Runs a function behind the API, with one handler for all of its routes.
+/// Runs an API function, with one handler for all of its routes.
 ///
 /// Every request gets a response before the function times out: a handler that takes too long is canceled,
-/// and its caller gets [`ProblemType::TemporarilyUnavailable`].
+/// and the caller gets [`ProblemType::TemporarilyUnavailable`].
 pub async fn run<H, F>(metrics: &Metrics, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
@@ -28,7 +28,7 @@ where
         let request = Request::from(event.payload.0);
         let route = route_key(&request).to_owned();
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        // Boxed, because the future is large: it holds everything that the handler keeps across calls to AWS.
+        // Box the future, because it is large: it contains all state that the handler keeps across AWS calls.
         let completion = timeout(time_left.saturating_sub(RESPONSE_MARGIN), Box::pin(handler(request)));
         async move {
             let result = completion.await.unwrap_or_else(|_| {

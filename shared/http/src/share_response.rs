@@ -1,4 +1,4 @@
-//! Shares in API responses. A response never contains the link.
+//! Shares as they appear in API responses, always without their links.
 
 use chrono::SecondsFormat;
 use serde::Serialize;
@@ -75,7 +75,7 @@ struct MailResponse<'a> {
 }
 
 impl<'a> ShareResponse<'a> {
-    /// Creates the response for a share, with its status at the time `now`.
+    /// Creates the representation of a share, with its status as of `now`.
     #[must_use]
     pub fn new(share: &'a Share, now: Timestamp) -> Self {
         let (status, reason) = match share.status(now) {
@@ -108,7 +108,7 @@ impl<'a> ShareResponse<'a> {
     }
 }
 
-/// Formats a time for a response: RFC 3339 in UTC, with milliseconds only if they are not zero.
+/// Formats a time for a response, as RFC 3339 in UTC. Includes milliseconds only if they are not zero.
 #[must_use]
 pub fn to_rfc3339(time: Timestamp) -> String {
     time.to_rfc3339_opts(SecondsFormat::AutoSi, true)

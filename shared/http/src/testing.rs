@@ -1,4 +1,4 @@
-//! Fixtures for the tests of several modules.
+//! Fixtures shared by the tests of several modules.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ pub(crate) fn request(event: &Value) -> Request {
     parse_event(event.to_string().as_bytes()).unwrap()
 }
 
-/// Creates an HTTP API event with these headers and with these claims from the authorizer.
+/// Creates an HTTP API event with these request headers and these authorizer claims.
 pub(crate) fn event(headers: &Value, claims: &Value) -> Value {
     json!({
         "version": "2.0",

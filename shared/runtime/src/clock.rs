@@ -1,10 +1,10 @@
 use chrono::{DateTime, Utc};
 
-/// The only source of the current time. A function reads it once per request and passes the time on.
+/// The only source of the current time. A request handler reads it once and passes the time along.
 ///
-/// In builds with debug assertions, such as the local stack's, the file named by `SHARELINK_CLOCK_FILE`
-/// shifts or stops the clock (`cargo local clock`). Release builds do not contain that code and always use
-/// the system time.
+/// In builds with debug assertions, such as those for the local stack, the file named by
+/// `SHARELINK_CLOCK_FILE` shifts or stops the clock (see `cargo local clock`). Release builds omit that code
+/// and always use the system time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     #[cfg(debug_assertions)]
@@ -12,7 +12,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Creates the clock that the environment configures.
+    /// Creates the clock as configured in the environment.
     #[must_use]
     pub fn from_env() -> Self {
         Self {
@@ -47,9 +47,9 @@ mod clock_file {
         std::env::var_os("SHARELINK_CLOCK_FILE").map(PathBuf::from)
     }
 
-    /// Applies the file to a time. The file holds either an offset in milliseconds, such as `+60000`, or an
-    /// RFC 3339 time at which the clock stands still. A missing file or any other content leaves the time
-    /// unchanged.
+    /// Adjusts a time as the file specifies. The file contains either an offset in milliseconds, such as
+    /// `+60000`, or an RFC 3339 time at which the clock is stopped. If the file is missing or has other
+    /// content, the time is unchanged.
     pub(super) fn adjust(file: &Path, time: DateTime<Utc>) -> DateTime<Utc> {
         let Ok(content) = std::fs::read_to_string(file) else { return time };
         let text = content.trim();

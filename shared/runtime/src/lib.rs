@@ -1,4 +1,4 @@
-//! Runtime support shared by every function: settings, the clock, logging, metrics, and the handling of
+//! Runtime support shared by every function: settings, the clock, logging, metrics, and the processing of
 //! stream batches.
 
 mod clock;

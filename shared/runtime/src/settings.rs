@@ -1,10 +1,10 @@
-//! Typed readers for environment variables. An empty variable counts as absent, because a template cannot
-//! omit one.
+//! Typed readers for environment variables. An empty variable is treated as unset, because the template
+//! passes optional parameters even if they are empty.
 
 use chrono::TimeDelta;
 use thiserror::Error;
 
-/// A required setting is missing or invalid, so the function cannot start.
+/// The function cannot start: a setting is missing or invalid, or metrics were already started.
 #[derive(Debug, Error)]
 pub enum SettingError {
     #[error("the environment variable {0} is not set")]
@@ -13,7 +13,7 @@ pub enum SettingError {
     NotPositiveNumber(&'static str),
     #[error("the environment variable {0} is neither true nor false")]
     NotBool(&'static str),
-    #[error("metrics have already been started")]
+    #[error("metrics were already started")]
     MetricsStarted,
 }
 
@@ -38,7 +38,7 @@ pub fn required_bool(name: &'static str) -> Result<bool, SettingError> {
     required(name)?.parse().map_err(|_| SettingError::NotBool(name))
 }
 
-/// Reads a required duration in whole days, at least one.
+/// Reads a required duration of one or more whole days.
 pub fn required_days(name: &'static str) -> Result<TimeDelta, SettingError> {
     Ok(TimeDelta::days(required_positive_number(name)?.into()))
 }

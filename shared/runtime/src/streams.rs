@@ -6,11 +6,11 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
 use futures_util::{StreamExt, stream};
 
-/// The maximum number of records of one batch that are processed concurrently.
+/// The maximum number of records from one batch to process concurrently.
 const CONCURRENCY: usize = 10;
 
-/// Processes each record of a batch. A failed record is reported to Lambda and does not stop the others;
-/// Lambda redelivers it together with the records after it.
+/// Processes each record in a batch. If a record fails, the other records are still processed. The failure is
+/// reported to Lambda, which redelivers that record and all records after it.
 pub async fn process_records<F, E>(event: Event, handle: impl Fn(EventRecord) -> F) -> DynamoDbEventResponse
 where
     F: Future<Output = Result<(), E>>,
@@ -21,7 +21,7 @@ where
         let result = handle(record);
         async move {
             let error = result.await.err()?;
-            tracing::error!(%error, event_id, "a record could not be handled");
+            tracing::error!(%error, event_id, "a record could not be processed");
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_number;
             Some(failure)

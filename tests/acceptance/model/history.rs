@@ -1,4 +1,5 @@
-//! Runs histories against the table: executes the calls of each round concurrently and finds a valid order.
+//! Runs histories against the table: executes each round's calls concurrently, then finds an order that
+//! explains their responses.
 
 use std::collections::BTreeMap;
 use std::mem::discriminant;
@@ -25,7 +26,7 @@ use crate::support::fixtures::{RETENTION, new_item, new_share};
 use crate::support::table::{change_expiration, resend, revoke};
 use crate::support::{Aws, Stack, rfc3339};
 
-/// The table, and a runtime that outlives the test cases.
+/// The table, and a runtime that outlives the individual test cases.
 struct World {
     runtime: Runtime,
     table: ShareTable,
@@ -44,12 +45,12 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     World { runtime, table, client, name }
 });
 
-/// A running history: an item in the table, and the model of its shares.
+/// A running history: an item in the table, and a model of the item's shares.
 pub(super) struct History {
     item: Item,
     now: Time,
     model: Model,
-    /// The generations of all links for a recipient, including those of refused creates.
+    /// The generations of each recipient's links, including those of refused create requests.
     links: BTreeMap<usize, Vec<Generation>>,
     /// All calls so far.
     calls: Vec<Call>,
@@ -75,13 +76,13 @@ impl History {
         ShareId::new(&self.item, &address)
     }
 
-    /// Chooses the inputs of a step's operation. A retry has the inputs of a recent call.
+    /// Chooses the inputs for a step's operation. A retry reuses the inputs of a recent call.
     fn prepare(&mut self, step: Step) -> Call {
         let Step { recipient, actor, operation, is_retry } = step;
         let is_same_operation = |call: &&Call| {
             call.recipient == recipient && discriminant(&call.operation) == discriminant(&operation)
         };
-        // Clients retry their requests. No client requests sending or purging.
+        // Only client requests are retried. Sending and purging are not client requests.
         if is_retry
             && !matches!(operation, Operation::Send | Operation::Purge)
             && let Some(call) = self.calls.iter().rev().take(8).find(is_same_operation)
@@ -194,10 +195,13 @@ impl History {
         }
     }
 
-    /// Reads a share from the table, as the model represents it.
+    /// Reads a share from the table, and converts it to the model's representation.
     async fn stored(&self, recipient: usize) -> Option<ModelShare> {
         let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
-        assert_eq!(share.usage.opens, share.usage.downloads, "opening a single file downloads it");
+        assert_eq!(
+            share.usage.opens, share.usage.downloads,
+            "each use of a one-file share is both an open and a download"
+        );
         let last_change = |change: &Change| {
             let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
             (actor, (change.kind == ChangeKind::Expiration).then_some(share.expires_at))
@@ -216,7 +220,7 @@ impl History {
         })
     }
 
-    /// Lists a tab in pages of one share.
+    /// Lists all shares on a tab, one share per page.
     async fn list_tab(&self, tab: StatusFilter) -> Vec<ShareId> {
         let (mut ids, mut cursor) = (Vec::new(), None);
         loop {

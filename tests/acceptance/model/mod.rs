@@ -1,8 +1,8 @@
-//! Model test of the table of shares: random histories in which several actors work concurrently.
+//! Model test for the share table: runs random histories in which several actors work concurrently.
 //!
-//! Concurrent operations must be linearizable: there must be an order in which the reference model gives
-//! every actor the response that the table gave, and ends in the state of the table. Some operations are
-//! retried with the same write id, as by an SDK or a client that lost the response.
+//! Concurrent operations must be linearizable: there must be an order in which the reference model, running
+//! them one at a time, returns the same responses as the table and ends in the same state. Some operations
+//! are retried with the same write id, as an SDK or a client does after a lost response.
 
 mod history;
 mod operations;
@@ -18,14 +18,14 @@ use operations::{ACTORS, Operation, Step};
 
 type Time = DateTime<Utc>;
 
-/// A step of a history: time passes, and then several operations run concurrently.
+/// One round of a history: time passes, and then several operations run concurrently.
 #[derive(Clone, Debug)]
 struct Round {
     delay: TimeDelta,
     steps: Vec<Step>,
 }
 
-/// Generates histories. Every operation is possible at any time, so the generator is stateless.
+/// Generates histories. Any operation can follow any other, so the generator needs no state.
 struct Histories;
 
 impl ReferenceStateMachine for Histories {
@@ -55,7 +55,7 @@ impl ReferenceStateMachine for Histories {
             3 => prop::sample::select(vec![0_usize, 0, 0, 1, 2]).prop_map(|ago| Operation::Open { ago }),
             1 => Just(Operation::Purge),
         ];
-        // Most steps are on the same share, so that they conflict.
+        // Most steps apply to the same share, so that they conflict.
         let recipient = prop::sample::select(vec![0_usize, 0, 0, 1]);
         let step = (recipient, 0..ACTORS.len(), operation, prop::bool::weighted(0.2)).prop_map(
             |(recipient, actor, operation, is_retry)| Step { recipient, actor, operation, is_retry },
@@ -91,7 +91,8 @@ impl StateMachineTest for TableMatchesModel {
     }
 }
 
-/// `PROPTEST_CASES` sets the number of histories. The default of 48 takes about 15 seconds.
+/// Returns the test's configuration. `PROPTEST_CASES` sets the number of histories; the default of 48 takes
+/// about 15 seconds.
 fn config() -> Config {
     let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 48 };
     Config { cases, failure_persistence: None, max_shrink_iters: 500, ..Config::default() }

@@ -1,4 +1,4 @@
-//! The operations of a history, their inputs and their responses.
+//! The operations in a history, with their inputs and responses.
 
 use chrono::TimeDelta;
 use sharelink_domain::share::ExpectedVersion;
@@ -14,7 +14,8 @@ pub(super) enum Operation {
     Create {
         life: TimeDelta,
     },
-    /// Changes the expiration, expecting the version before this round minus `behind`, or any version.
+    /// Changes the expiration. The expected version is the share's version before this round minus `behind`,
+    /// or any version if `behind` is `None`.
     Change {
         life: TimeDelta,
         behind: Option<u64>,
@@ -23,7 +24,8 @@ pub(super) enum Operation {
     Resend,
     /// Sends the pending email.
     Send,
-    /// Opens the link that was created this many links ago.
+    /// Opens one of the recipient's links: the newest if `ago` is 0, the one before it if `ago` is 1, and so
+    /// on.
     Open {
         ago: usize,
     },
@@ -31,7 +33,8 @@ pub(super) enum Operation {
     Purge,
 }
 
-/// An actor's operation on a recipient's share, or a retry of an earlier one.
+/// An actor's operation on a recipient's share. If `is_retry` is set, the step instead repeats a recent call
+/// of the same operation, if there is one.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) recipient: usize,
@@ -40,7 +43,7 @@ pub(super) struct Step {
     pub(super) is_retry: bool,
 }
 
-/// A step with all inputs of its operation. They are fixed before any operation of the round starts.
+/// A step with all of its operation's inputs. All inputs are chosen before any operation in the round starts.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) recipient: usize,
@@ -56,14 +59,14 @@ pub(super) struct Call {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Response {
     Created,
-    /// An earlier attempt of the same create has created the share.
+    /// An earlier attempt of the same create request created the share.
     Retried,
-    /// Another create has created the share with this generation.
+    /// Another create request created the share, with this generation.
     Exists(Generation),
     /// The share's version after the operation.
     Version(u64),
     Stale,
-    /// The requested expiry is on a day before today.
+    /// The requested expiry is before today.
     PastExpiry,
     NotFound,
     /// The email with this number is pending.

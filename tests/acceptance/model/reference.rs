@@ -1,4 +1,4 @@
-//! The reference model: applies operations one by one, without conditional writes, retries or indexes.
+//! The reference model. It applies operations one at a time, without conditional writes or indexes.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::Time;
 use super::operations::{Call, Operation, Response};
 use crate::support::fixtures::RETENTION;
 
-/// The state of a share that a caller can observe.
+/// The observable state of a share.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ModelShare {
     pub(super) generation: Generation,
@@ -19,7 +19,7 @@ pub(super) struct ModelShare {
     pub(super) expires_at: Time,
     pub(super) revoked_at: Option<Time>,
     pub(super) version: u64,
-    /// The actor of the last change, and the expiry that it set; none for a revocation.
+    /// The actor who made the last change, and the expiry that the change set (`None` for a revocation).
     pub(super) last_change: Option<(usize, Option<Time>)>,
     pub(super) mails: u32,
     pub(super) mail_requested_at: Time,
@@ -27,7 +27,7 @@ pub(super) struct ModelShare {
     pub(super) opens: u64,
 }
 
-/// The writes that have been applied to a share. The model recognizes retries by them.
+/// The writes that have been applied to a share, by which the model recognizes retries.
 #[derive(Clone, Debug, Default)]
 struct AppliedWrites {
     create: Option<WriteId>,
@@ -37,7 +37,7 @@ struct AppliedWrites {
     uses: Vec<WriteId>,
 }
 
-/// Remembers the last four writes, as many as a share item stores.
+/// Adds a write, and keeps only the last four: a share's row stores no more.
 fn remember(writes: &mut Vec<WriteId>, write: WriteId) {
     writes.insert(0, write);
     writes.truncate(4);
@@ -61,8 +61,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Applies a call and returns its response. A send is pending until `finish_send`.
-    #[expect(clippy::too_many_lines, reason = "one operation after the other")]
+    /// Applies a call and returns its response. A send stays in progress until `finish_send`.
+    #[expect(clippy::too_many_lines, reason = "one match arm per operation")]
     fn apply(&mut self, call: &Call, now: Time) -> Response {
         let &Call { recipient, actor, expires_at, expected, generation, write, .. } = call;
         let writes = self.writes.entry(recipient).or_default();
@@ -150,7 +150,7 @@ impl Model {
                 Response::Sent
             }
             Operation::Open { .. } if share.generation != generation => Response::UnknownLink,
-            // A signed URL is valid for at least a second.
+            // A signed URL must be valid for at least one second.
             Operation::Open { .. }
                 if !share.is_active(now) || share.expires_at - now < TimeDelta::seconds(1) =>
             {
@@ -171,7 +171,7 @@ impl Model {
         }
     }
 
-    /// Marks the email of a send as sent, unless another send has claimed it since.
+    /// Ends a send: marks its email as sent, unless another claim or a resend has invalidated its claim.
     fn finish_send(&mut self, call: &Call) {
         let has_claim =
             self.writes.get(&call.recipient).is_some_and(|writes| writes.claim == Some(call.write));
@@ -180,10 +180,11 @@ impl Model {
         }
     }
 
-    /// Finds an order of the calls in which each has its response and which ends with these shares; returns
-    /// the model after that order.
+    /// Finds an order of the calls in which the model returns the actual responses and ends with these
+    /// shares. Returns the model after those calls, or `None` if there is no such order.
     ///
-    /// `done` lists the events so far: the index of each call, and whether the event is the end of a send.
+    /// `done` lists the events so far. Each event is the index of its call, and whether it is the end of a
+    /// send.
     pub(super) fn linearize(
         &self,
         calls: &[(&Call, &Response)],
@@ -191,7 +192,7 @@ impl Model {
         now: Time,
         shares: &BTreeMap<usize, ModelShare>,
     ) -> Option<Self> {
-        // A send begins and ends, and other calls may take effect in between.
+        // A send has two events, its start and its end. Other calls may take effect in between.
         let all_events = (0..calls.len())
             .flat_map(|i| [(i, false), (i, true)])
             .filter(|(i, is_end)| !is_end || matches!(calls[*i].0.operation, Operation::Send));

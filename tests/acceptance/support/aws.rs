@@ -1,4 +1,4 @@
-//! The emulated AWS of the local stack, as the platform and an operator use it.
+//! Client for the local stack's emulated AWS. Tests use it in the roles of the platform and of an operator.
 
 use std::collections::HashMap;
 
@@ -20,7 +20,7 @@ pub(crate) struct Aws<'a> {
     config: SdkConfig,
 }
 
-/// The SDK configuration for a local endpoint.
+/// Returns the SDK configuration for a local endpoint.
 pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -37,7 +37,7 @@ impl<'a> Aws<'a> {
         Self { stack, config: config(&stack.info.aws_endpoint_url, &stack.info.region) }
     }
 
-    /// Like `new`, with another SDK configuration: for a DynamoDB at another endpoint.
+    /// Like `new`, but with this SDK configuration, for example for a DynamoDB at another endpoint.
     pub(crate) fn with_config(stack: &'a Stack, config: SdkConfig) -> Self {
         Self { stack, config }
     }
@@ -46,12 +46,14 @@ impl<'a> Aws<'a> {
         &self.config
     }
 
-    /// Starts a DynamoDB in this process with a copy of the deployed table; returns its configuration.
+    /// Starts an in-process DynamoDB with an empty copy of the deployed table. Returns the SDK configuration
+    /// for it.
     pub(crate) async fn start_dynoxide(&self) -> SdkConfig {
         self.serve_dynoxide(Database::memory().unwrap()).await
     }
 
-    /// Serves a database as a DynamoDB with a copy of the deployed table; returns its configuration.
+    /// Serves `database` as an in-process DynamoDB and adds an empty copy of the deployed table. Returns the
+    /// SDK configuration for it.
     pub(crate) async fn serve_dynoxide(&self, database: Database) -> SdkConfig {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -59,7 +61,8 @@ impl<'a> Aws<'a> {
         self.copy_table(&endpoint, true).await
     }
 
-    /// Creates a copy of the deployed table in another DynamoDB, with its stream and TTL.
+    /// Creates an empty copy of the deployed table in the DynamoDB at `endpoint`, with the same stream and
+    /// TTL settings. Returns the SDK configuration for that DynamoDB.
     pub(crate) async fn copy_table(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
         let name = &self.stack.info.table_name;
         let config = self.config.to_builder().endpoint_url(endpoint).build();
@@ -116,7 +119,7 @@ impl<'a> Aws<'a> {
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    /// Returns every row of an item.
+    /// Returns an item's rows in the table.
     pub(crate) async fn rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
         let query = Client::new(&self.config)
             .query()
@@ -128,7 +131,7 @@ impl<'a> Aws<'a> {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    /// Returns the whole table in DynamoDB JSON.
+    /// Returns the whole table as DynamoDB JSON.
     pub(crate) async fn scan_table(&self) -> String {
         let mut rows = String::new();
         let mut scan = json!({"TableName": self.stack.info.table_name});
@@ -142,7 +145,7 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Returns every record of the table's stream.
+    /// Returns every record in the table's stream.
     pub(crate) async fn stream_records(&self) -> Vec<Value> {
         let call = |action: &'static str, body: Value| async move {
             self.call("dynamodb", &format!("DynamoDBStreams_20120810.{action}"), &body).await
@@ -169,7 +172,7 @@ impl<'a> Aws<'a> {
         records
     }
 
-    /// Returns all log lines of all functions, and the API's access log.
+    /// Returns every line in every log group.
     pub(crate) async fn logs(&self) -> String {
         let groups = self.call("logs", "Logs_20140328.DescribeLogGroups", &json!({})).await;
         let mut lines = String::new();
@@ -194,7 +197,7 @@ impl<'a> Aws<'a> {
         lines
     }
 
-    /// Returns the rows of an item in DynamoDB JSON, the format of stream images.
+    /// Returns an item's rows as DynamoDB JSON, the format that stream records use.
     pub(crate) async fn json_rows(&self, item: &str) -> Vec<Value> {
         let query = json!({
             "TableName": self.stack.info.table_name,
@@ -206,7 +209,7 @@ impl<'a> Aws<'a> {
         response["Items"].as_array().unwrap().clone()
     }
 
-    /// Returns the environment of the deployed function whose name contains `function`.
+    /// Returns the environment variables of the deployed function whose name contains `function`.
     pub(crate) async fn function_environment(&self, function: &str) -> HashMap<String, String> {
         let name = self.function_name(function).await;
         let url = self.function_url(&format!("{name}/configuration"));
@@ -214,7 +217,8 @@ impl<'a> Aws<'a> {
         serde_json::from_value(configuration["Environment"]["Variables"].clone()).unwrap()
     }
 
-    /// Returns the event source mapping of the deployed function, as Lambda's API describes it.
+    /// Returns the event source mapping of the deployed function whose name contains `function`, in the
+    /// format of Lambda's API.
     pub(crate) async fn event_source_mapping(&self, function: &str) -> Value {
         let name = self.function_name(function).await;
         let url = format!(
@@ -229,14 +233,14 @@ impl<'a> Aws<'a> {
         self.function_names().await.into_iter().find(|name| name.contains(part)).unwrap()
     }
 
-    /// Invokes the deployed function whose name contains `function`.
+    /// Invokes the deployed function whose name contains `function`, and returns its response.
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
         let name = self.function_name(function).await;
         let invoke = self.stack.client.post(self.function_url(&format!("{name}/invocations")));
         invoke.body(event.to_string()).send().await.unwrap().json().await.unwrap()
     }
 
-    /// Sets or removes an environment variable of every function.
+    /// Sets an environment variable of every function, or removes it if `value` is `None`.
     pub(crate) async fn set_function_variable(&self, variable: &str, value: Option<&str>) {
         for name in self.function_names().await {
             let url = self.function_url(&format!("{name}/configuration"));
@@ -263,7 +267,8 @@ impl<'a> Aws<'a> {
         format!("{}/2015-03-31/functions/{rest}", self.stack.info.aws_endpoint_url)
     }
 
-    /// Sends a request in AWS's JSON protocol. The emulator does not check its signature.
+    /// Sends a request in AWS's JSON protocol. The signature is a dummy, because the emulator does not check
+    /// it.
     pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
         let request = self

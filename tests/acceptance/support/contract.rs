@@ -1,4 +1,4 @@
-//! `infra/openapi.yaml`: every response of the API is checked against it.
+//! Checks every API response against `infra/openapi.yaml`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
@@ -11,26 +11,28 @@ use super::Response;
 
 /// The OpenAPI document.
 pub(crate) static DOCUMENT: LazyLock<Value> = LazyLock::new(|| {
-    serde_saphyr::from_str(include_str!("../../../infra/openapi.yaml")).expect("a YAML document")
+    serde_saphyr::from_str(include_str!("../../../infra/openapi.yaml"))
+        .expect("`openapi.yaml` should be valid YAML")
 });
 
-/// Checks a response against the document: its status, required headers, media type and JSON schema.
+/// Checks a response's status, required headers, media type and JSON body against the document.
 ///
-/// Ignores URLs that are not part of the API.
+/// Ignores URLs outside the API.
 pub(crate) fn check_response(method: &Method, url: &Url, response: &Response) {
     let path = url.path().rsplit_once("/$default").map_or(url.path(), |(_, path)| path);
     let Some(route) = find_route(path) else { return };
     let name = format!("{method} {route}");
     let operation = format!("/paths/{}/{}", escape(route), method.as_str().to_lowercase());
     if DOCUMENT.pointer(&operation).is_none() {
-        // API Gateway rejects the unknown route, or responds to the preflight request.
+        // The document has no such operation: API Gateway either rejects the request or handles it as a CORS
+        // preflight.
         assert!([204, 403, 404].contains(&response.status), "{name}: {response:?}");
         return;
     }
     let documented_at = resolve(&format!("{operation}/responses/{}", response.status));
     let documented = DOCUMENT
         .pointer(&documented_at)
-        .unwrap_or_else(|| panic!("{name}: {} is not documented", response.status));
+        .unwrap_or_else(|| panic!("{name}: status {} is not documented", response.status));
 
     for (header, _) in documented["headers"].as_object().into_iter().flatten() {
         let pointer = resolve(&format!("{documented_at}/headers/{}", escape(header)));
@@ -53,7 +55,7 @@ pub(crate) fn check_response(method: &Method, url: &Url, response: &Response) {
     }
 }
 
-/// Returns every route of an item, with these names in its path.
+/// Returns the method and path of every route for an item, with these path parameters filled in.
 pub(crate) fn item_routes(module: &str, item: &str, share: &str) -> Vec<(Method, String)> {
     let mut routes = Vec::new();
     for (path, operations) in DOCUMENT["paths"].as_object().unwrap() {
@@ -69,7 +71,7 @@ pub(crate) fn item_routes(module: &str, item: &str, share: &str) -> Vec<(Method,
     routes
 }
 
-/// Whether API Gateway made the response; such a response lacks the functions' headers.
+/// Whether API Gateway generated the response. Such a response lacks the headers that the functions set.
 fn is_from_api_gateway(response: &Response) -> bool {
     response.header("content-type") == "application/json" && response.status >= 400
 }
@@ -87,7 +89,7 @@ fn find_route(path: &str) -> Option<&'static str> {
     DOCUMENT["paths"].as_object().unwrap().keys().find(matches).map(String::as_str)
 }
 
-/// Returns the cached validator of the schema at a JSON pointer.
+/// Returns the validator for the schema at a JSON pointer. Validators are cached.
 pub(crate) fn validator(pointer: &str) -> Arc<Validator> {
     static CACHE: LazyLock<Mutex<HashMap<String, Arc<Validator>>>> = LazyLock::new(Mutex::default);
     let mut cache = CACHE.lock().unwrap();
@@ -96,18 +98,18 @@ pub(crate) fn validator(pointer: &str) -> Arc<Validator> {
 
 fn build_validator(pointer: &str) -> Validator {
     let mut schema = DOCUMENT.pointer(pointer).unwrap().clone();
-    // References in the schema point to the components.
+    // The schema's references point into `components`.
     schema["components"] = DOCUMENT["components"].clone();
     jsonschema::draft202012::options().should_validate_formats(true).build(&schema).unwrap()
 }
 
-/// Follows a `$ref` at a JSON pointer; returns the pointer unchanged where there is none.
+/// Returns the target of the `$ref` at a JSON pointer, or the pointer itself if there is no `$ref`.
 fn resolve(pointer: &str) -> String {
     let reference = DOCUMENT.pointer(pointer).and_then(|value| value.get("$ref")?.as_str());
     reference.map_or(pointer.to_owned(), |reference| reference.trim_start_matches('#').to_owned())
 }
 
-/// Escapes a name for a JSON pointer (RFC 6901, section 3).
+/// Escapes a name for use in a JSON pointer (RFC 6901, section 3).
 pub(crate) fn escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }

@@ -1,8 +1,8 @@
-//! Simulates Lambda's event source mapping for a DynamoDB stream, with the settings of a deployed one.
+//! Simulates a Lambda event source mapping for a DynamoDB stream, with the settings of a deployed mapping.
 //!
-//! No local emulator implements these settings. The simulation follows AWS's documentation of filters,
+//! No local emulator implements these settings. The simulation follows AWS's documentation for filters,
 //! batches, partial failures, bisecting, retries, the maximum record age and the on-failure destination. It
-//! reads a single shard, as local streams have.
+//! reads only one shard, because local streams have only one.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use serde_json::{Value, json};
 
 use super::function::Failure;
 
-/// An event source mapping.
+/// A simulated event source mapping.
 pub(crate) struct EventSourceMapping {
     settings: Settings,
-    /// The sequence number of the last record that `select` has read.
+    /// The sequence number of the last record that `select` read, if any.
     position: Option<String>,
     /// The batches sent to the on-failure destination.
     pub(crate) discarded: Vec<DiscardedBatch>,
 }
 
-/// Records sent to the on-failure destination.
+/// A batch sent to the on-failure destination.
 #[derive(Debug, PartialEq)]
 pub(crate) struct DiscardedBatch {
     pub(crate) condition: &'static str,
     pub(crate) sequence_numbers: Vec<String>,
 }
 
-/// The settings of a mapping, as Lambda's API describes them.
+/// The settings of an event source mapping.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) filters: Vec<Value>,
@@ -63,7 +63,8 @@ impl EventSourceMapping {
         Self { settings, position: None, discarded: Vec::new() }
     }
 
-    /// Returns the records after the current position that match a filter, and advances the position.
+    /// Returns the records that follow the current position and match a filter. Advances the position to the
+    /// last record.
     pub(crate) fn select(&mut self, records: &[Value]) -> Vec<Value> {
         let is_new = |record: &&Value| {
             let number = sequence_number(record);
@@ -76,7 +77,8 @@ impl EventSourceMapping {
         new.into_iter().filter(matches_filter).collect()
     }
 
-    /// Delivers records until each is processed or discarded. Returns the number of invocations.
+    /// Delivers records in batches until each record is processed or discarded. Returns the number of
+    /// invocations.
     pub(crate) async fn deliver(
         &mut self,
         records: Vec<Value>,
@@ -107,7 +109,7 @@ impl EventSourceMapping {
             if rest.is_empty() {
                 continue;
             }
-            // Records before the checkpoint are processed. Bisecting does not count as a retry.
+            // The records before the checkpoint have been processed. Bisecting does not count as a retry.
             if self.settings.bisects_on_error && checkpoint.is_none() && rest.len() > 1 {
                 let (first, second) = rest.split_at(rest.len() / 2);
                 queue.push_front((second.to_vec(), tries));
@@ -138,9 +140,11 @@ fn creation_time(record: &Value) -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::from_std(Duration::from_secs_f64(time)).unwrap()
 }
 
-/// The index of the first failed record in a response, or the batch's length if none failed.
+/// Returns the index of the first record that failed according to the response, or the batch's length if none
+/// failed.
 ///
-/// None if the response names a record outside the batch: then the whole batch has failed.
+/// Returns `None` if the response names a record that is not in the batch. Lambda then treats the whole batch
+/// as failed.
 fn checkpoint(response: &Value, batch: &[Value]) -> Option<usize> {
     let Some(failures) = response["batchItemFailures"].as_array() else { return Some(batch.len()) };
     let index = |failure: &Value| {
@@ -150,10 +154,10 @@ fn checkpoint(response: &Value, batch: &[Value]) -> Option<usize> {
     Some(indexes?.into_iter().min().unwrap_or(batch.len()))
 }
 
-/// Whether a value matches a pattern of a Lambda filter or an `EventBridge` rule.
+/// Whether a value matches the pattern of a Lambda event filter or an `EventBridge` rule.
 ///
-/// Every field in the pattern must have one of the listed values or meet one of the listed conditions. For a
-/// field with a list, one element is enough.
+/// Every field named in the pattern must have one of the listed values or meet one of the listed conditions.
+/// If the field is a list, one matching element is enough.
 pub(crate) fn matches_pattern(pattern: &Value, value: &Value) -> bool {
     match (pattern, value) {
         (Value::Object(fields), _) => {
@@ -164,7 +168,7 @@ pub(crate) fn matches_pattern(pattern: &Value, value: &Value) -> bool {
             Value::Object(condition) => {
                 let prefix = condition.get("prefix").and_then(Value::as_str);
                 let exists = condition.get("exists").and_then(Value::as_bool);
-                assert!(prefix.is_some() || exists.is_some(), "unknown condition: {option}");
+                assert!(prefix.is_some() || exists.is_some(), "unsupported condition: {option}");
                 prefix.is_some_and(|prefix| value.as_str().is_some_and(|text| text.starts_with(prefix)))
                     || exists.is_some_and(|exists| exists != value.is_null())
             }
@@ -174,7 +178,7 @@ pub(crate) fn matches_pattern(pattern: &Value, value: &Value) -> bool {
     }
 }
 
-/// Checks the simulation against AWS's documentation.
+/// Checks that the simulation behaves as AWS documents.
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
@@ -204,7 +208,8 @@ mod tests {
         records.iter().map(|record| sequence_number(record).parse().unwrap()).collect()
     }
 
-    /// Delivers six records to a function; returns the batches that it received and the discarded ones.
+    /// Delivers six records to a function. Returns the batches that the function received, and the batches
+    /// that were discarded.
     async fn deliver(
         settings: Settings,
         now: i64,
@@ -232,7 +237,7 @@ mod tests {
         json!({"batchItemFailures": failures.collect::<Vec<_>>()})
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "the signature of every response")]
+    #[expect(clippy::unnecessary_wraps, reason = "must have the same signature as the failing responses")]
     fn succeed(_: &[usize]) -> Result<Value, Failure> {
         Ok(failures([]))
     }
@@ -249,7 +254,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn partial_failure_is_retried_from_the_lowest_number() {
+    async fn partial_failure_is_retried_from_the_first_failed_record() {
         let fail = |batch: &[usize]| Ok(failures(batch.iter().copied().filter(|n| [2, 3].contains(n))));
         let (received, given_up) = deliver(settings(), 0, fail).await;
         assert_eq!(received, [vec![1, 2, 3, 4], vec![2, 3, 4], vec![2, 3, 4], vec![5, 6]]);
@@ -257,7 +262,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failed_batch_is_bisected_down_to_the_cause() {
+    async fn failed_batch_is_bisected_down_to_the_failing_record() {
         let (received, given_up) = deliver(settings(), 0, crash_on_two).await;
         let halves = [&[1, 2, 3, 4][..], &[1, 2], &[1], &[2], &[2], &[2], &[3, 4], &[5, 6]];
         assert_eq!(received, halves);
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unknown_record_in_the_response_fails_the_batch() {
+    async fn unknown_record_id_in_the_response_fails_the_batch() {
         let respond = |batch: &[usize]| {
             let unknown = if batch.contains(&2) { json!([{"itemIdentifier": ""}]) } else { json!([]) };
             Ok(json!({"batchItemFailures": unknown}))
@@ -275,14 +280,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failed_batch_is_discarded_whole_without_bisecting() {
+    async fn whole_failed_batch_is_discarded_if_bisecting_is_off() {
         let settings = Settings { bisects_on_error: false, ..settings() };
         let (_, given_up) = deliver(settings, 0, crash_on_two).await;
         assert_eq!(given_up, discarded("RetryAttemptsExhausted", &[1, 2, 3, 4]));
     }
 
     #[tokio::test]
-    async fn old_records_are_discarded_undelivered() {
+    async fn records_past_the_maximum_age_are_never_delivered() {
         let settings = Settings { maximum_record_age: Some(TimeDelta::seconds(60)), ..settings() };
         let (received, given_up) = deliver(settings, 1_063, succeed).await;
         assert_eq!(received, [vec![3, 4], vec![5, 6]]);
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn pattern_matches_values_lists_and_existence() {
+    fn pattern_matches_list_elements_and_absent_fields() {
         let absent_and_listed = json!({"a": [{"exists": false}], "b": ["x"]});
         assert!(matches_pattern(&absent_and_listed, &json!({"b": ["y", "x"]})));
         assert!(!matches_pattern(&json!({"a": [{"exists": true}]}), &json!({"b": 1})));

@@ -1,4 +1,4 @@
-//! Events with which AWS invokes the functions.
+//! The events that AWS invokes the functions with.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,8 +9,8 @@ use sharelink_domain::{Item, ShareId};
 
 use super::{rfc3339, unique};
 
-/// API Gateway's event for a request that a browser sends. The caller has the Share permission in the module
-/// `jobs`.
+/// Returns API Gateway's event for a browser's request. The caller has the Share permission in the `jobs`
+/// module.
 pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value {
     let method = route.split(' ').next().unwrap();
     let claims = json!({"sub": "u1", "iss": "https://login.example.com", "exp": 1_900_000_000, "name": "Ann Example",
@@ -40,24 +40,25 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
     })
 }
 
-/// The event of a recipient who opens a link.
+/// Returns the event for a recipient opening a link.
 pub(crate) fn open_event(link: &str) -> Value {
     let token = link.rsplit('/').next().unwrap();
     api_event("GET /s/{token}", &json!({"token": token}), &Value::Null)
 }
 
-/// The event of a sharer who shares an item's files with these recipients for a week.
+/// Returns the event for a sharer sharing an item's files with these recipients for a week.
 pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc>) -> Value {
     let body = json!({"recipients": recipients, "expiresAt": rfc3339(now + TimeDelta::days(7))});
     api_event("POST /modules/{module}/items/{item}/shares", &path_parameters(item), &body)
 }
 
-/// The event of a sharer who lists an item's shares.
+/// Returns the event for a sharer listing an item's shares.
 pub(crate) fn list_event(item: &Item) -> Value {
     api_event("GET /modules/{module}/items/{item}/shares", &path_parameters(item), &Value::Null)
 }
 
-/// The event of a sharer who changes a share's expiration; `version` is the value of `If-Match`.
+/// Returns the event for a sharer changing a share's expiration. `version` is the value of the `If-Match`
+/// header.
 pub(crate) fn change_event(item: &Item, share: ShareId, version: &str, now: DateTime<Utc>) -> Value {
     let mut parameters = path_parameters(item);
     parameters["shareId"] = share.to_string().into();
@@ -71,10 +72,11 @@ fn path_parameters(item: &Item) -> Value {
     json!({"module": item.module.to_string(), "item": item.name.to_string()})
 }
 
-/// The name of the configuration set in the events; tests against the stack replace it.
+/// The SES configuration set that the events name. Tests against the stack replace it with the deployed one.
 pub(crate) const CONFIGURATION_SET: &str = "Emails";
 
-/// An SES event about an email, as `EventBridge` delivers it. `more` adds type-specific fields.
+/// Returns an SES event about an email, as `EventBridge` delivers it. `more` has the fields that are specific
+/// to the event type.
 pub(crate) fn ses_event(email: &EmailId, event_type: &str, at: DateTime<Utc>, more: &Value) -> Value {
     let mut tags =
         json!({"ses:configuration-set": [CONFIGURATION_SET], "ses:from-domain": ["sharelink.example"]});

@@ -1,4 +1,4 @@
-//! Domain values that several suites and benchmarks need.
+//! Domain values that several test suites and benchmarks use.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sharelink_aws::new_generation;
@@ -7,20 +7,20 @@ use sharelink_domain::{Action, Item, Share, SharedFile, Sharer, truncate_to_mill
 
 use super::unique;
 
-/// Time between the end of a share's access and its deletion.
+/// Time from the end of a share's access until the share is deleted.
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
 
-/// The current time at the resolution of the table.
+/// Returns the current time, truncated to the table's precision.
 pub(crate) fn now() -> DateTime<Utc> {
     truncate_to_millis(Utc::now())
 }
 
-/// The item with this name in the module `jobs`.
+/// Returns the item with this name in the `jobs` module.
 pub(crate) fn job(name: &str) -> Item {
     Item { module: "jobs".parse().unwrap(), name: name.parse().unwrap() }
 }
 
-/// An item that no other test uses.
+/// Returns an item that no other test uses.
 pub(crate) fn new_item() -> Item {
     job(&unique("item"))
 }
@@ -29,12 +29,12 @@ pub(crate) fn sharer() -> Sharer {
     Sharer { sub: "tess".into(), name: Some("Tess".into()), email: Some("tess@example.com".parse().unwrap()) }
 }
 
-/// The sharer's action at a time.
+/// Returns an action by the test sharer at this time.
 pub(crate) fn action(at: DateTime<Utc>) -> Action {
     Action { by: sharer(), at }
 }
 
-/// A builder of shares of one file until `now + life`, each with a new link and without an email.
+/// Returns a builder of one-file shares that expire at `now + life`, each with a new link and no email.
 pub(crate) fn share_builder(item: &Item, life: TimeDelta, now: DateTime<Utc>) -> ShareBuilder {
     ShareBuilder::new()
         .item(item.clone())
@@ -42,16 +42,16 @@ pub(crate) fn share_builder(item: &Item, life: TimeDelta, now: DateTime<Utc>) ->
         .created_at(now)
         .expires_in(life)
         .generation(new_generation().unwrap())
-        // The deployed function emails every pending share that it finds in the deployed table.
+        // A pending email in the deployed table would be sent by the deployed function.
         .notify(false)
 }
 
-/// A new share of one file with a recipient, created at `now`, without an email.
+/// Returns a one-file share with this recipient, created at `now` and with no email.
 pub(crate) fn new_share(item: &Item, recipient: &str, life: TimeDelta, now: DateTime<Utc>) -> Share {
     share_builder(item, life, now).recipient(recipient).build()
 }
 
-/// A new share of this many files with a recipient, created at `now`, without an email.
+/// Returns a share of this many files with this recipient, created at `now` and with no email.
 pub(crate) fn new_share_of_files(
     item: &Item,
     recipient: &str,

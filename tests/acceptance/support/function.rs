@@ -1,6 +1,6 @@
-//! Runs a function's deployed program under a simulated Lambda runtime API, one instance at a time.
+//! Runs a function's deployed program against a simulated Lambda runtime API, one instance at a time.
 //!
-//! Tests control the instance: they start it, invoke it, kill it and limit its time.
+//! Tests can start, invoke and kill the instance, and set the time limit for its invocations.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -22,16 +22,16 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
-/// The reason why an invocation has no response.
+/// The reason that an invocation got no response.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Failure {
     /// The function reported this error.
     Error(Value),
-    /// The process ended.
+    /// The process was killed before it responded.
     Crash,
 }
 
-/// Default time limit of an invocation.
+/// Default time limit for an invocation.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A function with at most one running instance.
@@ -41,7 +41,7 @@ pub(crate) struct Function {
     environment: HashMap<String, String>,
     runtime_api: Arc<RuntimeApi>,
     address: String,
-    /// The file with the output of all instances; deleted when the function is dropped.
+    /// The file that receives the output of all instances. It is deleted on drop, unless the test has failed.
     output: PathBuf,
     /// The running instance, if any.
     instance: Mutex<Option<Child>>,
@@ -54,19 +54,20 @@ struct RuntimeApi {
     send: mpsc::UnboundedSender<String>,
     /// Notified when an instance requests an event.
     event_requested: Notify,
-    /// The time limit from which the deadlines in the events are calculated.
+    /// The time limit that determines the deadline of each invocation.
     time_limit: Duration,
     response: Mutex<Option<oneshot::Sender<Result<Value, Failure>>>>,
     requests: AtomicU64,
 }
 
 impl Function {
-    /// The deployed function with this name in the template, with this environment.
+    /// Creates the function that has this name in the template. It runs the deployed program, with these
+    /// environment variables.
     pub(crate) async fn new(name: &str, environment: HashMap<String, String>) -> Self {
         Self::from_program(deployed_program(name), vec![], environment).await
     }
 
-    /// Like `new`, with this time limit.
+    /// Like `new`, but with this time limit.
     pub(crate) async fn with_time_limit(
         name: &str,
         time_limit: Duration,
@@ -75,7 +76,7 @@ impl Function {
         Self::build(time_limit, deployed_program(name), vec![], environment).await
     }
 
-    /// A function that runs this program with these arguments.
+    /// Creates a function that runs this program with these arguments.
     pub(crate) async fn from_program(
         program: PathBuf,
         arguments: Vec<OsString>,
@@ -105,7 +106,7 @@ impl Function {
         let served = Arc::clone(&runtime_api);
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                // Lambda's runtime API sends small packets without delay, too.
+                // Send small packets without delay, as Lambda's runtime API does.
                 connection.set_nodelay(true).unwrap();
                 let api = Arc::clone(&served);
                 let service = service_fn(move |request| Arc::clone(&api).serve(request));
@@ -124,24 +125,24 @@ impl Function {
         }
     }
 
-    /// Starts an instance; returns the time until it requests its first event.
+    /// Starts an instance. Returns the time that the instance took to request its first event.
     pub(crate) async fn start_instance(&self) -> Duration {
         let start = Instant::now();
         *self.instance.lock().await = Some(self.spawn());
         let requested = tokio::time::timeout(TIMEOUT, self.runtime_api.event_requested.notified()).await;
         requested.unwrap_or_else(|_| {
-            panic!("{} does not request an event: {}", self.program.display(), self.output())
+            panic!("{} did not request an event: {}", self.program.display(), self.output())
         });
         start.elapsed()
     }
 
-    /// The process id of the running instance.
+    /// Returns the process id of the running instance.
     #[allow(dead_code, reason = "only benchmarks use it")]
     pub(crate) async fn pid(&self) -> u32 {
-        self.instance.lock().await.as_ref().and_then(Child::id).expect("a running instance")
+        self.instance.lock().await.as_ref().and_then(Child::id).expect("no running instance")
     }
 
-    /// Invokes the running instance, or starts one.
+    /// Invokes the running instance. Starts one first if none is running.
     pub(crate) async fn invoke(&self, event: &Value) -> Result<Value, Failure> {
         let (send, response) = oneshot::channel();
         *self.runtime_api.response.lock().await = Some(send);
@@ -152,17 +153,17 @@ impl Function {
             response = response => return response.unwrap(),
             () = self.killed.notified() => true,
             _ = process.wait() => false,
-            () = tokio::time::sleep(TIMEOUT) => panic!("{} does not respond", self.program.display()),
+            () = tokio::time::sleep(TIMEOUT) => panic!("{} did not respond", self.program.display()),
         };
         let _ = process.kill().await;
         *instance = None;
-        // The next instance must not receive this event.
+        // Remove the event if it is still queued: the next instance must not receive it.
         let _ = self.runtime_api.events.lock().await.try_recv();
-        assert!(was_killed, "{} ended unexpectedly", self.program.display());
+        assert!(was_killed, "{} exited unexpectedly", self.program.display());
         Err(Failure::Crash)
     }
 
-    /// Kills the instance during its invocation.
+    /// Kills the instance while it handles an invocation.
     pub(crate) fn kill(&self) {
         self.killed.notify_one();
     }
@@ -201,7 +202,7 @@ impl Drop for Function {
         if std::thread::panicking() {
             eprintln!("{}: see its output in {}", self.program.display(), self.output.display());
         } else {
-            // No output of any test may contain secrets.
+            // No test's output may contain secrets.
             let leak = super::leaks::find_leak(&self.output());
             assert_eq!(leak, None, "{}: see {}", self.program.display(), self.output.display());
             let _ = fs::remove_file(&self.output);

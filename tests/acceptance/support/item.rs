@@ -1,4 +1,4 @@
-//! An item of the platform with files to share, and the API calls of its users.
+//! A test item with files to share, and the API calls that its users make.
 
 use reqwest::header::HeaderMap;
 use reqwest::{Method, RequestBuilder};
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Aws, Stack, contract, eventually, next_week, unique};
 
-/// A response of the API with its whole body.
+/// An API response with its complete body.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
@@ -37,18 +37,18 @@ impl Response {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// The id of the first share in the response to a create.
+    /// Returns the id of the first share in the response to a create request.
     pub(crate) fn share_id(&self) -> String {
         self.json()["results"][0]["shareId"].as_str().unwrap().to_owned()
     }
 
-    /// The last segment of the problem's type.
+    /// Returns the last path segment of the problem's type.
     pub(crate) fn problem_type(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{self:?}");
         self.json()["type"].as_str().unwrap().rsplit('/').next().unwrap().to_owned()
     }
 
-    /// The pointers, parameters and headers in the problem's list of errors.
+    /// Returns the pointer, parameter or header that each of the problem's errors names.
     pub(crate) fn error_locations(&self) -> Vec<String> {
         let location = |error: &Value| {
             let kinds = ["pointer", "parameter", "header"];
@@ -63,14 +63,14 @@ impl Response {
         assert_eq!(self.status, status, "{self:?}");
     }
 
-    /// Panics unless the response is a problem of this status and type.
+    /// Panics unless the response is a problem with this status and type.
     #[track_caller]
     pub(crate) fn assert_problem(&self, status: u16, problem_type: &str) {
         self.assert_status(status);
         assert_eq!(self.problem_type(), problem_type, "{self:?}");
     }
 
-    /// Panics unless the response is a 422 whose errors point at exactly these locations.
+    /// Panics unless the response is a 422 whose errors point to exactly these locations.
     #[track_caller]
     pub(crate) fn assert_invalid(&self, locations: &[&str]) {
         self.assert_status(422);
@@ -91,7 +91,7 @@ pub(crate) struct Email {
 
 impl Email {
     pub(crate) fn link(&self) -> String {
-        self.text.lines().find(|line| line.starts_with("http")).expect("a link in the email").to_owned()
+        self.text.lines().find(|line| line.starts_with("http")).expect("no link in the email").to_owned()
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn emails_to(stack: &Stack, address: &str) -> Vec<Email> {
     emails.into_iter().filter(|email| email.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
 }
 
-/// An item in the module `jobs`, and the token of a user who may share it.
+/// An item in the `jobs` module, and the token of a user who may share it.
 pub(crate) struct TestItem<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) name: String,
@@ -114,12 +114,12 @@ pub(crate) struct TestItem<'a> {
 }
 
 impl<'a> TestItem<'a> {
-    /// An item with one file, `brief.pdf`.
+    /// Creates an item with one file, `brief.pdf`.
     pub(crate) async fn new(stack: &'a Stack) -> Self {
         Self::with_files(stack, &["brief.pdf"]).await
     }
 
-    /// An item with these files; each file contains its name.
+    /// Creates an item with these files. Each file's content is its name.
     pub(crate) async fn with_files(stack: &'a Stack, files: &[&str]) -> Self {
         let item = Self { stack, name: unique("item"), token: stack.token(&["producer"]).await };
         for file in files {
@@ -128,32 +128,33 @@ impl<'a> TestItem<'a> {
         item
     }
 
-    /// The item's partition key in the table, and its prefix in the bucket.
+    /// Returns the item's partition key in the table, which is also the prefix of its files' keys in the
+    /// bucket.
     pub(crate) fn path(&self) -> String {
         format!("jobs/{}", self.name)
     }
 
-    /// The file's key in the bucket.
+    /// Returns the file's key in the bucket.
     pub(crate) fn key(&self, file: &str) -> String {
         format!("{}/{file}", self.path())
     }
 
-    /// Uploads a file that contains its name.
+    /// Uploads a file whose content is its name.
     pub(crate) async fn upload(&self, file: &str) {
         Aws::new(self.stack).upload(&self.key(file), file.as_bytes()).await;
     }
 
-    /// The URL of the item, followed by `rest`.
+    /// Returns the item's URL, followed by `rest`.
     pub(crate) fn item_url(&self, rest: &str) -> String {
         format!("{}/modules/jobs/items/{}{rest}", self.stack.info.api_url, self.name)
     }
 
-    /// The URL of the item's shares, followed by `rest`.
+    /// Returns the URL of the item's shares, followed by `rest`.
     pub(crate) fn url(&self, rest: &str) -> String {
         self.item_url(&format!("/shares{rest}"))
     }
 
-    /// Returns an authorized request to the URL of the item's shares, followed by `rest`.
+    /// Returns an authorized request to the URL of the item's shares followed by `rest`.
     pub(crate) fn request(&self, method: Method, rest: &str) -> RequestBuilder {
         self.stack.client.request(method, self.url(rest)).bearer_auth(&self.token)
     }
@@ -162,7 +163,7 @@ impl<'a> TestItem<'a> {
         send(self.request(method, rest)).await
     }
 
-    /// Patches a share, with an `If-Match` header if one is given.
+    /// Sends a PATCH request for a share, with an `If-Match` header if `if_match` is given.
     pub(crate) async fn patch(&self, id: &str, if_match: Option<&str>, body: &Value) -> Response {
         let request = self.request(Method::PATCH, &format!("/{id}")).json(body);
         send(match if_match {
@@ -172,7 +173,7 @@ impl<'a> TestItem<'a> {
         .await
     }
 
-    /// Changes the expiration of a share that is expected to have this version.
+    /// Requests a change of a share's expiration, with this expected version.
     pub(crate) async fn change_expiration(
         &self,
         id: &str,
@@ -187,22 +188,22 @@ impl<'a> TestItem<'a> {
         self.call(Method::GET, rest).await
     }
 
-    /// Creates shares with this request body.
+    /// Sends a create request with this body.
     pub(crate) async fn post(&self, body: &Value) -> Response {
         send(self.request(Method::POST, "").json(body)).await
     }
 
-    /// Creates shares with this request body and idempotency key.
+    /// Sends a create request with this body and idempotency key.
     pub(crate) async fn post_with_key(&self, key: &str, body: &Value) -> Response {
         send(self.request(Method::POST, "").header("Idempotency-Key", key).json(body)).await
     }
 
-    /// Shares all of the item's files for a week.
+    /// Shares all of the item's files with these recipients for a week.
     pub(crate) async fn share(&self, recipients: &[&str]) -> Response {
         self.post(&json!({"recipients": recipients, "expiresAt": next_week()})).await
     }
 
-    /// Shares with one recipient until `expires_at`, and waits for the email.
+    /// Shares all of the item's files with one recipient until `expires_at`, and waits for the email.
     pub(crate) async fn share_until(&self, recipient: &str, expires_at: &str) -> EmailedShare {
         let response = self.post(&json!({"recipients": [recipient], "expiresAt": expires_at})).await;
         response.assert_status(201);
@@ -211,12 +212,13 @@ impl<'a> TestItem<'a> {
         EmailedShare { id, link: email.link() }
     }
 
-    /// Shares with one recipient for a week, and waits for the email.
+    /// Shares all of the item's files with one recipient for a week, and waits for the email.
     pub(crate) async fn share_with(&self, recipient: &str) -> EmailedShare {
         self.share_until(recipient, &next_week()).await
     }
 
-    /// Waits until the recipient's share is marked as sent, and returns the latest email to the recipient.
+    /// Waits until the recipient's share has the email state `sent`. Returns the latest email to the
+    /// recipient.
     pub(crate) async fn wait_for_email(&self, recipient: &str) -> Email {
         eventually("the email", || async {
             let all = self.get("?limit=100").await.json();
@@ -226,7 +228,7 @@ impl<'a> TestItem<'a> {
             (share["mail"]["state"] == "sent").then_some(())
         })
         .await;
-        emails_to(self.stack, recipient).await.pop().expect("an email to the recipient")
+        emails_to(self.stack, recipient).await.pop().expect("no email to the recipient")
     }
 
     /// Returns a page of the item's share log.
@@ -235,7 +237,7 @@ impl<'a> TestItem<'a> {
         send(self.stack.client.get(url).bearer_auth(&self.token)).await
     }
 
-    /// Waits until the item's share log has at least `count` entries, and returns it, oldest first.
+    /// Waits until the item's share log has at least `count` entries. Returns the entries, oldest first.
     pub(crate) async fn wait_for_log(&self, count: usize) -> Vec<Value> {
         eventually("the share log", || async {
             let log = self.log_page("?limit=100").await.json()["entries"].as_array().unwrap().clone();
@@ -255,7 +257,7 @@ impl<'a> TestItem<'a> {
         response.json()
     }
 
-    /// Returns the recipients on the tab for this status.
+    /// Returns the recipients of the item's shares that have this status.
     pub(crate) async fn list_recipients(&self, status: &str) -> Vec<String> {
         let response = self.get(&format!("?status={status}")).await;
         response.assert_status(200);
@@ -271,12 +273,12 @@ pub(crate) struct EmailedShare {
 }
 
 impl Stack {
-    /// Requests a URL without an account, as a recipient does.
+    /// Requests a URL without a token, as a recipient does.
     pub(crate) async fn open(&self, url: &str) -> Response {
         send(self.client.get(url)).await
     }
 
-    /// Follows a link to its file; returns the file's bytes and its `Content-Disposition`.
+    /// Opens a link and downloads its file. Returns the file's bytes and the `Content-Disposition` header.
     pub(crate) async fn download(&self, link: &str) -> (Vec<u8>, String) {
         let redirect = self.open(link).await;
         redirect.assert_status(302);

@@ -1,11 +1,12 @@
 //! Detects secrets and personal data in logs: addresses, links and tokens.
 
-/// Longer than any word that a log needs: ids have 36 characters, link tokens more than 100.
+/// The maximum length of a word that is not a token. Ids have 36 characters; link tokens have more than 100.
 const LONGEST_WORD: usize = 60;
 
-/// Returns the kind of secret that a text contains, if any.
+/// Returns the kind of secret that `text` contains, if any.
 ///
-/// Matches kinds of secrets and not the values of one test, so it applies to the output of every test.
+/// Recognizes secrets by their format, not by the values that a particular test uses, so it works on the
+/// output of any test.
 pub(crate) fn find_leak(text: &str) -> Option<&'static str> {
     let is_token_character = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let is_token = |rest: &str| rest.starts_with(is_token_character);

@@ -25,29 +25,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-/// Returns a name that no other test and no earlier run uses.
+/// Returns a name that is unique across tests and runs.
 pub(crate) fn unique(prefix: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros();
     format!("{prefix}-{now}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Returns an email address that no other test uses.
+/// Returns an email address that is unique across tests and runs.
 pub(crate) fn address(name: &str) -> String {
     format!("{}@example.com", unique(name))
 }
 
-/// Formats a time as a frontend sends it.
+/// Formats a time the way a frontend sends it.
 pub(crate) fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// The time a week from now, as a frontend sends it.
+/// Returns the time one week from now, formatted the way a frontend sends it.
 pub(crate) fn next_week() -> String {
     rfc3339(Utc::now() + TimeDelta::days(7))
 }
 
-/// Polls until there is a value. Fails after two minutes: asynchronous work is slow on a busy machine.
+/// Calls `poll` until it returns a value. Panics after two minutes: asynchronous work is slow on a busy
+/// machine, so the limit is generous.
 pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
     what: &str,
     mut poll: impl FnMut() -> F,
@@ -65,7 +66,7 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         .unwrap_or_else(|_| panic!("timed out waiting for {what}"))
 }
 
-/// Fails the test if the work is not done within this many minutes.
+/// Awaits `work`. Panics if it takes longer than this many minutes.
 pub(crate) async fn within_minutes<T>(minutes: u64, work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_mins(minutes), work).await.expect("timed out")
 }

@@ -1,4 +1,4 @@
-//! A proxy between a client and a server that injects faults and counts calls.
+//! A proxy that injects faults between a client and a server, and counts calls.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
-/// A running proxy. It stops with the test's runtime.
+/// A running proxy. It stops when the test's async runtime shuts down.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     forwarder: Forwarder,
@@ -21,34 +21,35 @@ pub(crate) struct Proxy {
 /// A fault that the proxy applies to one request.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Forwards the request and drops the response.
+    /// Forwards the request, then closes the connection instead of returning the response.
     LoseResponse,
     /// Closes the connection without forwarding the request.
     Disconnect,
     /// Responds with this status, error code and message, without forwarding the request.
     Respond(u16, &'static str, &'static str),
-    /// Sends the notice and never forwards the request.
+    /// Sends the notice, and never forwards the request.
     HoldRequest(Notice),
     /// Forwards the request, sends the notice, and never returns the response.
     HoldResponse(Notice),
-    /// Sends the notice and forwards the request once the receiver gets a message.
+    /// Sends the notice, then holds the request until the receiver gets a message.
     Pause(Notice, oneshot::Receiver<()>),
 }
 
-/// Notifies the test that the request has reached the proxy.
+/// Notifies the test that the proxy is holding the request or its response.
 pub(crate) type Notice = oneshot::Sender<()>;
 
 impl Fault {
-    /// DynamoDB's response to a throttled request.
+    /// Returns a fault that responds the way DynamoDB does to a throttled request.
     pub(crate) fn throttled() -> Self {
         Self::Respond(400, "ThrottlingException", "slow down")
     }
 }
 
-/// Chooses the fault for a request from its head and body.
+/// Chooses the fault for a request, given the request's head and body.
 type FaultPolicy = Box<dyn FnMut(&str) -> Option<Fault> + Send>;
 
-/// A fault for the next requests whose head and body contain all of the patterns.
+/// A fault for the next `remaining` requests that contain all of the patterns, each in the head or in the
+/// body.
 struct PlannedFault {
     fault: Box<dyn FnMut() -> Option<Fault> + Send>,
     patterns: Vec<String>,
@@ -113,13 +114,13 @@ impl Proxy {
         (state.planned, state.policy) = (Vec::new(), None);
     }
 
-    /// Returns how many calls contained any of the patterns, and resets the count of all calls.
+    /// Returns how many of the recorded calls contain any of the patterns. Clears all recorded calls.
     pub(crate) fn take_call_count(&self, patterns: &[&str]) -> usize {
         let calls = std::mem::take(&mut self.forwarder.state.lock().unwrap().calls);
         calls.iter().filter(|call| patterns.iter().any(|pattern| call.contains(pattern))).count()
     }
 
-    /// The number of planned faults that have not been applied yet.
+    /// Returns the number of planned faults that have not been applied yet.
     pub(crate) fn pending_faults(&self) -> usize {
         self.forwarder.state.lock().unwrap().planned.iter().map(|fault| fault.remaining).sum()
     }
@@ -139,7 +140,7 @@ struct Forwarder {
     state: Arc<Mutex<State>>,
 }
 
-/// Makes the server close the connection without a response.
+/// An error that makes the server close the connection without a response.
 #[derive(Debug)]
 struct Disconnected;
 
@@ -153,7 +154,7 @@ impl std::error::Error for Disconnected {}
 
 async fn serve(connection: TcpStream, forwarder: Forwarder) -> Result<(), Infallible> {
     let service = service_fn(|request| forwarder.respond(request));
-    // Closing the connection is an intended fault.
+    // Ignore errors: some faults close the connection on purpose.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;
     Ok(())
 }
@@ -173,7 +174,7 @@ impl Forwarder {
             }
             Some(Fault::Disconnect) => Err(Disconnected),
             Some(Fault::Respond(status, code, message)) => {
-                // AWS's protocols name an error in the body or in a header; this response has both.
+                // AWS protocols put the error code in the body or in a header. This response has it in both.
                 let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"{message}"}}"#);
                 let response = Response::builder().status(status).header("x-amzn-errortype", code);
                 Ok(response.body(Full::from(body)).unwrap())
@@ -216,7 +217,7 @@ impl Forwarder {
         let response = upstream.headers(head.headers).body(body).send().await.map_err(|_| Disconnected)?;
         let mut forwarded = Response::builder().status(response.status());
         forwarded.headers_mut().unwrap().extend(response.headers().clone());
-        // The proxy buffers the body and sends it in one piece.
+        // The body is buffered, so it is no longer chunked.
         forwarded.headers_mut().unwrap().remove("transfer-encoding");
         let bytes = response.bytes().await.map_err(|_| Disconnected)?;
         Ok(forwarded.body(Full::new(bytes)).unwrap())

@@ -1,4 +1,4 @@
-//! The deployed stack: connects to the running one, or starts one for all tests.
+//! The deployed stack. Tests connect to a stack that is already running, or start one that they all share.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -30,38 +30,39 @@ pub(crate) struct StackInfo {
     clock_file: PathBuf,
 }
 
-/// A connection to the stack for one test.
+/// One test's connection to the stack.
 pub(crate) struct Stack {
     pub(crate) info: StackInfo,
     pub(crate) client: Client,
     _shared: Option<RwLockReadGuard<'static, ()>>,
 }
 
-/// Exclusive control of the functions' clock. Dropping it restores the real time and the environment.
+/// Exclusive control of the functions' clock. Dropping this value restores real time and the functions'
+/// environment variables.
 pub(crate) struct Clock {
     stack: StackInfo,
-    /// The environment variable that this test has changed, with its previous value.
+    /// The environment variable that the test changed, and the variable's previous value.
     changed_variable: Option<(&'static str, Option<String>)>,
     _exclusive: RwLockWriteGuard<'static, ()>,
 }
 
-/// The SDK's variable for DynamoDB's endpoint.
+/// Environment variable for the SDK's DynamoDB endpoint.
 const DYNAMODB_ENDPOINT: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-/// Variable with the days between the end of a share's access and its deletion.
+/// Environment variable for the number of days between the end of a share's access and the share's deletion.
 const RETENTION_DAYS: &str = "RETENTION_DAYS";
 
-/// Tests in real time hold this lock shared; tests that move the clock hold it exclusively.
+/// Tests that run in real time take the read lock. Tests that set the clock take the write lock.
 static TIME: LazyLock<RwLock<()>> = LazyLock::new(RwLock::default);
 
 impl Stack {
-    /// Connects to the stack in real time.
+    /// Connects to the stack, for a test that runs in real time.
     pub(crate) async fn get() -> Self {
         let shared = TIME.read().await;
         Self { _shared: Some(shared), ..Self::connect().await }
     }
 
-    /// Connects exclusively, with control of the clock.
+    /// Connects with exclusive use of the stack, and control of its clock.
     pub(crate) async fn with_clock() -> (Self, Clock) {
         let exclusive = TIME.write().await;
         let stack = Self::connect().await;
@@ -69,7 +70,7 @@ impl Stack {
         (stack, clock)
     }
 
-    /// Connects exclusively, with a proxy between the functions and DynamoDB.
+    /// Connects with exclusive use of the stack, and puts a proxy between the functions and DynamoDB.
     pub(crate) async fn with_dynamodb_proxy() -> (Self, Proxy, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
@@ -78,9 +79,10 @@ impl Stack {
         (stack, proxy, clock)
     }
 
-    /// Connects exclusively, with a retention of one day for new shares.
+    /// Connects with exclusive use of the stack, and sets the retention of new shares to one day.
     ///
-    /// A test can then pass the retention without deleting the shares of other tests.
+    /// A test can then move the clock past the retention of its own shares without purging other tests'
+    /// shares.
     pub(crate) async fn with_short_retention() -> (Self, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let aws = Aws::new(&stack);
@@ -115,7 +117,7 @@ impl Stack {
 }
 
 impl Clock {
-    /// Stops the functions' clock at a time.
+    /// Stops the functions' clock at this time.
     pub(crate) fn stop_at(&self, time: DateTime<Utc>) {
         set_clock(&self.stack.clock_file, &time.to_rfc3339());
     }
@@ -126,7 +128,7 @@ impl Drop for Clock {
         set_clock(&self.stack.clock_file, "0");
         if let Some((variable, value)) = self.changed_variable.take() {
             let info = self.stack.clone();
-            // `drop` cannot await, so another thread does.
+            // `drop` cannot await, so the restore runs on another thread.
             let restore = async move {
                 let stack = Stack { info, client: Client::new(), _shared: None };
                 Aws::new(&stack).set_function_variable(variable, value.as_deref()).await;
@@ -136,7 +138,7 @@ impl Drop for Clock {
             let is_restored = matches!(result, Ok(Ok(())));
             assert!(
                 is_restored || std::thread::panicking(),
-                "the functions' environment could not be restored: restart the stack"
+                "could not restore the functions' environment variables: restart the stack"
             );
         }
     }
@@ -149,7 +151,7 @@ pub(super) fn set_clock(file: &Path, text: &str) {
     fs::rename(next, file).unwrap();
 }
 
-/// The root of the workspace.
+/// Returns the root directory of the workspace.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -162,19 +164,19 @@ async fn connect_or_start() -> StackInfo {
     let deadline = Instant::now() + STARTUP_TIMEOUT;
     loop {
         if let Some(running) = find_running().await {
-            // The stack stops when its standard input closes, which happens when this process ends.
+            // Never close the pipe: the stack runs until its standard input closes, when this process exits.
             std::mem::forget(process);
             return running;
         }
         if let Some(status) = process.try_wait().unwrap() {
-            panic!("`cargo local up` ended ({status}); see target/local-stack.log");
+            panic!("`cargo local up` exited ({status}); see target/local-stack.log");
         }
         assert!(Instant::now() < deadline, "`cargo local up` timed out; see target/local-stack.log");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-/// The first start compiles the functions.
+/// Long enough for the first start, which compiles the functions.
 const STARTUP_TIMEOUT: Duration = Duration::from_mins(30);
 
 fn spawn() -> Child {
@@ -189,7 +191,7 @@ fn spawn() -> Child {
         .unwrap()
 }
 
-/// Returns the running stack, if its issuer responds.
+/// Returns the running stack, if there is one and its issuer responds.
 async fn find_running() -> Option<StackInfo> {
     let info: StackInfo =
         serde_json::from_slice(&fs::read(root().join("target/local/stack.json")).ok()?).ok()?;

@@ -1,4 +1,4 @@
-//! Changes of shares through the adapter, as the functions make them.
+//! Changes shares through the table adapter, as the functions do.
 
 use sharelink_aws::ChangeError;
 use sharelink_aws::share_table::ShareTable;

@@ -1,5 +1,5 @@
-//! An isolated environment for one test: the deployed functions' programs on a DynamoDB in this process, with
-//! a clock that the test advances and faults that it injects. Only the emulator's SES, S3, secrets and
+//! An isolated environment for one test. It runs the deployed functions' programs against an in-process
+//! DynamoDB. The test controls the clock and injects faults. Only the emulator's SES, S3, secrets and
 //! parameters are shared with other tests.
 
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ use super::{Aws, Email, Proxy, Stack, emails_to, rfc3339, unique};
 pub(crate) struct World<'a> {
     stack: &'a Stack,
     pub(crate) item: Item,
-    /// The table without the proxy's faults.
+    /// The table, accessed directly, so that the proxy's faults do not apply.
     pub(crate) table: ShareTable,
     /// The proxy between the functions and DynamoDB.
     pub(crate) dynamodb: Proxy,
@@ -56,7 +56,7 @@ pub(crate) struct StreamConsumer {
 struct Clock {
     file: PathBuf,
     now: DateTime<Utc>,
-    /// The database in this process and its clock; none with a DynamoDB at another endpoint.
+    /// The in-process database and its clock, or `None` if DynamoDB runs at another endpoint.
     database: Option<(Database, ManualClock)>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> World<'a> {
         Self::in_process(stack, HashMap::new()).await
     }
 
-    /// A world whose functions read the key ring from this secret.
+    /// Creates a world whose functions read the key ring from this secret.
     pub(crate) async fn with_key_ring(stack: &'a Stack, secret: &str) -> Self {
         Self::in_process(stack, HashMap::from([("KEY_RING_SECRET".to_owned(), secret.to_owned())])).await
     }
@@ -94,9 +94,10 @@ impl<'a> World<'a> {
         Self::build(stack, config, now, Some((database, clock)), environment).await
     }
 
-    /// A world on a DynamoDB that runs in real time.
+    /// Creates a world on the DynamoDB at `endpoint`, which runs in real time.
     ///
-    /// Its table has no indexes: DynamoDB Local's TTL ignores rows that lack the key of an index.
+    /// The table has no indexes, because DynamoDB Local's TTL ignores rows that lack an index's key
+    /// attributes.
     #[cfg(feature = "dynamodb-local")]
     pub(crate) async fn on_endpoint(stack: &'a Stack, endpoint: &str) -> Self {
         let config = Aws::new(stack).copy_table(endpoint, false).await;
@@ -123,7 +124,7 @@ impl<'a> World<'a> {
             ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
-            // Above any account's limit, so that the rate limiter does not slow tests down.
+            // High enough that the rate limiter does not slow the tests down.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
             ("AWS_REGION".to_owned(), stack.info.region.clone()),
             ("AWS_ACCESS_KEY_ID".to_owned(), "test".to_owned()),
@@ -149,21 +150,22 @@ impl<'a> World<'a> {
         self.clock.now
     }
 
-    /// Advances the clock. TTL deletes nothing before the next call of `run_ttl`.
+    /// Advances the clock. TTL deletes rows only when `run_ttl` is called.
     pub(crate) fn advance(&mut self, time: TimeDelta) {
         let now = self.clock.now + time;
         self.clock.set(now);
     }
 
-    /// Deletes the rows whose TTL has passed; returns their number. It runs a second late, as TTL is never
-    /// early.
+    /// Deletes the rows whose TTL has passed, and returns their number. First advances the database's clock
+    /// by one second, because TTL deletes rows late, never early.
     pub(crate) fn run_ttl(&self) -> usize {
         let (database, clock) = self.clock.database.as_ref().unwrap();
         clock.tick(Duration::from_secs(1));
         database.sweep_ttl().unwrap()
     }
 
-    /// Shares one file with a recipient until `life` from now. The email is pending.
+    /// Creates a share of one file for a recipient. The share expires at the current time plus `life`, and
+    /// its email is pending.
     pub(crate) async fn share(&self, recipient: &str, life: TimeDelta) -> Share {
         let share = self.new_share(recipient, life);
         let created = self.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
@@ -171,7 +173,8 @@ impl<'a> World<'a> {
         share
     }
 
-    /// Shares with this many new recipients until `life` from now. Their emails are pending.
+    /// Shares one file with each of `count` new recipients. The shares expire at the current time plus
+    /// `life`, and their emails are pending.
     pub(crate) async fn share_many(&self, count: usize, life: TimeDelta) -> Vec<Share> {
         let mut shares = Vec::new();
         for _ in 0..count {
@@ -180,7 +183,7 @@ impl<'a> World<'a> {
         shares
     }
 
-    /// Uploads and shares a file for a week and sends the email; returns the share and its link.
+    /// Uploads a file, shares it for a week and sends the email. Returns the share and its link.
     pub(crate) async fn share_by_email(&mut self, recipient: &str) -> (Share, String) {
         self.upload().await;
         let share = self.share(recipient, TimeDelta::days(7)).await;
@@ -189,17 +192,17 @@ impl<'a> World<'a> {
         (share, link)
     }
 
-    /// Uploads the file of this world's shares.
+    /// Uploads the file that this world's shares contain.
     pub(crate) async fn upload(&self) {
         Aws::new(self.stack).upload(&format!("{}/brief.pdf", self.item), b"abc").await;
     }
 
-    /// The links in all emails to a recipient.
+    /// Returns the link in each email to a recipient.
     pub(crate) async fn links_to(&self, recipient: &str) -> Vec<String> {
         emails_to(self.stack, recipient).await.iter().map(Email::link).collect()
     }
 
-    /// Like `share`, through DynamoDB's faults: retries until the share exists.
+    /// Like `share`, but through the DynamoDB proxy and its faults. Retries until the share exists.
     pub(crate) async fn share_under_faults(&self, recipient: &str, life: TimeDelta) -> (Share, Creation) {
         let config = self.config.to_builder().endpoint_url(&self.dynamodb.url).build();
         let table = ShareTable::new(&config, &self.stack.info.table_name);
@@ -228,7 +231,7 @@ impl<'a> World<'a> {
         revoke(&self.table, &share.item, share.id, &action, write).await.unwrap();
     }
 
-    /// Changes a share's expiration to `life` from now.
+    /// Changes a share's expiration: the share then expires at the current time plus `life`.
     pub(crate) async fn expire_in(&self, share: &Share, life: TimeDelta) {
         let (action, write) = (action(self.now()), new_write_id().unwrap());
         let change = (rfc3339(self.now() + life).parse().unwrap(), ExpectedVersion::Any);
@@ -242,12 +245,12 @@ impl<'a> World<'a> {
         resend(&self.table, &share.item, share.id, &action, write).await.unwrap();
     }
 
-    /// A new function in this world; its first invocation starts an instance.
+    /// Creates a function in this world. Its first invocation starts an instance.
     pub(crate) async fn new_function(&self, name: &str) -> Arc<Function> {
         Arc::new(Function::new(name, self.function_environment(name).await).await)
     }
 
-    /// A new function in this world with a time limit.
+    /// Like `new_function`, but with this time limit.
     pub(crate) async fn new_function_with_time_limit(&self, name: &str, time_limit: Duration) -> Function {
         Function::with_time_limit(name, time_limit, self.function_environment(name).await).await
     }
@@ -258,7 +261,8 @@ impl<'a> World<'a> {
         variables
     }
 
-    /// Inserts an unreadable row that looks like a share with a pending email; returns its sequence number.
+    /// Inserts an unreadable row that looks like a share with a pending email. Returns the sequence number of
+    /// the row's stream record.
     pub(crate) async fn insert_poison_row(&self, id: &str) -> String {
         let entry = format!("SHARE#{id}");
         let row = json!({
@@ -274,7 +278,7 @@ impl<'a> World<'a> {
         record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned()
     }
 
-    /// All records of the stream.
+    /// Returns every record in the stream.
     pub(crate) async fn records(&self) -> Vec<Value> {
         Aws::with_config(self.stack, self.config.clone()).stream_records().await
     }
@@ -285,7 +289,7 @@ impl<'a> World<'a> {
         self.notify.deliver(&records, self.clock.now).await;
     }
 
-    /// Delivers the stream's new records to `sweep-shares` until there are none.
+    /// Delivers the stream's new records to `sweep-shares`, and repeats until there are no more.
     pub(crate) async fn run_sweep(&mut self) {
         loop {
             let records = self.records().await;
@@ -295,12 +299,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Invokes `notify-recipients` with the schedule's event.
+    /// Invokes `notify-recipients` with the event that its schedule sends.
     pub(crate) async fn run_schedule(&self) -> Result<Value, Failure> {
         self.notify.function.invoke(&schedule_event()).await
     }
 
-    /// Advances the clock minute by minute, and runs the schedule in each.
+    /// Advances the clock one minute at a time, and runs the schedule after each minute.
     pub(crate) async fn run_minutes(&mut self, minutes: usize) {
         for _ in 0..minutes {
             self.advance(TimeDelta::minutes(1));
@@ -308,17 +312,17 @@ impl<'a> World<'a> {
         }
     }
 
-    /// The number of emails to a share's recipient.
+    /// Returns the number of emails sent to a share's recipient.
     pub(crate) async fn email_count(&self, share: &Share) -> usize {
         emails_to(self.stack, share.recipient.as_str()).await.len()
     }
 
-    /// The events in the log of a share, oldest first.
+    /// Returns the names of a share's log events, oldest first.
     pub(crate) async fn log_events(&self, id: ShareId) -> Vec<String> {
         self.all_log_events().await.remove(&id).unwrap_or_default()
     }
 
-    /// The events in the log of each share, oldest first.
+    /// Returns the names of each share's log events, oldest first.
     pub(crate) async fn all_log_events(&self) -> HashMap<ShareId, Vec<String>> {
         let (mut entries, mut cursor) = (Vec::new(), None);
         loop {
@@ -350,14 +354,14 @@ impl StreamConsumer {
         }
     }
 
-    /// Delivers the new ones of these records; returns the number of invocations.
+    /// Selects the new records from `records` and delivers them. Returns the number of invocations.
     async fn deliver(&mut self, records: &[Value], now: DateTime<Utc>) -> usize {
         let selected = self.mapping.select(records);
         self.mapping.deliver(selected, now, async |event| self.function.invoke(event).await).await
     }
 }
 
-/// The event that `EventBridge` sends every minute.
+/// Returns the event that `EventBridge` sends every minute.
 fn schedule_event() -> Value {
     json!({
         "version": "0", "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa", "detail-type": "Scheduled Event",
@@ -366,7 +370,7 @@ fn schedule_event() -> Value {
     })
 }
 
-/// Returns the name of an event in the API, such as `expirationChanged`.
+/// Returns the API's name for a log event, such as `expirationChanged`.
 fn event_name(event: &LogEvent) -> String {
     let debug = format!("{event:?}");
     let variant = debug.split(' ').next().unwrap();

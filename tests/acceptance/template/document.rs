@@ -1,4 +1,5 @@
-//! The template as JSON, with short tags written out, loops expanded and mappings resolved.
+//! The template as JSON, with short-form tags converted to their long form, loops expanded and mappings
+//! resolved.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +17,7 @@ pub(super) static TEMPLATE: LazyLock<Value> = LazyLock::new(|| {
     resolve_maps(expand_loops(parsed), &mappings)
 });
 
-/// A YAML value whose `CloudFormation` tags are written out: `!Ref a` is `{"Ref": "a"}`.
+/// A YAML value with its `CloudFormation` tags in long form: `!Ref a` becomes `{"Ref": "a"}`.
 struct Node(Value);
 
 impl<'de> Deserialize<'de> for Node {
@@ -32,7 +33,7 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
-/// A YAML value without its own tag. The values inside it are [`Node`]s.
+/// A YAML value without its tag. The values nested in it are parsed as [`Node`]s.
 struct Untagged(Value);
 
 impl<'de> Deserialize<'de> for Untagged {
@@ -91,7 +92,7 @@ impl<'de> Visitor<'de> for UntaggedVisitor {
     }
 }
 
-/// Applies a function to each direct child of an array or an object.
+/// Applies `f` to each direct child of an array or object.
 fn map_children(value: Value, f: impl Fn(Value) -> Value) -> Value {
     match value {
         Value::Array(values) => values.into_iter().map(f).collect(),
@@ -100,7 +101,7 @@ fn map_children(value: Value, f: impl Fn(Value) -> Value) -> Value {
     }
 }
 
-/// Expands every `Fn::ForEach` as `AWS::LanguageExtensions` does.
+/// Expands every `Fn::ForEach` in the same way as `AWS::LanguageExtensions`.
 fn expand_loops(value: Value) -> Value {
     let Value::Object(entries) = value else { return map_children(value, expand_loops) };
     let mut expanded = Map::new();
@@ -108,7 +109,7 @@ fn expand_loops(value: Value) -> Value {
         if key.starts_with("Fn::ForEach::") {
             let identifier = value[0].as_str().expect("a loop has an identifier");
             let fragment = value[2].as_object().expect("a loop has a fragment");
-            for item in texts(&value[1]) {
+            for item in strings(&value[1]) {
                 for (key, body) in fragment {
                     let body = expand_loops(substitute(body.clone(), identifier, item));
                     let key = key.replace(&placeholder(identifier), item);
@@ -128,7 +129,8 @@ fn placeholder(identifier: &str) -> String {
     format!("${{{identifier}}}")
 }
 
-/// Substitutes a loop's identifier where `CloudFormation` does: in `Ref` and `Fn::Sub`, not in plain strings.
+/// Replaces a loop's identifier with `item` where `CloudFormation` does: in `Ref` and `Fn::Sub`, but not in
+/// plain strings.
 fn substitute(value: Value, identifier: &str, item: &str) -> Value {
     if value == json!({"Ref": identifier}) {
         return item.into();
@@ -139,7 +141,7 @@ fn substitute(value: Value, identifier: &str, item: &str) -> Value {
         return if is_literal { substituted.into() } else { json!({"Fn::Sub": substituted}) };
     }
     let substituted = map_children(value, |child| substitute(child, identifier, item));
-    // The rest of the template uses the short form.
+    // The rest of the template writes `Fn::GetAtt` as `resource.attribute`, so convert the list form to that.
     match (substituted["Fn::GetAtt"][0].as_str(), substituted["Fn::GetAtt"][1].as_str()) {
         (Some(resource), Some(attribute)) => json!({"Fn::GetAtt": format!("{resource}.{attribute}")}),
         _ => substituted,
@@ -151,10 +153,10 @@ fn resolve_maps(value: Value, mappings: &Value) -> Value {
     let Some(path) = value["Fn::FindInMap"].as_array() else {
         return map_children(value, |child| resolve_maps(child, mappings));
     };
-    path.iter().fold(mappings, |map, key| &map[key.as_str().expect("a literal key")]).clone()
+    path.iter().fold(mappings, |map, key| &map[key.as_str().expect("the key is a literal string")]).clone()
 }
 
-/// Returns a template's resources of one type by logical ID. Panics if there are none.
+/// Returns a template's resources of one type, keyed by logical ID. Panics if there are none.
 pub(super) fn resources<'a>(template: &'a Value, resource_type: &str) -> BTreeMap<&'a str, &'a Value> {
     let all = template["Resources"].as_object().unwrap().iter();
     let found: BTreeMap<_, _> = all
@@ -165,7 +167,7 @@ pub(super) fn resources<'a>(template: &'a Value, resource_type: &str) -> BTreeMa
     found
 }
 
-/// Returns the properties of the template's resources of one type by logical ID.
+/// Returns the properties of the template's resources of one type, keyed by logical ID.
 pub(super) fn properties(resource_type: &str) -> BTreeMap<&'static str, &'static Value> {
     let resources = resources(&TEMPLATE, resource_type).into_iter();
     resources.map(|(id, resource)| (id, &resource["Properties"])).collect()
@@ -175,22 +177,22 @@ pub(super) fn functions() -> BTreeMap<&'static str, &'static Value> {
     properties("AWS::Serverless::Function")
 }
 
-/// Returns the properties of every alarm by logical ID.
+/// Returns every alarm's properties, keyed by logical ID.
 pub(crate) fn alarms() -> BTreeMap<&'static str, &'static Value> {
     properties("AWS::CloudWatch::Alarm")
 }
 
-/// Returns the elements of an array, or a single value as the only element.
+/// Returns the elements of an array, or a one-element list with any other value.
 pub(super) fn list(value: &Value) -> Vec<&Value> {
     value.as_array().map_or_else(|| vec![value], |values| values.iter().collect())
 }
 
-/// Returns the elements of an array of strings, or a single string as the only element.
-pub(super) fn texts(value: &Value) -> Vec<&str> {
+/// Returns the elements of an array of strings, or a one-element list with a single string.
+pub(super) fn strings(value: &Value) -> Vec<&str> {
     list(value).into_iter().map(|value| value.as_str().unwrap()).collect()
 }
 
-/// Returns whether a value refers to a resource or a parameter.
+/// Returns whether a value contains a reference to the resource or parameter `name`.
 pub(super) fn refers_to(value: &Value, name: &str) -> bool {
     match value {
         Value::Array(values) => values.iter().any(|value| refers_to(value, name)),

@@ -1,4 +1,5 @@
-//! The parameters: their table in `infra/README.md`, and the new versions that they publish.
+//! Tests the parameter table in `infra/README.md`, and that changing a parameter publishes new function
+//! versions.
 
 use serde_json::Value;
 
@@ -6,22 +7,22 @@ use super::document::{TEMPLATE, TEXT, functions, refers_to};
 
 const README: &str = include_str!("../../../infra/README.md");
 
-/// The longest description of a version that Lambda accepts, in characters.
+/// The maximum length of a function version's description in Lambda, in characters.
 const MAX_VERSION_DESCRIPTION: u64 = 256;
 
-/// Returns the parameters in the order of the template. The parsed template keeps that order only if another
-/// crate enables `preserve_order` of `serde_json`.
+/// Returns the parameters in the template's order. The order comes from the template's text, because the
+/// parsed template is ordered only if another crate enables `serde_json`'s `preserve_order` feature.
 fn parameters() -> Vec<(&'static str, &'static Value)> {
     let parameters = TEMPLATE["Parameters"].as_object().unwrap();
     let section = TEXT.split("\nParameters:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let names = section.lines().filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
     let ordered: Vec<_> =
         names.filter_map(|name| parameters.get(name).map(|parameter| (name, parameter))).collect();
-    assert_eq!(ordered.len(), parameters.len(), "every parameter is found in the text");
+    assert_eq!(ordered.len(), parameters.len(), "some parameters were not found in the template's text");
     ordered
 }
 
-/// Renders a parameter as a row of a Markdown table.
+/// Renders a parameter as a Markdown table row.
 fn table_row(name: &str, parameter: &Value) -> String {
     let description = parameter["Description"].as_str().unwrap().replace('*', "\\*");
     let default = match &parameter["Default"] {
@@ -40,11 +41,12 @@ fn readme_table_matches_the_parameters() {
     assert!(README.contains(&table), "infra/README.md must contain this table:\n{table}");
 }
 
-/// SAM publishes a version when the template changes, not necessarily when a parameter does. The description
-/// must therefore name the parameters of the function's environment. It must name no others: a description
-/// that changes alone leaves Lambda nothing to publish, and the deployment fails.
+/// SAM publishes a version when the template changes, but not necessarily when a parameter's value changes.
+/// The version description must therefore name every parameter in the function's environment. It must not
+/// name any other parameter: if only the description changed, Lambda would have nothing to publish, and the
+/// deployment would fail.
 #[test]
-fn version_description_names_the_parameters_in_use() {
+fn version_description_names_exactly_the_parameters_used() {
     for (name, function) in functions() {
         for (parameter, _) in parameters() {
             let is_used = refers_to(&function["Environment"], parameter);
@@ -64,7 +66,7 @@ fn longest_version_description_fits() {
     }
 }
 
-/// Returns the length of a parameter's longest value in characters.
+/// Returns the maximum length of a parameter's value, in characters.
 fn longest_value(name: &str, parameter: &Value) -> u64 {
     let digits = parameter["MaxValue"].as_u64().map(|max| max.to_string().len() as u64);
     digits.or(parameter["MaxLength"].as_u64()).unwrap_or_else(|| panic!("{name} has no maximum"))

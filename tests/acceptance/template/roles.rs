@@ -1,13 +1,14 @@
-//! Least privilege. `ROLES` is a deliberate second opinion: granting a function an action takes two edits.
+//! Tests for least privilege. `ROLES` deliberately repeats the template's permissions, so that granting a
+//! function another action takes two edits.
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::document::{TEMPLATE, functions, list, properties, refers_to, resources, texts};
+use super::document::{TEMPLATE, functions, list, properties, refers_to, resources, strings};
 use crate::support::{Aws, Stack};
 
-/// Every action of each function's role. The prefix `-` marks an action that the role denies for some rows.
+/// Every action in each function's role. The prefix `-` marks an action that the role denies for some rows.
 const ROLES: [(&str, &[&str]); 7] = [
     (
         "CreateShares",
@@ -111,14 +112,14 @@ const ROLES: [(&str, &[&str]); 7] = [
     ),
 ];
 
-/// The functions that need more than logs and traces.
+/// The functions that need permissions beyond logging and tracing.
 const FUNCTIONS_WITH_POLICY: [&str; 6] =
     ["CreateShares", "ManageShares", "NotifyRecipients", "RedeemLink", "SweepShares", "TrackDelivery"];
 
-/// The only actions that a role may allow on every resource: X-Ray has no resources to name.
+/// The only actions that a role may allow on every resource. They do not support resource-level permissions.
 const ACTIONS_WITHOUT_RESOURCE: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
-/// Every other resource with a wildcard that a role may name.
+/// The only other resources with a wildcard that a role may name.
 const WILDCARDS: [&str; 3] = [
     "${FilesBucket.Arn}/*",
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
@@ -129,7 +130,7 @@ fn role_of(function: &str) -> String {
     format!("{function}Role")
 }
 
-/// Returns all statements that apply to a role: those inside it, and those of the policies attached to it.
+/// Returns all statements that apply to a role, from its inline policies and its attached policies.
 fn statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
     let inline = list(&template["Resources"][role]["Properties"]["Policies"]);
     let attached = resources(template, "AWS::IAM::Policy").into_values().map(|policy| &policy["Properties"]);
@@ -137,12 +138,12 @@ fn statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
     policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
 }
 
-/// Returns the actions of a role in the notation of `ROLES`.
+/// Returns a role's actions in the notation of `ROLES`.
 fn actions(template: &Value, role: &str) -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
     for statement in statements(template, role) {
         let sign = if statement["Effect"] == "Deny" { "-" } else { "" };
-        actions.extend(texts(&statement["Action"]).iter().map(|action| format!("{sign}{action}")));
+        actions.extend(strings(&statement["Action"]).iter().map(|action| format!("{sign}{action}")));
     }
     actions
 }
@@ -151,7 +152,7 @@ fn expected_actions(listed: &[&str]) -> BTreeSet<String> {
     listed.iter().map(|&action| action.to_owned()).collect()
 }
 
-/// Returns every string with a wildcard, including those inside intrinsic functions.
+/// Returns every string that contains a wildcard, including strings inside intrinsic functions.
 fn find_wildcards(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => text.contains('*').then_some(text.as_str()).into_iter().collect(),
@@ -192,7 +193,7 @@ fn each_role_trusts_one_service() {
 }
 
 #[test]
-fn each_policy_is_attached_to_its_function_role_alone() {
+fn each_policy_is_attached_only_to_its_functions_role() {
     let policies = properties("AWS::IAM::Policy");
     let expected = FUNCTIONS_WITH_POLICY.map(|function| format!("{function}Policy"));
     assert_eq!(policies.keys().copied().collect::<Vec<_>>(), expected);
@@ -204,7 +205,8 @@ fn each_policy_is_attached_to_its_function_role_alone() {
     }
 }
 
-/// Lambda checks the permissions of a role when it creates an event source mapping or a failure destination.
+/// Lambda checks a role's permissions when it creates an event source mapping or configures a failure
+/// destination.
 #[test]
 fn each_policy_exists_before_its_function() {
     for function in FUNCTIONS_WITH_POLICY {
@@ -213,7 +215,7 @@ fn each_policy_exists_before_its_function() {
 }
 
 #[test]
-fn no_function_role_reaches_beyond_its_named_resources() {
+fn function_roles_allow_access_only_to_named_resources() {
     for (function, _) in ROLES {
         let role = role_of(function);
         let properties = &TEMPLATE["Resources"][&role]["Properties"];
@@ -221,7 +223,7 @@ fn no_function_role_reaches_beyond_its_named_resources() {
         for statement in statements(&TEMPLATE, &role) {
             assert!(statement.get("NotAction").is_none(), "{role}");
             assert!(statement.get("NotResource").is_none(), "{role}");
-            let actions = texts(&statement["Action"]);
+            let actions = strings(&statement["Action"]);
             assert!(!actions.iter().any(|action| action.contains('*')), "{role}: {actions:?}");
             assert!(!actions.iter().any(|action| action.contains("Scan")), "{role}: {actions:?}");
             let found = find_wildcards(&statement["Resource"]);
@@ -246,7 +248,7 @@ fn resource_policies_only_deny() {
     }
 }
 
-/// Checks the deployed template, after both transforms.
+/// Checks the deployed template, to which both transforms have been applied.
 #[tokio::test]
 async fn transforms_add_no_permissions() {
     let stack = Stack::get().await;
@@ -257,7 +259,7 @@ async fn transforms_add_no_permissions() {
         let properties = &template["Resources"][&role]["Properties"];
         assert!(properties.get("ManagedPolicyArns").is_none(), "{function}");
     }
-    // The emulator keeps DeploymentRole or drops it with its condition.
+    // `DeploymentRole` is conditional, and may or may not be in the emulator's template, so ignore it.
     let mut roles: Vec<&str> = resources(&template, "AWS::IAM::Role").into_keys().collect();
     roles.retain(|role| *role != "DeploymentRole");
     assert_eq!(roles, ROLES.map(|(function, _)| role_of(function)));
@@ -268,7 +270,7 @@ async fn transforms_add_no_permissions() {
         .unwrap()
         .values()
         .any(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy");
-    assert!(!has_managed_policy, "no function shares a policy");
+    assert!(!has_managed_policy, "functions must not share a managed policy");
 }
 
 #[tokio::test]
@@ -287,7 +289,7 @@ async fn deployed_functions_keep_their_settings() {
     }
 }
 
-/// Fetches the template of the deployed stack after all transforms.
+/// Fetches the deployed stack's template, to which all transforms have been applied.
 async fn deployed_template(stack: &Stack) -> Value {
     let name = Aws::new(stack).function_environment("NotifyRecipients").await["STACK_NAME"].clone();
     let url = format!(

@@ -1,4 +1,4 @@
-//! Events in AWS's format for the most common use of each function.
+//! The events for the most common use of each function, in AWS's formats.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::actions::get_item::GetItemRequest;
@@ -15,10 +15,10 @@ use crate::support::events::{api_event, ses_event};
 use crate::support::fixtures::{job, share_builder};
 use crate::support::{address, aws_config, rfc3339, unique};
 
-/// Number of shares in a list.
+/// Number of shares in a listed item.
 const LISTED_SHARES: usize = 50;
 
-/// Makes events, and puts the shares that they refer to into the table.
+/// Creates events, and stores the shares that they refer to in the table.
 pub(crate) struct EventFactory<'a> {
     aws: &'a FakeAws,
     table: ShareTable,
@@ -37,7 +37,7 @@ impl<'a> EventFactory<'a> {
         }
     }
 
-    /// Creates a share of one file of this item, with a pending email.
+    /// Creates a share of one of this item's files, with a pending email.
     async fn create_share(&self, item: &str) -> Share {
         let share = share_builder(&job(item), TimeDelta::days(7), self.now)
             .sharer(Sharer { sub: "u1".into(), name: Some("Ann Example".into()), email: None })

@@ -40,14 +40,14 @@ pub(crate) const PARTITION_WRITE_UNITS: f64 = 1000.0;
 const SYSTEM_CA_BUNDLES: [&str; 2] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt"];
 
-/// The root certificates that the functions trust in AWS.
+/// The root certificates that deployed functions trust.
 const AMAZON_ROOTS: &str = include_str!("../../../shared/aws/src/amazon-roots.pem");
 
 pub(crate) struct FakeAws {
     pub(crate) url: String,
-    /// The certificates that a function trusts on AWS, and this server's authority.
+    /// The root certificates that deployed functions trust, plus this server's CA certificate.
     ca_bundle: PathBuf,
-    /// The system's certificates, which other SDKs trust on AWS, and this server's authority.
+    /// The system's certificates (which other SDKs trust on AWS) plus this server's CA certificate.
     reference_ca_bundle: PathBuf,
     pub(crate) database: Database,
     calls: AtomicU64,
@@ -57,7 +57,7 @@ pub(crate) struct FakeAws {
 }
 
 impl FakeAws {
-    /// Starts the server, which ends with this process.
+    /// Starts the server, which runs until this process exits.
     pub(crate) async fn start(directory: &Path) -> Arc<Self> {
         let (acceptor, authority) = certificates();
         let (ca_bundle, reference_ca_bundle) = (directory.join("amazon.pem"), directory.join("system.pem"));
@@ -94,7 +94,7 @@ impl FakeAws {
         }
     }
 
-    /// Returns the environment variables that lead a program's SDK to this server.
+    /// Returns the environment variables that point a program's SDK to this server.
     pub(crate) fn environment(&self, is_reference: bool) -> HashMap<String, String> {
         let ca_bundle = if is_reference { &self.reference_ca_bundle } else { &self.ca_bundle };
         HashMap::from(
@@ -102,11 +102,11 @@ impl FakeAws {
                 ("AWS_REGION", "eu-central-1"),
                 ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
                 ("AWS_SECRET_ACCESS_KEY", "a secret key"),
-                // As long as Lambda's session tokens.
+                // Same length as Lambda's session tokens.
                 ("AWS_SESSION_TOKEN", &"t".repeat(800)),
                 ("AWS_ENDPOINT_URL", &self.url),
                 ("AWS_CA_BUNDLE", &ca_bundle.display().to_string()),
-                // Node has its root certificates compiled in.
+                // Node's root certificates are compiled in. This variable adds the server's.
                 ("NODE_EXTRA_CA_CERTS", &self.ca_bundle.display().to_string()),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -127,23 +127,22 @@ impl FakeAws {
         requests
     }
 
-    /// Returns the number of calls so far.
+    /// Returns the number of calls to this server so far.
     pub(crate) fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Returns the table's consumed capacity since the last call of this function.
+    /// Returns the capacity that the table has consumed since the last call to this function.
     pub(crate) fn take_consumed(&self) -> Capacity {
         std::mem::take(&mut *self.consumed.lock().unwrap())
     }
 
-    /// Limits each partition to a fraction of the writes that a DynamoDB partition accepts; `None` lifts the
-    /// limit.
+    /// Limits writes to each partition to a fraction of DynamoDB's limit; `None` removes the limit.
     pub(crate) fn limit_writes(&self, fraction: Option<f64>) {
         *self.write_limit.lock().unwrap() = fraction.map(WriteLimit::new);
     }
 
-    /// Returns the time of the first connection since the last call of this function.
+    /// Returns the time of the first connection since the last call to this function.
     pub(crate) fn take_first_connection(&self) -> Option<Instant> {
         self.first_connection.lock().unwrap().take()
     }
@@ -249,7 +248,7 @@ impl FakeAws {
     }
 }
 
-/// Reads the capacity units from a response of DynamoDB; batch operations return a list.
+/// Returns the capacity units in a DynamoDB response. Batch operations report them as a list.
 fn consumed_units(response: &Value) -> f64 {
     let consumed = &response["ConsumedCapacity"];
     consumed.get(0).unwrap_or(consumed)["CapacityUnits"].as_f64().unwrap_or_default()
@@ -272,11 +271,11 @@ impl Capacity {
     }
 }
 
-/// A token bucket for each partition, which holds one second's capacity.
+/// A token bucket for each partition. A full bucket holds one second's capacity.
 struct WriteLimit {
     /// Write units per second.
     rate: f64,
-    /// Available units, and the time of the last refill.
+    /// Each partition's available units, and the time of its last refill.
     buckets: HashMap<String, (f64, Instant)>,
 }
 
@@ -298,7 +297,7 @@ impl WriteLimit {
     }
 }
 
-/// Returns an acceptor with a certificate for 127.0.0.1, and its authority as PEM.
+/// Returns a TLS acceptor with a certificate for 127.0.0.1, and the signing CA certificate as PEM.
 fn certificates() -> (TlsAcceptor, String) {
     let mut parameters = CertificateParams::new(vec![]).unwrap();
     parameters.distinguished_name.push(DnType::CommonName, "an authority");

@@ -1,4 +1,4 @@
-//! Throughput of several instances at once.
+//! Throughput of several concurrent instances.
 
 use std::time::{Duration, Instant};
 
@@ -9,16 +9,17 @@ use super::fake_aws::{Capacity, FakeAws};
 use super::measure::{Times, cpu_time};
 use super::programs::Program;
 
-/// Numbers of concurrent instances.
+/// Numbers of concurrent instances to measure.
 const INSTANCES: [usize; 4] = [1, 2, 4, 8];
 
-/// Number of events in a load, over all instances.
+/// Number of events in a load, across all instances.
 const EVENTS: usize = 400;
 
-/// Scale of DynamoDB's write limit per partition, so that this machine can reach it.
+/// Fraction of DynamoDB's write limit per partition that the fake AWS applies, so that this machine can reach
+/// it.
 pub(crate) const WRITE_LIMIT_SCALE: f64 = 0.05;
 
-/// The measurements of a load.
+/// A load's measurements.
 pub(crate) struct Load {
     pub(crate) instances: usize,
     /// Successful responses per second.
@@ -43,7 +44,7 @@ pub(crate) async fn run_all(aws: &FakeAws, program: &Program, event: impl AsyncF
     loads
 }
 
-/// Distributes the events over a number of instances, each of which processes its events sequentially.
+/// Distributes the events across this many instances, each of which processes its events sequentially.
 pub(crate) async fn run(
     aws: &FakeAws,
     program: &Program,

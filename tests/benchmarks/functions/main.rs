@@ -1,9 +1,9 @@
 //! Speed, memory and size of the functions.
 //!
-//! Each function's program, built as for a deployment, runs under a local Lambda runtime API, with a fake AWS
+//! Each function's binary, built as for a deployment, runs against a local Lambda runtime API and a fake AWS
 //! in this process. `cargo test --workspace --bench functions` prints the tables; with `-- profiles`, it
-//! compares settings of the release profile. The fake AWS responds within a fraction of a millisecond, so
-//! compare ratios within one run.
+//! compares release profile settings. The fake AWS responds within a fraction of a millisecond, so compare
+//! ratios within one run.
 
 #![allow(
     clippy::print_stdout,
@@ -13,7 +13,7 @@
     clippy::cast_precision_loss,
     reason = "a benchmark"
 )]
-#![allow(dead_code, unused_imports, reason = "uses only a part of the test support")]
+#![allow(dead_code, unused_imports, reason = "uses only part of the test support")]
 
 #[path = "../../acceptance/support/mod.rs"]
 mod support;
@@ -39,23 +39,23 @@ use load::Load;
 use measure::{Times, cpu_time, peak_memory};
 use programs::{FUNCTIONS, Program, function, hello};
 
-/// Number of instances that are started of each program.
+/// Number of instances to start for each program.
 const STARTS: usize = 21;
 
-/// Number of sequential events for the last of these instances.
+/// Number of events to send, one after another, to the last of these instances.
 const EVENTS: usize = 500;
 
-/// The measurements of a program.
+/// A program's measurements.
 struct Measurement {
     program: Program,
-    /// From the start of the process to its request for an event.
+    /// Time from the start of the process until it requests an event.
     start: Times,
-    /// The part of the start from the first connection to AWS: fetching the key ring, opening connections and
-    /// creating the other clients.
+    /// The part of `start` after the first connection to AWS is opened: fetching the key ring, opening the
+    /// other connections and creating the other clients.
     warm_up: Times,
     first: Times,
     warm: Times,
-    /// CPU time of the program per event.
+    /// The program's CPU time per event.
     cpu: Duration,
     /// Calls to AWS per event.
     calls: f64,
@@ -66,9 +66,9 @@ struct Measurement {
 /// One start of an instance.
 struct Start {
     function: Function,
-    /// Time to the request for an event.
+    /// Time until the instance requests an event.
     ready: Duration,
-    /// Time to the first connection to AWS, or to the request for an event if there was none.
+    /// Time until the first connection to AWS, or `ready` if the instance opened none.
     connected: Duration,
 }
 
@@ -194,7 +194,7 @@ fn assert_success(response: &Value) {
     assert!(status < 400, "{response}");
 }
 
-/// Measures the minimum for a call to the table: the same kind of write as a redemption's, without an SDK.
+/// Measures the minimum time of a table write: the same kind as a redemption's, but without an SDK.
 async fn measure_round_trips(aws: &FakeAws) -> Times {
     let update = json!({
         "TableName": TABLE, "Key": {"item": {"S": "jobs/round-trip"}, "entry": {"S": "SHARE#1"}},
@@ -228,7 +228,7 @@ fn ratio(a: Duration, b: Duration) -> f64 {
 }
 
 fn print_header() {
-    println!("\nTimes in ms: median and 99th percentile (the maximum of the {STARTS} starts)\n");
+    println!("\nTimes in ms: median and 99th percentile (for the {STARTS} starts, the maximum)\n");
     println!(
         "{:<18} {:>15} {:>16} {:>15} {:>15} {:>8} {:>6} {:>8}",
         "", "start", "of which warm-up", "first event", "warm event", "CPU", "calls", "memory"
@@ -260,7 +260,7 @@ fn print_round_trip(times: &Times) {
     );
 }
 
-/// Prints a measured value and whether it meets its goal, an upper limit.
+/// Prints a measured value, and whether it meets its goal, which is an upper limit.
 fn print_goal(name: &str, value: f64, unit: &str, goal: f64) {
     let verdict = if value <= goal { "met" } else { "NOT MET" };
     println!("{name:<64} {value:>7.2} {unit:<4} (goal: at most {goal}, {verdict})");
@@ -287,13 +287,13 @@ fn print_redemption(measurements: &[Measurement], starts: &AlternatingStarts) {
         ratio(starts.redeem_link.median(), starts.hello.median())
     );
     print_goal(
-        "first event, relative to a warm one",
+        "first event, relative to a warm event",
         ratio(redeem.first.median(), redeem.warm.median()),
         "",
         1.5,
     );
     print_goal("calls to AWS", redeem.calls, "", 2.0);
-    print_goal("own CPU time", milliseconds(redeem.cpu), "ms", 0.5);
+    print_goal("CPU time per event", milliseconds(redeem.cpu), "ms", 0.5);
     print_goal("peak memory", megabytes(redeem.memory), "MB", 20.0);
     for name in ["node", "python"] {
         let reference = find(name);
@@ -319,7 +319,7 @@ fn print_sizes(directory: &Path, measurements: &[Measurement]) {
             4.0,
         );
     }
-    // The search finds the SDKs where they are used.
+    // Check that the search finds the SDKs where they are used.
     assert!(function("notify-recipients").has_sdk("aws-sdk-sesv2"));
     assert!(function("redeem-link").has_sdk("aws-sdk-s3"));
     for (name, sdk) in [("redeem-link", "aws-sdk-sesv2"), ("notify-recipients", "aws-sdk-s3")] {
@@ -328,7 +328,7 @@ fn print_sizes(directory: &Path, measurements: &[Measurement]) {
     }
 }
 
-/// Prints the effect of each setting of the release profile on a redemption.
+/// Prints how each change to the release profile affects a redemption.
 async fn print_profiles(directory: &Path, aws: &FakeAws) {
     let redemption = EventFactory::new(aws).await.redemption().await;
     let mut rows = Vec::new();
@@ -357,7 +357,7 @@ async fn print_profiles(directory: &Path, aws: &FakeAws) {
     }
 }
 
-/// Prints each function's throughput with several instances.
+/// Prints each function's throughput for different numbers of instances.
 async fn print_loads(aws: &FakeAws, events: &EventFactory<'_>) {
     println!("\nLoad: events per second, times in ms, busy CPUs, and DynamoDB capacity units per event\n");
     println!(
@@ -394,11 +394,11 @@ fn print_load(name: &str, load: &Load) {
     );
 }
 
-/// Compares redemptions of one link and of many links, each of a different item, under a scaled-down write
-/// limit for each partition.
+/// Compares redemptions of one link with redemptions of many links to different items. Each partition has a
+/// scaled-down write limit.
 async fn print_hot_link(aws: &FakeAws, events: &EventFactory<'_>) {
     let limit = PARTITION_WRITE_UNITS * load::WRITE_LIMIT_SCALE;
-    println!("\nRedemptions by four instances, with {limit} write units per second and partition\n");
+    println!("\nRedemptions by four instances, with {limit} write units per second per partition\n");
     aws.limit_writes(Some(load::WRITE_LIMIT_SCALE));
     let program = function("redeem-link");
     let redemption = events.redemption().await;
@@ -407,7 +407,7 @@ async fn print_hot_link(aws: &FakeAws, events: &EventFactory<'_>) {
     aws.limit_writes(None);
     for (name, load) in [("one link", hot), ("many links", spread)] {
         println!(
-            "{name:<18} {:>6.0} per second, {:>4.0} % refused with 503, median {:.1} ms, p99 {:.0} ms",
+            "{name:<18} {:>6.0} per second, {:>4.0}% refused with 503, median {:.1} ms, p99 {:.0} ms",
             load.rate,
             load.refused * 100.0,
             milliseconds(load.times.median()),

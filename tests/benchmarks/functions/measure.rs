@@ -26,18 +26,18 @@ impl Times {
     }
 }
 
-/// Returns the CPU time of a process's threads so far.
+/// Returns the CPU time that a process's current threads have used so far.
 pub(crate) fn cpu_time(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
     let thread_time = |thread: std::io::Result<fs::DirEntry>| {
-        // The first field is the time on a CPU in nanoseconds.
+        // The first field is the thread's CPU time in nanoseconds.
         let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
         text.split_whitespace().next()?.parse::<u64>().ok()
     };
     Duration::from_nanos(threads.filter_map(thread_time).sum())
 }
 
-/// Returns the peak resident memory of a process, in bytes.
+/// Returns a process's peak resident memory, in bytes.
 pub(crate) fn peak_memory(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

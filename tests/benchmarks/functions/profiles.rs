@@ -1,4 +1,4 @@
-//! Builds of `redeem-link` that each change one setting of the release profile.
+//! Builds of `redeem-link`, each with one change to the release profile.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::support::root;
 /// A variant of the release profile in `Cargo.toml`.
 pub(crate) struct Profile {
     pub(crate) name: &'static str,
-    /// Changed settings, as arguments of `cargo --config`.
+    /// Changed settings, as arguments for `cargo --config`.
     settings: &'static [&'static str],
 }
 
@@ -29,12 +29,12 @@ pub(crate) struct Build {
     pub(crate) program: Program,
     /// Duration of a build from scratch.
     pub(crate) clean: Duration,
-    /// Duration of a build after a change of the function only.
+    /// Duration of a build after changing only the function.
     pub(crate) rebuild: Duration,
 }
 
 impl Profile {
-    /// Builds the function from scratch, then again with a changed `main.rs`.
+    /// Builds the function from scratch, and again after updating the modification time of `main.rs`.
     pub(crate) fn build(&self) -> Build {
         let target: PathBuf = root().join("target/profiles").join(self.name.replace(' ', "-"));
         let _ = std::fs::remove_dir_all(&target);
@@ -55,7 +55,7 @@ impl Profile {
         cargo.args(["build", "--release", "--locked", "--quiet", "--package", "redeem-link", "--target-dir"]);
         cargo.arg(target).current_dir(root());
         if cfg!(target_arch = "x86_64") {
-            // The same as cargo-lambda.
+            // cargo-lambda sets the same flag.
             cargo.env("RUSTFLAGS", "-C target-cpu=haswell");
         }
         for setting in self.settings {

@@ -19,12 +19,12 @@ pub(crate) struct Program {
     is_reference: bool,
 }
 
-/// The template's functions. `redeem-link` comes first because its goal is relative to `hello`: both are
-/// measured within the same minute.
+/// The measured functions. `redeem-link` comes first, directly after `hello`, because its goal is relative to
+/// `hello`: both are measured within the same minute.
 pub(crate) const FUNCTIONS: [&str; 6] =
     ["redeem-link", "create-shares", "manage-shares", "notify-recipients", "track-delivery", "sweep-shares"];
 
-/// Returns a function, built by `cargo local release`.
+/// Returns a function's program, which `cargo local release` builds.
 pub(crate) fn function(name: &'static str) -> Program {
     Program::new(name, root().join("target/local/release").join(name).join("bootstrap"))
 }
@@ -40,7 +40,7 @@ pub(crate) fn build() {
     assert!(status.unwrap().success(), "`cargo local release` failed");
 }
 
-/// Returns the redemption in plain Node and in plain Python.
+/// Builds the programs that implement the redemption in plain Node and in plain Python.
 pub(crate) fn references() -> [Program; 2] {
     let output =
         Command::new(env!("CARGO")).args(["local", "references"]).current_dir(root()).output().unwrap();
@@ -58,7 +58,7 @@ impl Program {
         Self { name, path, arguments: vec![], is_reference: false }
     }
 
-    /// Returns a new function that runs this program on the fake AWS.
+    /// Returns a new function that runs this program against the fake AWS.
     pub(crate) async fn deploy(&self, aws: &FakeAws) -> Function {
         let settings = [
             ("STACK_NAME", "sharelink"),
@@ -84,13 +84,13 @@ impl Program {
     pub(crate) fn zip_size(&self, directory: &Path) -> u64 {
         let zip = directory.join(format!("{}.zip", self.name));
         let _ = fs::remove_file(&zip);
-        // The SAM CLI also packs with this module.
+        // The SAM CLI also creates zip files with this module.
         let status = Command::new("python3").args(["-m", "zipfile", "-c"]).arg(&zip).arg(&self.path).status();
-        assert!(status.unwrap().success(), "{} cannot be packed", self.name);
+        assert!(status.unwrap().success(), "{} cannot be zipped", self.name);
         fs::metadata(zip).unwrap().len()
     }
 
-    /// Whether the program contains code of an AWS SDK, by the SDK's crate name.
+    /// Returns whether the program contains code from the AWS SDK crate with this name.
     pub(crate) fn has_sdk(&self, sdk: &str) -> bool {
         let program = fs::read(&self.path).unwrap();
         program.windows(sdk.len()).any(|bytes| bytes == sdk.as_bytes())

@@ -1,8 +1,8 @@
-//! Expiry alarms: one row for each share with a scheduled expiry. TTL deletes the row after that time, and
+//! Expiry alarms: one row for each share with a scheduled expiry. TTL deletes the row after the expiry, and
 //! the table's stream reports the deletion to the sweeper.
 //!
-//! Alarms have their own partitions, so they do not slow down lists, and the role that sets them needs no
-//! permission to write shares.
+//! Alarms are stored in separate partitions, so they do not slow down lists, and the role that sets alarms
+//! needs no permission to write shares.
 
 use std::collections::HashMap;
 
@@ -15,8 +15,8 @@ use crate::AwsError;
 
 const PREFIX: &str = "ALARM#";
 
-/// Parses the keys of an image in the table's stream. Returns the alarm's share, or `None` for another kind
-/// of row.
+/// Parses the row key in a record from the table's stream. Returns the item and the id of the alarm's share,
+/// or `None` if the row is not an alarm.
 pub fn parse_alarm_keys(keys: serde_dynamo::Item) -> Result<Option<(Item, ShareId)>, DecodeError> {
     let keys: HashMap<String, String> = serde_dynamo::from_item(keys).map_err(|_| DecodeError("keys"))?;
     let key = |name| keys.get(name).ok_or(DecodeError("keys"));
@@ -27,12 +27,13 @@ pub fn parse_alarm_keys(keys: serde_dynamo::Item) -> Result<Option<(Item, ShareI
 }
 
 impl ShareTable {
-    /// Sets a share's alarm to its scheduled expiry, or clears it if there is none. Keeps an alarm that was
-    /// set for a later version of the share, or for a share created again after a purge.
+    /// Sets a share's alarm to the scheduled expiry, or clears the alarm if no expiry is scheduled. Does not
+    /// replace an alarm that was set for a later version of the share, or for a later share with the same
+    /// key.
     pub async fn set_alarm(&self, share: &Share) -> Result<(), AwsError> {
         let Some(at) = share.scheduled_expiry() else { return self.clear_alarm(share).await };
         let mut alarm = alarm_key(share);
-        // TTL is in seconds. Rounded up: the alarm must not fire before the expiry.
+        // The TTL is in seconds, rounded up so that the alarm does not fire before the expiry.
         let ttl = at.timestamp() + i64::from(at.timestamp_subsec_nanos() > 0);
         alarm.insert("ttl".to_owned(), number(&ttl));
         alarm.insert("createdAt".to_owned(), number(&share.created_at.timestamp_millis()));
@@ -51,7 +52,7 @@ impl ShareTable {
         ignore_failed_condition(put)
     }
 
-    /// Clears the alarm of a share without a scheduled expiry.
+    /// Clears the alarm of a share that has no scheduled expiry.
     pub async fn clear_alarm(&self, share: &Share) -> Result<(), AwsError> {
         let delete = self
             .client
@@ -68,8 +69,8 @@ impl ShareTable {
     }
 }
 
-/// Holds if the alarm belongs to this version of the share, to an earlier one, or to an earlier share with
-/// the same key.
+/// A condition that is true if the stored alarm belongs to this version of the share, to an earlier version,
+/// or to an earlier share with the same key.
 const NOT_NEWER: &str = "createdAt < :created OR (createdAt = :created AND #version <= :version)";
 
 fn alarm_key(share: &Share) -> Attributes {

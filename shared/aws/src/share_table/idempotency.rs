@@ -1,4 +1,4 @@
-//! Idempotency records, kept for a day.
+//! Idempotency records, stored for a day.
 
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
@@ -19,7 +19,7 @@ const ENTRY: &str = "REQUEST";
 pub struct IdempotencyRecord<T> {
     /// When the request was first received.
     pub received_at: Timestamp,
-    /// The facts that the first attempt determined. They may have changed since.
+    /// What the first attempt decided. The facts behind it may have changed since.
     pub settled: T,
 }
 
@@ -34,14 +34,15 @@ struct RequestRow<T> {
 }
 
 impl ShareTable {
-    /// Reads a row that never exists, to open a connection. Every function that reads shares may read it.
+    /// Opens a connection by reading a row that never exists. Every function that reads shares has permission
+    /// to read this row.
     pub(super) async fn read_missing_row(&self) -> Result<(), AwsError> {
         let read = self.client.get_item().table_name(&self.name);
         let read = read.key("item", text(&format!("{PARTITION}warm-up"))).key("entry", text(&ENTRY));
         read.send().await.map(drop).map_err(|e| AwsError::new(SERVICE, &e))
     }
 
-    /// Finds the record of an earlier attempt of the request.
+    /// Finds the record that an earlier attempt at this request stored.
     pub async fn find_idempotency_record<T: DeserializeOwned>(
         &self,
         request: &IdempotentRequest,
@@ -59,14 +60,14 @@ impl ShareTable {
             .map_err(|e| AwsError::new(SERVICE, &e))?;
         let Some(attributes) = response.item else { return Ok(None) };
         let row = parse_row::<T>(attributes)?;
-        // TTL deletes late.
+        // TTL may delete an expired row late.
         if row.received <= window_start(now).timestamp_millis() {
             return Ok(None);
         }
         into_record(request, row).map(Some)
     }
 
-    /// Stores the record of a request, or returns the one that a concurrent attempt stored first.
+    /// Stores a request's record, or returns the record that a concurrent attempt stored first.
     pub async fn save_idempotency_record<T: DeserializeOwned + Serialize>(
         &self,
         request: &IdempotentRequest,
@@ -107,7 +108,7 @@ fn partition(request: &IdempotentRequest) -> String {
     format!("{PARTITION}{}", request.id())
 }
 
-/// Returns the time up to which records have expired.
+/// Returns the start of the window. Records received at or before this time have expired.
 fn window_start(now: Timestamp) -> Timestamp {
     now - IDEMPOTENCY_WINDOW
 }

@@ -11,14 +11,14 @@ use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, created_key};
 use super::{Attributes, SERVICE, ShareTable, key, millis, string_attribute, text};
 use crate::{AwsError, Error, InternalError};
 
-/// The maximum number of shares in a page: the limit of a `BatchGetItem`.
+/// The maximum number of shares on a page, which is the limit of `BatchGetItem`.
 pub const PAGE_LIMIT: usize = 100;
 
 /// The maximum number of index entries that one query reads.
 const QUERY_LIMIT: usize = 1_000;
 
-/// The waits before unprocessed keys are requested again. DynamoDB throttles a part of a batch without an
-/// error that the SDK would retry.
+/// The waits before each retry of unprocessed keys. DynamoDB can throttle part of a batch without returning
+/// an error, so the SDK does not retry it.
 const UNPROCESSED_WAITS: [Duration; 5] = [
     Duration::from_millis(50),
     Duration::from_millis(100),
@@ -27,7 +27,7 @@ const UNPROCESSED_WAITS: [Duration; 5] = [
     Duration::from_millis(800),
 ];
 
-/// The status by which a list is filtered.
+/// The status that a list is filtered by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StatusFilter {
     Active,
@@ -47,13 +47,13 @@ impl StatusFilter {
     }
 }
 
-/// The position in an item's list after which a page begins.
+/// The position in an item's list of shares after which a page begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(String);
 
-/// The string is not a cursor of the list.
+/// The error for a string that is not a cursor for the list.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("is not a cursor of this list")]
+#[error("is not a cursor for this list")]
 pub struct CursorError;
 
 impl Cursor {
@@ -62,11 +62,11 @@ impl Cursor {
         let (at, id) = text.split_once('#').ok_or(CursorError)?;
         let created_at: Timestamp = at.parse().map_err(|_| CursorError)?;
         let share: ShareId = id.parse().map_err(|_| CursorError)?;
-        // Only the canonical form: DynamoDB compares the characters.
+        // Accept only the canonical form, because DynamoDB compares keys character by character.
         if created_key(created_at, share) == text { Ok(Self(text.to_owned())) } else { Err(CursorError) }
     }
 
-    /// Returns the position: a creation time and a share id.
+    /// Returns the position as text: a creation time and a share id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -92,10 +92,12 @@ pub struct Page {
 }
 
 impl ShareTable {
-    /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) of the item's shares, newest first, strongly consistent.
+    /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) of the item's shares, newest first. The read is strongly
+    /// consistent.
     ///
-    /// Queries the index, whose entries contain the two dates that determine the status, until the page is
-    /// full, then reads the page's shares. A share whose status changes in between is omitted.
+    /// Queries the index until the page is full, then reads the page's shares. The index entries contain the
+    /// two dates that determine a share's status. A share that no longer matches the filter when it is read
+    /// is omitted.
     pub async fn list(
         &self,
         item: &Item,
@@ -105,7 +107,7 @@ impl ShareTable {
         now: Timestamp,
     ) -> Result<Page, Error> {
         let limit = limit.clamp(1, PAGE_LIMIT);
-        // One entry beyond the page shows whether there is a next one.
+        // Request one extra entry, to find out whether there is a next page.
         let mut query_limit = limit + 1;
         let mut start = after.map(|cursor| cursor.to_start_key(item));
         let mut entries = Vec::new();
@@ -133,8 +135,8 @@ impl ShareTable {
             if entries.len() > limit || start.is_none() {
                 break;
             }
-            // Doubled: if the statuses are mixed, a few more entries suffice; a rare status needs larger
-            // steps.
+            // Double the limit each time: when statuses are mixed, a few more entries are enough, but finding
+            // a rare status takes larger steps.
             query_limit = (query_limit * 2).min(QUERY_LIMIT);
         }
         let has_more = entries.len() > limit;
@@ -148,7 +150,8 @@ impl ShareTable {
         Ok(Page { shares, next })
     }
 
-    /// Reads the shares of these index entries, in their order. Shares purged in between are omitted.
+    /// Reads the shares of these index entries, in the same order. Shares that have been purged since the
+    /// query are omitted.
     async fn read_entries(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, Error> {
         let ids = entries.iter().map(share_id).collect::<Result<Vec<_>, _>>()?;
         let mut remaining: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
@@ -168,7 +171,7 @@ impl ShareTable {
                 .await
                 .map_err(|e| AwsError::new(SERVICE, &e))?;
             for attributes in response.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                // An invalid row must not hide the others.
+                // An invalid row must not hide the other rows.
                 match ShareRecord::parse(attributes).and_then(ShareRecord::into_share) {
                     Ok(share) => {
                         shares.insert(share.id, share);
@@ -176,7 +179,7 @@ impl ShareTable {
                     Err(error) => tracing::error!(%error, "a share was omitted from a list"),
                 }
             }
-            // Keys that exceeded the response's size or were throttled.
+            // Keys that did not fit in the response or were throttled.
             remaining = response
                 .unprocessed_keys
                 .into_iter()

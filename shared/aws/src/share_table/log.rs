@@ -30,7 +30,7 @@ impl LogCursor {
         }
     }
 
-    /// Returns the position: an entry's time and sequence.
+    /// Returns the position as text: an entry's time and sequence.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -46,7 +46,7 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-/// A row of the log. `item` is `LOG#` and the item, `entry` is the time and the sequence.
+/// A row in the log. `item` is `LOG#` followed by the item. `entry` is the time, `#` and the sequence.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRow {
@@ -82,7 +82,7 @@ enum StoredEvent {
     Purged,
 }
 
-/// Maps each variant of one enum to the variant of the same name and fields of the other.
+/// Maps each variant of one enum to the variant of the other enum with the same name and fields.
 macro_rules! same_variants {
     ($from:ident => $to:ident: $($variant:ident $({ $($field:ident),+ })?),+ $(,)?) => {
         impl From<$from> for $to {
@@ -111,8 +111,8 @@ events! {
 }
 
 impl ShareTable {
-    /// Appends an entry to the item's log. TTL deletes it after `retention`. Appending it again changes
-    /// nothing.
+    /// Appends an entry to the item's log. TTL deletes the entry after `retention`. Appending the same entry
+    /// again changes nothing.
     pub async fn append_to_log(
         &self,
         item: &Item,
@@ -158,21 +158,21 @@ impl ShareTable {
             .key_condition_expression("#item = :item")
             .expression_attribute_names("#item", "item")
             .expression_attribute_values(":item", partition())
-            // One entry beyond the page shows whether there is a next one.
+            // Request one extra entry, to find out whether there is a next page.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
             .send()
             .await
             .map_err(|e| AwsError::new(SERVICE, &e))?;
         let mut rows = response.items.unwrap_or_default();
-        // A response also ends at 1 MB.
+        // DynamoDB also cuts a response off at 1 MB.
         let has_more = rows.len() > limit || response.last_evaluated_key.is_some();
         rows.truncate(limit);
         let last = rows.last().filter(|_| has_more).and_then(|row| string_attribute(row, "entry"));
         let next = last.map(|entry| LogCursor(entry.to_owned()));
         let mut entries = Vec::new();
         for row in rows {
-            // An invalid row must not hide the others.
+            // An invalid row must not hide the other rows.
             match parse_row(row) {
                 Ok(entry) => entries.push(entry),
                 Err(error) => tracing::error!(%error, "an entry was omitted from a log"),
@@ -205,7 +205,7 @@ mod tests {
 
     use super::*;
 
-    /// Rows in existing logs have this form. Never edit it.
+    /// Rows in existing logs have this form. Never edit the expected values.
     #[test]
     fn stored_events_are_frozen() {
         let (from, to) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH + TimeDelta::milliseconds(1));

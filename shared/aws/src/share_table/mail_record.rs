@@ -5,24 +5,24 @@ use sharelink_domain::{Mail, MailState};
 use super::record::{DecodeError, decode_optional_time};
 use super::stored::StoredAction;
 
-/// The email of a share, as attributes of the share.
+/// A share's email, stored as attributes of the share.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the prefix distinguishes them from the share's attributes")]
+#[expect(clippy::struct_field_names, reason = "the prefix marks the attributes of the email")]
 pub(super) struct MailRecord {
     pub(super) mail_state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_detail: Option<String>,
-    /// The bounce type, in the state `bounced`.
+    /// The bounce type. Present only in the state `bounced`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_bounce: Option<String>,
     mail_attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_requested: Option<StoredAction>,
     mail_tries: u32,
-    /// Sort key of the index `outbox`. Present only while the email is pending.
+    /// The sort key in the index `outbox`. Present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_due: Option<i64>,
 }

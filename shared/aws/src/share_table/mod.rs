@@ -1,11 +1,11 @@
 //! The table of shares, in DynamoDB.
 //!
-//! The primary key enforces the one-link rule: a share's key consists of the item and the recipient, so one
-//! conditional put decides whether the share exists.
+//! The primary key enforces the one-link rule: a share's key is derived from the item and the recipient, so a
+//! single conditional put creates the share only if it does not exist yet.
 //!
-//! Every write carries an id that the share stores. If a condition fails and the share bears our id, the SDK
-//! retried a write whose first attempt had succeeded, so the write counts as successful. Every update
-//! requires that the share exists: a late update must not recreate a purged share.
+//! Every write has an id, which is stored in the share. If a condition fails but the share already has our
+//! id, an earlier attempt by the SDK succeeded, and the write counts as successful. Every update requires the
+//! share to exist, so that a late update does not recreate a purged share.
 
 mod alarms;
 mod idempotency;
@@ -55,9 +55,9 @@ type Attributes = HashMap<String, AttributeValue>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
     Created,
-    /// An earlier attempt of this write created the share, and its response was lost.
+    /// An earlier attempt at this write created the share, but the response was lost.
     Retried,
-    /// This share of the same item and recipient already exists.
+    /// This share already exists for the same item and recipient.
     Exists(Box<Share>),
 }
 
@@ -69,7 +69,7 @@ pub struct ShareTable {
 }
 
 impl ShareTable {
-    /// Creates a client of the table with this name.
+    /// Creates a client for the table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
@@ -83,8 +83,8 @@ impl ShareTable {
         table
     }
 
-    /// Creates a share, unless its item and recipient already have one. TTL deletes it `retention` after the
-    /// end of access.
+    /// Creates a share, unless one already exists for the same item and recipient. TTL deletes the share once
+    /// `retention` has passed since the end of access.
     pub async fn create(
         &self,
         share: &Share,
@@ -111,7 +111,7 @@ impl ShareTable {
         Ok(Creation::Exists(Box::new(existing.into_share()?)))
     }
 
-    /// Reads a share, strongly consistent.
+    /// Reads a share with strong consistency.
     pub async fn get(&self, item: &Item, id: ShareId) -> Result<Option<Share>, AwsError> {
         match self.get_record(item, id).await? {
             Some(record) => Ok(Some(record.into_share()?)),
@@ -135,10 +135,10 @@ impl ShareTable {
         }
     }
 
-    /// Changes the expiration or the revocation of a share.
+    /// Changes a share's expiration or revocation.
     ///
     /// `decide` receives the current share and returns the changed one, `None` if the change was already
-    /// made, or the reason to refuse it.
+    /// made, or the reason to refuse the change.
     pub async fn change<E>(
         &self,
         item: &Item,
@@ -151,10 +151,11 @@ impl ShareTable {
         self.decide_and_write(item, id, write, decide, update).await
     }
 
-    /// Decides on the current share and writes the decision if the share is still the same.
+    /// Calls `decide` with the current share, and writes the result if the share has not changed since it was
+    /// read.
     ///
-    /// If another write came first, decides again, so racing writes take effect one after the other. A share
-    /// that bears this write's id is returned unchanged: an earlier attempt already changed it.
+    /// If another write comes first, decides again, so racing writes take effect one after the other. If the
+    /// share already has this write's id, an earlier attempt succeeded, and the share is returned as it is.
     async fn decide_and_write<E>(
         &self,
         item: &Item,
@@ -211,8 +212,8 @@ impl ShareTable {
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
 
-    /// Records the disclosure of a link to a sharer, and sets the key that seals the link if it has none.
-    /// Returns `None` if the share does not exist.
+    /// Records that a link was disclosed to a sharer. If the share has no link key yet, sets it to
+    /// `current_key`. Returns `None` if the share does not exist.
     pub async fn record_link_copy(
         &self,
         item: &Item,
@@ -232,11 +233,12 @@ impl ShareTable {
         }
     }
 
-    /// Counts a use of a link, and returns the share for [`Share::redeem`]. Returns `None` if the share does
-    /// not exist.
+    /// Counts a use of a link, and returns the share to call [`Share::redeem`] on. Returns `None` if the
+    /// share does not exist.
     ///
-    /// One conditional update both decides and counts: a use is counted only if it gives access. A retried
-    /// use is counted once, unless more uses came in between than a share remembers.
+    /// A single conditional update both decides and counts, so a use is counted only if it gives access. A
+    /// retried use is counted once, unless so many other uses came in between that the share no longer stores
+    /// its id.
     pub async fn redeem(
         &self,
         link: &Link,
@@ -307,7 +309,7 @@ async fn run_update(update: UpdateItemFluentBuilder) -> Result<UpdateResult, Aws
     }
 }
 
-/// Treats a failed condition as success: a later write made this one obsolete.
+/// Treats a failed condition as success: a later write has made this write obsolete.
 fn ignore_failed_condition<T, E: ProvideErrorMetadata>(
     written: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<(), AwsError> {

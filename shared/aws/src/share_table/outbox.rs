@@ -1,4 +1,4 @@
-//! The outbox: pending emails, and the states that sending leaves them in.
+//! The outbox: pending emails, and the outcome of sending them.
 
 use std::time::Duration;
 
@@ -22,18 +22,18 @@ use super::{
 };
 use crate::{AwsError, ChangeError, Error, InternalError};
 
-/// Holds if the share is unchanged since it was read: the same generation, version and email.
+/// A condition that is true if the share's generation, version and email are the same as when it was read.
 const UNCHANGED: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
 
-/// The maximum number of due emails that one query finds in each shard.
+/// The maximum number of due emails that one query returns for each shard.
 const DUE_LIMIT: i32 = 100;
 
-/// A reference to an overdue email.
+/// A reference to a due email.
 #[derive(Clone, Debug)]
 pub struct DueEmail {
     pub item: Item,
     pub share: ShareId,
-    /// When it became due.
+    /// When the email became due.
     pub since: Timestamp,
 }
 
@@ -48,14 +48,14 @@ impl DueEmail {
     }
 }
 
-/// The reason a delivery report was not applied: it adds nothing new.
+/// The reason a delivery report was not applied: the report adds nothing new.
 struct NothingNew;
 
 impl ShareTable {
-    /// Queues another email of a share.
+    /// Queues another email for a share.
     ///
-    /// `decide` receives the current share and returns it with a due email, `None` if that email was already
-    /// requested, or the reason to refuse it.
+    /// `decide` receives the current share and returns it with a new due email, `None` if that email was
+    /// already requested, or the reason to refuse the resend.
     pub async fn resend<E>(
         &self,
         item: &Item,
@@ -83,7 +83,7 @@ impl ShareTable {
                 .expression_attribute_values(":oldDue", millis(old.due)),
         };
         let requested = mail.requested.as_ref().map(StoredAction::from);
-        // Removes the claim: the sender of the previous email must not record its outcome any more.
+        // Remove the claim, so that the sender of the previous email can no longer record an outcome.
         Ok(update
             .update_expression(
                 "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
@@ -103,8 +103,9 @@ impl ShareTable {
             .expression_attribute_values(":due", millis(due)))
     }
 
-    /// Lists the emails that were due at `by`, the longest overdue first: at most 100 of each of the outbox's
-    /// 16 shards. Eventually consistent, so only a claim decides who sends an email.
+    /// Lists the emails that were due at or before `by`, the longest overdue first. Returns at most 100
+    /// emails from each of the outbox's 16 shards. The read is eventually consistent, so only a claim decides
+    /// who sends an email.
     pub async fn due_emails(&self, by: Timestamp) -> Result<Vec<DueEmail>, AwsError> {
         let shards: Vec<Vec<Attributes>> = stream::iter(MAIL_SHARDS)
             .map(|shard| self.due_entries(shard, by))
@@ -113,7 +114,7 @@ impl ShareTable {
             .await?;
         let parse = |entry| match DueEmail::parse(&entry) {
             Ok(due) => Some(due),
-            // An invalid row must not block the others.
+            // An invalid row must not block the other rows.
             Err(error) => {
                 tracing::error!(%error, "a row was omitted from the outbox");
                 None
@@ -140,10 +141,10 @@ impl ShareTable {
         Ok(response.items.unwrap_or_default())
     }
 
-    /// Claims a share's email if it is due. Sets the key that seals the link if the share has none and the
-    /// current key is known. Returns `None` if the email is not due or another sender has claimed it.
+    /// Claims a share's email if it is due. If the share has no link key yet, sets it to `current_key`, if
+    /// given. Returns `None` if the email is not due or another sender has claimed it.
     ///
-    /// Removes an undecodable share from the outbox, where it would stay due forever.
+    /// If the share cannot be decoded, removes it from the outbox, where it would otherwise stay due forever.
     pub async fn claim_email(
         &self,
         item: &Item,
@@ -195,10 +196,11 @@ impl ShareTable {
         }
     }
 
-    /// Records the outcome of an email that this sender claimed. Does nothing if the claim is no longer
-    /// valid: the lease ended and another sender claimed the email, or SES reported on it first.
+    /// Records the outcome for an email that this sender claimed. Does nothing if the claim is no longer
+    /// valid, because the lease expired and another sender claimed the email, a resend replaced the email, or
+    /// SES reported on the email first.
     ///
-    /// Retries longer than other writes: an email that was sent but not recorded is sent again.
+    /// Retries longer than other writes do, because an email that is sent but not recorded is sent again.
     pub async fn record_send_outcome(
         &self,
         share: &Share,
@@ -229,7 +231,7 @@ impl ShareTable {
         self.write_under_claim(update, claim).await
     }
 
-    /// Runs an update if this claim is still valid. Retries longer than other writes.
+    /// Runs an update if this claim is still valid. Retries longer than other writes do.
     async fn write_under_claim(
         &self,
         update: UpdateItemFluentBuilder,
@@ -252,7 +254,7 @@ impl ShareTable {
         ignore_failed_condition(written)
     }
 
-    /// Applies SES's report on a share's email. Returns whether it changed the share.
+    /// Applies an SES report on a share's email. Returns whether the report changed the share.
     ///
     /// `decide` receives the current share and returns it with the email's new state, or `None` if the report
     /// adds nothing new.

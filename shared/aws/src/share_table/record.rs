@@ -1,7 +1,7 @@
 //! The stored form of a share.
 //!
-//! Times are numbers of milliseconds since 1970, so that conditions can compare them. Only `ttl` is in
-//! seconds, as DynamoDB requires.
+//! Times are stored as numbers, in milliseconds since 1970, so that conditions can compare them. Only `ttl`
+//! is in seconds, as DynamoDB requires.
 
 use chrono::{Datelike, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::{AwsError, Error, InternalError};
 /// The prefix of a share's sort key.
 pub(super) const SHARE_PREFIX: &str = "SHARE#";
 
-/// A row that cannot be decoded, with the name of the invalid attribute.
+/// The error for a row that cannot be decoded. Contains the name of the invalid attribute.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("invalid row: {0}")]
 pub struct DecodeError(pub(super) &'static str);
@@ -39,17 +39,17 @@ pub fn parse_share_image(image: serde_dynamo::Item) -> Result<Share, DecodeError
     serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| DecodeError("attributes"))?.into_share()
 }
 
-/// The row of a share. `item` is the item, `entry` is [`SHARE_PREFIX`] and the share's id.
+/// A share's row. `item` is the item. `entry` is [`SHARE_PREFIX`] followed by the share's id.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShareRecord {
     item: String,
     entry: String,
-    /// Sort key of the index `byCreated`: the creation time, then the id.
+    /// The sort key in the index `byCreated`: the creation time, then the share's id.
     created: String,
     recipient: String,
     files: Vec<StoredFile>,
-    /// The number of files, for conditions.
+    /// The number of files, for use in conditions.
     file_count: usize,
     downloads_per_open: u64,
     created_by: StoredSharer,
@@ -57,7 +57,7 @@ pub(super) struct ShareRecord {
     message: Option<String>,
     created_at: i64,
     expires_at: i64,
-    /// In seconds east of UTC.
+    /// The UTC offset in seconds, positive east of UTC.
     expires_offset: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<i64>,
@@ -67,13 +67,13 @@ pub(super) struct ShareRecord {
     link_key_id: Option<String>,
     #[serde(flatten)]
     mail: MailRecord,
-    /// The write that requested the email, if it is a resend.
+    /// The id of the write that requested the email, if the email is a resend.
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_request_id: Option<String>,
-    /// Partition key of the index `outbox`. Present only while the email is pending.
+    /// The partition key in the index `outbox`. Present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_shard: Option<String>,
-    /// The write that claimed the email last.
+    /// The id of the write that last claimed the email.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_claim: Option<String>,
     opens: u64,
@@ -94,12 +94,12 @@ pub(super) struct ShareRecord {
     ttl: i64,
 }
 
-/// The number of writes that a share remembers. A retry recognizes its first attempt unless this many other
-/// writes came in between.
+/// The number of latest changes, and of latest uses, whose ids a share stores. A retry recognizes its first
+/// attempt unless this many other writes came in between.
 const REMEMBERED_WRITES: usize = 4;
 
-/// Returns the assignments that prepend `:write` to one of these lists and drop its last entry. All
-/// assignments of an update see the list as it was before.
+/// Returns the assignments that prepend `:write` to one of these lists and drop the list's last entry. All
+/// assignments in an update see the original list.
 pub(super) fn prepend_write(list: &str) -> String {
     let shifted = (1..REMEMBERED_WRITES).map(|i| format!("{list}[{i}] = {list}[{}]", i - 1));
     shifted.chain([format!("{list}[0] = :write")]).collect::<Vec<_>>().join(", ")
@@ -209,8 +209,8 @@ pub(super) fn mail_shard(id: ShareId) -> String {
     id.to_string()[..1].to_owned()
 }
 
-/// Decodes a time between the years 0 and 9999. Within this range, [`sortable`] is valid and adding a wait or
-/// a retention period cannot overflow.
+/// Decodes a time in the years 0 to 9999. Within this range, the text from [`sortable`] sorts correctly, and
+/// adding a wait or a retention period cannot overflow.
 pub(super) fn decode_time(millis: i64, attribute: &'static str) -> Result<Timestamp, DecodeError> {
     let time = Timestamp::from_timestamp_millis(millis);
     time.filter(|time| (0..=9999).contains(&time.year())).ok_or(DecodeError(attribute))
@@ -258,9 +258,9 @@ mod tests {
         record.into_share().unwrap_err()
     }
 
-    /// Found by the fuzz target `stream_record`: a retention period after the latest representable time.
+    /// Found by the fuzz target `stream_record`: adding a retention period to the latest representable time.
     #[test]
-    fn share_with_a_time_out_of_range_is_rejected() {
+    fn share_with_an_out_of_range_time_is_rejected() {
         let at = Timestamp::MAX_UTC.timestamp_millis();
         assert_eq!(decode_error(|record| record.created_at = at), DecodeError("createdAt"));
         assert_eq!(decode_error(|record| record.expires_at = at), DecodeError("expiresAt"));
@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn action_with_a_time_out_of_range_is_rejected() {
+    fn action_with_an_out_of_range_time_is_rejected() {
         let action = Action { by: sharer("u1"), at: Timestamp::MAX_UTC };
         let requested = StoredAction::from(&action);
         assert_eq!(
@@ -289,12 +289,12 @@ mod tests {
     }
 
     #[test]
-    fn last_second_of_the_year_9999_is_in_range() {
+    fn last_second_of_year_9999_is_in_range() {
         let latest = ShareRecord { expires_at: 253_402_300_799_000, ..record() }.into_share().unwrap();
         assert_eq!(sortable(latest.purge_at(-RETENTION)), "9999-12-01T23:59:59.000Z");
     }
 
-    /// Rows in existing tables have this form. Never edit it.
+    /// Rows in existing tables have this form. Never edit the expected values.
     #[test]
     fn stored_form_is_frozen() {
         let action = Action { by: sharer("u1"), at: Timestamp::UNIX_EPOCH };

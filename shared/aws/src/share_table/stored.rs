@@ -1,5 +1,5 @@
-//! The stored forms of the domain's types. They belong to the table alone, so that a renamed field of the API
-//! or of the domain cannot make stored rows unreadable.
+//! The stored forms of the domain's types. They are used only for the table, so renaming a field in the API
+//! or the domain cannot make stored rows unreadable.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, InternalE
     serde_dynamo::to_attribute_value(value).map_err(|_| InternalError::Encoding("an attribute"))
 }
 
-/// A [`SharedFile`].
+/// The stored form of a [`SharedFile`].
 #[derive(Clone, Deserialize, Serialize)]
 pub struct StoredFile {
     name: FileName,
@@ -33,7 +33,7 @@ impl From<StoredFile> for SharedFile {
     }
 }
 
-/// A [`Sharer`].
+/// The stored form of a [`Sharer`].
 #[derive(Clone, Deserialize, Serialize)]
 pub struct StoredSharer {
     sub: String,
@@ -55,7 +55,7 @@ impl From<StoredSharer> for Sharer {
     }
 }
 
-/// An [`Action`].
+/// The stored form of an [`Action`].
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct StoredAction {
     by: StoredSharer,
@@ -75,7 +75,7 @@ impl StoredAction {
     }
 }
 
-/// A [`Change`].
+/// The stored form of a [`Change`].
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct StoredChange {
     of: StoredChangeKind,
@@ -109,7 +109,7 @@ impl StoredChange {
     }
 }
 
-/// A [`LinkCopy`].
+/// The stored form of a [`LinkCopy`].
 #[derive(Clone, Deserialize, Serialize)]
 pub(super) struct StoredLinkCopy {
     action: StoredAction,

@@ -1,7 +1,7 @@
 // The redemption of `redeem-link` in plain Node, for a link to a single file.
 //
-// It has no lists of several files, HEAD, prefetch detection, JSON responses, key ring refresh or logging: all
-// of them could only slow it down.
+// It leaves out file lists, HEAD, prefetch detection, JSON responses, key ring refresh and logging; each
+// could only slow it down.
 
 import { hkdfSync, randomBytes } from "node:crypto";
 import http from "node:http";
@@ -18,7 +18,7 @@ const NONCE = new Uint8Array(12);
 
 const dynamodb = new DynamoDBClient();
 const s3 = new S3Client({
-  // A custom endpoint has no host names for buckets.
+  // A custom endpoint does not support virtual-hosted buckets.
   forcePathStyle: Boolean(process.env.AWS_ENDPOINT_URL_S3),
   // By default, signed URLs contain or request checksums, which browsers ignore.
   requestChecksumCalculation: "WHEN_REQUIRED",
@@ -33,10 +33,10 @@ async function fetchKeys() {
   return new Map(Object.entries(secrets).map(([id, secret]) => [id, derive(secret)]));
 }
 
-// Returns the link in a token, or undefined if none of these keys sealed it.
+// Returns the link in a token, or undefined if the token was not sealed with one of these keys.
 function openToken(keys, token) {
   const bytes = Buffer.from(token, "base64url");
-  // Buffer decodes base64 leniently, but each token has exactly one valid spelling.
+  // Buffer decodes base64 leniently, but each token has exactly one valid encoding.
   if (bytes.toString("base64url") !== token || bytes[0] !== 1) return undefined;
   const header = bytes.subarray(0, 2 + bytes[1]);
   const key = keys.get(header.toString("latin1", 2));
@@ -114,18 +114,19 @@ async function handle(event, keys) {
   try {
     await s3.send(new HeadObjectCommand(object));
   } catch (error) {
-    // After any other error, the file may still exist, so the recipient gets the URL.
+    // After any other error, the file may exist, so the recipient still gets the URL.
     if (error instanceof NotFound) return page(404, "The file is not available");
   }
   const get = new GetObjectCommand({ ...object, ResponseContentDisposition: attachment(name) });
-  // Valid from the time of the access decision: a later start would outlive a revocation made since.
+  // The URL is valid from the time of the access check. If its validity started later, the URL would work for
+  // longer after a revocation made in the meantime.
   const validity = { expiresIn: Math.min(secondsLeft, 60), signingDate: new Date(now) };
   const url = await getSignedUrl(s3, get, validity);
   return { statusCode: 302, headers: { ...PROTECTED, location: url }, body: "" };
 }
 
-// Does less between invocations than AWS's Node runtime, in favor of this program. It does not use `fetch`,
-// which times out after five minutes without a response.
+// Does less between invocations than AWS's Node runtime, which makes this program look faster. Does not use
+// `fetch`, which times out after five minutes without a response.
 function runtime(method, path, body) {
   const url = `http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/${path}`;
   return new Promise((resolve, reject) => {

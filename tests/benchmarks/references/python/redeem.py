@@ -1,7 +1,7 @@
 """The redemption of `redeem-link` in plain Python, for a link to a single file.
 
-It has no lists of several files, HEAD, prefetch detection, JSON responses, key ring refresh or logging: all
-of them could only slow it down.
+It leaves out file lists, HEAD, prefetch detection, JSON responses, key ring refresh and logging; each could
+only slow it down.
 """
 
 import base64
@@ -28,7 +28,7 @@ PROTECTED = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-r
 
 region = os.environ["AWS_REGION"]
 dynamodb = boto3.client("dynamodb", region)
-# By default, boto3 signs URLs for S3 with an old signature version.
+# By default, boto3 signs S3 URLs with an old signature version.
 s3_config = Config(signature_version="s3v4", response_checksum_validation="when_required")
 s3 = boto3.client("s3", region, config=s3_config)
 
@@ -46,10 +46,10 @@ def derive(secret):
 
 
 def open_token(keys, token):
-    """Returns the item, share and generation in a token, or None if none of these keys sealed it."""
+    """Returns the item, share and generation in a token, or None if none of these keys opens it."""
     try:
         sealed = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-        # Python decodes base64 leniently, but each token has exactly one valid spelling.
+        # Python decodes base64 leniently, but each token has exactly one valid encoding.
         if base64.urlsafe_b64encode(sealed).decode().rstrip("=") != token or sealed[0] != 1:
             return None
         header, sealed = sealed[: 2 + sealed[1]], sealed[2 + sealed[1] :]
@@ -115,7 +115,7 @@ def handle(event, keys):
     try:
         s3.head_object(**file)
     except (BotoCoreError, ClientError) as error:
-        # After any other error, the file may still exist, so the recipient gets the URL.
+        # After any other error, the file may exist, so the recipient still gets the URL.
         if isinstance(error, ClientError) and error.response["Error"]["Code"] == "404":
             return page(404, "The file is not available")
     file["ResponseContentDisposition"] = attachment(name)
@@ -125,7 +125,7 @@ def handle(event, keys):
 
 def main():
     keys = fetch_keys()
-    # Does less between invocations than AWS's Python runtime, in favor of this program.
+    # Does less between invocations than AWS's Python runtime, which makes this program look faster.
     api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
 
     def runtime(method, path, body=None):
