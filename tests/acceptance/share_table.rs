@@ -361,7 +361,7 @@ async fn list_query_limits_double_while_few_shares_match() {
     let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
     let config = aws.config().to_builder().endpoint_url(&proxy.url).build();
     let table = ShareTable::new(&config, &stack.info.table_name);
-    // The newest 20 shares fill one page. The other 600 are on the inactive tab.
+    // The newest 20 shares fill one page. The other 600 have expired by the time of the query.
     let (item, start) = (new_item(), now());
     let create_one = |i: i64| {
         let life = if i >= 600 { TimeDelta::days(9) } else { DAY };

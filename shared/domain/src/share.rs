@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_of_a_past_expiry_succeeds_the_next_day() {
+    fn retried_change_to_a_past_expiry_succeeds_the_next_day() {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         let past = requested_expiry(PAST_TODAY);
         let changed = with_expiration(&revoked, PAST_TODAY, ExpectedVersion::Exactly(2));
