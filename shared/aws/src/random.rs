@@ -1,3 +1,5 @@
+//! Random ids and generations.
+
 use aws_lc_rs::rand;
 use sharelink_domain::{Generation, WriteId};
 

@@ -82,32 +82,30 @@ enum StoredEvent {
     Purged,
 }
 
-/// Maps each variant of one enum to the variant of the other enum with the same name and fields.
-macro_rules! same_variants {
-    ($from:ident => $to:ident: $($variant:ident $({ $($field:ident),+ })?),+ $(,)?) => {
-        impl From<$from> for $to {
-            fn from(event: $from) -> Self {
+/// Converts between [`LogEvent`] and [`StoredEvent`], whose variants have the same names and fields.
+macro_rules! convert_events {
+    ($($variant:ident $({ $($field:ident),+ })?),+ $(,)?) => {
+        impl From<LogEvent> for StoredEvent {
+            fn from(event: LogEvent) -> Self {
                 match event {
-                    $($from::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
+                    $(LogEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
+                }
+            }
+        }
+
+        impl From<StoredEvent> for LogEvent {
+            fn from(event: StoredEvent) -> Self {
+                match event {
+                    $(StoredEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
                 }
             }
         }
     };
 }
 
-macro_rules! events {
-    ($($from:ident => $to:ident;)+) => {
-        $(same_variants! {
-            $from => $to:
-            Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
-            ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
-        })+
-    };
-}
-
-events! {
-    LogEvent => StoredEvent;
-    StoredEvent => LogEvent;
+convert_events! {
+    Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
+    ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
 }
 
 impl ShareTable {

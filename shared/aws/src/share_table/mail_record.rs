@@ -1,3 +1,5 @@
+//! The stored form of a share's email.
+
 use serde::{Deserialize, Serialize};
 use sharelink_domain::mail::{BounceType, Pending};
 use sharelink_domain::{Mail, MailState};
