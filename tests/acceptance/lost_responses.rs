@@ -122,7 +122,11 @@ async fn throttled_create_fails_only_affected_recipients() {
     let item = TestItem::new(&stack).await;
     let without_email = json!({"notify": false});
     let recipients: Vec<String> = (0..30).map(|_| address("r")).collect();
-    proxy.throttle(25, &[PUT, &item.name]);
+    // Each fault is for one recipient, whose fourth attempt succeeds. A fault for any recipient could hit all
+    // of one recipient's attempts.
+    for recipient in &recipients[..10] {
+        proxy.throttle(3, &[PUT, recipient]);
+    }
     let created = item.post(&create_body_with(&recipients, &without_email)).await;
     created.assert_status(201);
     assert_faults_applied(&proxy);
