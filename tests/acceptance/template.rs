@@ -49,10 +49,41 @@ fn arn_of(resource: &str) -> Value {
 }
 
 #[test]
-fn every_log_group_has_a_retention_and_a_generated_name() {
+fn every_log_group_has_a_retention_and_a_unique_name() {
     for (name, group) in properties("AWS::Logs::LogGroup") {
         assert_eq!(group["RetentionInDays"], json!({"Ref": "FunctionLogRetentionDays"}), "{name}");
-        assert!(group.get("LogGroupName").is_none(), "{name} could collide with an existing group");
+        let has_generated_name = group.get("LogGroupName").is_none();
+        assert!(has_generated_name || refers_to(&group["LogGroupName"], "AWS::StackName"), "{name}");
+    }
+}
+
+/// API Gateway adds any other group to the account's resource policy for log delivery, which has a maximum
+/// length (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html>).
+#[test]
+fn access_log_group_has_the_vended_logs_prefix() {
+    let name = &properties("AWS::Logs::LogGroup")["ApiLogs"]["LogGroupName"]["Fn::Sub"];
+    assert!(name.as_str().unwrap().starts_with("/aws/vendedlogs/"), "{name}");
+}
+
+/// The path contains a link's token, so no field may contain the path.
+#[test]
+fn access_log_explains_errors_without_the_path() {
+    for (name, api) in properties("AWS::Serverless::HttpApi") {
+        let format: Value =
+            serde_json::from_str(api["AccessLogSettings"]["Format"].as_str().unwrap()).unwrap();
+        let fields: BTreeSet<&str> =
+            format.as_object().unwrap().values().map(|f| f.as_str().unwrap()).collect();
+        let expected = [
+            "$context.requestId",
+            "$context.routeKey",
+            "$context.status",
+            "$context.responseLatency",
+            "$context.identity.sourceIp",
+            "$context.error.message",
+            "$context.authorizer.error",
+            "$context.integrationErrorMessage",
+        ];
+        assert_eq!(fields, BTreeSet::from(expected), "{name}");
     }
 }
 
@@ -92,7 +123,10 @@ fn table_is_encrypted_backed_up_and_protected() {
 fn bucket_is_encrypted_and_private() {
     for (name, bucket) in properties("AWS::S3::Bucket") {
         let encryption = &bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"][0];
-        assert_eq!(encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"], "AES256", "{name}");
+        let branches = &encryption["ServerSideEncryptionByDefault"]["Fn::If"];
+        assert_eq!(branches[0], "HasFilesKmsKey", "{name}");
+        assert_eq!(branches[1]["KMSMasterKeyID"], json!({"Ref": "FilesKmsKeyArn"}), "{name}");
+        assert_eq!(branches[2]["SSEAlgorithm"], "AES256", "{name}");
         let blocks = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
         assert_eq!(blocks.len(), 4, "{name}");
         assert!(blocks.values().all(|value| value == true), "{name}");
@@ -116,6 +150,32 @@ fn bucket_policy_denies_plain_http_deletion_and_old_urls() {
                 Denial { action: "s3:GetObject", resource: objects, condition: is_old },
             ],
         );
+    }
+}
+
+#[test]
+fn existing_buckets_statement_equals_the_own_buckets() {
+    let output = &TEMPLATE["Outputs"]["FilesBucketPolicyStatement"]["Value"]["Fn::Sub"];
+    let text = output
+        .as_str()
+        .unwrap()
+        .replace("${RedeemLinkRole.Arn}", "ROLE")
+        .replace("arn:${AWS::Partition}:s3:::${ExistingFilesBucket}", "BUCKET");
+    let mut own =
+        policy_of("AWS::S3::BucketPolicy", "Bucket", "FilesBucket")["PolicyDocument"]["Statement"][2].clone();
+    own["Resource"] = "BUCKET/*".into();
+    own["Condition"]["ArnEquals"]["aws:PrincipalArn"] = "ROLE".into();
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), own);
+}
+
+/// Other senders may use the identity. If the first deployment fails, a retained identity would block the next
+/// one, because its name is not generated.
+#[test]
+fn email_identity_outlives_the_stack_but_not_a_failed_creation() {
+    for (name, identity) in resources(&TEMPLATE, "AWS::SES::EmailIdentity") {
+        assert_eq!(identity["Condition"], "CreatesEmailIdentity", "{name}");
+        assert_eq!(identity["DeletionPolicy"], "RetainExceptOnCreate", "{name}");
+        assert_eq!(identity["UpdateReplacePolicy"], "Retain", "{name}");
     }
 }
 

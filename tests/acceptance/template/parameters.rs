@@ -1,14 +1,18 @@
 //! Tests the parameter table in `infra/README.md`, and that changing a parameter publishes new function
 //! versions.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::document::{TEMPLATE, TEXT, functions, refers_to};
+use super::document::{TEMPLATE, TEXT, functions, properties, refers_to};
 
 const README: &str = include_str!("../../../infra/README.md");
 
-/// The maximum length of a function version's description in Lambda, in characters.
-const MAX_VERSION_DESCRIPTION: u64 = 256;
+/// The maximum total length of a function's environment variables, in bytes
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
+const MAX_ENVIRONMENT: u64 = 4096;
+
+/// The length to spare for the variables that contain no parameter, such as the table's name.
+const OTHER_VARIABLES: u64 = 400;
 
 /// Returns the parameters in the template's order. The order comes from the template's text, because the
 /// parsed template is ordered only if another crate enables `serde_json`'s `preserve_order` feature.
@@ -41,29 +45,37 @@ fn readme_table_matches_the_parameters() {
     assert!(README.contains(&table), "infra/README.md must contain this table:\n{table}");
 }
 
-/// SAM publishes a version when the template changes, but not necessarily when a parameter's value changes.
-/// The version description must therefore name every parameter in the function's environment. It must not
-/// name any other parameter: if only the description changed, Lambda would have nothing to publish, and the
-/// deployment would fail.
+/// SAM publishes a version when the text of a function's properties changes, and CloudFormation when the
+/// version's description changes. A parameter's value changes neither, but it changes the version of `Settings`.
+/// That version must also be in the environment: if only the description changed, Lambda would have nothing to
+/// publish, and the deployment would fail.
 #[test]
-fn version_description_names_exactly_the_parameters_used() {
+fn changing_a_parameter_publishes_every_function() {
+    let settings = &properties("AWS::AppConfig::HostedConfigurationVersion")["Settings"]["Content"];
     for (name, function) in functions() {
         for (parameter, _) in parameters() {
             let is_used = refers_to(&function["Environment"], parameter);
-            let is_described = refers_to(&function["VersionDescription"], parameter);
-            assert_eq!(is_described, is_used, "{name}: {parameter}");
+            assert!(!is_used || refers_to(settings, parameter), "{name}: {parameter}");
         }
+        assert_eq!(function["VersionDescription"], json!({"Fn::Sub": "settings ${Settings}"}), "{name}");
     }
+    let shared = &TEMPLATE["Globals"]["Function"]["Environment"]["Variables"];
+    assert_eq!(shared["SETTINGS_VERSION"], json!({"Ref": "Settings"}));
 }
 
 #[test]
-fn longest_version_description_fits() {
+fn longest_environment_fits() {
     for (name, function) in functions() {
-        let used =
-            parameters().into_iter().filter(|(name, _)| refers_to(&function["VersionDescription"], name));
-        let longest: u64 = used.map(|(name, parameter)| 1 + longest_value(name, parameter)).sum();
-        assert!(longest <= MAX_VERSION_DESCRIPTION, "{name}: {longest} characters");
+        let variables = function["Environment"]["Variables"].as_object().unwrap();
+        let length: u64 = variables.iter().map(|(name, value)| name.len() as u64 + longest(value)).sum();
+        assert!(length <= MAX_ENVIRONMENT - OTHER_VARIABLES, "{name}: {length} bytes");
     }
+}
+
+/// Returns the maximum length of a variable's value, in bytes.
+fn longest(value: &Value) -> u64 {
+    let used = parameters().into_iter().filter(|(name, _)| refers_to(value, name));
+    used.map(|(name, parameter)| longest_value(name, parameter)).sum()
 }
 
 /// Returns the maximum length of a parameter's value, in characters.

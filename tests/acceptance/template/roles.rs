@@ -16,6 +16,7 @@ const ROLES: [(&str, &[&str]); 7] = [
             "-dynamodb:PutItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
+            "lambda:InvokeFunction",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "s3:GetObject",
@@ -33,6 +34,7 @@ const ROLES: [(&str, &[&str]); 7] = [
             "dynamodb:PutItem",
             "dynamodb:Query",
             "dynamodb:UpdateItem",
+            "lambda:InvokeFunction",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "secretsmanager:GetSecretValue",
@@ -67,6 +69,7 @@ const ROLES: [(&str, &[&str]); 7] = [
             "-dynamodb:UpdateItem",
             "dynamodb:GetItem",
             "dynamodb:UpdateItem",
+            "kms:Decrypt",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "s3:GetObject",
@@ -121,7 +124,7 @@ const ACTIONS_WITHOUT_RESOURCE: [&str; 2] = ["xray:PutTelemetryRecords", "xray:P
 
 /// The only other resources with a wildcard that a role may name.
 const WILDCARDS: [&str; 3] = [
-    "${FilesBucket.Arn}/*",
+    "arn:${AWS::Partition}:s3:::${Bucket}/${Pattern}*",
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
     "${Table.Arn}/stream/*",
 ];
@@ -130,12 +133,14 @@ fn role_of(function: &str) -> String {
     format!("{function}Role")
 }
 
-/// Returns all statements that apply to a role, from its inline policies and its attached policies.
+/// Returns all statements that apply to a role, from its inline policies and its attached policies. Includes
+/// the statements that apply only under a condition.
 fn statements<'a>(template: &'a Value, role: &str) -> Vec<&'a Value> {
     let inline = list(&template["Resources"][role]["Properties"]["Policies"]);
     let attached = resources(template, "AWS::IAM::Policy").into_values().map(|policy| &policy["Properties"]);
     let policies = inline.into_iter().chain(attached.filter(|policy| refers_to(&policy["Roles"], role)));
-    policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])).collect()
+    let statements = policies.flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]));
+    statements.map(|statement| statement.get("Fn::If").map_or(statement, |branches| &branches[1])).collect()
 }
 
 /// Returns a role's actions in the notation of `ROLES`.
@@ -152,9 +157,18 @@ fn expected_actions(listed: &[&str]) -> BTreeSet<String> {
     listed.iter().map(|&action| action.to_owned()).collect()
 }
 
-/// Returns every string that contains a wildcard, including strings inside intrinsic functions.
+/// The pattern that matches the prefix of every item's files: `FilesPrefix` with `*` for each placeholder.
+fn files_pattern() -> Value {
+    let replace =
+        |placeholder: &str, text: Value| json!({"Fn::Join": ["*", {"Fn::Split": [placeholder, text]}]});
+    replace("{item}", replace("{module}", json!({"Ref": "FilesPrefix"})))
+}
+
+/// Returns every string that contains a wildcard, including strings inside intrinsic functions, but not those
+/// inside [`files_pattern`].
 fn find_wildcards(value: &Value) -> Vec<&str> {
     match value {
+        _ if *value == files_pattern() => vec![],
         Value::String(text) => text.contains('*').then_some(text.as_str()).into_iter().collect(),
         Value::Array(values) => values.iter().flat_map(find_wildcards).collect(),
         Value::Object(entries) => entries.values().flat_map(find_wildcards).collect(),
@@ -233,6 +247,37 @@ fn function_roles_allow_access_only_to_named_resources() {
                 assert!(found.iter().all(|resource| WILDCARDS.contains(resource)), "{role}: {found:?}");
             }
         }
+    }
+}
+
+#[test]
+fn functions_reach_only_the_keys_below_the_files_prefix() {
+    for (function, _) in ROLES {
+        for statement in statements(&TEMPLATE, &role_of(function)) {
+            let pattern = match statement["Action"].as_str() {
+                Some("s3:GetObject") => &statement["Resource"]["Fn::Sub"][1]["Pattern"],
+                Some("s3:ListBucket") => {
+                    &statement["Condition"]["StringLikeIfExists"]["s3:prefix"]["Fn::Sub"][1]["Pattern"]
+                }
+                _ => continue,
+            };
+            assert_eq!(*pattern, files_pattern(), "{function}");
+        }
+    }
+}
+
+#[test]
+fn optional_permissions_depend_on_their_parameter() {
+    let optional = [
+        ("CreateShares", "lambda:InvokeFunction", "HasItemResolver"),
+        ("ManageShares", "lambda:InvokeFunction", "HasItemResolver"),
+        ("RedeemLink", "kms:Decrypt", "HasFilesKmsKey"),
+    ];
+    for (function, action, condition) in optional {
+        let policy = &properties("AWS::IAM::Policy")[format!("{function}Policy").as_str()]["PolicyDocument"];
+        let statements = list(&policy["Statement"]);
+        let statement = statements.iter().find(|statement| statement["Fn::If"][1]["Action"] == action);
+        assert_eq!(statement.unwrap()["Fn::If"][0], condition, "{function}");
     }
 }
 
