@@ -12,8 +12,8 @@ use crate::output::Step;
 use crate::paths::{root, source, target};
 use crate::python::{CHECK, DEPLOY};
 
-/// Checks the template with SAM and cfn-lint, then checks its security with checkov. These tools do not read
-/// any environment's parameters, so they check both branches of every condition.
+/// Checks the template with SAM and cfn-lint, also for every combination of the parameters that choose between
+/// resources, and then checks its security with checkov. No check reads an environment's parameters.
 pub(crate) async fn run_checks() -> Result<()> {
     try_join!(DEPLOY.prepare(), CHECK.prepare())?;
     let step = Step::start("linting the template");
@@ -21,6 +21,11 @@ pub(crate) async fn run_checks() -> Result<()> {
     sam.current_dir(root()).envs(sam_environment()).env("AWS_DEFAULT_REGION", REGION);
     run(sam.args(["validate", "--lint", "--template-file", "infra/template.yaml"])).await?;
     step.done();
+    let step = Step::start("linting combinations of parameters");
+    let mut lint = DEPLOY.program("python")?;
+    let linted = run(lint.envs(sam_environment()).arg(source("lint_combinations.py"))).await?;
+    step.done();
+    println!("{}", linted.trim());
     let step = Step::start("checking the template's security");
     let mut expand = DEPLOY.program("python")?;
     expand.envs(sam_environment()).arg(source("expand_template.py"));
