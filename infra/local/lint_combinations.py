@@ -1,13 +1,15 @@
 """Lints the template for every combination of the parameters that add, remove or replace resources.
 
-For each combination, resolves the conditions, so that a reference to a resource that does not exist then is an
-error, and cfn-lint sees the parameters' values. Prints the findings, and fails if there are any.
+For each combination, resolves the conditions, so that a reference to a resource that does not exist then is
+an error, and cfn-lint sees the parameters' values. cfn-lint does not check references in a function's
+environment, so this script checks all references. Prints the findings, and fails if there are any.
 """
 
 import itertools
 import json
 import multiprocessing
 import pathlib
+import re
 import sys
 
 from cfnlint.api import lint
@@ -112,12 +114,48 @@ class Resolver:
         sys.exit(f"unknown function in a condition: {function}")
 
 
+def defined_names(template):
+    """Returns everything that a reference may name, including a loop's identifier and its resources."""
+    names = set(template["Parameters"])
+    for name, entry in template["Resources"].items():
+        if isinstance(entry, list):
+            identifier, items, fragment = entry
+            names.add(identifier)
+            names |= {key.replace(f"${{{identifier}}}", item) for item in items for key in fragment}
+        else:
+            names.add(name)
+    return names
+
+
+def references(value):
+    """Yields the name that each Ref, Fn::GetAtt and Fn::Sub refers to."""
+    if isinstance(value, list):
+        for v in value:
+            yield from references(v)
+    elif isinstance(value, dict):
+        for key, v in value.items():
+            if key == "Ref" and isinstance(v, str):
+                # SAM has references such as Api.Stage.
+                yield v.split(".")[0]
+            elif key == "Fn::GetAtt" and isinstance(v, list) and isinstance(v[0], str):
+                yield v[0]
+            elif key == "Fn::Sub":
+                text, local = (v[0], v[1]) if isinstance(v, list) else (v, {})
+                yield from (name for name in re.findall(r"\$\{([A-Za-z0-9:]+)", text) if name not in local)
+                yield from references(local)
+            else:
+                yield from references(v)
+
+
 def find_problems(parameters):
     template = yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
     resolved = Resolver(template, parameters).resolve()
-    problems = lint(json.dumps(resolved), regions=[REGION])
+    names = defined_names(resolved)
+    unknown = {name for name in references(resolved) if name not in names and "::" not in name}
+    problems = [f"{name} does not exist" for name in sorted(unknown)]
     # Not every combination uses every parameter.
-    return [f"{', '.join(parameters)}: {p}" for p in problems if p.rule.id != "W2001"]
+    problems += [str(p) for p in lint(json.dumps(resolved), regions=[REGION]) if p.rule.id != "W2001"]
+    return [f"{', '.join(parameters)}: {problem}" for problem in problems]
 
 
 def main():
