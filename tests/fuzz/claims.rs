@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_domain::permission::SharePermission;
-use sharelink_http::{Authorization, parse_event};
+use sharelink_http::{Authorization, CallerClaims, parse_event};
 
 #[derive(Arbitrary, Debug)]
 struct Caller<'a> {
@@ -31,7 +31,8 @@ enum Token<'a> {
 }
 
 static VERIFIED_CLAIMS: LazyLock<Value> = LazyLock::new(
-    || json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[producer]"}),
+    || json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[viewer producer]",
+             "name": "Ann", "email": "ann@example.com"}),
 );
 
 static TOKEN_CLAIMS: LazyLock<Value> = LazyLock::new(|| {
@@ -51,7 +52,13 @@ fn authorize(verified: &Value, header: &str, separator: Option<&str>) -> Option<
     });
     let request = parse_event(event.to_string().as_bytes()).ok()?;
     let permission = SharePermission::parse(r#"{"jobs": ["producer"]}"#).unwrap();
-    let authorization = Authorization::new(permission, "accessRights".into(), separator.map(Into::into));
+    let claims = CallerClaims {
+        name: "name".parse().unwrap(),
+        email: "email".parse().unwrap(),
+        access_rights: "accessRights".parse().unwrap(),
+        access_rights_separator: separator.map(Into::into),
+    };
+    let authorization = Authorization::new(permission, claims);
     authorization.authorize(&request, &"jobs".parse().unwrap()).ok()
 }
 

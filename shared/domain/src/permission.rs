@@ -11,6 +11,13 @@ use crate::ModuleName;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccessRights(BTreeSet<String>);
 
+impl AccessRights {
+    /// Returns the rights in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+}
+
 impl FromIterator<String> for AccessRights {
     fn from_iter<I: IntoIterator<Item = String>>(rights: I) -> Self {
         Self(rights.into_iter().filter(|right| !right.is_empty()).collect())

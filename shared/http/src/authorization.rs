@@ -1,17 +1,15 @@
 //! Authenticates callers and checks the Share permission.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use lambda_http::RequestExt;
-use lambda_http::request::RequestContext;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use sharelink_domain::names::strip_bidi_controls;
 use sharelink_domain::permission::{AccessRights, PermissionError, SharePermission};
-use sharelink_domain::{ModuleName, Sharer};
+use sharelink_domain::{EmailAddress, ModuleName, Sharer};
 use sharelink_runtime::{SettingError, optional, required};
 use thiserror::Error;
 
-use crate::{Problem, ProblemType, Request, header};
+use crate::claim_path::{ClaimPath, ClaimPathError};
+use crate::verified_claims::{NotVerified, VerifiedClaims};
+use crate::{Problem, ProblemType, Request};
 
 /// The deployment's permission settings are missing or invalid.
 #[derive(Debug, Error)]
@@ -20,6 +18,8 @@ pub enum AuthorizationError {
     Setting(#[from] SettingError),
     #[error("SHARE_PERMISSION {0}")]
     Permission(#[from] PermissionError),
+    #[error("the environment variable {0} {1}")]
+    Claim(&'static str, ClaimPathError),
 }
 
 /// An authenticated caller with their access rights.
@@ -29,35 +29,83 @@ pub struct Caller {
     rights: AccessRights,
 }
 
+impl Caller {
+    /// Returns the token's subject, which identifies the caller.
+    #[must_use]
+    pub fn sub(&self) -> &str {
+        &self.sharer.sub
+    }
+
+    /// Returns the caller's access rights.
+    #[must_use]
+    pub fn rights(&self) -> &AccessRights {
+        &self.rights
+    }
+
+    /// Returns the caller as the sharer of the shares that they create or change.
+    #[must_use]
+    pub fn into_sharer(self) -> Sharer {
+        self.sharer
+    }
+}
+
+/// The claims that describe a caller.
+#[derive(Clone, Debug)]
+pub struct CallerClaims {
+    /// The name shown to recipients.
+    pub name: ClaimPath,
+    /// The address that receives recipients' replies.
+    pub email: ClaimPath,
+    /// The access rights: a list of strings, or one string.
+    pub access_rights: ClaimPath,
+    /// The separator between the rights in a string. If it is `None`, the string is a single right.
+    pub access_rights_separator: Option<String>,
+}
+
+impl CallerClaims {
+    fn from_env() -> Result<Self, AuthorizationError> {
+        let path = |setting| {
+            let path = required(setting)?.parse();
+            path.map_err(|error| AuthorizationError::Claim(setting, error))
+        };
+        Ok(Self {
+            name: path("NAME_CLAIM")?,
+            email: path("EMAIL_CLAIM")?,
+            access_rights: path("ACCESS_RIGHTS_CLAIM")?,
+            access_rights_separator: optional("ACCESS_RIGHTS_SEPARATOR"),
+        })
+    }
+}
+
 /// The deployment's rules for deciding who may share.
 #[derive(Clone, Debug)]
 pub struct Authorization {
     permission: SharePermission,
-    /// The name of the claim that lists the caller's access rights.
-    rights_claim: String,
-    /// The separator between the rights in a string claim. If it is `None`, a string claim is a single right.
-    rights_separator: Option<String>,
+    claims: CallerClaims,
+    /// The claims that may say that the caller's address is not verified.
+    email_verified: [ClaimPath; 2],
 }
 
 impl Authorization {
     /// Reads the rules from the environment.
     pub fn from_env() -> Result<Self, AuthorizationError> {
         let permission = SharePermission::parse(&required("SHARE_PERMISSION")?)?;
-        Ok(Self::new(permission, required("ACCESS_RIGHTS_CLAIM")?, optional("ACCESS_RIGHTS_SEPARATOR")))
+        Ok(Self::new(permission, CallerClaims::from_env()?))
     }
 
-    /// Creates the rules from the access rights that grant the Share permission, the name of the claim that
-    /// lists a caller's access rights, and the separator between the rights in a string claim.
+    /// Creates the rules from the access rights that grant the Share permission and the claims that describe
+    /// a caller.
     #[must_use]
-    pub fn new(permission: SharePermission, rights_claim: String, rights_separator: Option<String>) -> Self {
-        Self { permission, rights_claim, rights_separator }
+    pub fn new(permission: SharePermission, claims: CallerClaims) -> Self {
+        let email_verified = [ClaimPath::top_level(EMAIL_VERIFIED), claims.email.sibling(EMAIL_VERIFIED)];
+        Self { permission, claims, email_verified }
     }
 
     /// Returns the caller if they have the Share permission in this module.
     pub fn authorize(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
         let caller = self.authenticate(request)?;
         if self.can_share(&caller, module) {
-            Ok(caller.sharer)
+            Ok(caller.into_sharer())
         } else {
             Err(ProblemType::SharePermissionMissing.into())
         }
@@ -65,9 +113,7 @@ impl Authorization {
 
     /// Returns the caller, whether or not they have the Share permission.
     pub fn authenticate(&self, request: &Request) -> Result<Caller, Problem> {
-        let claims = verified_claims(request).ok_or(ProblemType::Unauthenticated)?;
-        let sharer = parse_sharer(&claims).ok_or(ProblemType::Unauthenticated)?;
-        Ok(Caller { sharer, rights: self.access_rights(&claims) })
+        self.read_caller(request).map_err(|NotVerified| ProblemType::Unauthenticated.into())
     }
 
     /// Returns whether a caller has the Share permission in this module.
@@ -76,48 +122,65 @@ impl Authorization {
         self.permission.allows(&caller.rights, module)
     }
 
+    fn read_caller(&self, request: &Request) -> Result<Caller, NotVerified> {
+        let claims = VerifiedClaims::of(request)?;
+        let sub = claims.subject();
+        // The subject identifies the caller. If it were truncated or cleaned up, it could match another
+        // caller's subject.
+        if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
+            return Err(NotVerified);
+        }
+        let name = claims.get(&self.claims.name)?.and_then(Value::as_str);
+        Ok(Caller {
+            sharer: Sharer {
+                sub: sub.to_owned(),
+                name: name.and_then(to_display_text),
+                email: self.email(&claims)?,
+            },
+            rights: self.access_rights(&claims)?,
+        })
+    }
+
+    /// Returns the caller's address. An address that the identity provider reports as not verified may belong
+    /// to anyone, so it is ignored. Many providers do not report this; their addresses are used.
+    fn email(&self, claims: &VerifiedClaims<'_>) -> Result<Option<EmailAddress>, NotVerified> {
+        for path in &self.email_verified {
+            if claims.get(path)?.is_some_and(is_false) {
+                return Ok(None);
+            }
+        }
+        let email = claims.get(&self.claims.email)?.and_then(Value::as_str);
+        Ok(email.and_then(|email| email.parse().ok()))
+    }
+
     /// Returns the caller's access rights. A claim that is neither a string nor a list of strings grants
     /// nothing.
-    fn access_rights(&self, claims: &Map<String, Value>) -> AccessRights {
-        match claims.get(&self.rights_claim) {
+    fn access_rights(&self, claims: &VerifiedClaims<'_>) -> Result<AccessRights, NotVerified> {
+        Ok(match claims.get(&self.claims.access_rights)? {
             Some(Value::Array(list)) => {
                 let rights = list.iter().map(|right| right.as_str().map(ToOwned::to_owned));
                 rights.collect::<Option<AccessRights>>().unwrap_or_default()
             }
-            Some(Value::String(text)) => match &self.rights_separator {
+            Some(Value::String(text)) => match &self.claims.access_rights_separator {
                 Some(separator) => text.split(separator.as_str()).map(ToOwned::to_owned).collect(),
                 None => [text.clone()].into_iter().collect(),
             },
             _ => AccessRights::default(),
-        }
+        })
     }
 }
 
-/// Returns the claims of the request's token with their JSON types, if API Gateway's authorizer verified that
-/// token.
-///
-/// The authorizer passes every claim to the function as a string. It turns a list into `[a b]`, which may be
-/// one right or two, so it must never be split. Therefore, this function reads the claims from the token in
-/// the `Authorization` header. It trusts the token only if its subject, issuer and expiry match those that
-/// the authorizer verified.
-fn verified_claims(request: &Request) -> Option<Map<String, Value>> {
-    let RequestContext::ApiGatewayV2(context) = request.request_context_ref()? else { return None };
-    let verified = &context.authorizer.as_ref()?.jwt.as_ref()?.claims;
-    let authorization = header(request, "authorization")?;
-    let token = match authorization.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        Some(_) => return None,
-        None => authorization,
-    };
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
-    let claims: Map<String, Value> = serde_json::from_slice(&payload).ok()?;
-    let matching_text =
-        |name| claims.get(name)?.as_str().filter(|claim| verified.get(name).is_some_and(|v| v == claim));
-    matching_text("sub")?;
-    matching_text("iss")?;
-    let verified_expiry: f64 = verified.get("exp")?.parse().ok()?;
-    let is_same_expiry = claims.get("exp")?.as_f64()?.to_bits() == verified_expiry.to_bits();
-    is_same_expiry.then_some(claims)
+/// The claim that says whether an address is verified (OpenID Connect Core 1.0, section 5.1). It is read at
+/// the top level and beside the address.
+const EMAIL_VERIFIED: &str = "email_verified";
+
+/// Returns whether the claim is false. Some providers send booleans as strings.
+fn is_false(claim: &Value) -> bool {
+    match claim {
+        Value::Bool(value) => !value,
+        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        _ => false,
+    }
 }
 
 /// The maximum length of a displayed claim, in characters. Longer claims are truncated.
@@ -125,21 +188,6 @@ const DISPLAY_LIMIT: usize = 200;
 
 /// The maximum length of a subject, in bytes (OpenID Connect Core 1.0, section 2).
 const SUBJECT_LIMIT: usize = 255;
-
-/// Reads the caller's identity from their claims, or returns `None` if the subject is missing or invalid.
-fn parse_sharer(claims: &Map<String, Value>) -> Option<Sharer> {
-    // The subject identifies the caller. If it were truncated or cleaned up, it could match another caller's
-    // subject.
-    let sub = claims.get("sub")?.as_str()?;
-    if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
-        return None;
-    }
-    Some(Sharer {
-        sub: sub.to_owned(),
-        name: claims.get("name").and_then(Value::as_str).and_then(to_display_text),
-        email: claims.get("email").and_then(Value::as_str).and_then(|email| email.parse().ok()),
-    })
-}
 
 /// Makes a claim safe to display: truncates it, replaces control characters with spaces, and removes
 /// bidirectional control characters. Returns `None` if nothing is left.
@@ -152,28 +200,32 @@ fn to_display_text(claim: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
-    use crate::testing::{event, request};
+    use crate::testing::{event, flattened, request, token};
 
     fn authorization(separator: Option<&str>) -> Authorization {
-        let permission = SharePermission::parse(r#"{"jobs": ["producer"], "*": ["admin"]}"#).unwrap();
-        Authorization::new(permission, "accessRights".into(), separator.map(Into::into))
+        with_claims("name", "email", "accessRights", separator)
     }
 
-    fn token(claims: &Value) -> String {
-        format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()))
+    fn with_claims(name: &str, email: &str, rights: &str, separator: Option<&str>) -> Authorization {
+        let permission = SharePermission::parse(r#"{"jobs": ["producer"], "*": ["admin"]}"#).unwrap();
+        let claims = CallerClaims {
+            name: name.parse().unwrap(),
+            email: email.parse().unwrap(),
+            access_rights: rights.parse().unwrap(),
+            access_rights_separator: separator.map(Into::into),
+        };
+        Authorization::new(permission, claims)
     }
 
     fn claims(rights: &Value) -> Value {
         json!({"sub": "u1", "iss": "https://issuer", "exp": 1_900_000_000, "accessRights": rights,
                "name": "Ann\r\nB", "email": "ann@example.com"})
-    }
-
-    fn verified_claims() -> Value {
-        json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[admin producer]"})
     }
 
     /// Authorizes a request for the module `jobs`. The error is the response's status code.
@@ -184,9 +236,21 @@ mod tests {
             .map_err(|problem| problem.into_response().status().as_u16())
     }
 
+    /// Authorizes a request with a token that API Gateway verified.
+    fn authorize_claims(authorization: &Authorization, claims: &Value) -> Result<Sharer, u16> {
+        authorize(authorization, &format!("Bearer {}", token(claims)), &flattened(claims))
+    }
+
     fn authorize_rights(rights: &Value, separator: Option<&str>) -> Result<Sharer, u16> {
-        let header = format!("Bearer {}", token(&claims(rights)));
-        authorize(&authorization(separator), &header, &verified_claims())
+        authorize_claims(&authorization(separator), &claims(rights))
+    }
+
+    /// Returns the email of a caller who may share, if these claims are added to their token.
+    fn email(email_claim: &str, additional: &Value) -> Option<String> {
+        let mut claims = claims(&json!(["producer"]));
+        claims.as_object_mut().unwrap().extend(additional.as_object().unwrap().clone());
+        let authorization = with_claims("name", email_claim, "accessRights", None);
+        authorize_claims(&authorization, &claims).unwrap().email.map(|email| email.as_str().to_owned())
     }
 
     #[test]
@@ -198,12 +262,21 @@ mod tests {
     }
 
     #[test]
+    fn caller_exposes_their_subject_and_rights() {
+        let claims = claims(&json!(["viewer", "producer", ""]));
+        let header = json!({"authorization": token(&claims)});
+        let caller =
+            authorization(None).authenticate(&request(&event(&header, &flattened(&claims)))).unwrap();
+        assert_eq!(caller.sub(), "u1");
+        assert_eq!(caller.rights().iter().collect::<Vec<_>>(), ["producer", "viewer"]);
+    }
+
+    #[test]
     fn subject_is_either_kept_unchanged_or_rejected() {
         let authorize_subject = |sub: &str| {
-            let (mut claims, mut verified) = (claims(&json!(["producer"])), verified_claims());
+            let mut claims = claims(&json!(["producer"]));
             claims["sub"] = sub.into();
-            verified["sub"] = sub.into();
-            authorize(&authorization(None), &token(&claims), &verified)
+            authorize_claims(&authorization(None), &claims)
         };
         for valid in ["x".repeat(255), " u\u{202e}1 ".to_owned()] {
             assert_eq!(authorize_subject(&valid).unwrap().sub, valid);
@@ -230,7 +303,9 @@ mod tests {
         for rights in [
             json!(null),
             json!({}),
+            json!({"producer": true}),
             json!(true),
+            json!(1),
             json!([]),
             json!([["producer"]]),
             json!(["producer", 1]),
@@ -242,32 +317,103 @@ mod tests {
     }
 
     #[test]
+    fn caller_without_a_name_or_an_address_may_share() {
+        let mut claims = claims(&json!(["producer"]));
+        claims["name"] = json!(null);
+        claims["email"] = json!("not an address");
+        let sharer = authorize_claims(&authorization(None), &claims).unwrap();
+        assert_eq!((sharer.name, sharer.email), (None, None));
+    }
+
+    #[test]
+    fn address_that_is_not_verified_is_ignored() {
+        for verified in [json!({}), json!({"email_verified": true}), json!({"email_verified": "true"})] {
+            assert_eq!(email("email", &verified).as_deref(), Some("ann@example.com"), "{verified}");
+        }
+        for verified in [json!(false), json!("false"), json!("False")] {
+            let flag = json!({"email_verified": verified});
+            assert_eq!(email("email", &flag), None, "{verified}");
+            assert_eq!(email("/email", &flag), None, "{verified}");
+        }
+    }
+
+    #[test]
+    fn nested_address_that_is_not_verified_is_ignored() {
+        let user = |verified: bool| json!({"email": "bob@example.com", "email_verified": verified});
+        assert_eq!(email("/user/email", &json!({"user": user(true)})).as_deref(), Some("bob@example.com"));
+        assert_eq!(email("/user/email", &json!({"user": user(false)})), None);
+        assert_eq!(email("/user/email", &json!({"user": user(true), "email_verified": false})), None);
+    }
+
+    #[test]
     fn token_is_accepted_with_and_without_bearer_scheme() {
-        let token = token(&claims(&json!(["producer"])));
-        assert!(authorize(&authorization(None), &token, &verified_claims()).is_ok());
-        assert!(authorize(&authorization(None), &format!("bearer {token}"), &verified_claims()).is_ok());
+        let claims = claims(&json!(["producer"]));
+        let (token, verified) = (token(&claims), flattened(&claims));
+        assert!(authorize(&authorization(None), &token, &verified).is_ok());
+        assert!(authorize(&authorization(None), &format!("bearer {token}"), &verified).is_ok());
     }
 
     #[test]
     fn token_that_differs_from_the_verified_one_is_rejected() {
         let authorization = authorization(None);
-        let token = token(&claims(&json!(["producer"])));
-        for (name, other) in
-            [("sub", json!("u2")), ("iss", json!("https://other")), ("exp", json!("1900000001"))]
-        {
-            let mut verified = verified_claims();
+        let claims = claims(&json!(["producer"]));
+        let token = token(&claims);
+        for (name, other) in [
+            ("sub", json!("u2")),
+            ("iss", json!("https://other")),
+            ("exp", json!("1900000001")),
+            ("accessRights", json!("[viewer]")),
+            ("name", json!("Eve")),
+            ("email", json!("eve@example.com")),
+        ] {
+            let mut verified = flattened(&claims);
             verified[name] = other;
             assert_eq!(authorize(&authorization, &token, &verified), Err(401), "different {name}");
             verified.as_object_mut().unwrap().remove(name);
             assert_eq!(authorize(&authorization, &token, &verified), Err(401), "missing {name}");
         }
+        let mut verified = flattened(&claims);
+        verified["email_verified"] = json!("false");
+        assert_eq!(authorize(&authorization, &token, &verified), Err(401), "additional email_verified");
+    }
+
+    #[test]
+    fn verified_number_may_be_a_number_or_text() {
+        let claims = claims(&json!(["producer"]));
+        for exp in [json!(1_900_000_000), json!(1.9e9), json!("1900000000"), json!("1.9e+09")] {
+            let mut verified = flattened(&claims);
+            verified["exp"] = exp;
+            assert!(authorize(&authorization(None), &token(&claims), &verified).is_ok(), "{verified}");
+        }
+        let mut verified = flattened(&claims);
+        verified["exp"] = json!(1_900_000_001);
+        assert_eq!(authorize(&authorization(None), &token(&claims), &verified), Err(401));
     }
 
     #[test]
     fn malformed_authorization_header_is_rejected() {
-        let token = token(&claims(&json!(["producer"])));
-        for header in ["", "Basic x", "Bearer", "Bearer a.b.c", "Bearer a", &format!("Basic {token}")] {
-            assert_eq!(authorize(&authorization(None), header, &verified_claims()), Err(401), "{header}");
+        let claims = claims(&json!(["producer"]));
+        let token = token(&claims);
+        let (head, signature) = token.rsplit_once('.').unwrap();
+        for header in [
+            "",
+            "Basic x",
+            "Bearer",
+            "Bearer a.b.c",
+            "Bearer a",
+            &format!("Basic {token}"),
+            &format!("Bearer {token},Bearer {token}"),
+            &format!("Bearer {token}, {token}"),
+            &format!("Bearer x,{token}"),
+            &format!("Bearer {token}.{signature}"),
+            &format!("Bearer {head}"),
+            &format!("Bearer {head}."),
+            &format!("Bearer {head}.{signature}="),
+            &format!("Bearer {head}.!"),
+            &format!("Bearer !{token}"),
+            &format!("Bearer {}", token.trim_start_matches("e30")),
+        ] {
+            assert_eq!(authorize(&authorization(None), header, &flattened(&claims)), Err(401), "{header}");
         }
     }
 
@@ -285,9 +431,10 @@ mod tests {
             header in any::<String>(), payload in any::<Vec<u8>>(),
         ) {
             let authorization = authorization(None);
-            prop_assert!(authorize(&authorization, &header, &verified_claims()).is_err());
-            let bearer = format!("Bearer a.{}.c", URL_SAFE_NO_PAD.encode(payload));
-            prop_assert!(authorize(&authorization, &bearer, &verified_claims()).is_err());
+            let verified = flattened(&claims(&json!(["producer"])));
+            prop_assert!(authorize(&authorization, &header, &verified).is_err());
+            let bearer = format!("Bearer e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+            prop_assert!(authorize(&authorization, &bearer, &verified).is_err());
         }
     }
 }

@@ -105,9 +105,8 @@ impl TryFrom<EventFields> for LambdaRequest {
             let mut verified = ApiGatewayRequestAuthorizer::default();
             verified.jwt = authorizer.jwt.map(|jwt| {
                 let mut description = ApiGatewayRequestAuthorizerJwtDescription::default();
-                let string_claim =
-                    |(name, claim)| if let Value::String(claim) = claim { Some((name, claim)) } else { None };
-                description.claims = jwt.claims.into_iter().flatten().filter_map(string_claim).collect();
+                let to_text = |(name, claim)| claim_text(claim).map(|text| (name, text));
+                description.claims = jwt.claims.into_iter().flatten().filter_map(to_text).collect();
                 description
             });
             verified
@@ -122,6 +121,16 @@ impl TryFrom<EventFields> for LambdaRequest {
         request.is_base64_encoded = event.is_base64_encoded;
         request.request_context = context;
         Ok(Self::ApiGatewayV2(request))
+    }
+}
+
+/// Returns a claim as text, which is how API Gateway usually passes it. It has also passed numbers, such as
+/// `exp`, with their JSON type. Any other value becomes JSON.
+fn claim_text(claim: Value) -> Option<String> {
+    match claim {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        claim => Some(claim.to_string()),
     }
 }
 

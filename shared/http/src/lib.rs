@@ -5,6 +5,7 @@
 
 mod authorization;
 mod body;
+mod claim_path;
 mod cursor;
 mod etag;
 mod event;
@@ -17,9 +18,11 @@ mod run;
 mod share_response;
 #[cfg(test)]
 mod testing;
+mod verified_claims;
 
-pub use authorization::Authorization;
+pub use authorization::{Authorization, AuthorizationError, Caller, CallerClaims};
 pub use body::{Object, parse_json_body, require_empty_body};
+pub use claim_path::{ClaimPath, ClaimPathError};
 pub use cursor::{encode_cursor, parse_cursor};
 pub use etag::{etag, parse_if_match};
 pub use event::parse_event;

@@ -30,7 +30,8 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
         "requestContext": {
             "accountId": "123456789012", "apiId": "a", "domainName": "files.example.com", "requestId": unique("request"),
             "routeKey": route, "stage": "$default", "time": "10/Mar/2030:12:00:00 +0000", "timeEpoch": 0,
-            "authorizer": {"jwt": {"claims": {"sub": "u1", "iss": "https://login.example.com", "exp": "1900000000"},
+            "authorizer": {"jwt": {"claims": {"sub": "u1", "iss": "https://login.example.com", "exp": "1900000000",
+                                              "name": "Ann Example", "accessRights": "[producer]"},
                                    "scopes": null}},
             "http": {"method": method, "path": "/", "protocol": "HTTP/1.1", "sourceIp": "203.0.113.7",
                      "userAgent": "Mozilla/5.0"},

@@ -69,6 +69,8 @@ impl Program {
             ("RETENTION_DAYS", "90"),
             ("LOG_RETENTION_DAYS", "365"),
             ("SHARE_PERMISSION", r#"{"jobs": ["producer"]}"#),
+            ("NAME_CLAIM", "name"),
+            ("EMAIL_CLAIM", "email"),
             ("ACCESS_RIGHTS_CLAIM", "accessRights"),
             ("EMAIL_FROM", "no-reply@example.com"),
             ("CONFIGURATION_SET", "emails"),
