@@ -4,7 +4,7 @@ use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::{EmailAddress, Message, Share, SharedFile};
+use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile};
 
 /// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
@@ -40,7 +40,11 @@ struct HtmlBody<'a>(&'a Contents<'a>);
 struct TextBody<'a>(&'a Contents<'a>);
 
 /// Composes the email that gives a recipient the link to a share.
-pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
+pub(crate) fn compose<'a>(
+    share: &'a Share,
+    link: &str,
+    platform: Option<&PlatformName>,
+) -> Result<Email<'a>, askama::Error> {
     let sharer_name = share.created_by.name.as_deref().map(strip_bidi_controls);
     let sharer = sharer_name.as_deref();
     let reply_to = share.created_by.email.as_ref();
@@ -55,6 +59,7 @@ pub(crate) fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, ask
     };
     Ok(Email {
         to: &share.recipient,
+        from_name: platform.map(|platform| platform.display_name(sharer)),
         reply_to: reply_to.map(|email| (email, sharer.unwrap_or(email.as_str()).to_owned())),
         text: TextBody(&contents).render()?,
         html: HtmlBody(&contents).render()?,
@@ -98,6 +103,10 @@ mod tests {
             .build()
     }
 
+    fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
+        super::compose(share, link, Some(&"Platform".parse().unwrap()))
+    }
+
     const LINK: &str = "https://files.example.com/s/abc";
 
     #[test]
@@ -126,6 +135,13 @@ mod tests {
             assert!(body.contains("11 March 2026 at 13:00 (UTC+01:00)"), "{body}");
             assert!(body.contains(LINK), "{body}");
         }
+    }
+
+    #[test]
+    fn sender_is_named_only_if_the_platform_is() {
+        let share = share("", Some("Ann"));
+        assert_eq!(compose(&share, LINK).unwrap().from_name.as_deref(), Some("Ann via Platform"));
+        assert_eq!(super::compose(&share, LINK, None).unwrap().from_name, None);
     }
 
     #[test]

@@ -11,9 +11,9 @@ use sharelink_aws::base_url::PublicBaseUrl;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
-use sharelink_aws::mailer::Mailer;
+use sharelink_aws::mailer::{Mailer, Sender};
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, Metrics, required, required_positive_number, start_logging};
+use sharelink_runtime::{Clock, Metrics, optional, required, required_positive_number, start_logging};
 
 use notify::{NotifyRecipients, Trigger};
 use rate_limiter::RateLimiter;
@@ -23,11 +23,13 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     start_logging();
     let config = load_config()?;
     let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
+    let sender = Sender { address: required("EMAIL_FROM")?, identity_arn: optional("EMAIL_IDENTITY_ARN") };
     let notify_recipients = NotifyRecipients {
         clock: Clock::from_env(),
         links: LinkBuilder::new(KeyRingCache::new(&config, required("KEY_RING_SECRET")?), base_url),
-        mailer: Mailer::new(&config, required("EMAIL_FROM")?, required("CONFIGURATION_SET")?),
+        mailer: Mailer::new(&config, sender, required("CONFIGURATION_SET")?),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
+        platform_name: optional("EMAIL_FROM_NAME").map(|name| name.parse()).transpose()?,
         rate_limiter: RateLimiter::new(required_positive_number("EMAILS_PER_SECOND")?),
         table: ShareTable::new(&config, required("TABLE_NAME")?),
     };

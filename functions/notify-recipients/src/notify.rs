@@ -13,7 +13,7 @@ use sharelink_aws::share_table::{DueEmail, ShareTable, parse_share_image};
 use sharelink_aws::{AwsError, Error, new_write_id};
 use sharelink_domain::mail::OVERDUE_AFTER;
 use sharelink_domain::sending::{Fault, SendError, SendOutcome};
-use sharelink_domain::{Item, Share, ShareId, Timestamp};
+use sharelink_domain::{Item, PlatformName, Share, ShareId, Timestamp};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 
@@ -29,6 +29,8 @@ pub(crate) struct NotifyRecipients {
     pub(crate) links: LinkBuilder,
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Metrics,
+    /// The name in the From header. If it is `None`, the header contains only the address.
+    pub(crate) platform_name: Option<PlatformName>,
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) table: ShareTable,
 }
@@ -133,7 +135,7 @@ impl NotifyRecipients {
             tracing::error!(%error, "a link could not be built");
             SendError::Transient(Fault::NoLink)
         })?;
-        let email = email::compose(share, &link)
+        let email = email::compose(share, &link, self.platform_name.as_ref())
             .map_err(|_| SendError::Permanent("the email could not be composed"))?;
         self.mailer.send(&email).await
     }

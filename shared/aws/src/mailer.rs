@@ -24,6 +24,8 @@ use crate::call_timer::CallTimer;
 #[derive(Clone, Debug)]
 pub struct Email<'a> {
     pub to: &'a EmailAddress,
+    /// The display name in the From header.
+    pub from_name: Option<String>,
     /// The address that receives replies, and its display name.
     pub reply_to: Option<(&'a EmailAddress, String)>,
     pub subject: String,
@@ -42,21 +44,33 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
 const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
 
+/// The sender of all emails.
+#[derive(Clone, Debug)]
+pub struct Sender {
+    /// The address, exactly as in the deployment's setting. IAM compares it with `ses:FromAddress`, and the
+    /// display name with `ses:FromDisplayName`:
+    /// <https://docs.aws.amazon.com/ses/latest/dg/sending-authorization-policy-examples.html>.
+    pub address: String,
+    /// The ARN of the SES identity that the address belongs to. It may be another account's identity whose
+    /// policy allows this account to send. `None` is the identity of this account.
+    pub identity_arn: Option<String>,
+}
+
 /// Sends email from one address, with one configuration set.
 #[derive(Clone, Debug)]
 pub struct Mailer {
     client: Client,
-    from: String,
+    sender: Sender,
     configuration_set: String,
 }
 
 impl Mailer {
-    /// Creates a mailer that sends from this address, which must be verified in SES.
+    /// Creates a mailer that sends from this sender, whose identity must be verified in SES.
     ///
     /// The mailer never retries. SES does not recognize retries, so a retry after a lost response would send
     /// a second email. The outbox retries later.
     #[must_use]
-    pub fn new(config: &SdkConfig, from: impl Into<String>, configuration_set: impl Into<String>) -> Self {
+    pub fn new(config: &SdkConfig, sender: Sender, configuration_set: impl Into<String>) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(RESPONSE_TIMEOUT);
         let settings = Builder::from(config)
@@ -64,11 +78,7 @@ impl Mailer {
             .timeout_config(timeouts.build())
             .interceptor(CallTimer(SERVICE))
             .build();
-        Self {
-            client: Client::from_conf(settings),
-            from: from.into(),
-            configuration_set: configuration_set.into(),
-        }
+        Self { client: Client::from_conf(settings), sender, configuration_set: configuration_set.into() }
     }
 
     /// Sends an email to its recipient only.
@@ -84,11 +94,15 @@ impl Mailer {
         let sent = self
             .client
             .send_email()
-            .from_email_address(&self.from)
+            .from_email_address(match &email.from_name {
+                Some(name) => mailbox(&self.sender.address, name),
+                None => self.sender.address.clone(),
+            })
+            .set_from_email_address_identity_arn(self.sender.identity_arn.clone())
             .configuration_set_name(&self.configuration_set)
             .destination(Destination::builder().to_addresses(email.to.as_str()).build())
             .set_reply_to_addresses(
-                email.reply_to.as_ref().map(|(address, name)| vec![mailbox(address, name)]),
+                email.reply_to.as_ref().map(|(address, name)| vec![mailbox(address.as_str(), name)]),
             )
             .content(content)
             .set_email_tags(Some(tags))
@@ -145,7 +159,7 @@ fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
 
 /// Formats an address with a display name. The name is encoded (RFC 2047), so that it cannot inject another
 /// address or header.
-fn mailbox(address: &EmailAddress, name: &str) -> String {
+fn mailbox(address: &str, name: &str) -> String {
     // An encoded word has at most 75 characters, enough for 45 bytes of text. Split the text only between
     // characters.
     let mut chunks = vec![String::new()];
@@ -230,10 +244,10 @@ mod tests {
 
     #[test]
     fn display_name_cannot_inject_another_address() {
-        let ann: EmailAddress = "ann@example.com".parse().unwrap();
-        assert_eq!(mailbox(&ann, "Zoë"), "=?UTF-8?B?Wm/Dqw==?= <ann@example.com>");
+        let ann = "ann@example.com";
+        assert_eq!(mailbox(ann, "Zoë"), "=?UTF-8?B?Wm/Dqw==?= <ann@example.com>");
         for name in ["\"x\" <eve@example.com>,", "a\r\nBcc: eve@example.com", &"長".repeat(100)] {
-            let mailbox = mailbox(&ann, name);
+            let mailbox = mailbox(ann, name);
             let words: Vec<&str> = mailbox.strip_suffix(" <ann@example.com>").unwrap().split(' ').collect();
             assert!(words.iter().all(|word| word.len() <= 75), "{mailbox}");
             assert!(words.iter().all(|word| word.starts_with("=?UTF-8?B?")), "{mailbox}");

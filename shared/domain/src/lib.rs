@@ -19,6 +19,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod request;
+pub mod sender;
 pub mod sending;
 pub mod share;
 pub mod sharer;
@@ -33,6 +34,7 @@ pub use ids::{Generation, ShareId, WriteId};
 pub use mail::{Mail, MailState};
 pub use message::Message;
 pub use names::{FileName, Item, ItemName, ModuleName};
+pub use sender::PlatformName;
 pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
 
