@@ -17,8 +17,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Utc;
 use clap::Args;
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::stack::StackInfo;
 
@@ -26,7 +26,7 @@ const KEY_ID: &str = "local";
 const TOKEN_LIFETIME_SECONDS: i64 = 12 * 60 * 60;
 
 /// A token's claims about its user.
-#[derive(Args, Clone, Debug, Deserialize, Serialize)]
+#[derive(Args, Clone, Debug, Serialize)]
 pub(crate) struct Claims {
     /// The subject
     #[arg(long, default_value = "ann")]
@@ -93,20 +93,21 @@ impl Issuer {
     /// Returns a token. The query string contains the claims as base64url-encoded JSON.
     async fn token(State(issuer): State<Arc<Self>>, RawQuery(query): RawQuery) -> Result<String, StatusCode> {
         let json = URL_SAFE_NO_PAD.decode(query.unwrap_or_default()).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let claims = serde_json::from_slice(&json).map_err(|_| StatusCode::BAD_REQUEST)?;
+        let claims: Map<String, Value> =
+            serde_json::from_slice(&json).map_err(|_| StatusCode::BAD_REQUEST)?;
         issuer.sign(&claims).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// Signs a token with these claims.
-    pub(crate) fn sign(&self, claims: &Claims) -> Result<String> {
+    pub(crate) fn sign(&self, claims: &impl Serialize) -> Result<String> {
         #[derive(Serialize)]
-        struct Token<'a> {
+        struct Token<'a, C> {
             iss: &'a str,
             aud: &'a str,
             iat: i64,
             exp: i64,
             #[serde(flatten)]
-            claims: &'a Claims,
+            claims: &'a C,
         }
         let now = Utc::now().timestamp();
         let token = Token {

@@ -13,6 +13,8 @@ use serde_json::Value;
 /// A sent email.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
 pub(crate) struct Email {
+    /// The From header, still encoded.
+    pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) cc: Vec<String>,
     pub(crate) bcc: Vec<String>,
@@ -61,6 +63,7 @@ async fn fetch(url: &str) -> Result<Value> {
 
 fn from_ministack(message: &Value) -> Email {
     Email {
+        from: string(&message["Source"]),
         to: strings(&message["To"]),
         cc: strings(&message["CC"]),
         bcc: strings(&message["BCC"]),
@@ -73,6 +76,7 @@ fn from_ministack(message: &Value) -> Email {
 fn from_localstack(message: &Value) -> Email {
     let destination = &message["Destination"];
     Email {
+        from: string(&message["Source"]),
         to: strings(&destination["ToAddresses"]),
         cc: strings(&destination["CcAddresses"]),
         bcc: strings(&destination["BccAddresses"]),

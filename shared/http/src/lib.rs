@@ -12,6 +12,8 @@ mod event;
 mod idempotency;
 pub mod problem;
 mod problem_type;
+#[cfg(test)]
+mod provider_tests;
 mod request;
 mod response;
 mod run;

@@ -81,6 +81,8 @@ impl Response {
 /// An email that the emulator's SES accepted.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Email {
+    /// The From header, still encoded.
+    pub(crate) from: String,
     pub(crate) to: Vec<String>,
     pub(crate) cc: Vec<String>,
     pub(crate) bcc: Vec<String>,

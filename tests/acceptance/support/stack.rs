@@ -84,11 +84,16 @@ impl Stack {
     /// A test can then move the clock past the retention of its own shares without purging other tests'
     /// shares.
     pub(crate) async fn with_short_retention() -> (Self, Clock) {
+        Self::with_function_variable(RETENTION_DAYS, "1").await
+    }
+
+    /// Connects with exclusive use of the stack, and sets an environment variable that `create-shares` has.
+    pub(crate) async fn with_function_variable(variable: &'static str, value: &str) -> (Self, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let aws = Aws::new(&stack);
-        let days = aws.function_environment("CreateShares").await.remove(RETENTION_DAYS);
-        clock.changed_variable = Some((RETENTION_DAYS, days));
-        aws.set_function_variable(RETENTION_DAYS, Some("1")).await;
+        let previous = aws.function_environment("CreateShares").await.remove(variable);
+        clock.changed_variable = Some((variable, previous));
+        aws.set_function_variable(variable, Some(value)).await;
         (stack, clock)
     }
 

@@ -83,7 +83,13 @@ impl<'a> World<'a> {
 
     /// Creates a world whose functions read the key ring from this secret.
     pub(crate) async fn with_key_ring(stack: &'a Stack, secret: &str) -> Self {
-        Self::in_process(stack, HashMap::from([("KEY_RING_SECRET".to_owned(), secret.to_owned())])).await
+        Self::with_variables(stack, &[("KEY_RING_SECRET", secret)]).await
+    }
+
+    /// Creates a world whose functions have these environment variables.
+    pub(crate) async fn with_variables(stack: &'a Stack, variables: &[(&str, &str)]) -> Self {
+        let variables = variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned()));
+        Self::in_process(stack, variables.collect()).await
     }
 
     async fn in_process(stack: &'a Stack, environment: HashMap<String, String>) -> Self {
