@@ -52,8 +52,12 @@ impl<'a> VerifiedClaims<'a> {
     /// Returns a claim, or `None` if the token does not have it.
     pub(crate) fn get(&self, path: &ClaimPath) -> Result<Option<&Value>, NotVerified> {
         let claim = path.find(&self.claims);
-        let is_verified = agrees(self.claims.get(path.root()), self.text(path.root()), claim);
-        if is_verified { Ok(claim) } else { Err(NotVerified) }
+        if agrees(self.claims.get(path.root()), self.text(path.root()), claim) {
+            Ok(claim)
+        } else {
+            tracing::warn!(claim = path.root(), "a claim differs from the one that API Gateway verified");
+            Err(NotVerified)
+        }
     }
 
     /// Returns a top-level claim as the authorizer passed it.
