@@ -19,6 +19,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod request;
+pub mod restore;
 pub mod sender;
 pub mod sending;
 pub mod share;

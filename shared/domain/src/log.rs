@@ -9,6 +9,7 @@ use std::fmt::Display;
 use crate::access::InactiveReason;
 use crate::history::ChangeKind;
 use crate::mail::MailState;
+use crate::share::FIRST_VERSION;
 use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp};
 
 /// A log entry: one event in a share's life.
@@ -44,6 +45,7 @@ pub enum LogEvent {
     Resent,
     Expired,
     Purged,
+    Restored,
 }
 
 /// The rank of a scheduled expiry, which sorts before any change made at the same time.
@@ -68,17 +70,30 @@ impl LogEvent {
             Self::Bounced { .. } => 54,
             Self::Complained => 55,
             Self::Purged => 90,
+            Self::Restored => 91,
         }
     }
 }
 
-/// Returns the entries for a new share.
+impl LogEntry {
+    /// Returns the last part of the sequence, which distinguishes the event from others of the same kind: the
+    /// share's version for changes and deletions, the attempt for emails, and the count for uses. Returns
+    /// `None` if that part is not a number.
+    #[must_use]
+    pub fn number(&self) -> Option<u64> {
+        self.sequence.rsplit_once('.')?.1.parse().ok()
+    }
+}
+
+/// Returns the entries for a new row. A row that was restored from a backup is also new, and its creation has
+/// the same entry as before.
 #[must_use]
 pub fn entries_for_creation(share: &Share) -> Vec<LogEntry> {
     let mut log = Entries::of(share);
-    log.add_action(&share.created_by, share.created_at, LogEvent::Created, &share.version);
-    if share.status(share.created_at) == Status::Inactive(InactiveReason::Expired) {
-        log.add_event(share.created_at, LogEvent::Expired, &share.version);
+    log.add_action(&share.created_by, share.created_at, LogEvent::Created, &FIRST_VERSION);
+    let is_unchanged = share.version == FIRST_VERSION;
+    if is_unchanged && share.status(share.created_at) == Status::Inactive(InactiveReason::Expired) {
+        log.add_event(share.created_at, LogEvent::Expired, &FIRST_VERSION);
     }
     log.entries
 }
@@ -114,6 +129,18 @@ pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
 pub fn entries_for_expiry(share: &Share, now: Timestamp) -> Vec<LogEntry> {
     let mut log = Entries::of(share);
     log.add_scheduled_expiry(share, now);
+    log.entries
+}
+
+/// Returns the entries for a share that was restored from a backup at the given time. `known` is the share as
+/// the backup and the log describe it.
+pub(crate) fn entries_for_restoration(known: &Share, restored: &Share, at: Timestamp) -> Vec<LogEntry> {
+    let mut log = Entries::of(restored);
+    if restored.revoked_at != known.revoked_at {
+        log.add_event(at, LogEvent::Revoked, &restored.version);
+    }
+    log.add_mail_change(known, restored);
+    log.add_event(at, LogEvent::Restored, &restored.version);
     log.entries
 }
 
@@ -269,6 +296,28 @@ mod tests {
         let share = share(&["a"]);
         let entries = entries_for_creation(&Share { expires_at: share.created_at, ..share });
         assert_eq!(summary(&entries)[1], (&LogEvent::Expired, time(NOW), None));
+    }
+
+    #[test]
+    fn restored_share_logs_the_same_creation() {
+        let share = share(&["a"]);
+        let creation = entries_for_creation(&share);
+        let changed = with_expiration(&share, "2026-03-10T01:00:00Z", &ann());
+        assert_eq!(entries_for_creation(&changed), creation);
+        let ended = Share { expires_at: share.created_at, version: 2, ..share };
+        assert_eq!(entries_for_creation(&ended), creation);
+    }
+
+    #[test]
+    fn entry_number_is_the_end_of_the_sequence() {
+        let mut entry = entries_for_creation(&share(&["a"])).remove(0);
+        assert_eq!(entry.number(), Some(1));
+        entry.sequence = "a.31.1001".into();
+        assert_eq!(entry.number(), Some(1001));
+        for sequence in ["", "7", "a.40.0f"] {
+            entry.sequence = sequence.into();
+            assert_eq!(entry.number(), None, "{sequence}");
+        }
     }
 
     #[test]

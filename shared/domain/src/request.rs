@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use crate::address::AddressError;
 use crate::history::Usage;
+use crate::share::FIRST_VERSION;
 use crate::{
     EmailAddress, Expiry, Generation, Item, Mail, Message, Share, ShareId, SharedFile, Sharer, Timestamp,
 };
@@ -94,7 +95,7 @@ impl ShareRequest {
             expires_at: self.expiry.at(),
             expires_offset: self.expiry.offset(),
             revoked_at: None,
-            version: 1,
+            version: FIRST_VERSION,
             generation,
             link_key: None,
             mail: if self.notify { Mail::queued(now) } else { Mail::none() },

@@ -17,6 +17,9 @@ pub struct SharedFile {
     pub size: u64,
 }
 
+/// The version of a new share.
+pub(crate) const FIRST_VERSION: u64 = 1;
+
 /// One recipient's access to an item's files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Share {

@@ -1,0 +1,719 @@
+//! Restoring a share's row from a backup of the table.
+//!
+//! A backup shows a share as it was at some earlier time. The share log shows what has happened since, so its
+//! entries are replayed on the backup's share. A row that is still readable is never replaced.
+//!
+//! The log may be incomplete: the entry for a revocation may be lost or not yet written. A restored share
+//! therefore gives access only if there is evidence that the replay has reached the row's last version.
+//! Otherwise, it is restored as revoked. No restored share has a pending email, because the email may already
+//! have been sent.
+
+use std::cmp::Ordering;
+
+use chrono::TimeDelta;
+
+use crate::delivery::{Bounce, DeliveryEvent};
+use crate::history::{Change, ChangeKind, Usage};
+use crate::log::{LogEntry, LogEvent, entries_for_restoration};
+use crate::mail::BounceType;
+use crate::sending::SendOutcome;
+use crate::{Action, Generation, Mail, MailState, Share, Sharer, Timestamp};
+
+/// A share's row in the live table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveRow {
+    Missing,
+    /// The row exists, but cannot be decoded.
+    Damaged(Remains),
+    /// The row can be decoded, and its share has this generation.
+    Readable(Generation),
+}
+
+/// The attributes of a damaged row that can still be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Remains {
+    pub generation: Option<Generation>,
+    pub version: Option<u64>,
+    /// Whether the row has a revocation time, decodable or not.
+    pub is_revoked: bool,
+}
+
+/// How to restore a share if nothing shows whether it changed after its last known state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// Revoke it.
+    #[default]
+    Revoke,
+    /// Keep its last known state. Requires that no share changed between the backup and the loss.
+    Trust,
+}
+
+/// The conditions of a restoration that are the same for every share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Policy {
+    pub unconfirmed: Unconfirmed,
+    /// The time of the restoration.
+    pub now: Timestamp,
+}
+
+/// What to do with a share from a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    Restore(Box<Restoration>),
+    Skip(SkipReason),
+}
+
+/// A share to write to the live table, together with new log entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restoration {
+    pub share: Share,
+    pub entries: Vec<LogEntry>,
+    /// Whether this restoration revokes the share.
+    pub revokes: bool,
+}
+
+/// The reason that a share from a backup is not restored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The row is readable.
+    Intact,
+    /// The share was purged and created again. Its address has a newer link.
+    Replaced,
+    /// Its retention period has ended.
+    RetentionEnded,
+}
+
+/// The distance between the last known version of a share whose later changes are lost, and its version once
+/// restored. No client can have seen the new version.
+const LOST_VERSIONS: u64 = 1_000;
+
+const EMAIL_LOST: &str = "the share was restored from a backup; its email may not have been sent";
+
+/// Whether the live table confirms a share's last known state.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    /// The row's last version is known, and the replay has reached it.
+    Confirms,
+    /// The row changed after its last known state.
+    Contradicts,
+    Missing,
+}
+
+/// The deletion of a row.
+#[derive(Clone, Copy)]
+struct Deletion {
+    at: Timestamp,
+    /// The row's last version.
+    version: u64,
+}
+
+/// A share from a backup, on which log entries are replayed.
+#[derive(Clone)]
+pub struct Replay {
+    share: Share,
+    is_replaced: bool,
+    /// The last deletion of the row, unless the row was restored since.
+    deletion: Option<Deletion>,
+}
+
+impl Replay {
+    #[must_use]
+    pub fn new(backup: Share) -> Self {
+        Self { share: backup, is_replaced: false, deletion: None }
+    }
+
+    /// Returns the share's creation time. Earlier log entries belong to an earlier share with the same id.
+    #[must_use]
+    pub fn starts_at(&self) -> Timestamp {
+        self.share.created_at
+    }
+
+    /// Replays an entry of the live table's log. The entries must be in chronological order. Entries that the
+    /// backup's share already includes change nothing.
+    pub fn apply(&mut self, entry: &LogEntry) {
+        if entry.share != self.share.id || entry.at < self.share.created_at {
+            return;
+        }
+        self.is_replaced |= entry.event == LogEvent::Created && entry.at > self.share.created_at;
+        if self.is_replaced {
+            return;
+        }
+        let Some(number) = entry.number() else { return };
+        match &entry.event {
+            LogEvent::ExpirationChanged { to, .. } if number > self.share.version => {
+                self.share = Share {
+                    expires_at: *to,
+                    // A future expiry reactivates the share.
+                    revoked_at: self.share.revoked_at.filter(|_| *to <= entry.at),
+                    ..self.changed(ChangeKind::Expiration, number, entry)
+                };
+            }
+            LogEvent::Revoked if number > self.share.version => {
+                self.share = Share {
+                    revoked_at: Some(entry.at),
+                    ..self.changed(ChangeKind::Revocation, number, entry)
+                };
+            }
+            LogEvent::Opened => {
+                let usage = self.used(entry.at);
+                self.share.usage = Usage { opens: usage.opens.max(number), ..usage };
+            }
+            LogEvent::Downloaded => {
+                let usage = self.used(entry.at);
+                self.share.usage = Usage { downloads: usage.downloads.max(number), ..usage };
+            }
+            LogEvent::Purged => self.deletion = Some(Deletion { at: entry.at, version: number }),
+            LogEvent::Restored => self.deletion = None,
+            _ => self.replay_email(number, entry),
+        }
+    }
+
+    fn changed(&self, kind: ChangeKind, version: u64, entry: &LogEntry) -> Share {
+        let by = entry.by.clone().unwrap_or_else(operator);
+        let changed = Some(Change { kind, action: Action { by, at: entry.at } });
+        Share { version, changed, ..self.share.clone() }
+    }
+
+    fn used(&self, at: Timestamp) -> Usage {
+        let usage = self.share.usage;
+        Usage {
+            first_at: Some(usage.first_at.map_or(at, |first| first.min(at))),
+            last_at: Some(usage.last_at.map_or(at, |last| last.max(at))),
+            ..usage
+        }
+    }
+
+    fn replay_email(&mut self, attempt: u64, entry: &LogEntry) {
+        let mail = &self.share.mail;
+        let Ok(attempt) = u32::try_from(attempt) else { return };
+        let event = match &entry.event {
+            LogEvent::Resent if attempt > mail.attempt => {
+                let action = Action { by: entry.by.clone().unwrap_or_else(operator), at: entry.at };
+                self.share.mail = Mail { attempt, ..mail.next_attempt(&action) };
+                return;
+            }
+            LogEvent::Emailed if attempt == mail.attempt && mail.pending().is_some() => {
+                self.share.mail = mail.after_sending(SendOutcome::Sent, entry.at);
+                return;
+            }
+            LogEvent::MailFailed { .. } => DeliveryEvent::Rejected,
+            LogEvent::Delivered => DeliveryEvent::Delivered,
+            // The log does not contain the bounce type. A later report can still replace a transient bounce.
+            LogEvent::Bounced { .. } => {
+                DeliveryEvent::Bounced(Bounce { bounce_type: BounceType::Transient, detail: "" })
+            }
+            LogEvent::Complained => DeliveryEvent::Complained,
+            _ => return,
+        };
+        if let Some(reported) = mail.after_event(event, entry.at).filter(|_| attempt == mail.attempt) {
+            let detail = match &entry.event {
+                LogEvent::MailFailed { detail } | LogEvent::Bounced { detail } => Some(detail.clone()),
+                _ => None,
+            };
+            self.share.mail = Mail { detail, ..reported };
+        }
+    }
+
+    /// Decides whether and how to restore the share. `retention` is the time from the end of access until the
+    /// share is purged.
+    #[must_use]
+    pub fn decide(self, live: &LiveRow, retention: TimeDelta, policy: Policy) -> Decision {
+        let live_generation = match live {
+            LiveRow::Missing => None,
+            LiveRow::Damaged(remains) => remains.generation,
+            LiveRow::Readable(generation) => Some(*generation),
+        };
+        if self.is_replaced || live_generation.is_some_and(|live| live != self.share.generation) {
+            return Decision::Skip(SkipReason::Replaced);
+        }
+        if matches!(live, LiveRow::Readable(_)) {
+            return Decision::Skip(SkipReason::Intact);
+        }
+        if self.share.purge_at(retention) <= policy.now {
+            return Decision::Skip(SkipReason::RetentionEnded);
+        }
+        let keeps_state = match (self.evidence(live), policy.unconfirmed) {
+            (Evidence::Confirms, _) | (Evidence::Missing, Unconfirmed::Trust) => true,
+            (Evidence::Contradicts, _) | (Evidence::Missing, Unconfirmed::Revoke) => false,
+        };
+        // After the deletion, even if the clocks differ, so that the log shows the two in this order.
+        let at = self.deletion.map_or(policy.now, |deletion| deletion.at.max(policy.now));
+        let (share, revokes) = if keeps_state { (self.share.clone(), false) } else { self.revoked(live, at) };
+        let share = without_pending_email(share, at);
+        let entries = entries_for_restoration(&self.share, &share, at);
+        Decision::Restore(Box::new(Restoration { share, entries, revokes }))
+    }
+
+    fn evidence(&self, live: &LiveRow) -> Evidence {
+        let is_revoked = self.share.revoked_at.is_some();
+        let (last_version, is_same_share) = match live {
+            LiveRow::Damaged(remains) if remains.is_revoked && !is_revoked => return Evidence::Contradicts,
+            LiveRow::Damaged(remains) => {
+                (remains.version, remains.generation.is_some() && remains.is_revoked == is_revoked)
+            }
+            _ => (self.deletion.map(|deletion| deletion.version), true),
+        };
+        match last_version.map(|last| last.cmp(&self.share.version)) {
+            Some(Ordering::Greater) => Evidence::Contradicts,
+            Some(Ordering::Equal) if is_same_share => Evidence::Confirms,
+            _ => Evidence::Missing,
+        }
+    }
+
+    /// Returns the share as revoked, at a version that no client has seen, and whether it was not revoked
+    /// before.
+    fn revoked(&self, live: &LiveRow, at: Timestamp) -> (Share, bool) {
+        let seen = match live {
+            LiveRow::Damaged(remains) => remains.version,
+            _ => self.deletion.map(|deletion| deletion.version),
+        };
+        let version = self.share.version.max(seen.unwrap_or(0)).saturating_add(LOST_VERSIONS);
+        let revoked = self.share.revoked(&Action { by: operator(), at });
+        let revokes = revoked.is_some();
+        (Share { version, ..revoked.unwrap_or_else(|| self.share.clone()) }, revokes)
+    }
+}
+
+/// Returns the share without a pending email.
+fn without_pending_email(share: Share, at: Timestamp) -> Share {
+    let MailState::Queued(_) = share.mail.state else { return share };
+    let outcome =
+        if share.revoked_at.is_some() { SendOutcome::Withdrawn } else { SendOutcome::Failed(EMAIL_LOST) };
+    Share { mail: share.mail.after_sending(outcome, at), ..share }
+}
+
+/// The actor of changes that no sharer made.
+fn operator() -> Sharer {
+    Sharer { sub: "operator".to_owned(), name: None, email: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{entries_for_change, entries_for_creation, entries_for_purge};
+    use crate::share::ExpectedVersion;
+    use crate::testing::{NOW, ann, requested_expiry, share, time};
+    use crate::{ShareId, Status};
+
+    const RETENTION: TimeDelta = TimeDelta::days(30);
+    const POLICY: Policy = Policy { unconfirmed: Unconfirmed::Revoke, now: Timestamp::UNIX_EPOCH };
+
+    /// A minute after [`NOW`], for the n-th event.
+    fn minute(n: i64) -> Timestamp {
+        time(NOW) + TimeDelta::minutes(n)
+    }
+
+    fn policy(unconfirmed: Unconfirmed) -> Policy {
+        Policy { unconfirmed, now: minute(30) }
+    }
+
+    fn ann_at(at: Timestamp) -> Action {
+        Action { at, ..ann() }
+    }
+
+    /// Returns a share in the backup. Its email was sent.
+    fn backup() -> Share {
+        let mut share = share(&["a"]);
+        share.mail = share.mail.after_sending(SendOutcome::Sent, minute(1));
+        share
+    }
+
+    fn revoked(share: &Share, at: Timestamp) -> Share {
+        share.revoked(&ann_at(at)).unwrap()
+    }
+
+    fn with_expiry(share: &Share, expiry: &str, at: Timestamp) -> Share {
+        share.with_expiration(requested_expiry(expiry), &ann_at(at), ExpectedVersion::Any).unwrap().unwrap()
+    }
+
+    /// Returns the log of a share that went through these states.
+    fn log(states: &[&Share]) -> Vec<LogEntry> {
+        let changes = states.windows(2).flat_map(|pair| entries_for_change(pair[0], pair[1]));
+        entries_for_creation(states[0]).into_iter().chain(changes).collect()
+    }
+
+    /// Returns the log of a share that went through these states and whose row was deleted at minute 20.
+    fn log_until_deletion(states: &[&Share]) -> Vec<LogEntry> {
+        [log(states), entries_for_purge(states.last().unwrap(), minute(20))].concat()
+    }
+
+    fn replay(backup: &Share, log: &[LogEntry]) -> Replay {
+        let mut replay = Replay::new(backup.clone());
+        for entry in log {
+            replay.apply(entry);
+        }
+        replay
+    }
+
+    fn decide(backup: &Share, log: &[LogEntry], live: LiveRow, unconfirmed: Unconfirmed) -> Decision {
+        replay(backup, log).decide(&live, RETENTION, policy(unconfirmed))
+    }
+
+    fn restore_row(backup: &Share, log: &[LogEntry], live: LiveRow, unconfirmed: Unconfirmed) -> Restoration {
+        match decide(backup, log, live, unconfirmed) {
+            Decision::Restore(restoration) => *restoration,
+            Decision::Skip(reason) => panic!("skipped: {reason:?}"),
+        }
+    }
+
+    /// Restores a missing row.
+    fn restore(backup: &Share, log: &[LogEntry]) -> Restoration {
+        restore_row(backup, log, LiveRow::Missing, Unconfirmed::Revoke)
+    }
+
+    fn events(restoration: &Restoration) -> Vec<&LogEvent> {
+        restoration.entries.iter().map(|entry| &entry.event).collect()
+    }
+
+    fn remains(share: &Share) -> Remains {
+        Remains {
+            generation: Some(share.generation),
+            version: Some(share.version),
+            is_revoked: share.revoked_at.is_some(),
+        }
+    }
+
+    #[test]
+    fn deleted_share_is_restored_unchanged() {
+        let share = backup();
+        let restored = restore(&share, &log_until_deletion(&[&share]));
+        assert_eq!(restored.share, share);
+        assert!(!restored.revokes);
+        assert_eq!(events(&restored), [&LogEvent::Restored]);
+        assert_eq!((restored.entries[0].at, &restored.entries[0].by), (minute(30), &None));
+    }
+
+    #[test]
+    fn readable_row_is_never_replaced() {
+        let share = backup();
+        let live = LiveRow::Readable(share.generation);
+        let skipped = decide(&share, &log(&[&share]), live, Unconfirmed::Trust);
+        assert_eq!(skipped, Decision::Skip(SkipReason::Intact));
+        let other = LiveRow::Readable(Generation::from_bytes([9; 16]));
+        let skipped = decide(&share, &log(&[&share]), other, Unconfirmed::Trust);
+        assert_eq!(skipped, Decision::Skip(SkipReason::Replaced));
+    }
+
+    #[test]
+    fn revocation_after_the_backup_is_kept() {
+        let share = backup();
+        let revoked = revoked(&share, minute(5));
+        let restored = restore(&share, &log_until_deletion(&[&share, &revoked]));
+        assert_eq!(restored.share, revoked);
+        assert!(!restored.revokes, "the sharer revoked it");
+        assert_eq!(events(&restored), [&LogEvent::Restored]);
+    }
+
+    #[test]
+    fn reactivation_after_the_backup_is_kept() {
+        let revoked = revoked(&backup(), minute(5));
+        let reactivated = with_expiry(&revoked, "2026-03-12T12:00:00Z", minute(6));
+        let restored = restore(&revoked, &log_until_deletion(&[&backup(), &revoked, &reactivated]));
+        assert_eq!(restored.share, reactivated);
+    }
+
+    #[test]
+    fn shortened_expiry_is_kept() {
+        let share = Share { expires_at: minute(600), ..backup() };
+        let shortened = with_expiry(&share, "2026-03-10T12:40:00Z", minute(5));
+        let ended = with_expiry(&shortened, "2026-03-10T12:06:00Z", minute(6));
+        assert_eq!(restore(&share, &log_until_deletion(&[&share, &shortened])).share, shortened);
+        assert_eq!(restore(&share, &log_until_deletion(&[&share, &shortened, &ended])).share, ended);
+    }
+
+    #[test]
+    fn past_expiry_keeps_the_revocation() {
+        let share = backup();
+        let revoked = revoked(&share, minute(5));
+        let ended = with_expiry(&revoked, "2026-03-10T12:06:00Z", minute(6));
+        assert_eq!(restore(&share, &log_until_deletion(&[&share, &revoked, &ended])).share, ended);
+    }
+
+    #[test]
+    fn entries_before_the_backup_change_nothing() {
+        let revoked = revoked(&backup(), minute(5));
+        let reactivated = with_expiry(&revoked, "2026-03-12T12:00:00Z", minute(6));
+        let restored = restore(&reactivated, &log_until_deletion(&[&backup(), &revoked, &reactivated]));
+        assert_eq!(restored.share, reactivated);
+    }
+
+    #[test]
+    fn share_without_a_logged_deletion_is_revoked() {
+        let share = backup();
+        let restored = restore(&share, &log(&[&share]));
+        assert_eq!(restored.share.revoked_at, Some(minute(30)));
+        assert_eq!(restored.share.version, 1_001, "no client has seen this version");
+        assert!(restored.revokes);
+        assert_eq!(events(&restored), [&LogEvent::Revoked, &LogEvent::Restored]);
+        let keeps_link = Share { revoked_at: None, version: 1, changed: None, ..restored.share };
+        assert_eq!(keeps_link, share);
+    }
+
+    #[test]
+    fn share_with_a_lost_change_is_revoked() {
+        let share = backup();
+        let changed = with_expiry(&share, "2026-03-12T12:00:00Z", minute(5));
+        let revoked = revoked(&changed, minute(6));
+        // The log shows a deletion at version 3, but not the change to that version.
+        let log = [log(&[&share, &changed]), entries_for_purge(&revoked, minute(20))].concat();
+        for unconfirmed in [Unconfirmed::Revoke, Unconfirmed::Trust] {
+            let restored = restore_row(&share, &log, LiveRow::Missing, unconfirmed);
+            assert_eq!(restored.share.status(minute(30)), revoked.status(minute(30)));
+            assert_eq!(restored.share.version, 1_003);
+            assert!(restored.revokes);
+        }
+    }
+
+    #[test]
+    fn trusted_backup_is_restored_unchanged() {
+        let share = backup();
+        let restored = restore_row(&share, &[], LiveRow::Missing, Unconfirmed::Trust);
+        assert_eq!(restored.share, share);
+        assert!(!restored.revokes);
+    }
+
+    #[test]
+    fn trusted_backup_still_gets_later_revocations() {
+        let share = backup();
+        let revoked = revoked(&share, minute(5));
+        let restored = restore_row(&share, &log(&[&share, &revoked]), LiveRow::Missing, Unconfirmed::Trust);
+        assert_eq!(restored.share, revoked);
+    }
+
+    #[test]
+    fn revoked_share_is_not_revoked_again() {
+        let revoked = revoked(&backup(), minute(5));
+        let restored = restore(&revoked, &log(&[&backup(), &revoked]));
+        assert_eq!(restored.share, Share { version: 1_002, ..revoked });
+        assert!(!restored.revokes);
+        assert_eq!(events(&restored), [&LogEvent::Restored]);
+    }
+
+    #[test]
+    fn earlier_deletion_confirms_nothing_after_a_restoration() {
+        let share = backup();
+        let mut log = log_until_deletion(&[&share]);
+        log.extend(restore(&share, &log).entries);
+        assert!(restore(&share, &log).revokes, "the second deletion is not logged");
+        log.extend(entries_for_purge(&share, minute(40)));
+        assert_eq!(restore(&share, &log).share, share);
+    }
+
+    #[test]
+    fn restoration_is_logged_after_the_deletion() {
+        let share = backup();
+        let log = [log(&[&share]), entries_for_purge(&share, minute(31))].concat();
+        assert_eq!(restore(&share, &log).entries[0].at, minute(31), "the clocks differ by a minute");
+    }
+
+    #[test]
+    fn deletion_at_an_earlier_version_confirms_nothing() {
+        let share = backup();
+        let changed = with_expiry(&share, "2026-03-12T12:00:00Z", minute(5));
+        let log = [log(&[&share, &changed]), entries_for_purge(&share, minute(20))].concat();
+        assert!(restore(&share, &log).revokes);
+    }
+
+    #[test]
+    fn share_that_was_created_again_is_skipped() {
+        let share = backup();
+        let again = Share { created_at: minute(25), generation: Generation::from_bytes([9; 16]), ..backup() };
+        let log = [log_until_deletion(&[&share]), entries_for_creation(&again)].concat();
+        for live in [LiveRow::Missing, LiveRow::Damaged(Remains { generation: None, ..remains(&again) })] {
+            assert_eq!(decide(&share, &log, live, Unconfirmed::Trust), Decision::Skip(SkipReason::Replaced));
+        }
+        let deleted_again = [log, entries_for_purge(&again, minute(26))].concat();
+        assert_eq!(restore(&again, &deleted_again).share, again, "the newer share can be restored");
+        assert_eq!(
+            decide(&share, &deleted_again, LiveRow::Missing, Unconfirmed::Trust),
+            Decision::Skip(SkipReason::Replaced)
+        );
+    }
+
+    #[test]
+    fn entries_of_other_shares_are_ignored() {
+        let share = backup();
+        let mut revocation = log(&[&share, &revoked(&share, minute(5))]).pop().unwrap();
+        revocation.share = ShareId::from_bytes([1; 16]);
+        let log = [log_until_deletion(&[&share]), vec![revocation]].concat();
+        assert_eq!(restore(&share, &log).share, share);
+    }
+
+    #[test]
+    fn entries_of_an_earlier_share_are_ignored() {
+        let earlier = Share { version: 7, created_at: minute(-60), ..backup() };
+        let earlier_log = [
+            log(&[&earlier, &revoked(&earlier, minute(-50))]),
+            entries_for_purge(&revoked(&earlier, minute(-50)), minute(-40)),
+        ];
+        let share = backup();
+        let log = [earlier_log.concat(), log_until_deletion(&[&share])].concat();
+        assert_eq!(restore(&share, &log).share, share);
+        assert_eq!(replay(&share, &[]).starts_at(), time(NOW));
+    }
+
+    #[test]
+    fn share_past_its_retention_is_skipped() {
+        let share = backup();
+        let decide_at = |now, log: &[LogEntry]| {
+            let policy = Policy { now, ..POLICY };
+            matches!(replay(&share, log).decide(&LiveRow::Missing, RETENTION, policy), Decision::Restore(_))
+        };
+        let log = log_until_deletion(&[&share]);
+        let purge = share.purge_at(RETENTION);
+        assert!(decide_at(purge - TimeDelta::milliseconds(1), &log));
+        assert!(!decide_at(purge, &log));
+        let revoked = revoked(&share, minute(5));
+        let log = log_until_deletion(&[&share, &revoked]);
+        assert!(!decide_at(revoked.purge_at(RETENTION), &log), "access ended earlier");
+    }
+
+    #[test]
+    fn damaged_row_at_a_known_version_is_repaired() {
+        let share = backup();
+        let changed = with_expiry(&share, "2026-03-12T12:00:00Z", minute(5));
+        let live = LiveRow::Damaged(remains(&changed));
+        let restored = restore_row(&share, &log(&[&share, &changed]), live, Unconfirmed::Revoke);
+        assert_eq!(restored.share, changed);
+    }
+
+    #[test]
+    fn damaged_row_that_may_be_of_another_share_is_revoked() {
+        let share = backup();
+        for lost in
+            [Remains { generation: None, ..remains(&share) }, Remains { version: None, ..remains(&share) }]
+        {
+            let live = LiveRow::Damaged(lost);
+            assert!(restore_row(&share, &log(&[&share]), live, Unconfirmed::Revoke).revokes);
+            assert_eq!(restore_row(&share, &log(&[&share]), live, Unconfirmed::Trust).share, share);
+        }
+    }
+
+    #[test]
+    fn damaged_row_of_a_newer_share_is_skipped() {
+        let share = backup();
+        let other = Remains { generation: Some(Generation::from_bytes([9; 16])), ..remains(&share) };
+        let skipped = decide(&share, &log(&[&share]), LiveRow::Damaged(other), Unconfirmed::Trust);
+        assert_eq!(skipped, Decision::Skip(SkipReason::Replaced));
+    }
+
+    #[test]
+    fn damaged_row_with_an_unlogged_revocation_stays_revoked() {
+        let share = backup();
+        let live = LiveRow::Damaged(Remains { is_revoked: true, ..remains(&share) });
+        let restored = restore_row(&share, &log(&[&share]), live, Unconfirmed::Trust);
+        assert!(restored.revokes);
+        assert_eq!(restored.share.version, 1_001);
+        let live = LiveRow::Damaged(Remains { version: Some(5), ..remains(&share) });
+        let restored = restore_row(&share, &log(&[&share]), live, Unconfirmed::Trust);
+        assert_eq!(restored.share.version, 1_005, "later than the damaged row");
+    }
+
+    #[test]
+    fn damaged_row_without_its_revocation_time_stays_revoked() {
+        let share = backup();
+        let revoked = revoked(&share, minute(5));
+        let live = LiveRow::Damaged(Remains { is_revoked: false, ..remains(&revoked) });
+        let restored = restore_row(&share, &log(&[&share, &revoked]), live, Unconfirmed::Revoke);
+        assert_eq!(restored.share, Share { version: 1_002, ..revoked });
+    }
+
+    #[test]
+    fn uses_after_the_backup_are_counted() {
+        let mut share = backup();
+        share.usage = Usage { opens: 1, downloads: 1, first_at: Some(minute(2)), last_at: Some(minute(2)) };
+        let mut used = share.clone();
+        used.usage = Usage { opens: 3, downloads: 2, last_at: Some(minute(9)), ..share.usage };
+        let restored = restore(&share, &log_until_deletion(&[&share, &used]));
+        assert_eq!(restored.share.usage, used.usage);
+
+        let unused = Usage::default();
+        let log = log_until_deletion(&[&Share { usage: unused, ..backup() }, &used]);
+        let expected = Usage { first_at: Some(minute(9)), ..used.usage };
+        assert_eq!(restore(&backup(), &log).share.usage, expected, "unused in the backup");
+        let newer = Usage { opens: 9, downloads: 9, ..used.usage };
+        assert_eq!(
+            restore(&Share { usage: newer, ..backup() }, &log).share.usage,
+            Usage { first_at: newer.first_at, ..newer }
+        );
+    }
+
+    fn pending() -> Share {
+        share(&["a"])
+    }
+
+    fn with_report(share: &Share, event: DeliveryEvent, n: i64) -> Share {
+        Share { mail: share.mail.after_event(event, minute(n)).unwrap(), ..share.clone() }
+    }
+
+    const BOUNCED: DeliveryEvent =
+        DeliveryEvent::Bounced(Bounce { bounce_type: BounceType::Transient, detail: "full" });
+
+    #[test]
+    fn email_sent_after_the_backup_is_not_sent_again() {
+        let sent = backup();
+        assert_eq!(restore(&pending(), &log_until_deletion(&[&pending(), &sent])).share, sent);
+        let bounced = with_report(&sent, BOUNCED, 3);
+        let delivered = with_report(&bounced, DeliveryEvent::Delivered, 4);
+        let complained = with_report(&delivered, DeliveryEvent::Complained, 5);
+        let states = [&pending(), &sent, &bounced, &delivered, &complained];
+        for n in 3..=states.len() {
+            let log = log_until_deletion(&states[..n]);
+            assert_eq!(&restore(&pending(), &log).share, states[n - 1], "{n} states");
+            assert_eq!(&restore(states[n - 1], &log).share, states[n - 1], "{n} states in the backup");
+        }
+    }
+
+    #[test]
+    fn failed_email_keeps_its_reason() {
+        let mut failed = pending();
+        failed.mail = failed.mail.after_sending(SendOutcome::Failed("refused"), minute(2));
+        assert_eq!(restore(&pending(), &log_until_deletion(&[&pending(), &failed])).share, failed);
+    }
+
+    #[test]
+    fn pending_email_is_left_to_a_resend() {
+        // The deletion logged the email as failed.
+        let restored = restore(&pending(), &log_until_deletion(&[&pending()]));
+        assert_eq!(restored.share.mail.state, MailState::Failed);
+        assert_eq!(events(&restored), [&LogEvent::Restored]);
+
+        let restored = restore_row(&pending(), &[], LiveRow::Missing, Unconfirmed::Trust);
+        assert_eq!(restored.share.mail.state, MailState::Failed);
+        let failed = LogEvent::MailFailed { detail: EMAIL_LOST.into() };
+        assert_eq!(events(&restored), [&failed, &LogEvent::Restored]);
+        assert_eq!(restored.share.status(minute(30)), Status::Active);
+        let resent = restored.share.resent(&ann_at(minute(31)));
+        assert_eq!(resent.unwrap().mail.attempt, 2);
+    }
+
+    #[test]
+    fn pending_email_of_a_revoked_share_is_withdrawn() {
+        let restored = restore(&pending(), &[]);
+        assert_eq!(restored.share.mail.state, MailState::None);
+        assert_eq!(events(&restored), [&LogEvent::Revoked, &LogEvent::Restored]);
+    }
+
+    #[test]
+    fn resend_after_the_backup_is_replayed() {
+        let resent = backup().resent(&ann_at(minute(10))).unwrap();
+        let mut sent = resent.clone();
+        sent.mail = sent.mail.after_sending(SendOutcome::Sent, minute(11));
+        let delivered = with_report(&sent, DeliveryEvent::Delivered, 12);
+        let log = log_until_deletion(&[&pending(), &backup(), &resent, &sent, &delivered]);
+        for (name, backup) in [("pending", pending()), ("sent", backup()), ("resent", resent)] {
+            assert_eq!(restore(&backup, &log).share, delivered, "{name}");
+        }
+    }
+
+    #[test]
+    fn reports_on_other_attempts_are_ignored() {
+        let resent = backup().resent(&ann_at(minute(10))).unwrap();
+        let mut sent = resent.clone();
+        sent.mail = sent.mail.after_sending(SendOutcome::Sent, minute(11));
+        let mut log = log_until_deletion(&[&pending(), &backup(), &resent, &sent]);
+        let late = with_report(&backup(), BOUNCED, 13);
+        log.extend(entries_for_change(&backup(), &late));
+        assert_eq!(restore(&pending(), &log).share.mail, sent.mail);
+    }
+}
