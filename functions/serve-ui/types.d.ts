@@ -107,7 +107,8 @@ export interface CreateResults {
 
 export type LogEvent =
   | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
-  | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired" | "purged";
+  | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired" | "purged"
+  | "restored";
 
 export interface LogEntry {
   at: string;

@@ -49,6 +49,7 @@ enum EventResponse<'a> {
     Resent,
     Expired,
     Purged,
+    Restored,
 }
 
 impl<'a> From<&'a LogEvent> for EventResponse<'a> {
@@ -71,6 +72,7 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::Resent => Self::Resent,
             LogEvent::Expired => Self::Expired,
             LogEvent::Purged => Self::Purged,
+            LogEvent::Restored => Self::Restored,
         }
     }
 }

@@ -136,6 +136,7 @@ const en = {
     resent: "email resend requested",
     expired: "expired",
     purged: "deleted",
+    restored: "restored from a backup",
   },
   fromTo: (from, to) => `from ${from} to ${to}`,
 
@@ -298,6 +299,7 @@ const de = {
     resent: "erneute E-Mail angefordert",
     expired: "abgelaufen",
     purged: "gelöscht",
+    restored: "aus einer Sicherung wiederhergestellt",
   },
   fromTo: (from, to) => `von ${from} auf ${to}`,
 

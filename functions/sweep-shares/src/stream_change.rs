@@ -7,6 +7,7 @@ use sharelink_runtime::Clock;
 
 /// A change to the table.
 pub(crate) enum StreamChange {
+    /// The row is new. It may have been restored from a backup.
     ShareCreated(Box<Share>),
     ShareChanged(Box<ShareImages>),
     SharePurged {
@@ -45,6 +46,10 @@ impl StreamChange {
         if record.event_name == "INSERT" {
             return Ok(Self::ShareCreated(Box::new(new)));
         }
-        Ok(Self::ShareChanged(Box::new(ShareImages { old: parse_share_image(change.old_image)?, new })))
+        Ok(match parse_share_image(change.old_image) {
+            Ok(old) => Self::ShareChanged(Box::new(ShareImages { old, new })),
+            // A damaged row was repaired. Failing here would block the stream.
+            Err(_) => Self::ShareCreated(Box::new(new)),
+        })
     }
 }

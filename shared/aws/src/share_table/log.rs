@@ -12,6 +12,9 @@ use super::stored::StoredSharer;
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, string_attribute};
 use crate::{AwsError, Error, InternalError};
 
+/// The prefix of a log's partition key.
+pub(super) const LOG_PREFIX: &str = "LOG#";
+
 /// The position in an item's log after which a page begins: an entry's time and sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogCursor(String);
@@ -46,7 +49,7 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-/// A row in the log. `item` is `LOG#` followed by the item. `entry` is the time, `#` and the sequence.
+/// A row in the log. `item` is [`LOG_PREFIX`] followed by the item. `entry` is the time, `#` and the sequence.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRow {
@@ -80,6 +83,7 @@ enum StoredEvent {
     Resent,
     Expired,
     Purged,
+    Restored,
 }
 
 /// Converts between [`LogEvent`] and [`StoredEvent`], whose variants have the same names and fields.
@@ -106,6 +110,7 @@ macro_rules! convert_events {
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
     ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
+    Restored,
 }
 
 impl ShareTable {
@@ -117,16 +122,7 @@ impl ShareTable {
         entry: LogEntry,
         retention: TimeDelta,
     ) -> Result<(), Error> {
-        let row = LogRow {
-            item: partition(item),
-            entry: format!("{}#{}", sortable(entry.at), entry.sequence),
-            share_id: entry.share.to_string(),
-            recipient: entry.recipient.to_string(),
-            event: entry.event.into(),
-            by: entry.by.as_ref().map(StoredSharer::from),
-            ttl: (entry.at + retention).timestamp(),
-        };
-        let attributes = serde_dynamo::to_item(row).map_err(|_| InternalError::Encoding("a log entry"))?;
+        let attributes = encode_row(item, entry, retention)?;
         let put = self.client.put_item().table_name(&self.name).set_item(Some(attributes)).send().await;
         put.map_err(|e| AwsError::new(SERVICE, &e))?;
         Ok(())
@@ -180,11 +176,29 @@ impl ShareTable {
     }
 }
 
-fn partition(item: &Item) -> String {
-    format!("LOG#{item}")
+/// Returns the partition key of an item's log.
+pub(super) fn partition(item: &Item) -> String {
+    format!("{LOG_PREFIX}{item}")
 }
 
-fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError> {
+pub(super) fn encode_row(
+    item: &Item,
+    entry: LogEntry,
+    retention: TimeDelta,
+) -> Result<Attributes, InternalError> {
+    let row = LogRow {
+        item: partition(item),
+        entry: format!("{}#{}", sortable(entry.at), entry.sequence),
+        share_id: entry.share.to_string(),
+        recipient: entry.recipient.to_string(),
+        event: entry.event.into(),
+        by: entry.by.as_ref().map(StoredSharer::from),
+        ttl: (entry.at + retention).timestamp(),
+    };
+    serde_dynamo::to_item(row).map_err(|_| InternalError::Encoding("a log entry"))
+}
+
+pub(super) fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError> {
     let row: LogRow = serde_dynamo::from_item(attributes).map_err(|_| DecodeError("attributes"))?;
     let (at, sequence) = row.entry.split_once('#').ok_or(DecodeError("entry"))?;
     Ok(LogEntry {

@@ -14,6 +14,7 @@ mod log;
 mod mail_record;
 mod outbox;
 mod record;
+mod restore;
 mod stored;
 
 use std::collections::HashMap;
@@ -43,6 +44,7 @@ pub use log::{LogCursor, LogPage};
 pub use outbox::DueEmail;
 pub use record::{DecodeError, parse_share_image};
 use record::{SHARE_PREFIX, ShareRecord, prepend_write};
+pub use restore::{RestoreOptions, RestoreSummary};
 use stored::{StoredChange, StoredLinkCopy, encode};
 pub use stored::{StoredFile, StoredSharer};
 

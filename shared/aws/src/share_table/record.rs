@@ -91,7 +91,7 @@ pub(super) struct ShareRecord {
     last_writes: [String; REMEMBERED_WRITES],
     /// The ids of the latest uses, newest first.
     last_uses: [String; REMEMBERED_WRITES],
-    ttl: i64,
+    pub(super) ttl: i64,
 }
 
 /// The number of latest changes, and of latest uses, whose ids a share stores. A retry recognizes its first

@@ -1,0 +1,95 @@
+//! `cargo operator restore`.
+
+use std::num::NonZeroU32;
+
+use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
+use clap::Args;
+use sharelink_aws::load_config;
+use sharelink_aws::share_table::{RestoreOptions, RestoreSummary, ShareTable};
+use sharelink_domain::Item;
+use sharelink_domain::restore::{Policy, Unconfirmed};
+use sharelink_runtime::Clock;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// The table that was restored from the backup
+    #[arg(long, value_name = "TABLE")]
+    from: String,
+    /// The deployment's table
+    #[arg(long, value_name = "TABLE")]
+    to: String,
+    /// Restores only this item; may be repeated
+    #[arg(long = "item", value_name = "MODULE/ITEM", value_parser = Item::parse)]
+    items: Vec<Item>,
+    /// Counts the rows that would be written, and writes nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Keeps access to shares whose log does not show their last state. Safe only if no share was revoked or
+    /// changed between the backup and the loss
+    #[arg(long)]
+    trust_backup: bool,
+    /// The deployment's parameter `LogRetentionDays`
+    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    log_retention_days: u32,
+    /// The maximum number of rows to write per second
+    #[arg(long, value_name = "ROWS", default_value = "100")]
+    max_writes_per_second: NonZeroU32,
+}
+
+pub(crate) async fn run(options: Options) -> Result<()> {
+    ensure!(options.from != options.to, "--from and --to must be different tables");
+    let config = load_config()?;
+    let backup = ShareTable::new(&config, options.from);
+    let live = ShareTable::new(&config, options.to);
+    let unconfirmed = if options.trust_backup { Unconfirmed::Trust } else { Unconfirmed::Revoke };
+    let settings = RestoreOptions {
+        policy: Policy { unconfirmed, now: Clock::from_env().now() },
+        log_retention: TimeDelta::days(options.log_retention_days.into()),
+        max_writes_per_second: options.max_writes_per_second,
+        is_dry_run: options.dry_run,
+    };
+    let summary = live
+        .restore_from(&backup, &options.items, settings, print_progress)
+        .await
+        .context("the restore stopped; run the command again to continue")?;
+    println!("{}", describe(&summary, options.dry_run));
+    Ok(())
+}
+
+fn print_progress(summary: &RestoreSummary) {
+    let written = summary.restored + summary.restored_as_revoked + summary.log_entries;
+    eprintln!("{written} rows restored so far");
+}
+
+/// Describes the summary, one line for each number.
+fn describe(summary: &RestoreSummary, is_dry_run: bool) -> String {
+    let title = if is_dry_run { "Dry run: nothing was written" } else { "Restored" };
+    [
+        ("shares restored in their last known state", summary.restored),
+        ("shares restored as revoked: they may have been revoked since", summary.restored_as_revoked),
+        ("log entries restored", summary.log_entries),
+        ("shares left as they are", summary.intact),
+        ("shares skipped: created again since, with a newer link", summary.replaced),
+        ("shares skipped: their retention period has ended", summary.retention_ended),
+        ("shares skipped: unreadable in the backup", summary.unreadable),
+        ("shares skipped: changed during the restore; run the command again", summary.changed_meanwhile),
+    ]
+    .iter()
+    .fold(title.to_owned(), |text, (label, count)| format!("{text}\n{count:>10}  {label}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn summary_has_a_line_for_each_number() {
+        let summary = RestoreSummary { restored: 12, restored_as_revoked: 3, ..RestoreSummary::default() };
+        let text = describe(&summary, true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "Dry run: nothing was written");
+        assert_eq!(lines[1], "        12  shares restored in their last known state");
+        assert_eq!(lines.len(), 9);
+    }
+}

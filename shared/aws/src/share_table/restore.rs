@@ -1,0 +1,370 @@
+//! Restoring missing and damaged rows from a backup, which is a second table.
+//!
+//! Every write is conditional: it never replaces a row that appeared or changed since it was read. A restore
+//! can therefore run while the system is in use, and an interrupted restore can be run again.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::PutBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use chrono::TimeDelta;
+use sharelink_domain::restore::{Decision, LiveRow, Policy, Remains, Replay, Restoration, SkipReason};
+use sharelink_domain::{Item, Share, ShareId};
+use tokio::time::{Interval, MissedTickBehavior, interval};
+
+use super::log::{self, LOG_PREFIX};
+use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, sortable};
+use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
+use crate::{AwsError, Error, InternalError, new_write_id};
+
+/// How to restore rows.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoreOptions {
+    pub policy: Policy,
+    /// How long the log entries of the restoration are kept.
+    pub log_retention: TimeDelta,
+    pub max_writes_per_second: NonZeroU32,
+    /// Whether to count the rows that would be written, without writing them.
+    pub is_dry_run: bool,
+}
+
+/// The number of rows with each result. A dry run counts what it would write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RestoreSummary {
+    /// Shares restored in their last known state.
+    pub restored: u64,
+    /// Shares restored as revoked, because they may have been revoked after their last known state.
+    pub restored_as_revoked: u64,
+    /// Shares whose rows are readable.
+    pub intact: u64,
+    /// Shares that were purged and created again, and so have a newer link.
+    pub replaced: u64,
+    /// Shares whose retention period has ended.
+    pub retention_ended: u64,
+    /// Shares whose row in the backup cannot be decoded.
+    pub unreadable: u64,
+    /// Shares whose row changed during the restoration. Another run restores them if it is still necessary.
+    pub changed_meanwhile: u64,
+    /// Log entries restored.
+    pub log_entries: u64,
+}
+
+impl ShareTable {
+    /// Restores this table's missing and damaged shares, and its missing log entries, from `backup`. Expiry
+    /// alarms are set again by the sweeper. Restores only the given items, or every item if there are none.
+    ///
+    /// Calls `report` with the numbers so far after each page of the backup.
+    pub async fn restore_from(
+        &self,
+        backup: &Self,
+        items: &[Item],
+        options: RestoreOptions,
+        mut report: impl FnMut(&RestoreSummary),
+    ) -> Result<RestoreSummary, Error> {
+        let mut run = RestoreRun::new(self, options);
+        if items.is_empty() {
+            let mut pages = backup.client.scan().table_name(&backup.name).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
+                run.restore_rows(page.items()).await?;
+                report(&run.summary);
+            }
+        }
+        for partition in items.iter().flat_map(|item| [item.to_string(), log::partition(item)]) {
+            let query = backup.query_partition(&partition).key_condition_expression("#item = :item");
+            let mut pages = query.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
+                run.restore_rows(page.items()).await?;
+                report(&run.summary);
+            }
+        }
+        Ok(run.summary)
+    }
+
+    /// Returns a strongly consistent query of a partition, without a key condition.
+    fn query_partition(&self, partition: &str) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.name)
+            .consistent_read(true)
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":item", text(&partition))
+    }
+
+    /// Returns the partition's rows from one sort key to another, both included, by their sort keys.
+    async fn rows_between(
+        &self,
+        partition: &str,
+        first: &str,
+        last: &str,
+    ) -> Result<HashMap<String, Attributes>, AwsError> {
+        let mut pages = self
+            .query_partition(partition)
+            .key_condition_expression("#item = :item AND entry BETWEEN :first AND :last")
+            .expression_attribute_values(":first", text(&first))
+            .expression_attribute_values(":last", text(&last))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = HashMap::new();
+        while let Some(row) = pages.next().await {
+            let row = row.map_err(|e| AwsError::new(SERVICE, &e))?;
+            if let Some(entry) = string_attribute(&row, "entry") {
+                rows.insert(entry.to_owned(), row);
+            }
+        }
+        Ok(rows)
+    }
+}
+
+/// A share that is missing or damaged in the live table.
+struct LostShare {
+    replay: Replay,
+    /// The damaged row, if there is one.
+    damaged: Option<Attributes>,
+    retention: TimeDelta,
+}
+
+impl LostShare {
+    fn live_row(&self) -> LiveRow {
+        self.damaged.as_ref().map_or(LiveRow::Missing, |row| LiveRow::Damaged(remains(row)))
+    }
+}
+
+struct RestoreRun<'a> {
+    live: &'a ShareTable,
+    options: RestoreOptions,
+    rate: Interval,
+    summary: RestoreSummary,
+}
+
+impl<'a> RestoreRun<'a> {
+    fn new(live: &'a ShareTable, options: RestoreOptions) -> Self {
+        let mut rate = interval(Duration::from_secs(1) / options.max_writes_per_second.get());
+        rate.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { live, options, rate, summary: RestoreSummary::default() }
+    }
+
+    /// Restores rows of the backup. A scan and a query return the rows of a partition one after the other, in
+    /// the order of their sort keys.
+    async fn restore_rows(&mut self, rows: &[Attributes]) -> Result<(), Error> {
+        for rows in rows.chunk_by(|a, b| a.get("item") == b.get("item")) {
+            let entry = |row: Option<&'_ Attributes>| string_attribute(row?, "entry").map(str::to_owned);
+            let partition = rows.first().and_then(|row| string_attribute(row, "item")).unwrap_or("");
+            let (first, last) = (entry(rows.first()), entry(rows.last()));
+            let (Some(first), Some(last)) = (first, last) else { continue };
+            // Alarms are derived from shares, and retries no longer need old idempotency records.
+            let is_log = partition.starts_with(LOG_PREFIX);
+            if !is_log && !first.starts_with(SHARE_PREFIX) {
+                continue;
+            }
+            let live = self.live.rows_between(partition, &first, &last).await?;
+            if is_log {
+                self.restore_log(rows, &live.into_keys().collect()).await?;
+            } else {
+                self.restore_shares(rows, live).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn restore_log(&mut self, rows: &[Attributes], live: &HashSet<String>) -> Result<(), Error> {
+        for row in rows {
+            let is_live = string_attribute(row, "entry").is_some_and(|entry| live.contains(entry));
+            let ttl = integer_attribute(row, "ttl").unwrap_or(i64::MAX);
+            if is_live || ttl <= self.options.policy.now.timestamp() {
+                continue;
+            }
+            self.summary.log_entries += 1;
+            if self.options.is_dry_run {
+                continue;
+            }
+            self.rate.tick().await;
+            let put = self.client().put_item().table_name(&self.live.name).set_item(Some(row.clone()));
+            ignore_failed_condition(put.condition_expression("attribute_not_exists(entry)").send().await)?;
+        }
+        Ok(())
+    }
+
+    /// Restores shares of one item.
+    async fn restore_shares(
+        &mut self,
+        rows: &[Attributes],
+        mut live: HashMap<String, Attributes>,
+    ) -> Result<(), Error> {
+        let mut lost = HashMap::new();
+        for row in rows {
+            let Ok((share, retention)) = parse_backup(row) else {
+                self.summary.unreadable += 1;
+                continue;
+            };
+            let live_row = string_attribute(row, "entry").and_then(|entry| live.remove(entry));
+            let id = share.id;
+            let replay = Replay::new(share);
+            match live_row.as_ref().map(parse) {
+                Some(Ok(readable)) => {
+                    let row = LiveRow::Readable(readable.generation);
+                    self.apply(replay.decide(&row, retention, self.options.policy), None, retention).await?;
+                }
+                Some(Err(_)) | None => {
+                    lost.insert(id, LostShare { replay, damaged: live_row, retention });
+                }
+            }
+        }
+        self.replay_log(rows, &mut lost).await?;
+        for share in lost.into_values() {
+            let row = share.live_row();
+            let decision = share.replay.decide(&row, share.retention, self.options.policy);
+            self.apply(decision, share.damaged, share.retention).await?;
+        }
+        Ok(())
+    }
+
+    /// Replays the live table's log on these shares of one item.
+    async fn replay_log(
+        &self,
+        rows: &[Attributes],
+        lost: &mut HashMap<ShareId, LostShare>,
+    ) -> Result<(), AwsError> {
+        let item = rows.first().and_then(|row| string_attribute(row, "item")).unwrap_or("");
+        let Some(start) = lost.values().map(|share| share.replay.starts_at()).min() else { return Ok(()) };
+        let mut entries = self
+            .live
+            .query_partition(&format!("{LOG_PREFIX}{item}"))
+            .key_condition_expression("#item = :item AND entry >= :start")
+            .expression_attribute_values(":start", text(&sortable(start)))
+            .into_paginator()
+            .items()
+            .send();
+        while let Some(row) = entries.next().await {
+            let row = row.map_err(|e| AwsError::new(SERVICE, &e))?;
+            // If an unreadable entry was a change, the share's version shows that a change is missing.
+            let Ok(entry) = log::parse_row(row) else { continue };
+            if let Some(share) = lost.get_mut(&entry.share) {
+                share.replay.apply(&entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the restoration, if there is one, and counts the decision.
+    async fn apply(
+        &mut self,
+        decision: Decision,
+        damaged: Option<Attributes>,
+        retention: TimeDelta,
+    ) -> Result<(), Error> {
+        let summary = &mut self.summary;
+        let restoration = match decision {
+            Decision::Restore(restoration) => *restoration,
+            Decision::Skip(reason) => {
+                *match reason {
+                    SkipReason::Intact => &mut summary.intact,
+                    SkipReason::Replaced => &mut summary.replaced,
+                    SkipReason::RetentionEnded => &mut summary.retention_ended,
+                } += 1;
+                return Ok(());
+            }
+        };
+        let revokes = restoration.revokes;
+        let is_written = self.options.is_dry_run || self.write(restoration, damaged, retention).await?;
+        let summary = &mut self.summary;
+        *match (is_written, revokes) {
+            (false, _) => &mut summary.changed_meanwhile,
+            (true, false) => &mut summary.restored,
+            (true, true) => &mut summary.restored_as_revoked,
+        } += 1;
+        Ok(())
+    }
+
+    /// Writes the share and its log entries in one transaction. Returns `false` if the share's row has changed
+    /// since it was read, or is being changed.
+    async fn write(
+        &mut self,
+        restoration: Restoration,
+        damaged: Option<Attributes>,
+        retention: TimeDelta,
+    ) -> Result<bool, Error> {
+        let Restoration { share, entries, .. } = restoration;
+        let row = ShareRecord::new(&share, new_write_id()?, retention).into_attributes()?;
+        let mut transaction = vec![self.put(if_unchanged(Put::builder(), damaged), row)?];
+        for entry in entries {
+            let row = log::encode_row(&share.item, entry, self.options.log_retention)?;
+            transaction.push(self.put(Put::builder(), row)?);
+        }
+        self.rate.tick().await;
+        let written = self.client().transact_write_items().set_transact_items(Some(transaction)).send().await;
+        let Err(error) = written else { return Ok(true) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+                let is_changed = |code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code);
+                if codes.into_iter().any(is_changed) {
+                    Ok(false)
+                } else {
+                    Err(AwsError::new(SERVICE, &error).into())
+                }
+            }
+            _ => Err(AwsError::new(SERVICE, &error).into()),
+        }
+    }
+
+    fn put(&self, put: PutBuilder, row: Attributes) -> Result<TransactWriteItem, InternalError> {
+        let put = put.table_name(&self.live.name).set_item(Some(row)).build();
+        let put = put.map_err(|_| InternalError::Encoding("a restored row"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    fn client(&self) -> &Client {
+        &self.live.client
+    }
+}
+
+/// Adds the condition that the row is still missing, or that the damaged row has not changed.
+fn if_unchanged(put: PutBuilder, damaged: Option<Attributes>) -> PutBuilder {
+    let Some(row) = damaged else { return put.condition_expression("attribute_not_exists(entry)") };
+    let mut conditions = vec![];
+    let mut put = put;
+    for (n, (name, value)) in row.into_iter().enumerate() {
+        conditions.push(format!("#a{n} = :a{n}"));
+        put = put
+            .expression_attribute_names(format!("#a{n}"), name)
+            .expression_attribute_values(format!(":a{n}"), value);
+    }
+    put.condition_expression(conditions.join(" AND "))
+}
+
+/// Decodes a share from the backup, with its retention: the time from the end of access until its TTL.
+fn parse_backup(row: &Attributes) -> Result<(Share, TimeDelta), DecodeError> {
+    let record = ShareRecord::parse(row.clone())?;
+    let ttl = record.ttl;
+    let share = record.into_share()?;
+    let seconds = ttl.saturating_sub(share.purge_at(TimeDelta::zero()).timestamp());
+    let retention = TimeDelta::seconds(seconds.clamp(0, MAX_RETENTION.num_seconds()));
+    Ok((share, retention))
+}
+
+/// Longer than any deployment's retention, and short enough to be added to any stored time.
+const MAX_RETENTION: TimeDelta = TimeDelta::days(36_500);
+
+fn parse(row: &Attributes) -> Result<Share, DecodeError> {
+    ShareRecord::parse(row.clone())?.into_share()
+}
+
+fn remains(row: &Attributes) -> Remains {
+    Remains {
+        generation: string_attribute(row, "generation").and_then(|generation| generation.parse().ok()),
+        version: integer_attribute(row, "version").and_then(|version| version.try_into().ok()),
+        is_revoked: row.contains_key("revokedAt"),
+    }
+}
+
+fn integer_attribute(row: &Attributes, name: &str) -> Option<i64> {
+    row.get(name).map(AttributeValue::as_n)?.ok()?.parse().ok()
+}
