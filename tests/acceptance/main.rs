@@ -34,6 +34,7 @@ mod racing;
 mod random_faults;
 mod redemption;
 mod sender;
+mod restore;
 mod share_log;
 mod share_table;
 mod sharing;

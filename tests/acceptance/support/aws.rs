@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, BillingMode, GlobalSecondaryIndex, LocalSecondaryIndex, TimeToLiveSpecification,
+    AttributeDefinition, AttributeValue, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+    LocalSecondaryIndex, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
@@ -103,6 +104,43 @@ impl<'a> Aws<'a> {
         let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build().unwrap();
         client.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await.unwrap();
         config
+    }
+
+    /// Copies an item's rows to a new table that has no indexes, stream or TTL, as a restored backup. Returns the
+    /// table's name.
+    pub(crate) async fn back_up(&self, item: &str) -> String {
+        let (client, name) = (Client::new(&self.config), super::unique("backup"));
+        let definition = |name: &str| {
+            let definition = AttributeDefinition::builder().attribute_name(name);
+            definition.attribute_type(ScalarAttributeType::S).build().unwrap()
+        };
+        let key = |name: &str, key_type| {
+            KeySchemaElement::builder().attribute_name(name).key_type(key_type).build().unwrap()
+        };
+        client
+            .create_table()
+            .table_name(&name)
+            .attribute_definitions(definition("item"))
+            .attribute_definitions(definition("entry"))
+            .key_schema(key("item", KeyType::Hash))
+            .key_schema(key("entry", KeyType::Range))
+            .billing_mode(BillingMode::PayPerRequest)
+            .send()
+            .await
+            .unwrap();
+        for partition in [item.to_owned(), format!("ALARM#{item}"), format!("LOG#{item}")] {
+            for row in self.rows(&partition).await {
+                client.put_item().table_name(&name).set_item(Some(row)).send().await.unwrap();
+            }
+        }
+        name
+    }
+
+    /// Deletes a row of the deployed table, or of its copy.
+    pub(crate) async fn delete_row(&self, item: &str, entry: &str) {
+        let delete = Client::new(&self.config).delete_item().table_name(&self.stack.info.table_name);
+        let key = |text: &str| AttributeValue::S(text.to_owned());
+        delete.key("item", key(item)).key("entry", key(entry)).send().await.unwrap();
     }
 
     pub(crate) async fn upload(&self, key: &str, bytes: &[u8]) {

@@ -208,10 +208,15 @@ impl<'a> World<'a> {
         emails_to(self.stack, recipient).await.iter().map(Email::link).collect()
     }
 
+    /// Returns a client for this world's table with the given name, through the DynamoDB proxy and its faults.
+    pub(crate) fn table_under_faults(&self, name: &str) -> ShareTable {
+        let config = self.config.to_builder().endpoint_url(&self.dynamodb.url).build();
+        ShareTable::new(&config, name)
+    }
+
     /// Like `share`, but through the DynamoDB proxy and its faults. Retries until the share exists.
     pub(crate) async fn share_under_faults(&self, recipient: &str, life: TimeDelta) -> (Share, Creation) {
-        let config = self.config.to_builder().endpoint_url(&self.dynamodb.url).build();
-        let table = ShareTable::new(&config, &self.stack.info.table_name);
+        let table = self.table_under_faults(&self.stack.info.table_name);
         let (share, write) = (self.new_share(recipient, life), new_write_id().unwrap());
         loop {
             match table.create(&share, RETENTION, write).await {
@@ -276,17 +281,26 @@ impl<'a> World<'a> {
             "mailDue": {"N": "0"},
         });
         let put = json!({"TableName": self.stack.info.table_name, "Item": row});
-        let aws = Aws::with_config(self.stack, self.config.clone());
-        aws.call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
+        self.aws().call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
         let records = self.records().await;
         let is_poison = |record: &&Value| record["dynamodb"]["Keys"]["entry"]["S"] == entry.as_str();
         let record = records.iter().rfind(is_poison).unwrap();
         record["dynamodb"]["SequenceNumber"].as_str().unwrap().to_owned()
     }
 
+    /// Returns a client for this world's DynamoDB.
+    pub(crate) fn aws(&self) -> Aws<'a> {
+        Aws::with_config(self.stack, self.config.clone())
+    }
+
+    /// Deletes a share's row, as an operator's mistake does.
+    pub(crate) async fn lose(&self, share: &Share) {
+        self.aws().delete_row(&share.item.to_string(), &format!("SHARE#{}", share.id)).await;
+    }
+
     /// Returns every record in the stream.
     pub(crate) async fn records(&self) -> Vec<Value> {
-        Aws::with_config(self.stack, self.config.clone()).stream_records().await
+        self.aws().stream_records().await
     }
 
     /// Delivers the stream's new records to `notify-recipients`.
