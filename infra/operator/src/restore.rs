@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
-use clap::Args;
+use clap::{Args, value_parser};
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::{RestoreOptions, RestoreSummary, ShareTable};
 use sharelink_domain::Item;
@@ -30,7 +30,7 @@ pub(crate) struct Options {
     #[arg(long)]
     trust_backup: bool,
     /// The deployment's parameter `LogRetentionDays`
-    #[arg(long, value_name = "DAYS", default_value_t = 365)]
+    #[arg(long, value_name = "DAYS", default_value = "365", value_parser = value_parser!(u32).range(1..=3650))]
     log_retention_days: u32,
     /// The maximum number of rows to write per second
     #[arg(long, value_name = "ROWS", default_value = "100")]
@@ -58,8 +58,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
 }
 
 fn print_progress(summary: &RestoreSummary) {
-    let written = summary.restored + summary.restored_as_revoked + summary.log_entries;
-    eprintln!("{written} rows restored so far");
+    let shares = summary.restored + summary.restored_as_revoked;
+    eprintln!("so far: {shares} shares and {} log entries", summary.log_entries);
 }
 
 /// Describes the summary, one line for each number.

@@ -230,6 +230,7 @@ mod tests {
             (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
             (LogEvent::ExpirationChanged { from, to }, changed),
             (LogEvent::LinkCopied, json!({"event": "linkCopied"})),
+            (LogEvent::Restored, json!({"event": "restored"})),
         ] {
             assert_eq!(serde_json::to_value(StoredEvent::from(event.clone())).unwrap(), stored);
             let parsed: StoredEvent = serde_json::from_value(stored).unwrap();
