@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::files::{FileListing, FileStore};
+use sharelink_aws::files::{FileListing, FileStore, ItemFile};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
 use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
-use sharelink_domain::{EmailAddress, FileName, Item, Share, SharedFile, Sharer, Status, Timestamp, WriteId};
+use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, WriteId};
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
     parse_json_body, route_key,
@@ -17,7 +17,7 @@ use sharelink_runtime::Clock;
 
 use crate::body::{CreateBody, CreateRequest};
 use crate::files;
-use crate::results::{self, ALREADY_EXPIRED, FILES_LEFT_OUT, RecipientResult};
+use crate::results::{self, ALREADY_EXPIRED, FILES_ARCHIVED, FILES_LEFT_OUT, RecipientResult};
 
 /// The maximum number of concurrent AWS calls per request.
 const CONCURRENCY: usize = 16;
@@ -42,6 +42,9 @@ struct Settled {
 struct SettledListing {
     files: Vec<StoredFile>,
     left_out: bool,
+    /// Whether some of the files are archived. Absent in records of earlier versions.
+    #[serde(default)]
+    archived: bool,
 }
 
 impl CreateShares {
@@ -102,6 +105,9 @@ impl CreateShares {
         if settled.listing.left_out {
             warnings.push(FILES_LEFT_OUT);
         }
+        if settled.listing.archived {
+            warnings.push(FILES_ARCHIVED);
+        }
         Ok(results::to_response(&recipients, &results, &warnings, now))
     }
 
@@ -115,11 +121,12 @@ impl CreateShares {
         files: Option<&[FileName]>,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<Settled>, Problem> {
-        let listing = self.find_files(item, files).await?;
+        let FileListing { files, is_partial } = self.find_files(item, files).await?;
         let settled = Settled {
             listing: SettledListing {
-                files: listing.files.iter().map(StoredFile::from).collect(),
-                left_out: listing.is_partial,
+                files: files.iter().map(|found| StoredFile::from(&found.file)).collect(),
+                left_out: is_partial,
+                archived: files.iter().any(|found| found.is_archived),
             },
             sharer: StoredSharer::from(sharer),
         };
@@ -136,7 +143,7 @@ impl CreateShares {
             None => self.files.list(item, None).await?,
             Some(names) => FileListing { files: self.find_named(item, names).await?, is_partial: false },
         };
-        request::validate_files(&listing.files).map_err(|error| {
+        request::validate_files(listing.files.iter().map(|found| &found.file)).map_err(|error| {
             let detail = match error {
                 FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
                 _ => error.to_string(),
@@ -146,11 +153,11 @@ impl CreateShares {
         Ok(listing)
     }
 
-    async fn find_named(&self, item: &Item, names: &[FileName]) -> Result<Vec<SharedFile>, Problem> {
+    async fn find_named(&self, item: &Item, names: &[FileName]) -> Result<Vec<ItemFile>, Problem> {
         if names.len() > request::FILES_LIMIT {
             return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
         }
-        let found: Vec<Result<Option<SharedFile>, AwsError>> =
+        let found: Vec<Result<Option<ItemFile>, AwsError>> =
             stream::iter(names).map(|name| self.files.find(item, name)).buffered(CONCURRENCY).collect().await;
         let mut files = Vec::new();
         let mut errors = Vec::new();

@@ -2,7 +2,7 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use sharelink_aws::files::{FileListing, FileStore};
+use sharelink_aws::files::{FileListing, FileStore, ItemFile};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item};
 use sharelink_http::{FileResponse, Problem, Request, Response, encode_cursor, json_response, parse_cursor};
@@ -10,10 +10,23 @@ use sharelink_http::{FileResponse, Problem, Request, Response, encode_cursor, js
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FilesResponse<'a> {
-    files: Vec<FileResponse<'a>>,
+    files: Vec<ItemFileResponse<'a>>,
     left_out: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
+}
+
+#[derive(Serialize)]
+struct ItemFileResponse<'a> {
+    #[serde(flatten)]
+    file: FileResponse<'a>,
+    archived: bool,
+}
+
+impl<'a> From<&'a ItemFile> for ItemFileResponse<'a> {
+    fn from(ItemFile { file, is_archived }: &'a ItemFile) -> Self {
+        Self { file: FileResponse::from(file), archived: *is_archived }
+    }
 }
 
 /// Lists one page of an item's files. A page has at most as many files as one share may have.
@@ -24,9 +37,9 @@ pub(crate) async fn list(store: &FileStore, request: &Request, item: &Item) -> R
     let page = &files[..files.len().min(FILES_LIMIT)];
     let last = page.last().filter(|_| has_more);
     let body = FilesResponse {
-        files: page.iter().map(FileResponse::from).collect(),
+        files: page.iter().map(ItemFileResponse::from).collect(),
         left_out: is_partial,
-        next_cursor: last.map(|file| encode_cursor(file.name.as_str())),
+        next_cursor: last.map(|last| encode_cursor(last.file.name.as_str())),
     };
     Ok(json_response(StatusCode::OK, "application/json", &body))
 }

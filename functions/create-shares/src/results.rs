@@ -52,6 +52,11 @@ pub(crate) const FILES_LEFT_OUT: Warning = Warning {
     detail: "Some of the item's files cannot be shared: their names contain control characters or are too long.",
 };
 
+pub(crate) const FILES_ARCHIVED: Warning = Warning {
+    code: "filesArchived",
+    detail: "Some of the files are archived. Recipients cannot download them until they are restored.",
+};
+
 #[derive(Serialize)]
 struct CreateResponse<'a> {
     /// The problem with the request as a whole, if no share was created.

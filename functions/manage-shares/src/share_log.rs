@@ -3,6 +3,7 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use sharelink_aws::share_table::LogCursor;
+use sharelink_domain::access::DownloadError;
 use sharelink_domain::log::{LogEntry, LogEvent};
 use sharelink_http::{
     Problem, Response, SharerResponse, encode_cursor, json_response, parse_cursor, to_rfc3339,
@@ -42,6 +43,7 @@ enum EventResponse<'a> {
     Complained,
     Opened,
     Downloaded,
+    DownloadFailed { reason: &'static str },
     ExpirationChanged { from: String, to: String },
     Revoked,
     Reactivated,
@@ -63,6 +65,13 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::Complained => Self::Complained,
             LogEvent::Opened => Self::Opened,
             LogEvent::Downloaded => Self::Downloaded,
+            LogEvent::DownloadFailed { reason } => Self::DownloadFailed {
+                reason: match reason {
+                    DownloadError::Missing => "missing",
+                    DownloadError::Archived => "archived",
+                    DownloadError::Forbidden => "forbidden",
+                },
+            },
             LogEvent::ExpirationChanged { from, to } => {
                 Self::ExpirationChanged { from: to_rfc3339(*from), to: to_rfc3339(*to) }
             }

@@ -5,11 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use lambda_http::http::header::{HeaderValue, LOCATION};
 use lambda_http::http::{Method, StatusCode};
-use sharelink_aws::files::{FileStore, Presence, SignedMethod};
+use sharelink_aws::files::{FileStore, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
-use sharelink_domain::access::{RedeemError, Redemption, Target};
+use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
+use sharelink_domain::history::FailedDownload;
+use sharelink_domain::link::Link;
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
@@ -29,8 +31,8 @@ pub(crate) const KEY_RING_TIMEOUT: Duration = Duration::from_millis(2500);
 /// Time allowed for reading the share and counting its use.
 pub(crate) const SHARE_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Time allowed for checking that the file exists. If the check cannot be completed, the recipient still gets
-/// the file's URL.
+/// Time allowed for checking that the file can be read. If the check cannot be completed, the recipient still
+/// gets the file's URL.
 pub(crate) const FILE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time allowed for the whole redemption: the sum of the timeouts above, plus a small margin.
@@ -40,7 +42,8 @@ const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(9);
 enum RedemptionFailure {
     UnknownRoute,
     Refused(RedeemError),
-    FileMissing,
+    /// The link gives access, but the file cannot be downloaded.
+    NoFile(DownloadError),
     Failed(Error),
     TimedOut,
 }
@@ -91,31 +94,39 @@ impl RedeemLink {
         let target = parse_target(request)?;
         let token = path_parameter(request, "token");
         let link = self.key_ring_cache.open(&token, now).await?;
-        let is_counted = is_counted(request);
-        let found = if is_counted {
-            self.table.redeem(&link, target, new_write_id()?, now).await?
-        } else {
-            self.table.get(&link.item, link.share).await?
+        let counted_use = if is_counted(request) { Some(new_write_id()?) } else { None };
+        let found = match counted_use {
+            Some(id) => self.table.redeem(&link, target, id, now).await?,
+            None => self.table.get(&link.item, link.share).await?,
         };
         let share = found.ok_or(RedeemError::UnknownLink)?;
         let redemption = share.redeem(link.generation, target, now)?;
-        if is_counted {
-            count_redemption(target, &redemption);
+        if counted_use.is_some() && target == Target::Link {
+            metrics::counter!("Opens").increment(1);
         }
-        match redemption {
-            Redemption::List(files) => Ok(pages::files(&share, files, &token, format)),
-            Redemption::File(file, lifetime) => {
-                let method =
-                    if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
-                match self.files.check_presence(&link.item, &file.name).await {
-                    Presence::Missing => Err(RedemptionFailure::FileMissing),
-                    // If the check failed, redirect anyway: the file probably exists.
-                    Presence::Present | Presence::Unknown => {
-                        let url = self.files.sign_url(&link.item, &file.name, method, decided_at, lifetime);
-                        redirect(&url.await?)
-                    }
-                }
+        let (file, lifetime) = match redemption {
+            Redemption::List(files) => return Ok(pages::files(&share, files, &token, format)),
+            Redemption::File(file, lifetime) => (file, lifetime),
+        };
+        if let Err(error) = self.files.check_access(&link.item, &file.name).await {
+            if let Some(id) = counted_use {
+                self.record_failed_download(&link, &FailedDownload { id, at: now, error }).await;
             }
+            return Err(RedemptionFailure::NoFile(error));
+        }
+        let method = if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
+        let url = self.files.sign_url(&link.item, &file.name, method, decided_at, lifetime).await?;
+        if counted_use.is_some() {
+            metrics::counter!("Downloads").increment(1);
+        }
+        redirect(&url)
+    }
+
+    /// Removes a failed download from the share's count. If this fails, the count stays too high, but the
+    /// recipient still gets the page that explains why the file is not available.
+    async fn record_failed_download(&self, link: &Link, failed: &FailedDownload) {
+        if let Err(error) = self.table.record_failed_download(link, failed).await {
+            tracing::warn!(%error, "a failed download is still counted");
         }
     }
 }
@@ -146,16 +157,6 @@ fn is_counted(request: &Request) -> bool {
     request.method() != Method::HEAD && !is_prefetch
 }
 
-/// Counts a redemption in the metrics. [`ShareTable::redeem`] updates the share's own counters.
-fn count_redemption(target: Target, redemption: &Redemption<'_>) {
-    if target == Target::Link {
-        metrics::counter!("Opens").increment(1);
-    }
-    if matches!(redemption, Redemption::File(..)) {
-        metrics::counter!("Downloads").increment(1);
-    }
-}
-
 fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
     let invalid_url = |_| InternalError::Signing;
     let mut response = Response::default();
@@ -169,7 +170,9 @@ fn error_response(failure: &RedemptionFailure, format: ResponseFormat) -> Respon
         RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
         RedemptionFailure::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
         RedemptionFailure::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
-        RedemptionFailure::FileMissing => ProblemType::FileMissing,
+        RedemptionFailure::NoFile(DownloadError::Missing) => ProblemType::FileMissing,
+        RedemptionFailure::NoFile(DownloadError::Archived) => ProblemType::FileArchived,
+        RedemptionFailure::NoFile(DownloadError::Forbidden) => ProblemType::FileForbidden,
         RedemptionFailure::Failed(error) => {
             tracing::error!(%error, "a link could not be redeemed");
             error.into()

@@ -121,6 +121,22 @@ impl Language {
                 "Die Datei ist gerade nicht verfügbar",
                 "Ihr Link ist gültig, aber die Datei wurde verschoben oder entfernt. Versuchen Sie es später noch einmal, oder fragen Sie die Person, die Ihnen den Link geschickt hat.",
             ),
+            (Self::English, ProblemType::FileArchived) => (
+                "The file is archived",
+                "Your link is valid, but the file has to be restored from an archive before it can be downloaded. Ask the person who sent you the link to have it restored, then open the link again.",
+            ),
+            (Self::German, ProblemType::FileArchived) => (
+                "Die Datei ist archiviert",
+                "Ihr Link ist gültig, aber die Datei muss vor dem Herunterladen aus einem Archiv wiederhergestellt werden. Bitten Sie die Person, die Ihnen den Link geschickt hat, sie wiederherstellen zu lassen, und öffnen Sie den Link dann noch einmal.",
+            ),
+            (Self::English, ProblemType::FileForbidden) => (
+                "The file cannot be opened right now",
+                "Your link is valid, but a problem on our side prevents the download. Try again later, or tell the person who sent you the link.",
+            ),
+            (Self::German, ProblemType::FileForbidden) => (
+                "Die Datei lässt sich gerade nicht öffnen",
+                "Ihr Link ist gültig, aber ein Fehler auf unserer Seite verhindert den Download. Versuchen Sie es später noch einmal, oder geben Sie der Person Bescheid, die Ihnen den Link geschickt hat.",
+            ),
             (Self::English, ProblemType::UnknownLink) => (
                 "This link does not work",
                 "It may have been cut off or altered. Open it from the email again, or ask the person who sent it.",

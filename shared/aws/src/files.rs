@@ -7,9 +7,13 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::types::{
+    ChecksumMode, Object, ObjectStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sharelink_domain::access::DownloadError;
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, Item, SharedFile};
@@ -27,19 +31,19 @@ pub enum SignedMethod {
     Head,
 }
 
-/// Whether an object exists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    Present,
-    Missing,
-    /// The call to S3 failed.
-    Unknown,
+/// One of an item's files, as it is stored now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemFile {
+    pub file: SharedFile,
+    /// Whether the file must be restored from an archive before it can be downloaded. A listing does not show
+    /// this for files in the archive tiers of S3 Intelligent-Tiering.
+    pub is_archived: bool,
 }
 
 /// The shareable files of an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileListing {
-    pub files: Vec<SharedFile>,
+    pub files: Vec<ItemFile>,
     /// Whether files were omitted because their names contain control characters or are too long.
     pub is_partial: bool,
 }
@@ -86,6 +90,7 @@ impl FileStore {
             .prefix(&prefix)
             .set_start_after(after.map(|name| item.file_key(name)))
             .delimiter("/")
+            .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
             .into_paginator()
             .send();
         while let Some(response) = pages.next().await {
@@ -93,7 +98,10 @@ impl FileStore {
             for object in page.contents() {
                 let name = object.key().and_then(|key| key.strip_prefix(&prefix)).unwrap_or_default();
                 match name.parse::<FileName>() {
-                    Ok(name) => listing.files.push(SharedFile { name, size: size(object.size()) }),
+                    Ok(name) => listing.files.push(ItemFile {
+                        file: SharedFile { name, size: size(object.size()) },
+                        is_archived: is_listed_as_archived(object),
+                    }),
                     // This is the folder's placeholder object, which some tools create.
                     Err(NameError::Empty) => {}
                     Err(_) => listing.is_partial = true,
@@ -108,21 +116,42 @@ impl FileStore {
     }
 
     /// Finds one of the item's files.
-    pub async fn find(&self, item: &Item, name: &FileName) -> Result<Option<SharedFile>, AwsError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
-        parse_head(name, head.send().await)
+    pub async fn find(&self, item: &Item, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
+        match self.client.head_object().bucket(&self.bucket).key(item.file_key(name)).send().await {
+            Ok(object) => {
+                let file = SharedFile { name: name.clone(), size: size(object.content_length()) };
+                Ok(Some(ItemFile { file, is_archived: is_archived(&object) }))
+            }
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(AwsError::new(SERVICE, &error)),
+        }
     }
 
-    /// Checks whether one of the item's files exists. If S3 fails, logs the error and returns
-    /// [`Presence::Unknown`].
-    pub async fn check_presence(&self, item: &Item, name: &FileName) -> Presence {
+    /// Checks whether a signed URL can download one of the item's files. If S3 fails, logs the error and
+    /// assumes that it can.
+    ///
+    /// In checksum mode, S3 must decrypt the stored checksum of an object that is encrypted with a KMS key, so
+    /// the check fails if this function may not use the key ([HeadObject]). An object without a checksum
+    /// passes the check, even if its key may not be used: S3 has added a checksum to every new object since
+    /// December 2024 ([default integrity protections]), but not to older objects.
+    ///
+    /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+    /// [default integrity protections]: https://aws.amazon.com/blogs/aws/introducing-default-data-integrity-protections-for-new-objects-in-amazon-s3/
+    pub async fn check_access(&self, item: &Item, name: &FileName) -> Result<(), DownloadError> {
         let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
-        match parse_head(name, head.send().await) {
-            Ok(Some(_)) => Presence::Present,
-            Ok(None) => Presence::Missing,
+        match head.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(object) if is_archived(&object) => Err(DownloadError::Archived),
+            Ok(_) => Ok(()),
+            Err(error) if is_missing(&error) => Err(DownloadError::Missing),
             Err(error) => {
-                tracing::warn!(%error, "could not check whether a shared file exists");
-                Presence::Unknown
+                let is_forbidden = is_forbidden(&error);
+                let error = AwsError::new(SERVICE, &error);
+                if is_forbidden {
+                    tracing::error!(%error, "a shared file may not be read");
+                    return Err(DownloadError::Forbidden);
+                }
+                tracing::warn!(%error, "could not check whether a shared file can be read");
+                Ok(())
             }
         }
     }
@@ -161,15 +190,45 @@ impl FileStore {
     }
 }
 
-fn parse_head(
-    name: &FileName,
-    head: Result<HeadObjectOutput, SdkError<HeadObjectError, HttpResponse>>,
-) -> Result<Option<SharedFile>, AwsError> {
-    match head {
-        Ok(object) => Ok(Some(SharedFile { name: name.clone(), size: size(object.content_length()) })),
-        Err(error) if error.as_service_error().is_some_and(HeadObjectError::is_not_found) => Ok(None),
-        Err(error) => Err(AwsError::new(SERVICE, &error)),
-    }
+type HeadError = SdkError<HeadObjectError, HttpResponse>;
+
+fn is_missing(error: &HeadError) -> bool {
+    error.as_service_error().is_some_and(HeadObjectError::is_not_found)
+}
+
+/// Returns whether S3 refused access to the object.
+///
+/// The response to a HEAD request has no body, so the status must suffice: 403 if a permission is missing, and
+/// 400 if the object is encrypted with a key that the client must send ([SSE-C]), which a signed URL cannot do.
+///
+/// [SSE-C]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
+fn is_forbidden(error: &HeadError) -> bool {
+    matches!(error, SdkError::ServiceError(response) if matches!(response.raw().status().as_u16(), 400 | 403))
+}
+
+/// Returns whether an object is in an archive, without a restored copy ([archived objects]).
+///
+/// [archived objects]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
+fn is_archived(object: &HeadObjectOutput) -> bool {
+    let is_in_archive_class =
+        matches!(object.storage_class(), Some(StorageClass::Glacier | StorageClass::DeepArchive));
+    // S3 Intelligent-Tiering reports an archive tier here.
+    let is_in_archive = is_in_archive_class || object.archive_status().is_some();
+    is_in_archive && !object.restore().is_some_and(has_restored_copy)
+}
+
+/// Parses the header `x-amz-restore`, such as `ongoing-request="false", expiry-date="…"`. The expiry needs no
+/// check: S3 omits the header once the restored copy is gone.
+fn has_restored_copy(restore: &str) -> bool {
+    restore.split(',').any(|field| field.trim() == "ongoing-request=\"false\"")
+}
+
+/// Like [`is_archived`], for an object in a listing.
+fn is_listed_as_archived(object: &Object) -> bool {
+    let is_in_archive =
+        matches!(object.storage_class(), Some(ObjectStorageClass::Glacier | ObjectStorageClass::DeepArchive));
+    let has_restored_copy = |status: &RestoreStatus| status.restore_expiry_date().is_some();
+    is_in_archive && !object.restore_status().is_some_and(has_restored_copy)
 }
 
 fn size(bytes: Option<i64>) -> u64 {
@@ -202,7 +261,75 @@ fn content_disposition(name: &FileName) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_s3::primitives::DateTime;
+    use aws_sdk_s3::types::ArchiveStatus;
+
     use super::*;
+
+    const RESTORING: &str = r#"ongoing-request="true""#;
+    const RESTORED: &str = r#"ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT""#;
+
+    #[test]
+    fn archived_object_is_readable_only_once_restored() {
+        let head = |class: &str, restore: Option<&str>| {
+            let builder = HeadObjectOutput::builder().storage_class(class.into());
+            is_archived(&builder.set_restore(restore.map(str::to_owned)).build())
+        };
+        for class in ["GLACIER", "DEEP_ARCHIVE"] {
+            assert!(head(class, None), "{class}");
+            assert!(head(class, Some(RESTORING)), "{class}");
+            assert!(!head(class, Some(RESTORED)), "{class}");
+        }
+        for class in ["STANDARD", "STANDARD_IA", "GLACIER_IR", "INTELLIGENT_TIERING", "A_NEW_CLASS"] {
+            assert!(!head(class, None), "{class}");
+        }
+        assert!(!is_archived(&HeadObjectOutput::builder().build()), "STANDARD is reported as no class");
+    }
+
+    #[test]
+    fn archive_tier_of_intelligent_tiering_is_archived() {
+        for status in [ArchiveStatus::ArchiveAccess, ArchiveStatus::DeepArchiveAccess] {
+            let head = HeadObjectOutput::builder().storage_class(StorageClass::IntelligentTiering);
+            let head = head.archive_status(status);
+            assert!(is_archived(&head.clone().build()));
+            assert!(is_archived(&head.restore(RESTORING).build()));
+        }
+    }
+
+    #[test]
+    fn restore_header_is_parsed() {
+        for (header, is_restored) in [
+            (RESTORED, true),
+            (r#"expiry-date="Fri, 21 Dec 2012 00:00:00 GMT", ongoing-request="false""#, true),
+            (r#"ongoing-request="false""#, true),
+            (RESTORING, false),
+            ("", false),
+            ("ongoing-request=", false),
+        ] {
+            assert_eq!(has_restored_copy(header), is_restored, "{header}");
+        }
+    }
+
+    #[test]
+    fn listed_object_is_archived_until_it_is_restored() {
+        let object = |class: &str, restore: Option<RestoreStatus>| {
+            is_listed_as_archived(
+                &Object::builder().storage_class(class.into()).set_restore_status(restore).build(),
+            )
+        };
+        let restoring = RestoreStatus::builder().is_restore_in_progress(true).build();
+        let restored = RestoreStatus::builder()
+            .is_restore_in_progress(false)
+            .restore_expiry_date(DateTime::from_secs(0))
+            .build();
+        for class in ["GLACIER", "DEEP_ARCHIVE"] {
+            assert!(object(class, None), "{class}");
+            assert!(object(class, Some(restoring.clone())), "{class}");
+            assert!(!object(class, Some(restored.clone())), "{class}");
+        }
+        assert!(!object("GLACIER_IR", None));
+        assert!(!object("STANDARD", None));
+    }
 
     #[test]
     fn attachment_has_its_name_and_an_ascii_fallback() {

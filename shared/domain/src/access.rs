@@ -59,6 +59,19 @@ pub enum RedeemError {
     AccessEnded,
 }
 
+/// The reason a shared file cannot be downloaded, although its link gives access.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum DownloadError {
+    #[error("the file was moved or removed")]
+    Missing,
+    /// The file is in an archive, and no restored copy exists.
+    #[error("the file is archived")]
+    Archived,
+    /// S3 does not allow the deployment to read the file.
+    #[error("the file may not be read")]
+    Forbidden,
+}
+
 impl Share {
     /// Returns the status at `now`. A revocation takes precedence over the expiry, because it was a sharer's
     /// decision.

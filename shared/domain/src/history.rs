@@ -1,5 +1,6 @@
 //! The part of a share's history that is stored in the share itself.
 
+use crate::access::DownloadError;
 use crate::{Sharer, Timestamp, WriteId};
 
 /// An action by a sharer, as recorded in the share log.
@@ -33,8 +34,8 @@ pub struct LinkCopy {
 
 /// How often and when a link was used.
 ///
-/// The counts are upper bounds: mail scanners also follow links, and a use is counted even if S3 then reports
-/// that the file is missing.
+/// The counts are upper bounds: mail scanners also follow links, and a failed download stays counted if its
+/// failure cannot be recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The number of responses to the link itself, each either a page or a file.
@@ -45,4 +46,19 @@ pub struct Usage {
     pub first_at: Option<Timestamp>,
     /// The time of the last use.
     pub last_at: Option<Timestamp>,
+    /// Identifies the last use, and distinguishes it from others at the same time. `None` if there was no
+    /// use, or if a failed download was recorded since.
+    pub last_id: Option<WriteId>,
+    /// The last failed download, which is no longer counted.
+    pub last_failure: Option<FailedDownload>,
+}
+
+/// A use of a link that was counted as a download before its file turned out to be unavailable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailedDownload {
+    /// Identifies the use.
+    pub id: WriteId,
+    /// The time of the use.
+    pub at: Timestamp,
+    pub error: DownloadError,
 }

@@ -3,10 +3,13 @@
 //! Handlers never write log entries. Instead, entries are derived from changes to shares: comparing a share
 //! before and after a change shows what happened. The identity of an entry depends only on the share, so an
 //! event is logged once even if its change is processed twice or out of order.
+//!
+//! An entry never replaces another, with one exception: the entry for a failed download replaces the entry
+//! for the download, in whichever order the two changes are processed.
 
 use std::fmt::Display;
 
-use crate::access::InactiveReason;
+use crate::access::{DownloadError, InactiveReason};
 use crate::history::ChangeKind;
 use crate::mail::MailState;
 use crate::share::FIRST_VERSION;
@@ -27,6 +30,16 @@ pub struct LogEntry {
     pub by: Option<Sharer>,
 }
 
+impl LogEntry {
+    /// Returns whether the entry replaces an earlier entry with the same time and sequence. Only a failed
+    /// download does: its use was counted, and logged as a download, before the file turned out to be
+    /// unavailable.
+    #[must_use]
+    pub fn is_correction(&self) -> bool {
+        matches!(self.event, LogEvent::DownloadFailed { .. })
+    }
+}
+
 /// The kind of an event, with its details.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogEvent {
@@ -38,6 +51,7 @@ pub enum LogEvent {
     Complained,
     Opened,
     Downloaded,
+    DownloadFailed { reason: DownloadError },
     ExpirationChanged { from: Timestamp, to: Timestamp },
     Revoked,
     Reactivated,
@@ -57,7 +71,8 @@ impl LogEvent {
         match self {
             Self::Created => 10,
             Self::Opened => 20,
-            Self::Downloaded => 21,
+            // A failed download has the same place in the log as the download that it corrects.
+            Self::Downloaded | Self::DownloadFailed { .. } => 21,
             Self::ExpirationChanged { .. } => 30,
             Self::Revoked => 31,
             Self::Reactivated => 32,
@@ -208,13 +223,21 @@ impl<'a> Entries<'a> {
         }
     }
 
+    /// Adds the entries for one use, because every use is a separate change. The entries are identified by
+    /// the use's id, not by the counts: a count goes back when a download fails, so a later use may have the
+    /// same count.
     fn add_usage_change(&mut self, old: &Share, new: &Share) {
-        let Some(at) = new.usage.last_at else { return };
-        for nth in old.usage.opens + 1..=new.usage.opens {
-            self.add_event(at, LogEvent::Opened, &nth);
+        let (old, new) = (&old.usage, &new.usage);
+        if let (Some(at), Some(id)) = (new.last_at, new.last_id) {
+            if new.opens > old.opens {
+                self.add_event(at, LogEvent::Opened, &id);
+            }
+            if new.downloads > old.downloads {
+                self.add_event(at, LogEvent::Downloaded, &id);
+            }
         }
-        for nth in old.usage.downloads + 1..=new.usage.downloads {
-            self.add_event(at, LogEvent::Downloaded, &nth);
+        if let Some(failed) = new.last_failure.filter(|failed| old.last_failure.as_ref() != Some(failed)) {
+            self.add_event(failed.at, LogEvent::DownloadFailed { reason: failed.error }, &failed.id);
         }
     }
 
@@ -257,7 +280,7 @@ mod tests {
 
     use super::*;
     use crate::delivery::DeliveryEvent;
-    use crate::history::LinkCopy;
+    use crate::history::{FailedDownload, LinkCopy};
     use crate::share::ExpectedVersion;
     use crate::testing::{NOW, ann, requested_expiry, share, time};
     use crate::{Mail, WriteId};
@@ -405,24 +428,64 @@ mod tests {
         assert_eq!(events(&entries_for_change(&revoked, &reactivated)), [&changed, &LogEvent::Reactivated]);
     }
 
-    fn used_share() -> Share {
-        let mut share = share(&["a"]);
-        share.usage.opens = 2;
-        share.usage.downloads = 1;
-        share.usage.last_at = Some(time(EXPIRY));
-        share
+    fn write(id: u8) -> WriteId {
+        WriteId::from_bytes([id; 16])
+    }
+
+    /// Returns a share of one file after another use.
+    fn with_use(share: &Share, id: u8) -> Share {
+        let mut used = share.clone();
+        used.usage.opens += 1;
+        used.usage.downloads += 1;
+        used.usage.last_at = Some(time(EXPIRY));
+        used.usage.last_id = Some(write(id));
+        used
+    }
+
+    fn with_failed_download(share: &Share, id: u8) -> Share {
+        let mut failed = share.clone();
+        failed.usage.downloads -= 1;
+        failed.usage.last_id = None;
+        failed.usage.last_failure =
+            Some(FailedDownload { id: write(id), at: time(EXPIRY), error: DownloadError::Archived });
+        failed
     }
 
     fn link_copy(id: u8) -> LinkCopy {
-        LinkCopy { action: ann(), id: WriteId::from_bytes([id; 16]) }
+        LinkCopy { action: ann(), id: write(id) }
     }
 
     #[test]
-    fn every_use_is_logged() {
-        assert_eq!(
-            events(&entries_for_change(&share(&["a"]), &used_share())),
-            [&LogEvent::Opened, &LogEvent::Opened, &LogEvent::Downloaded]
-        );
+    fn uses_at_the_same_time_are_logged_separately() {
+        let unused = share(&["a"]);
+        let once = with_use(&unused, 1);
+        let twice = with_use(&once, 2);
+        let entries = [entries_for_change(&unused, &once), entries_for_change(&once, &twice)].concat();
+        let (opened, downloaded) = (&LogEvent::Opened, &LogEvent::Downloaded);
+        assert_eq!(events(&entries), [opened, downloaded, opened, downloaded]);
+        let sequences: BTreeSet<_> = entries.iter().map(|entry| &entry.sequence).collect();
+        assert_eq!(sequences.len(), 4);
+    }
+
+    #[test]
+    fn failed_download_takes_the_place_of_its_download() {
+        let unused = share(&["a"]);
+        let first = with_use(&unused, 1);
+        let second = with_use(&first, 2);
+        let failed = with_failed_download(&second, 1);
+        let downloaded = &entries_for_change(&unused, &first)[1];
+        let [correction] = entries_for_change(&second, &failed).try_into().unwrap();
+        assert_eq!(correction.event, LogEvent::DownloadFailed { reason: DownloadError::Archived });
+        assert_eq!((correction.at, &correction.sequence), (downloaded.at, &downloaded.sequence));
+        assert!(correction.is_correction());
+        assert!(!downloaded.is_correction());
+
+        // The next use has the same count as the failed download, but does not replace it.
+        let third = with_use(&failed, 3);
+        assert_eq!(third.usage.downloads, second.usage.downloads);
+        let next = entries_for_change(&failed, &third);
+        assert_eq!(events(&next), [&LogEvent::Opened, &LogEvent::Downloaded]);
+        assert_ne!(next[1].sequence, correction.sequence);
     }
 
     #[test]
@@ -438,10 +501,10 @@ mod tests {
 
     #[test]
     fn sequences_are_unique() {
-        let used = Share { link_copied: Some(link_copy(1)), ..used_share() };
+        let used = Share { link_copied: Some(link_copy(1)), ..with_use(&share(&["a"]), 1) };
         let entries = entries_for_change(&share(&["a"]), &used);
         let sequences: BTreeSet<_> = entries.iter().map(|entry| &entry.sequence).collect();
-        assert_eq!(sequences.len(), 4);
+        assert_eq!(sequences.len(), 3);
     }
 
     fn with_mail_state(share: &Share, state: MailState) -> Share {

@@ -54,14 +54,18 @@ pub enum FilesError {
 }
 
 /// Checks that files fit in one share.
-pub fn validate_files(files: &[SharedFile]) -> Result<(), FilesError> {
-    if files.is_empty() {
+pub fn validate_files<'a, F>(files: F) -> Result<(), FilesError>
+where
+    F: IntoIterator<Item = &'a SharedFile, IntoIter: ExactSizeIterator>,
+{
+    let files = files.into_iter();
+    if files.len() == 0 {
         return Err(FilesError::Nothing);
     }
     if files.len() > FILES_LIMIT {
         return Err(FilesError::TooMany);
     }
-    if files.iter().map(|file| file.name.as_str().len()).sum::<usize>() > FILE_NAMES_LIMIT {
+    if files.map(|file| file.name.as_str().len()).sum::<usize>() > FILE_NAMES_LIMIT {
         return Err(FilesError::NamesTooLong);
     }
     Ok(())

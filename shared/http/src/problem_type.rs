@@ -92,6 +92,13 @@ problem_types! {
     /// The link is valid, but the file was moved or removed. Try again later, or ask the person who sent the
     /// link.
     FileMissing = NOT_FOUND "file-missing" "The file is not available right now";
+    /// The link is valid, but the file is in an archive. Ask the person who sent the link to have the file
+    /// restored, then open the link again.
+    FileArchived = CONFLICT "file-archived" "The file is archived";
+    /// The link is valid, but the API may not read the file, because a permission or an encryption key is
+    /// missing. Only the operator of the API can resolve this. Try again later, or tell the person who sent
+    /// the link.
+    FileForbidden = FORBIDDEN "file-forbidden" "The file cannot be opened right now";
     /// Changing the expiration requires an `If-Match` header with the version of the share to change. Nothing
     /// was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";

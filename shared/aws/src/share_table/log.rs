@@ -8,8 +8,8 @@ use sharelink_domain::{Item, Timestamp};
 
 use super::list::CursorError;
 use super::record::{DecodeError, sortable};
-use super::stored::StoredSharer;
-use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, string_attribute};
+use super::stored::{StoredDownloadError, StoredSharer};
+use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, ignore_failed_condition, string_attribute};
 use crate::{AwsError, Error, InternalError};
 
 /// The prefix of a log's partition key.
@@ -76,6 +76,7 @@ enum StoredEvent {
     Complained,
     Opened,
     Downloaded,
+    DownloadFailed { reason: StoredDownloadError },
     ExpirationChanged { from: Timestamp, to: Timestamp },
     Revoked,
     Reactivated,
@@ -86,13 +87,13 @@ enum StoredEvent {
     Restored,
 }
 
-/// Converts between [`LogEvent`] and [`StoredEvent`], whose variants have the same names and fields.
+/// Converts between [`LogEvent`] and [`StoredEvent`], whose variants and fields have the same names.
 macro_rules! convert_events {
     ($($variant:ident $({ $($field:ident),+ })?),+ $(,)?) => {
         impl From<LogEvent> for StoredEvent {
             fn from(event: LogEvent) -> Self {
                 match event {
-                    $(LogEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
+                    $(LogEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field: $field.into()),+ })?,)+
                 }
             }
         }
@@ -100,7 +101,7 @@ macro_rules! convert_events {
         impl From<StoredEvent> for LogEvent {
             fn from(event: StoredEvent) -> Self {
                 match event {
-                    $(StoredEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field),+ })?,)+
+                    $(StoredEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field: $field.into()),+ })?,)+
                 }
             }
         }
@@ -109,23 +110,24 @@ macro_rules! convert_events {
 
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
-    ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
+    DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
     Restored,
 }
 
 impl ShareTable {
     /// Appends an entry to the item's log. TTL deletes the entry after `retention`. Appending the same entry
-    /// again changes nothing.
+    /// again changes nothing. A [correction](LogEntry::is_correction) replaces the entry that it corrects,
+    /// and stays if that entry is appended later.
     pub async fn append_to_log(
         &self,
         item: &Item,
         entry: LogEntry,
         retention: TimeDelta,
     ) -> Result<(), Error> {
+        let condition = (!entry.is_correction()).then(|| "attribute_not_exists(entry)".to_owned());
         let attributes = encode_row(item, entry, retention)?;
-        let put = self.client.put_item().table_name(&self.name).set_item(Some(attributes)).send().await;
-        put.map_err(|e| AwsError::new(SERVICE, &e))?;
-        Ok(())
+        let put = self.client.put_item().table_name(&self.name).set_item(Some(attributes));
+        Ok(ignore_failed_condition(put.set_condition_expression(condition).send().await)?)
     }
 
     /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
@@ -214,6 +216,7 @@ pub(super) fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError>
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sharelink_domain::access::DownloadError;
 
     use super::*;
 
@@ -228,6 +231,10 @@ mod tests {
             (LogEvent::Created, json!({"event": "created"})),
             (LogEvent::MailFailed { detail: "x".into() }, json!({"event": "mailFailed", "detail": "x"})),
             (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
+            (
+                LogEvent::DownloadFailed { reason: DownloadError::Forbidden },
+                json!({"event": "downloadFailed", "reason": "forbidden"}),
+            ),
             (LogEvent::ExpirationChanged { from, to }, changed),
             (LogEvent::LinkCopied, json!({"event": "linkCopied"})),
             (LogEvent::Restored, json!({"event": "restored"})),

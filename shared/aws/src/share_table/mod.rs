@@ -30,7 +30,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use sharelink_domain::access::{MIN_URL_LIFETIME, Target};
-use sharelink_domain::history::LinkCopy;
+use sharelink_domain::history::{FailedDownload, LinkCopy};
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
@@ -43,9 +43,9 @@ pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
 pub use log::{LogCursor, LogPage};
 pub use outbox::DueEmail;
 pub use record::{DecodeError, parse_share_image};
-use record::{SHARE_PREFIX, ShareRecord, prepend_write};
+use record::{SHARE_PREFIX, ShareRecord, correction_id, prepend_write};
 pub use restore::{RestoreOptions, RestoreSummary};
-use stored::{StoredChange, StoredLinkCopy, encode};
+use stored::{StoredChange, StoredFailedDownload, StoredLinkCopy, encode};
 pub use stored::{StoredFile, StoredSharer};
 
 pub(crate) const SERVICE: &str = "dynamodb";
@@ -278,6 +278,29 @@ impl ShareTable {
             }
             UpdateResult::ConditionFailed(None) => Ok(None),
         }
+    }
+
+    /// Records that a download counted by [`redeem`](Self::redeem) failed, and no longer counts it. Does
+    /// nothing if the share no longer exists.
+    ///
+    /// The times of use stay, because the recipient did use the link. A retry has no effect, unless so many
+    /// other uses came in between that the share no longer stores the correction's id.
+    pub async fn record_failed_download(&self, link: &Link, failed: &FailedDownload) -> Result<(), Error> {
+        let update = self
+            .update(&link.item, link.share)
+            .update_expression(format!(
+                "SET downloads = downloads - :one, downloadFailed = :failed, {}",
+                prepend_write("lastUses")
+            ))
+            // A count never becomes negative: such a row would be unreadable.
+            .condition_expression(
+                "generation = :generation AND downloads >= :one AND NOT contains(lastUses, :write)",
+            )
+            .expression_attribute_values(":one", number(&1))
+            .expression_attribute_values(":failed", encode(&StoredFailedDownload::from(failed))?)
+            .expression_attribute_values(":generation", text(&link.generation))
+            .expression_attribute_values(":write", AttributeValue::S(correction_id(failed.id)));
+        Ok(ignore_failed_condition(update.send().await)?)
     }
 
     fn update(&self, item: &Item, id: ShareId) -> UpdateItemFluentBuilder {

@@ -10,7 +10,7 @@ use sharelink_domain::{Item, Message, Share, ShareId, Timestamp, WriteId};
 use thiserror::Error;
 
 use super::mail_record::MailRecord;
-use super::stored::{StoredChange, StoredFile, StoredLinkCopy, StoredSharer};
+use super::stored::{StoredChange, StoredFailedDownload, StoredFile, StoredLinkCopy, StoredSharer};
 use super::{Attributes, SERVICE};
 use crate::{AwsError, Error, InternalError};
 
@@ -83,13 +83,16 @@ pub(super) struct ShareRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_opened_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    download_failed: Option<StoredFailedDownload>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     changed: Option<StoredChange>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_copied: Option<StoredLinkCopy>,
     create_id: String,
     /// The ids of the latest changes, newest first.
     last_writes: [String; REMEMBERED_WRITES],
-    /// The ids of the latest uses, newest first.
+    /// The ids of the latest uses, and the [correction ids](correction_id) of the latest failed downloads,
+    /// newest first.
     last_uses: [String; REMEMBERED_WRITES],
     pub(super) ttl: i64,
 }
@@ -103,6 +106,11 @@ const REMEMBERED_WRITES: usize = 4;
 pub(super) fn prepend_write(list: &str) -> String {
     let shifted = (1..REMEMBERED_WRITES).map(|i| format!("{list}[{i}] = {list}[{}]", i - 1));
     shifted.chain([format!("{list}[0] = :write")]).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the id of the write that records the failed download with this id. It never equals a use's id.
+pub(super) fn correction_id(download: WriteId) -> String {
+    format!("-{download}")
 }
 
 impl ShareRecord {
@@ -133,6 +141,7 @@ impl ShareRecord {
             downloads: share.usage.downloads,
             first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
             last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
+            download_failed: share.usage.last_failure.as_ref().map(StoredFailedDownload::from),
             changed: share.changed.as_ref().map(StoredChange::from),
             link_copied: share.link_copied.as_ref().map(StoredLinkCopy::from),
             create_id: create_id.to_string(),
@@ -186,6 +195,8 @@ impl ShareRecord {
                 downloads: self.downloads,
                 first_at: decode_optional_time(self.first_opened_at, "firstOpenedAt")?,
                 last_at: decode_optional_time(self.last_opened_at, "lastOpenedAt")?,
+                last_id: self.last_uses[0].parse().ok(),
+                last_failure: self.download_failed.map(StoredFailedDownload::decode).transpose()?,
             },
             changed: self.changed.map(StoredChange::decode).transpose()?,
             link_copied: self.link_copied.map(StoredLinkCopy::decode).transpose()?,
@@ -240,7 +251,8 @@ pub(super) fn sortable(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use sharelink_domain::Action;
-    use sharelink_domain::history::{Change, ChangeKind, LinkCopy};
+    use sharelink_domain::access::DownloadError;
+    use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
     use sharelink_domain::testing::{share, sharer};
 
     use super::super::stored::StoredAction;
@@ -300,7 +312,12 @@ mod tests {
         let action = Action { by: sharer("u1"), at: Timestamp::UNIX_EPOCH };
         let copy = LinkCopy { action: action.clone(), id: WriteId::from_bytes([1; 16]) };
         let change = Change { kind: ChangeKind::Revocation, action };
-        let share = Share { changed: Some(change), link_copied: Some(copy), ..share(&["a"]) };
+        let mut share = Share { changed: Some(change), link_copied: Some(copy), ..share(&["a"]) };
+        share.usage.last_failure = Some(FailedDownload {
+            id: WriteId::from_bytes([1; 16]),
+            at: Timestamp::UNIX_EPOCH,
+            error: DownloadError::Archived,
+        });
         let record = ShareRecord::new(&share, WriteId::from_bytes([1; 16]), RETENTION);
         let stored: serde_json::Value = serde_json::to_value(record).unwrap();
         let by = serde_json::json!({"sub": "u1"});
@@ -308,6 +325,10 @@ mod tests {
         assert_eq!(
             stored["linkCopied"],
             serde_json::json!({"action": {"by": by, "at": 0}, "id": "01010101010101010101010101010101"})
+        );
+        assert_eq!(
+            stored["downloadFailed"],
+            serde_json::json!({"id": "01010101010101010101010101010101", "at": 0, "error": "archived"})
         );
         assert_eq!(stored["files"], serde_json::json!([{"name": "a", "size": 3}]));
         assert_eq!(stored["mailState"], "queued");

@@ -3,7 +3,8 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
-use sharelink_domain::history::{Change, ChangeKind, LinkCopy};
+use sharelink_domain::access::DownloadError;
+use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
 use sharelink_domain::{Action, EmailAddress, FileName, SharedFile, Sharer};
 
 use super::record::{DecodeError, decode_time};
@@ -126,5 +127,56 @@ impl StoredLinkCopy {
     pub(super) fn decode(self) -> Result<LinkCopy, DecodeError> {
         let id = self.id.parse().map_err(|_| DecodeError("linkCopied"))?;
         Ok(LinkCopy { action: self.action.decode("linkCopied")?, id })
+    }
+}
+
+/// The stored form of a [`DownloadError`].
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) enum StoredDownloadError {
+    Missing,
+    Archived,
+    Forbidden,
+}
+
+impl From<DownloadError> for StoredDownloadError {
+    fn from(error: DownloadError) -> Self {
+        match error {
+            DownloadError::Missing => Self::Missing,
+            DownloadError::Archived => Self::Archived,
+            DownloadError::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+impl From<StoredDownloadError> for DownloadError {
+    fn from(error: StoredDownloadError) -> Self {
+        match error {
+            StoredDownloadError::Missing => Self::Missing,
+            StoredDownloadError::Archived => Self::Archived,
+            StoredDownloadError::Forbidden => Self::Forbidden,
+        }
+    }
+}
+
+/// The stored form of a [`FailedDownload`].
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct StoredFailedDownload {
+    id: String,
+    /// In milliseconds since 1970.
+    at: i64,
+    error: StoredDownloadError,
+}
+
+impl From<&FailedDownload> for StoredFailedDownload {
+    fn from(failed: &FailedDownload) -> Self {
+        Self { id: failed.id.to_string(), at: failed.at.timestamp_millis(), error: failed.error.into() }
+    }
+}
+
+impl StoredFailedDownload {
+    pub(super) fn decode(self) -> Result<FailedDownload, DecodeError> {
+        let id = self.id.parse().map_err(|_| DecodeError("downloadFailed"))?;
+        Ok(FailedDownload { id, at: decode_time(self.at, "downloadFailed")?, error: self.error.into() })
     }
 }
