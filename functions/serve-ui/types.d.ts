@@ -29,8 +29,13 @@ export interface SharedFile {
   size: number;
 }
 
+export interface ItemFile extends SharedFile {
+  /** Whether the file must be restored from an archive before it can be downloaded. */
+  archived: boolean;
+}
+
 export interface FilePage {
-  files: SharedFile[];
+  files: ItemFile[];
   /** Whether the page omits files because their names cannot be shared. */
   leftOut: boolean;
   nextCursor?: string;
@@ -102,13 +107,13 @@ export interface RecipientResult {
 
 export interface CreateResults {
   results: RecipientResult[];
-  warnings: { code: "alreadyExpired" | "filesLeftOut"; detail: string }[];
+  warnings: { code: "alreadyExpired" | "filesLeftOut" | "filesArchived"; detail: string }[];
 }
 
 export type LogEvent =
   | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
-  | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired" | "purged"
-  | "restored";
+  | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired"
+  | "purged" | "restored";
 
 export interface LogEntry {
   at: string;
@@ -121,6 +126,8 @@ export interface LogEntry {
   from?: string;
   to?: string;
   detail?: string;
+  /** Only for `downloadFailed`. */
+  reason?: "missing" | "archived" | "forbidden";
 }
 
 export interface LogPage {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::api::{create_body_with, read_pages};
-use crate::support::{Response, Stack, TestItem, address, send};
+use crate::support::{Aws, Response, Stack, TestItem, address, send, unique};
 
 async fn list_files(item: &TestItem<'_>, query: &str) -> Response {
     let url = item.item_url(&format!("/files{query}"));
@@ -22,7 +22,7 @@ async fn files_are_listed_with_sizes_and_without_subfolders() {
     let response = list_files(&item, "").await;
 
     response.assert_status(200);
-    let file = |name: &str| json!({"name": name, "size": name.len()});
+    let file = |name: &str| json!({"name": name, "size": name.len(), "archived": false});
     assert_eq!(
         response.json(),
         json!({"files": [file("a.pdf"), file("b.pdf"), file("Ünï \"a\";b.pdf")], "leftOut": false})
@@ -66,4 +66,41 @@ async fn invalid_cursor_for_files_is_rejected() {
         assert_eq!(response.status, 422, "{cursor}: {response:?}");
         assert_eq!(response.error_locations(), ["cursor"], "{cursor}: {response:?}");
     }
+}
+
+#[tokio::test]
+async fn archived_files_are_marked_and_cause_a_warning() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf"]).await;
+    Aws::new(&stack).upload_archived(&item.key("b.pdf"), b"b.pdf").await;
+
+    let listed = list_files(&item, "").await.json();
+    let file = |name: &str, archived: bool| json!({"name": name, "size": 5, "archived": archived});
+    assert_eq!(listed["files"], json!([file("a.pdf", false), file("b.pdf", true)]));
+
+    for (fields, expected) in [
+        (json!({}), json!("filesArchived")),
+        (json!({"files": ["b.pdf"]}), json!("filesArchived")),
+        (json!({"files": ["a.pdf"]}), Value::Null),
+    ] {
+        let created = item.post(&create_body_with(&[address("ann")], &fields)).await;
+        created.assert_status(201);
+        assert_eq!(created.json()["warnings"][0]["code"], expected, "{fields}");
+    }
+}
+
+#[tokio::test]
+async fn retry_repeats_the_warning_about_archived_files() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &[]).await;
+    Aws::new(&stack).upload_archived(&item.key("b.pdf"), b"b.pdf").await;
+    let (body, key) = (create_body_with(&[address("ann")], &json!({})), unique("key"));
+    let first = item.post_with_key(&key, &body).await;
+    first.assert_status(201);
+    item.upload("b.pdf").await;
+
+    let retry = item.post_with_key(&key, &body).await;
+
+    assert_eq!(retry.json(), first.json());
+    assert_eq!(retry.json()["warnings"][0]["code"], "filesArchived");
 }

@@ -42,3 +42,4 @@ mod support;
 mod template;
 mod track_delivery;
 mod unavailable;
+mod unavailable_files;

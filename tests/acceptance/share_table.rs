@@ -12,8 +12,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
-use sharelink_domain::access::Target;
+use sharelink_domain::access::{DownloadError, Target};
 use sharelink_domain::expiry::RequestedExpiry;
+use sharelink_domain::history::FailedDownload;
 use sharelink_domain::link::Link;
 use sharelink_domain::sending::{Fault, SendOutcome};
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
@@ -257,6 +258,42 @@ async fn use_is_counted_if_and_only_if_access_is_granted() {
             assert_eq!(used.usage.opens, opens, "{description}");
             assert_eq!(used.usage.downloads, downloads, "{description}");
         }
+    }
+}
+
+#[tokio::test]
+async fn failed_download_is_removed_from_the_count_once() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = saved_share(&table).await;
+        let link = Link::of(&share);
+        let (first, second) = (new_write_id().unwrap(), new_write_id().unwrap());
+        redeem(&table, &link, first).await;
+        redeem(&table, &link, second).await;
+
+        let failed = FailedDownload { id: first, at: now(), error: DownloadError::Archived };
+        for _ in 0..3 {
+            table.record_failed_download(&link, &failed).await.unwrap();
+        }
+
+        let usage = read(&table, &share).await.unwrap().usage;
+        assert_eq!((usage.opens, usage.downloads), (2, 1));
+        assert_eq!(usage.last_failure, Some(failed));
+        assert_eq!(usage.last_id, None, "the last write was not a use");
+    }
+}
+
+#[tokio::test]
+async fn failed_download_makes_no_count_negative() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = saved_share(&table).await;
+        let failed = FailedDownload { id: new_write_id().unwrap(), at: now(), error: DownloadError::Missing };
+        let other_link = Link { generation: new_generation().unwrap(), ..Link::of(&share) };
+        for link in [Link::of(&share), other_link, Link::of(&unsaved_share())] {
+            table.record_failed_download(&link, &failed).await.unwrap();
+        }
+        assert_eq!(read(&table, &share).await, Some(share));
     }
 }
 

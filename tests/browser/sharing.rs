@@ -5,7 +5,7 @@ use thirtyfour::Key;
 
 use crate::browser::{DESKTOP, Device};
 use crate::page::Page;
-use crate::support::{Stack, TestItem, address};
+use crate::support::{Aws, Stack, TestItem, address};
 
 #[tokio::test]
 async fn pasted_recipients_are_parsed_and_checked() {
@@ -145,6 +145,22 @@ async fn expiration_earlier_today_is_accepted_with_a_warning() {
     page.browser.press("Share").await;
     page.browser.wait_for(".what", "Shared, but access has already expired").await;
     assert_eq!(item.list_recipients("inactive").await.len(), 1);
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn archived_file_is_marked_and_shared_with_a_warning() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf"]).await;
+    Aws::new(&stack).upload_archived(&item.key("b.pdf"), b"b.pdf").await;
+    let page = Page::open(&item, DESKTOP).await;
+    page.open_share_dialog().await;
+    page.browser.wait_for(".files label", "b.pdf (archived)").await;
+    page.browser.wait_for(".note", "Archived files cannot be downloaded until they are restored.").await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    page.browser.press("Share").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
+    page.browser.wait_for(".banner", "Some of these files are archived.").await;
     page.browser.quit().await;
 }
 

@@ -2,7 +2,7 @@
 
 /**
  * @import {
- *   CreateResults, CreateShares, EventDetails, RecipientResult, SharedFile, Status
+ *   CreateResults, CreateShares, EventDetails, ItemFile, RecipientResult, Status
  * } from "../types.d.ts"
  */
 
@@ -29,7 +29,8 @@ export class ShareDialog extends ItemDialog {
   #messageError;
   #files;
   #filesError;
-  /** @type {{ name: string, box: HTMLInputElement, element: HTMLElement }[]} */
+  #archivedHint;
+  /** @type {{ name: string, archived: boolean, box: HTMLInputElement, element: HTMLElement }[]} */
   #listed = [];
   /** Whether each file is selected, by name. */
   #selection = new Map();
@@ -78,6 +79,7 @@ export class ShareDialog extends ItemDialog {
       oninput: () => this.#updateCounter(),
     });
     this.#files = h("div", { class: "files" });
+    this.#archivedHint = h("p", { id: "archived-hint", class: "note" });
     this.#filesError = h("p", { id: "files-error", class: "error" });
     this.#alert = h("div");
     const onSubmit = () => this.#share();
@@ -85,8 +87,8 @@ export class ShareDialog extends ItemDialog {
     const optional = h("span", { class: "hint" }, `(${texts.optional})`);
     this.#form = h("div", {},
       this.#recipients.element,
-      h("fieldset", { class: "field", "aria-describedby": "files-error" },
-        h("legend", {}, texts.files), this.#files, this.#filesError),
+      h("fieldset", { class: "field", "aria-describedby": "archived-hint files-error" },
+        h("legend", {}, texts.files), this.#files, this.#archivedHint, this.#filesError),
       this.#expiration.element,
       h("div", { class: "field" },
         h("label", { for: "message" }, `${texts.message} `, optional),
@@ -166,22 +168,25 @@ export class ShareDialog extends ItemDialog {
     fill(this.#files, all, this.#listed.map(({ element }) => element), more,
       !this.#listed.length && h("p", { class: "empty" }, texts.noFiles),
       leftOut && h("p", { class: "hint empty" }, texts.leftOut));
+    fill(this.#archivedHint, this.#listed.some(({ archived }) => archived) && texts.archivedHint);
     this.#updateAllFilesBox();
   }
 
   /**
-   * @param {SharedFile} file
+   * @param {ItemFile} file
    * @param {boolean} checked
    */
-  #fileBox({ name, size }, checked) {
+  #fileBox({ name, size, archived }, checked) {
+    const { texts } = this.#language;
     this.#selection.set(name, checked);
     const box = h("input", { type: "checkbox", checked, onchange: () => this.#onSelect() });
+    const note = archived && h("span", { class: "hint" }, ` (${texts.archived})`);
     const element = h("label", {},
       box,
-      h("span", { class: "name" }, bdi(name)),
+      h("span", { class: "name" }, bdi(name), note),
       h("span", { class: "size" }, this.#language.formatSize(size)),
     );
-    return { name, box, element };
+    return { name, archived, box, element };
   }
 
   #allFilesBox() {
@@ -314,7 +319,8 @@ export class ShareDialog extends ItemDialog {
   /** @param {CreateResults} response */
   #showResults({ results, warnings }) {
     const { texts } = this.#language;
-    const isExpired = warnings.some(({ code }) => code === "alreadyExpired");
+    const hasWarning = (expected) => warnings.some(({ code }) => code === expected);
+    const isExpired = hasWarning("alreadyExpired");
     const recipientsOf = (outcome) =>
       results.filter((result) => result.outcome === outcome).map(({ recipient }) => recipient);
     const created = recipientsOf("created");
@@ -326,6 +332,8 @@ export class ShareDialog extends ItemDialog {
       this.#message.value = "";
       this.#updateCounter();
     }
+    const warning = created.length > 0 && hasWarning("filesArchived")
+      && h("p", { class: "banner" }, texts.sharedArchived);
     const heading = created.length ? texts.shared(created.length) : texts.sharedNone;
     const back = (recipients) => {
       this.#recipients.value = recipients;
@@ -339,13 +347,13 @@ export class ShareDialog extends ItemDialog {
       && h("button", { type: "button", onclick: () => back(failed) }, texts.retryFailed(failed.length));
     this.render(this.#language, {
       heading,
-      body: h("ul", { class: "results", tabindex: 0, "aria-label": heading },
-        results.map((result) => this.#result(result, isExpired))),
+      body: [warning, h("ul", { class: "results", tabindex: 0, "aria-label": heading },
+        results.map((result) => this.#result(result, isExpired)))],
       buttons: [more, retry, done],
     });
     this.#hasUnseenResults = !this.isOpen;
     done.focus();
-    this.announce(heading);
+    this.announce(warning ? `${heading}. ${texts.sharedArchived}` : heading);
   }
 
   /**

@@ -52,12 +52,12 @@ export class ShareLog {
   }
 
   /** @param {LogEntry} entry */
-  #entry({ at, event, recipient, by, from, to, detail }) {
+  #entry({ at, event, recipient, by, from, to, detail, reason }) {
     const { texts } = this.#language;
     const format = (time) => this.#language.formatTime(time);
     const who = by && texts.by(isolate(by.name ?? by.email ?? by.sub));
     const change = to && texts.fromTo(format(from), format(to));
-    const rest = [texts.event[event], change, detail, who].filter(Boolean).join(", ");
+    const rest = [texts.event[event], change, detail, texts.failure[reason], who].filter(Boolean).join(", ");
     return h("li", {}, h("time", { datetime: at }, format(at)), bdi(recipient), `: ${rest}`);
   }
 }

@@ -33,6 +33,8 @@ const en = {
   filesMissing: (names) => `No longer available: ${names}`,
   tooManyFiles: (limit) => `At most ${limit} files in one link.`,
   leftOut: "Files whose names cannot be shared are not shown.",
+  archived: "archived",
+  archivedHint: "Archived files cannot be downloaded until they are restored.",
   expiration: "Access expires",
   presets: "Choose a period",
   day: "1 day",
@@ -64,6 +66,7 @@ const en = {
     failed: "Could not be added",
   },
   createdExpired: "Shared, but access has already expired",
+  sharedArchived: "Some of these files are archived. Recipients cannot download them until they are restored.",
   openActive: "Show in Active",
   openInactive: "Show in Inactive",
   back: "Share with others",
@@ -129,6 +132,7 @@ const en = {
     complained: "marked as spam",
     opened: "link opened",
     downloaded: "file downloaded",
+    downloadFailed: "download failed",
     expirationChanged: "expiration changed",
     revoked: "access revoked",
     reactivated: "active again",
@@ -139,6 +143,11 @@ const en = {
     restored: "restored from a backup",
   },
   fromTo: (from, to) => `from ${from} to ${to}`,
+  failure: {
+    missing: "the file was moved or removed",
+    archived: "the file is archived",
+    forbidden: "the service may not read the file",
+  },
 
   // Errors.
   invalid: {
@@ -198,6 +207,8 @@ const de = {
   filesMissing: (names) => `Nicht mehr verfügbar: ${names}`,
   tooManyFiles: (limit) => `Höchstens ${limit} Dateien in einem Link.`,
   leftOut: "Dateien, deren Namen nicht geteilt werden können, fehlen hier.",
+  archived: "archiviert",
+  archivedHint: "Archivierte Dateien lassen sich erst nach ihrer Wiederherstellung herunterladen.",
   expiration: "Zugriff endet",
   presets: "Zeitraum wählen",
   day: "1 Tag",
@@ -225,6 +236,8 @@ const de = {
     failed: "Konnte nicht hinzugefügt werden",
   },
   createdExpired: "Geteilt, aber der Zugriff ist bereits abgelaufen",
+  sharedArchived:
+    "Einige dieser Dateien sind archiviert. Sie lassen sich erst nach ihrer Wiederherstellung herunterladen.",
   openActive: "Unter „Aktiv“ anzeigen",
   openInactive: "Unter „Inaktiv“ anzeigen",
   back: "Mit anderen teilen",
@@ -292,6 +305,7 @@ const de = {
     complained: "als Spam gemeldet",
     opened: "Link geöffnet",
     downloaded: "Datei heruntergeladen",
+    downloadFailed: "Download fehlgeschlagen",
     expirationChanged: "Ablauf geändert",
     revoked: "Zugriff entzogen",
     reactivated: "wieder aktiv",
@@ -302,6 +316,11 @@ const de = {
     restored: "aus einer Sicherung wiederhergestellt",
   },
   fromTo: (from, to) => `von ${from} auf ${to}`,
+  failure: {
+    missing: "die Datei wurde verschoben oder entfernt",
+    archived: "die Datei ist archiviert",
+    forbidden: "der Dienst darf die Datei nicht lesen",
+  },
 
   invalid: {
     recipients: "Diese Empfänger sind nicht möglich.",

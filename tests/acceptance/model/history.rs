@@ -11,8 +11,8 @@ use chrono::{NaiveTime, TimeDelta};
 use futures_util::future::{BoxFuture, join_all};
 use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
-use sharelink_domain::access::{RedeemError, Target};
-use sharelink_domain::history::{Change, ChangeKind};
+use sharelink_domain::access::{DownloadError, RedeemError, Target};
+use sharelink_domain::history::{Change, ChangeKind, FailedDownload};
 use sharelink_domain::link::Link;
 use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
@@ -104,7 +104,7 @@ impl History {
         let fresh = new_generation().unwrap();
         let links = self.links.entry(recipient).or_default();
         let generation = match operation {
-            Operation::Open { ago } => links.iter().rev().nth(ago).copied().unwrap_or(fresh),
+            Operation::Open { ago, .. } => links.iter().rev().nth(ago).copied().unwrap_or(fresh),
             _ => fresh,
         };
         if let Operation::Create { .. } = operation {
@@ -169,12 +169,19 @@ impl History {
                     }
                 }
             }),
-            Operation::Open { .. } => Box::pin(async move {
+            Operation::Open { is_available, .. } => Box::pin(async move {
                 let link = Link { item: item.clone(), share: id, generation };
                 match table.redeem(&link, Target::Link, write, now).await.unwrap() {
                     None => Response::UnknownLink,
                     Some(share) => match share.redeem(generation, Target::Link, now) {
-                        Ok(_) => Response::Redeemed,
+                        Ok(_) => {
+                            if !is_available {
+                                let error = DownloadError::Missing;
+                                let failed = FailedDownload { id: write, at: now, error };
+                                table.record_failed_download(&link, &failed).await.unwrap();
+                            }
+                            Response::Redeemed
+                        }
                         Err(RedeemError::AccessEnded) => Response::AccessEnded,
                         Err(RedeemError::UnknownLink) => Response::UnknownLink,
                     },
@@ -198,10 +205,6 @@ impl History {
     /// Reads a share from the table, and converts it to the model's representation.
     async fn stored(&self, recipient: usize) -> Option<ModelShare> {
         let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
-        assert_eq!(
-            share.usage.opens, share.usage.downloads,
-            "each use of a one-file share is both an open and a download"
-        );
         let last_change = |change: &Change| {
             let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
             (actor, (change.kind == ChangeKind::Expiration).then_some(share.expires_at))
@@ -217,6 +220,7 @@ impl History {
             mail_requested_at: share.mail.requested.as_ref().map_or(share.created_at, |action| action.at),
             mail_due: share.mail.pending().map(|pending| pending.due),
             opens: share.usage.opens,
+            downloads: share.usage.downloads,
         })
     }
 

@@ -52,7 +52,8 @@ impl ReferenceStateMachine for Histories {
             2 => Just(Operation::Revoke),
             2 => Just(Operation::Resend),
             2 => Just(Operation::Send),
-            3 => prop::sample::select(vec![0_usize, 0, 0, 1, 2]).prop_map(|ago| Operation::Open { ago }),
+            3 => (prop::sample::select(vec![0_usize, 0, 0, 1, 2]), any::<bool>())
+                .prop_map(|(ago, is_available)| Operation::Open { ago, is_available }),
             1 => Just(Operation::Purge),
         ];
         // Most steps apply to the same share, so that they conflict.

@@ -25,9 +25,10 @@ pub(super) enum Operation {
     /// Sends the pending email.
     Send,
     /// Opens one of the recipient's links: the newest if `ago` is 0, the one before it if `ago` is 1, and so
-    /// on.
+    /// on. If the link works but the file is not available, records the failed download.
     Open {
         ago: usize,
+        is_available: bool,
     },
     /// Deletes the share if its TTL has passed.
     Purge,

@@ -25,6 +25,7 @@ pub(super) struct ModelShare {
     pub(super) mail_requested_at: Time,
     pub(super) mail_due: Option<Time>,
     pub(super) opens: u64,
+    pub(super) downloads: u64,
 }
 
 /// The writes that have been applied to a share, by which the model recognizes retries.
@@ -34,11 +35,18 @@ struct AppliedWrites {
     changes: Vec<WriteId>,
     resend: Option<WriteId>,
     claim: Option<WriteId>,
-    uses: Vec<WriteId>,
+    uses: Vec<UseWrite>,
+}
+
+/// A write that counts a use, or the write that records its failed download.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum UseWrite {
+    Use(WriteId),
+    Failure(WriteId),
 }
 
 /// Adds a write, and keeps only the last four: a share's row stores no more.
-fn remember(writes: &mut Vec<WriteId>, write: WriteId) {
+fn remember<T>(writes: &mut Vec<T>, write: T) {
     writes.insert(0, write);
     writes.truncate(4);
 }
@@ -61,7 +69,8 @@ pub(super) struct Model {
 }
 
 impl Model {
-    /// Applies a call and returns its response. A send stays in progress until `finish_send`.
+    /// Applies a call and returns its response. A send stays in progress until `finish_send`, and an open of
+    /// an unavailable file until `finish_open`.
     #[expect(clippy::too_many_lines, reason = "one match arm per operation")]
     fn apply(&mut self, call: &Call, now: Time) -> Response {
         let &Call { recipient, actor, expires_at, expected, generation, write, .. } = call;
@@ -83,6 +92,7 @@ impl Model {
                 mail_requested_at: now,
                 mail_due: Some(now),
                 opens: 0,
+                downloads: 0,
             };
             self.shares.insert(recipient, share);
             return Response::Created;
@@ -157,9 +167,11 @@ impl Model {
                 Response::AccessEnded
             }
             Operation::Open { .. } => {
-                if !writes.uses.contains(&write) {
+                // Each use of a one-file share is both an open and a download.
+                if !writes.uses.contains(&UseWrite::Use(write)) {
                     share.opens += 1;
-                    remember(&mut writes.uses, write);
+                    share.downloads += 1;
+                    remember(&mut writes.uses, UseWrite::Use(write));
                 }
                 Response::Redeemed
             }
@@ -180,11 +192,25 @@ impl Model {
         }
     }
 
+    /// Ends an open of an unavailable file: removes the failed download from the count.
+    fn finish_open(&mut self, call: &Call) {
+        let failure = UseWrite::Failure(call.write);
+        let writes = self.writes.entry(call.recipient).or_default();
+        let share = self.shares.get_mut(&call.recipient);
+        let is_counted = |share: &&mut ModelShare| share.generation == call.generation && share.downloads > 0;
+        if let Some(share) = share.filter(is_counted)
+            && !writes.uses.contains(&failure)
+        {
+            share.downloads -= 1;
+            remember(&mut writes.uses, failure);
+        }
+    }
+
     /// Finds an order of the calls in which the model returns the actual responses and ends with these
     /// shares. Returns the model after those calls, or `None` if there is no such order.
     ///
-    /// `done` lists the events so far. Each event is the index of its call, and whether it is the end of a
-    /// send.
+    /// `done` lists the events so far. Each event is the index of its call, and whether it is the end of the
+    /// call.
     pub(super) fn linearize(
         &self,
         calls: &[(&Call, &Response)],
@@ -192,10 +218,16 @@ impl Model {
         now: Time,
         shares: &BTreeMap<usize, ModelShare>,
     ) -> Option<Self> {
-        // A send has two events, its start and its end. Other calls may take effect in between.
+        // A send, and an open of an unavailable file, has two events: its start and its end. Other calls may
+        // take effect in between.
+        let has_end = |(call, response): &(&Call, &Response)| match call.operation {
+            Operation::Send => true,
+            Operation::Open { is_available, .. } => !is_available && **response == Response::Redeemed,
+            _ => false,
+        };
         let all_events = (0..calls.len())
             .flat_map(|i| [(i, false), (i, true)])
-            .filter(|(i, is_end)| !is_end || matches!(calls[*i].0.operation, Operation::Send));
+            .filter(|(i, is_end)| !is_end || has_end(&calls[*i]));
         let remaining: Vec<_> = all_events.filter(|event| !done.contains(event)).collect();
         if remaining.is_empty() {
             return (self.shares == *shares).then(|| self.clone());
@@ -204,7 +236,10 @@ impl Model {
             let (call, response) = calls[i];
             let mut model = self.clone();
             let is_possible = if is_end {
-                model.finish_send(call);
+                match call.operation {
+                    Operation::Send => model.finish_send(call),
+                    _ => model.finish_open(call),
+                }
                 done.contains(&(i, false))
             } else {
                 model.apply(call, now) == *response

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::StorageClass;
 use aws_types::SdkConfig;
 use dynoxide::Database;
 use serde_json::{Value, json};
@@ -144,7 +145,16 @@ impl<'a> Aws<'a> {
     }
 
     pub(crate) async fn upload(&self, key: &str, bytes: &[u8]) {
-        let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
+        self.upload_as(StorageClass::Standard, key, bytes).await;
+    }
+
+    /// Uploads a file to an archive, from which it must be restored before it can be downloaded.
+    pub(crate) async fn upload_archived(&self, key: &str, bytes: &[u8]) {
+        self.upload_as(StorageClass::Glacier, key, bytes).await;
+    }
+
+    async fn upload_as(&self, class: StorageClass, key: &str, bytes: &[u8]) {
+        let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key).storage_class(class);
         put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
     }
 
