@@ -66,7 +66,7 @@ const en = {
     failed: "Could not be added",
   },
   createdExpired: "Shared, but access has already expired",
-  sharedArchived: "Some of these files are archived. Recipients cannot download them until they are restored.",
+  sharedArchived: "Some of these files are archived. They cannot be downloaded until they are restored.",
   openActive: "Show in Active",
   openInactive: "Show in Inactive",
   back: "Share with others",

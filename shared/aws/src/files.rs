@@ -130,8 +130,8 @@ impl FileStore {
     /// Checks whether a signed URL can download one of the item's files. If S3 fails, logs the error and
     /// assumes that it can.
     ///
-    /// In checksum mode, S3 must decrypt the stored checksum of an object that is encrypted with a KMS key, so
-    /// the check fails if this function may not use the key ([HeadObject]). An object without a checksum
+    /// In checksum mode, S3 must decrypt the stored checksum of an object that is encrypted with a KMS key,
+    /// so the check fails if this function may not use the key ([HeadObject]). An object without a checksum
     /// passes the check, even if its key may not be used: S3 has added a checksum to every new object since
     /// December 2024 ([default integrity protections]), but not to older objects.
     ///
@@ -198,12 +198,14 @@ fn is_missing(error: &HeadError) -> bool {
 
 /// Returns whether S3 refused access to the object.
 ///
-/// The response to a HEAD request has no body, so the status must suffice: 403 if a permission is missing, and
-/// 400 if the object is encrypted with a key that the client must send ([SSE-C]), which a signed URL cannot do.
+/// The response to a HEAD request has no body, so the status must suffice: 403 if a permission is missing,
+/// and 400 if the object is encrypted with a key that the client must send ([SSE-C]), which a signed URL
+/// cannot do.
 ///
 /// [SSE-C]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
 fn is_forbidden(error: &HeadError) -> bool {
-    matches!(error, SdkError::ServiceError(response) if matches!(response.raw().status().as_u16(), 400 | 403))
+    let SdkError::ServiceError(response) = error else { return false };
+    matches!(response.raw().status().as_u16(), 400 | 403)
 }
 
 /// Returns whether an object is in an archive, without a restored copy ([archived objects]).

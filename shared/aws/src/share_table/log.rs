@@ -93,7 +93,9 @@ macro_rules! convert_events {
         impl From<LogEvent> for StoredEvent {
             fn from(event: LogEvent) -> Self {
                 match event {
-                    $(LogEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field: $field.into()),+ })?,)+
+                    $(LogEvent::$variant $({ $($field),+ })? => {
+                        Self::$variant $({ $($field: $field.into()),+ })?
+                    })+
                 }
             }
         }
@@ -101,7 +103,9 @@ macro_rules! convert_events {
         impl From<StoredEvent> for LogEvent {
             fn from(event: StoredEvent) -> Self {
                 match event {
-                    $(StoredEvent::$variant $({ $($field),+ })? => Self::$variant $({ $($field: $field.into()),+ })?,)+
+                    $(StoredEvent::$variant $({ $($field),+ })? => {
+                        Self::$variant $({ $($field: $field.into()),+ })?
+                    })+
                 }
             }
         }
@@ -110,8 +114,8 @@ macro_rules! convert_events {
 
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
-    DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent, Expired, Purged,
-    Restored,
+    DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent,
+    Expired, Purged, Restored,
 }
 
 impl ShareTable {
