@@ -11,6 +11,8 @@ import sys
 
 import boto3
 
+from deployed_stack import Stack
+
 METHODS = {"get", "head", "post", "put", "patch", "delete"}
 
 
@@ -32,51 +34,6 @@ def main():
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
-
-
-class Stack:
-    """A deployed CloudFormation stack."""
-
-    def __init__(self, name):
-        cloudformation = boto3.client("cloudformation")
-        self.name = name
-        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
-        self.outputs = {o["OutputKey"]: o["OutputValue"] for o in stack["Outputs"]}
-        self.parameters = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
-        template = cloudformation.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
-        self.template = json.loads(template) if isinstance(template, str) else template
-        resources = cloudformation.describe_stack_resources(StackName=name)["StackResources"]
-        self.ids = {r["LogicalResourceId"]: r["PhysicalResourceId"] for r in resources}
-
-    def functions(self):
-        return [
-            self.ids[name]
-            for name, resource in self.template["Resources"].items()
-            if resource["Type"] == "AWS::Lambda::Function"
-        ]
-
-    def resolve(self, value):
-        """Resolves Ref and Fn::Sub in a property, as far as an API's Body uses them."""
-        if isinstance(value, list):
-            return [self.resolve(v) for v in value]
-        if isinstance(value, dict) and set(value) == {"Ref"}:
-            return self.resolve_reference(value["Ref"])
-        if isinstance(value, dict) and set(value) == {"Fn::Sub"}:
-            return re.sub(r"\$\{([^}]+)\}", lambda m: self.resolve_reference(m[1]), value["Fn::Sub"])
-        if isinstance(value, dict):
-            return {k: self.resolve(v) for k, v in value.items()}
-        return value
-
-    def resolve_reference(self, name):
-        pseudo = {
-            "AWS::Partition": "aws",
-            "AWS::Region": boto3.session.Session().region_name,
-            "AWS::StackName": self.name,
-        }
-        if name.endswith(".Arn"):
-            function = boto3.client("lambda").get_function(FunctionName=self.ids[name.removesuffix(".Arn")])
-            return function["Configuration"]["FunctionArn"]
-        return pseudo.get(name) or self.parameters.get(name) or self.ids[name]
 
 
 def recreate_routes(stack):
@@ -186,10 +143,9 @@ def point_aliases_to_latest(stack):
     A published version's environment is immutable, but `set_function_environment` must change it.
     """
     client = boto3.client("lambda")
-    for name, resource in stack.template["Resources"].items():
-        if resource["Type"] == "AWS::Lambda::Alias":
-            function, alias = stack.ids[name].split(":")[-2:]
-            client.update_alias(FunctionName=function, Name=alias, FunctionVersion="$LATEST")
+    for id in stack.of_type("AWS::Lambda::Alias"):
+        function, alias = stack.ids[id].split(":")[-2:]
+        client.update_alias(FunctionName=function, Name=alias, FunctionVersion="$LATEST")
 
 
 def set_function_environment(stack, endpoint, clock_file):
@@ -199,7 +155,8 @@ def set_function_environment(stack, endpoint, clock_file):
     container cannot read the file.
     """
     client = boto3.client("lambda")
-    for name in stack.functions():
+    for id in stack.of_type("AWS::Lambda::Function"):
+        name = stack.ids[id]
         variables = client.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
         wanted = {**variables, "AWS_ENDPOINT_URL": endpoint, "SHARELINK_CLOCK_FILE": clock_file}
         if variables != wanted:

@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::check::deployment_check;
 use crate::command::run;
 use crate::emulator::{Emulator, REGION, credentials};
 use crate::functions;
 use crate::output::Step;
-use crate::paths::{root, source, target};
+use crate::paths::{root, target};
 use crate::python::{DEPLOY, Environment, TOOLS};
 
 /// The environment in `samconfig.toml` that is deployed.
@@ -50,6 +51,17 @@ impl Host {
         }
     }
 }
+
+/// The checks of `check_deployment.py` that ministack cannot pass.
+const UNSUPPORTED_CHECKS: [&str; 4] = [
+    // ministack does not apply these settings of the template.
+    "throttles",
+    "backups",
+    // The local stack implements TTL.
+    "ttl",
+    // `complete_deployment.py` replaces the base URL with the emulator's address.
+    "base-url",
+];
 
 /// The deployed stack's outputs.
 #[derive(Debug, Deserialize)]
@@ -99,16 +111,25 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
     step.done();
 
     let step = Step::start("completing the deployment");
-    let mut complete = tools.program("python")?;
+    let mut complete = tools.script("complete_deployment.py")?;
     complete
-        .arg(source("complete_deployment.py"))
         .envs(credentials(&emulator.endpoint))
         .args(["--stack-name", &config.stack_name, "--endpoint", &emulator.endpoint, "--clock-file"])
         .arg(target("clock"));
     if emulator.is_ministack {
         complete.arg("--ministack");
     }
-    let outputs = serde_json::from_str(&run(&mut complete).await?).context("invalid stack outputs")?;
+    let outputs: Outputs =
+        serde_json::from_str(&run(&mut complete).await?).context("invalid stack outputs")?;
+    step.done();
+
+    let step = Step::start("checking the deployment");
+    let mut check = deployment_check(&tools, &config.stack_name)?;
+    check.envs(credentials(&emulator.endpoint)).args(["--api-url", &outputs.api_url]);
+    if emulator.is_ministack {
+        check.args(UNSUPPORTED_CHECKS.iter().flat_map(|name| ["--skip", name]));
+    }
+    run(&mut check).await?;
     step.done();
     Ok(outputs)
 }

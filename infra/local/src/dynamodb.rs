@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::command::run as run_command;
 use crate::lock::lock;
 use crate::output::Step;
-use crate::paths::{source, target};
+use crate::paths::target;
 use crate::python;
 use crate::server::{Server, free_port};
 use crate::up::unless_stopped;
@@ -54,7 +54,7 @@ async fn prepare() -> Result<()> {
 
 /// Returns the command that prepares DynamoDB Local and, if a port is added as an argument, runs it.
 fn script() -> Result<Command> {
-    let mut command = python::DYNAMODB.program("python")?;
-    command.arg(source("dynamodb_local.py")).arg(target("dynamodb"));
+    let mut command = python::DYNAMODB.script("dynamodb_local.py")?;
+    command.arg(target("dynamodb"));
     Ok(command)
 }

@@ -53,6 +53,8 @@ enum Command {
     Fuzz(fuzz::FuzzOptions),
     /// Checks the template with SAM, cfn-lint and checkov, without deploying it
     CheckTemplate,
+    /// Compares a deployed stack with its template, and says what is missing
+    CheckDeployment(check::DeploymentOptions),
     /// Prints a token for the running stack
     Token(issuer::Claims),
     /// Installs sam and cargo-lambda under target/, and prints their directory
@@ -82,6 +84,7 @@ async fn main() -> Result<()> {
         Command::Demo(options) => demo::run(&options).await,
         Command::Fuzz(options) => fuzz::run(&options).await,
         Command::CheckTemplate => check::run_checks().await,
+        Command::CheckDeployment(options) => check::check_deployment(&options).await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_tools().await,
         Command::Release => release::build().await,

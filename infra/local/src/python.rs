@@ -74,6 +74,14 @@ impl Environment {
         Ok(command)
     }
 
+    /// Returns a command that runs a Python script in `infra/local`.
+    pub(crate) fn script(&self, name: &str) -> Result<Command> {
+        let mut command = self.program("python")?;
+        // Keep compiled modules out of the source directory.
+        command.env("PYTHONPYCACHEPREFIX", target("python/compiled")).arg(source(name));
+        Ok(command)
+    }
+
     /// Installs the packages, unless exactly these packages are already installed.
     pub(crate) async fn prepare(&self) -> Result<()> {
         if self.is_installed()? {
