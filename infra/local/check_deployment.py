@@ -79,8 +79,11 @@ def find(service, operation, absent, **arguments):
 
 
 def same_numbers(expected, actual):
-    """Compares settings, in which CloudFormation may have turned numbers into strings."""
-    return {k: str(v) for k, v in expected.items()} == {k: str(actual.get(k)) for k in expected}
+    """Compares the settings in `expected`. CloudFormation may write a number as a string."""
+    return all(
+        actual.get(name) is not None and float(value) == float(actual[name])
+        for name, value in expected.items()
+    )
 
 
 # --- The stack ----------------------------------------------------------------------------------------------
@@ -316,8 +319,7 @@ def check_functions(stack, report):
         "sam deploy again. If they change nothing, publish a version and point the alias to it."
     )
     for properties in stack.of_type("AWS::Lambda::Alias").values():
-        wanted = stack.resolve({"FunctionName": properties["FunctionName"], "Name": properties["Name"]})
-        function, name = wanted["FunctionName"], wanted["Name"]
+        function, name = (stack.property(properties, property) for property in ("FunctionName", "Name"))
         latest = client("lambda").get_function_configuration(FunctionName=function)
         for field, expected in (("State", "Active"), ("LastUpdateStatus", "Successful")):
             if latest.get(field, expected) != expected:
@@ -330,7 +332,7 @@ def check_functions(stack, report):
             report.pending(f"a canary deployment of {function} is running", "Wait for CodeDeploy to finish.")
             continue
         live = client("lambda").get_function_configuration(FunctionName=function, Qualifier=name)
-        for field in ("CodeSha256", "MemorySize", "Timeout"):
+        for field in ("CodeSha256", "MemorySize", "Role", "Timeout"):
             report.expect(latest[field], live[field], f"{field} of the {name} version of {function}", remedy)
         # The values may be confidential, so only the names are printed.
         variables = [c.get("Environment", {}).get("Variables", {}) for c in (latest, live)]
@@ -346,7 +348,7 @@ def check_functions(stack, report):
 def check_concurrency(stack, report):
     """Each function's reserved concurrency."""
     for id, properties in stack.of_type("AWS::Lambda::Function").items():
-        wanted = stack.resolve(properties).get("ReservedConcurrentExecutions")
+        wanted = stack.property(properties, "ReservedConcurrentExecutions")
         found = client("lambda").get_function_concurrency(FunctionName=stack.ids[id])
         actual = found.get("ReservedConcurrentExecutions")
         report.expect(wanted and int(wanted), actual, f"the reserved concurrency of {id}")
@@ -695,7 +697,7 @@ def check_alarms(stack, report):
         if alarm is None:
             report.missing(f"{id} does not exist")
             continue
-        actions = stack.resolve({"AlarmActions": properties.get("AlarmActions", [])}).get("AlarmActions", [])
+        actions = stack.property(properties, "AlarmActions") or []
         if actions != alarm.get("AlarmActions", []) or (actions and not alarm.get("ActionsEnabled", True)):
             report.missing(f"{id} does not notify {', '.join(actions) or 'the topic'}")
         if alarm.get("StateValue") == "ALARM":

@@ -107,6 +107,11 @@ class Stack:
         resolved = {k: self.resolve(v) for k, v in value.items()}
         return {k: v for k, v in resolved.items() if v is not NO_VALUE}
 
+    def property(self, properties, name):
+        """Returns a property's deployed value, or None if it is not set."""
+        value = self.resolve(properties.get(name))
+        return None if value is NO_VALUE else value
+
     def _substitute(self, argument):
         text, variables = argument if isinstance(argument, list) else (argument, {})
 

@@ -12,6 +12,7 @@ mod bad_input;
 mod claims;
 mod components;
 mod contract;
+mod deployment_check;
 mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;

@@ -1,6 +1,7 @@
 //! Guarantees that the template must provide: permissions, encryption, retention, alarms, throttling, and
 //! email without tracking.
 
+mod deployer;
 mod document;
 mod parameters;
 mod roles;
@@ -356,6 +357,30 @@ fn only_prod_deploys_with_canaries() {
         .map(|section| section.split('.').next().unwrap())
         .collect();
     assert_eq!(environments, ["prod"]);
+}
+
+/// A pipeline can neither answer a question nor treat a deployment without changes as a failure.
+#[test]
+fn no_environment_needs_a_person_to_deploy() {
+    for environment in ["local", "dev", "prod"] {
+        let deploy = samconfig_section(&format!("{environment}.deploy.parameters"));
+        assert!(deploy.contains("confirm_changeset = false"), "{environment}");
+        assert!(deploy.contains("fail_on_empty_changeset = false"), "{environment}");
+    }
+}
+
+/// SAM derives a version's logical ID from all of a function's properties, but Lambda publishes nothing if
+/// only its tags changed.
+#[test]
+fn tags_belong_to_the_stack_and_not_to_the_functions() {
+    for environment in ["dev", "prod"] {
+        let deploy = samconfig_section(&format!("{environment}.deploy.parameters"));
+        assert!(deploy.contains(&format!("tags = \"Application=sharelink Environment={environment}\"")));
+    }
+    assert!(TEMPLATE["Globals"]["Function"].get("Tags").is_none());
+    for (name, function) in functions() {
+        assert!(function.get("Tags").is_none(), "{name}");
+    }
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub(crate) enum Fault {
     Disconnect,
     /// Responds with this status, error code and message, without forwarding the request.
     Respond(u16, &'static str, &'static str),
+    /// Forwards the request, then replaces every occurrence of the first text in the response.
+    Edit(&'static str, &'static str),
     /// Sends the notice, and never forwards the request.
     HoldRequest(Notice),
     /// Forwards the request, sends the notice, and never returns the response.
@@ -179,6 +181,7 @@ impl Forwarder {
                 let response = Response::builder().status(status).header("x-amzn-errortype", code);
                 Ok(response.body(Full::from(body)).unwrap())
             }
+            Some(Fault::Edit(from, to)) => edit(self.forward(buffered).await?, from, to).await,
             Some(Fault::HoldRequest(notice)) => {
                 let _ = notice.send(());
                 std::future::pending().await
@@ -222,4 +225,16 @@ impl Forwarder {
         let bytes = response.bytes().await.map_err(|_| Disconnected)?;
         Ok(forwarded.body(Full::new(bytes)).unwrap())
     }
+}
+
+/// Replaces every occurrence of a text in a response.
+async fn edit(response: Forwarded, from: &str, to: &str) -> Result<Forwarded, Disconnected> {
+    let (mut head, body) = response.into_parts();
+    let bytes = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains(from), "{from} is not in the response {text}");
+    // Both describe the original body.
+    head.headers.remove("content-length");
+    head.headers.remove("x-amz-crc32");
+    Ok(Response::from_parts(head, Full::from(text.replace(from, to))))
 }

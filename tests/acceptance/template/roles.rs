@@ -207,6 +207,17 @@ fn each_role_trusts_one_service() {
 }
 
 #[test]
+fn each_role_has_the_path_and_permissions_boundary_of_the_parameters() {
+    let boundary = json!({
+        "Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundary"}, {"Ref": "AWS::NoValue"}]
+    });
+    for (name, role) in properties("AWS::IAM::Role") {
+        assert_eq!(role["Path"], json!({"Ref": "RolePath"}), "{name}");
+        assert_eq!(role["PermissionsBoundary"], boundary, "{name}");
+    }
+}
+
+#[test]
 fn each_policy_is_attached_only_to_its_functions_role() {
     let policies = properties("AWS::IAM::Policy");
     let expected = FUNCTIONS_WITH_POLICY.map(|function| format!("{function}Policy"));
@@ -335,7 +346,7 @@ async fn deployed_functions_keep_their_settings() {
 }
 
 /// Fetches the deployed stack's template, to which all transforms have been applied.
-async fn deployed_template(stack: &Stack) -> Value {
+pub(super) async fn deployed_template(stack: &Stack) -> Value {
     let name = Aws::new(stack).function_environment("NotifyRecipients").await["STACK_NAME"].clone();
     let url = format!(
         "{}/?Action=GetTemplate&Version=2010-05-15&StackName={name}&TemplateStage=Processed",
