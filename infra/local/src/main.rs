@@ -60,7 +60,7 @@ enum Command {
     /// Installs sam and cargo-lambda under target/, and prints their directory
     Tools,
     /// Builds the functions as a deployment does, into target/local/release
-    Release,
+    Release(release::ReleaseOptions),
     /// Builds the benchmark's reference programs, and prints the commands that start them
     #[command(hide = true)]
     References,
@@ -87,7 +87,7 @@ async fn main() -> Result<()> {
         Command::CheckDeployment(options) => check::check_deployment(&options).await,
         Command::Token(claims) => issuer::print_token(&claims).await,
         Command::Tools => python::print_tools().await,
-        Command::Release => release::build().await,
+        Command::Release(options) => release::run(&options).await,
         Command::References => references::print_commands().await,
         Command::Axe => node::print_axe().await,
         Command::Dynamodb => dynamodb::run().await,
