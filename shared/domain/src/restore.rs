@@ -268,9 +268,10 @@ impl Replay {
             _ => self.deletion.map(|deletion| deletion.version),
         };
         let version = self.share.version.max(seen.unwrap_or(0)).saturating_add(LOST_VERSIONS);
-        let revoked = self.share.revoked(&Action { by: operator(), at });
-        let revokes = revoked.is_some();
-        (Share { version, ..revoked.unwrap_or_else(|| self.share.clone()) }, revokes)
+        match self.share.revoked(&Action { by: operator(), at }) {
+            Some(revoked) => (Share { version, ..revoked }, true),
+            None => (Share { version, ..self.share.clone() }, false),
+        }
     }
 }
 
