@@ -23,7 +23,7 @@ const NOTHING: RestoreSummary = RestoreSummary {
     replaced: 0,
     retention_ended: 0,
     unreadable: 0,
-    changed_meanwhile: 0,
+    not_written: 0,
     log_entries: 0,
 };
 
@@ -242,7 +242,7 @@ async fn share_created_during_the_restore_is_not_overwritten() {
     let restoring = restore(&live, &backup, &[], options(world.now()));
     let (restored, again) = within_minutes(1, join(restoring, share_again)).await;
 
-    assert_eq!(restored, RestoreSummary { changed_meanwhile: 1, ..NOTHING });
+    assert_eq!(restored, RestoreSummary { not_written: 1, ..NOTHING });
     assert_eq!(world.read(&share).await, Some(again), "{name}");
 }
 

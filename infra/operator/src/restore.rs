@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "DAYS", default_value = "365", value_parser = value_parser!(u32).range(1..=3650))]
     log_retention_days: u32,
     /// The maximum number of rows to write per second
-    #[arg(long, value_name = "ROWS", default_value = "100")]
+    #[arg(long, value_name = "ROWS", default_value = "50")]
     max_writes_per_second: NonZeroU32,
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let summary = live
         .restore_from(&backup, &options.items, settings, print_progress)
         .await
-        .context("the restore stopped; run the command again to continue")?;
+        .context("the restore stopped; if the cause is temporary, run the command again")?;
     println!("{}", describe(&summary, options.dry_run));
     Ok(())
 }
@@ -73,7 +73,7 @@ fn describe(summary: &RestoreSummary, is_dry_run: bool) -> String {
         ("shares skipped: created again since, with a newer link", summary.replaced),
         ("shares skipped: their retention period has ended", summary.retention_ended),
         ("shares skipped: unreadable in the backup", summary.unreadable),
-        ("shares skipped: changed during the restore; run the command again", summary.changed_meanwhile),
+        ("shares not written: in use or throttled; run the command again", summary.not_written),
     ]
     .iter()
     .fold(title.to_owned(), |text, (label, count)| format!("{text}\n{count:>10}  {label}"))

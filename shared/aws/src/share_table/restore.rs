@@ -48,8 +48,9 @@ pub struct RestoreSummary {
     pub retention_ended: u64,
     /// Shares whose row in the backup cannot be decoded.
     pub unreadable: u64,
-    /// Shares whose row changed during the restoration. Another run restores them if it is still necessary.
-    pub changed_meanwhile: u64,
+    /// Shares that were not written, because their row was changing or DynamoDB throttled the write. Another
+    /// run restores them if it is still necessary.
+    pub not_written: u64,
     /// Log entries restored.
     pub log_entries: u64,
 }
@@ -276,7 +277,7 @@ impl<'a> RestoreRun<'a> {
         let is_written = self.options.is_dry_run || self.write(restoration, damaged, retention).await?;
         let summary = &mut self.summary;
         *match (is_written, revokes) {
-            (false, _) => &mut summary.changed_meanwhile,
+            (false, _) => &mut summary.not_written,
             (true, false) => &mut summary.restored,
             (true, true) => &mut summary.restored_as_revoked,
         } += 1;
@@ -284,7 +285,7 @@ impl<'a> RestoreRun<'a> {
     }
 
     /// Writes the share and its log entries in one transaction. Returns `false` if the share's row has changed
-    /// since it was read, or is being changed.
+    /// since it was read or is being changed, or if DynamoDB throttled the write.
     async fn write(
         &mut self,
         restoration: Restoration,
@@ -303,9 +304,8 @@ impl<'a> RestoreRun<'a> {
         let Err(error) = written else { return Ok(true) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                let codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
-                let is_changed = |code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code);
-                if codes.into_iter().any(is_changed) {
+                let mut codes = canceled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+                if codes.all(|code| HARMLESS_CANCELLATIONS.contains(&code)) {
                     Ok(false)
                 } else {
                     Err(AwsError::new(SERVICE, &error).into())
@@ -325,6 +325,17 @@ impl<'a> RestoreRun<'a> {
         &self.live.client
     }
 }
+
+/// The reasons for a canceled transaction that another run may not meet. The SDK does not retry them.
+/// `None` stands for the rows of the transaction that are not the cause
+/// (<https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html>).
+const HARMLESS_CANCELLATIONS: [&str; 5] = [
+    "None",
+    "ConditionalCheckFailed",
+    "TransactionConflict",
+    "ThrottlingError",
+    "ProvisionedThroughputExceeded",
+];
 
 /// Adds the condition that the row is still missing, or that the damaged row has not changed.
 fn if_unchanged(put: PutBuilder, damaged: Option<Attributes>) -> PutBuilder {
