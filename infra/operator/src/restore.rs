@@ -30,7 +30,8 @@ pub(crate) struct Options {
     #[arg(long)]
     trust_backup: bool,
     /// The deployment's parameter `LogRetentionDays`
-    #[arg(long, value_name = "DAYS", default_value = "365", value_parser = value_parser!(u32).range(1..=3650))]
+    #[arg(long, value_name = "DAYS", default_value = "365")]
+    #[arg(value_parser = value_parser!(u32).range(1..=3650))]
     log_retention_days: u32,
     /// The maximum number of rows to write per second
     #[arg(long, value_name = "ROWS", default_value = "50")]

@@ -284,8 +284,8 @@ impl<'a> RestoreRun<'a> {
         Ok(())
     }
 
-    /// Writes the share and its log entries in one transaction. Returns `false` if the share's row has changed
-    /// since it was read or is being changed, or if DynamoDB throttled the write.
+    /// Writes the share and its log entries in one transaction. Returns `false` if the row has changed since it
+    /// was read or is being changed, or if DynamoDB throttled the write.
     async fn write(
         &mut self,
         restoration: Restoration,
