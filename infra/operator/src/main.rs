@@ -1,7 +1,7 @@
 //! Commands for the people who operate a deployment (`cargo operator`).
 //!
-//! The credentials and the region come from the same environment variables as in Lambda. `infra/operations.md`
-//! describes when to use each command.
+//! The credentials and the region come from the same environment variables as in Lambda. The page
+//! `infra/operations.md` describes when to use each command.
 
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a command-line program prints")]
 

@@ -107,8 +107,8 @@ impl<'a> Aws<'a> {
         config
     }
 
-    /// Copies an item's rows to a new table that has no indexes, stream or TTL, as a restored backup. Returns the
-    /// table's name.
+    /// Copies an item's rows to a new table without indexes, stream or TTL, like a restored backup. Returns
+    /// the table's name.
     pub(crate) async fn back_up(&self, item: &str) -> String {
         let (client, name) = (Client::new(&self.config), super::unique("backup"));
         let definition = |name: &str| {

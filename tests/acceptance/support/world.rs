@@ -208,7 +208,7 @@ impl<'a> World<'a> {
         emails_to(self.stack, recipient).await.iter().map(Email::link).collect()
     }
 
-    /// Returns a client for this world's table with the given name, through the DynamoDB proxy and its faults.
+    /// Returns a client for the table with this name, through the DynamoDB proxy and its faults.
     pub(crate) fn table_under_faults(&self, name: &str) -> ShareTable {
         let config = self.config.to_builder().endpoint_url(&self.dynamodb.url).build();
         ShareTable::new(&config, name)

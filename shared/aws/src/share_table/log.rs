@@ -49,7 +49,8 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-/// A row in the log. `item` is [`LOG_PREFIX`] followed by the item. `entry` is the time, `#` and the sequence.
+/// A row in the log. `item` is [`LOG_PREFIX`] followed by the item. `entry` is the time, `#` and the
+/// sequence.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRow {
