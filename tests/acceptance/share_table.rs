@@ -14,8 +14,9 @@ use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
 use sharelink_domain::access::{DownloadError, Target};
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::history::FailedDownload;
+use sharelink_domain::history::{FailedDownload, Usage};
 use sharelink_domain::link::Link;
+use sharelink_domain::log::{self, LogEvent};
 use sharelink_domain::sending::{Fault, SendOutcome};
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
 use sharelink_domain::{Item, Mail, MailState, Share, ShareId, WriteId, mail};
@@ -280,6 +281,41 @@ async fn failed_download_is_removed_from_the_count_once() {
         assert_eq!((usage.opens, usage.downloads), (2, 1));
         assert_eq!(usage.last_failure, Some(failed));
         assert_eq!(usage.last_id, None, "the last write was not a use");
+    }
+}
+
+#[tokio::test]
+async fn correction_replaces_its_log_entry_in_any_order() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        for is_correction_first in [false, true] {
+            let share = unsaved_share();
+            let (id, at, error) = (new_write_id().unwrap(), now(), DownloadError::Archived);
+            let mut used = share.clone();
+            used.usage =
+                Usage { opens: 1, downloads: 1, last_at: Some(at), last_id: Some(id), ..Usage::default() };
+            let mut failed = used.clone();
+            failed.usage = Usage {
+                downloads: 0,
+                last_id: None,
+                last_failure: Some(FailedDownload { id, at, error }),
+                ..used.usage
+            };
+            let mut changes =
+                [log::entries_for_change(&share, &used), log::entries_for_change(&used, &failed)];
+            if is_correction_first {
+                changes.reverse();
+            }
+
+            for entry in changes.concat() {
+                table.append_to_log(&share.item, entry, RETENTION).await.unwrap();
+            }
+
+            let logged = table.list_log(&share.item, 10, None).await.unwrap().entries;
+            let newest_first: Vec<LogEvent> = logged.into_iter().map(|entry| entry.event).collect();
+            let expected = [LogEvent::DownloadFailed { reason: error }, LogEvent::Opened];
+            assert_eq!(newest_first, expected, "correction first: {is_correction_first}");
+        }
     }
 }
 
