@@ -67,6 +67,8 @@ export interface Share {
   createdAt: string;
   createdBy: Sharer;
   message?: string;
+  /** The item's title, if the platform's item resolver gave one. */
+  title?: string;
   files: SharedFile[];
   mail: Mail;
   opens: number;

@@ -78,7 +78,8 @@ async fn access_right_for_all_modules_applies_in_every_module() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let admin = stack.token(&["viewer", "admin"]).await;
-    Aws::new(&stack).upload(&format!("assets/{}/a.txt", item.name), b"a").await;
+    let key = stack.info.file_key(&format!("assets/{}", item.name), "a.txt");
+    Aws::new(&stack).upload(&key, b"a").await;
 
     let statuses = call_every_route(&item, "assets", Some(&admin), &address("ann")).await;
 

@@ -19,7 +19,7 @@ use sharelink_domain::link::Link;
 use sharelink_domain::log::{self, LogEvent};
 use sharelink_domain::sending::{Fault, SendOutcome};
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
-use sharelink_domain::{Item, Mail, MailState, Share, ShareId, WriteId, mail};
+use sharelink_domain::{Item, Mail, MailState, Share, ShareId, Title, WriteId, mail};
 
 use crate::support::fixtures::{RETENTION, action, new_item, new_share, new_share_of_files, now};
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
@@ -89,7 +89,9 @@ async fn redeem(table: &ShareTable, link: &Link, write: WriteId) -> Option<Share
 async fn stored_share_reads_back_unchanged() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
-        let share = new_share_of_files(&new_item(), &address("ann"), 3, DAY, now());
+        let mut share = new_share_of_files(&new_item(), &address("ann"), 3, DAY, now());
+        share.title = Title::parse("Spring campaign");
+        share.files[1].key = Some("platform/jobs/0d9f".to_owned().try_into().unwrap());
         create(&table, &share).await;
         assert_eq!(read(&table, &share).await, Some(share));
     }

@@ -385,7 +385,7 @@ fn tags_belong_to_the_stack_and_not_to_the_functions() {
 
 #[test]
 fn every_environment_enables_language_extensions() {
-    for environment in ["local", "dev", "prod"] {
+    for environment in ["local", "platform", "dev", "prod"] {
         let global = samconfig_section(&format!("{environment}.global.parameters"));
         assert!(global.contains("language_extensions = true"), "{environment}");
         let deploy = samconfig_section(&format!("{environment}.deploy.parameters"));

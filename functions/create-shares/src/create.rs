@@ -3,12 +3,12 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::files::{FileListing, FileStore, ItemFile};
+use sharelink_aws::files::{FileListing, ItemFile};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
 use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
-use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, WriteId};
+use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, Title, WriteId};
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
     parse_json_body, route_key,
@@ -17,6 +17,7 @@ use sharelink_runtime::Clock;
 
 use crate::body::{CreateBody, CreateRequest};
 use crate::files;
+use crate::item_source::{ItemSource, ShareableItem};
 use crate::results::{self, ALREADY_EXPIRED, FILES_ARCHIVED, FILES_LEFT_OUT, RecipientResult};
 
 /// The maximum number of concurrent AWS calls per request.
@@ -25,7 +26,7 @@ const CONCURRENCY: usize = 16;
 pub(crate) struct CreateShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
-    pub(crate) files: FileStore,
+    pub(crate) items: ItemSource,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
@@ -35,6 +36,9 @@ pub(crate) struct CreateShares {
 struct Settled {
     listing: SettledListing,
     sharer: StoredSharer,
+    /// The item's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -50,16 +54,27 @@ struct SettledListing {
 impl CreateShares {
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
         let item = parse_item(&request)?;
-        let sharer = self.authorization.authorize(&request, &item.module)?;
+        let caller = self.authorization.authorize(&request, &item.module)?;
+        let now = self.clock.now();
+        let shareable = self.items.open(&item, &caller, now).await?;
+        let sharer = caller.into_sharer();
         match route_key(&request) {
-            "GET /modules/{module}/items/{item}/files" => files::list(&self.files, &request, &item).await,
-            "POST /modules/{module}/items/{item}/shares" => self.create(&request, item, sharer).await,
+            "GET /modules/{module}/items/{item}/files" => files::list(&shareable, &request).await,
+            "POST /modules/{module}/items/{item}/shares" => {
+                self.create(&request, &item, &shareable, sharer, now).await
+            }
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 
-    async fn create(&self, request: &Request, item: Item, sharer: Sharer) -> Result<Response, Problem> {
-        let now = self.clock.now();
+    async fn create(
+        &self,
+        request: &Request,
+        item: &Item,
+        shareable: &ShareableItem<'_>,
+        sharer: Sharer,
+        now: Timestamp,
+    ) -> Result<Response, Problem> {
         let body = parse_json_body::<CreateBody>(request)?;
         let idempotent = idempotent_request(request, &sharer, &body)?;
         let earlier = match &idempotent {
@@ -74,7 +89,7 @@ impl CreateShares {
             record
         } else {
             let files = create_request.files.as_deref();
-            self.settle(idempotent.as_ref(), &item, &sharer, files, now).await?
+            self.settle(idempotent.as_ref(), shareable, &sharer, files, now).await?
         };
 
         // `record` comes from the attempt that stored it first, which may be a concurrent one. Validate the
@@ -83,10 +98,11 @@ impl CreateShares {
         let expiry = create_request.accept_expiry(first_received_at)?;
         let CreateRequest { recipients, message, notify, .. } = create_request;
         let share_request = ShareRequest {
-            item,
+            item: item.clone(),
             files: settled.listing.files.into_iter().map(Into::into).collect(),
             sharer: settled.sharer.into(),
             message,
+            title: settled.title.as_deref().and_then(Title::parse),
             expiry,
             notify,
         };
@@ -116,12 +132,12 @@ impl CreateShares {
     async fn settle(
         &self,
         idempotent: Option<&IdempotentRequest>,
-        item: &Item,
+        shareable: &ShareableItem<'_>,
         sharer: &Sharer,
         files: Option<&[FileName]>,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<Settled>, Problem> {
-        let FileListing { files, is_partial } = self.find_files(item, files).await?;
+        let FileListing { files, is_partial } = find_files(shareable, files).await?;
         let settled = Settled {
             listing: SettledListing {
                 files: files.iter().map(|found| StoredFile::from(&found.file)).collect(),
@@ -129,45 +145,12 @@ impl CreateShares {
                 archived: files.iter().any(|found| found.is_archived),
             },
             sharer: StoredSharer::from(sharer),
+            title: shareable.title().map(|title| title.as_str().to_owned()),
         };
         match idempotent {
             Some(idempotent) => Ok(self.table.save_idempotency_record(idempotent, settled, now).await?),
             None => Ok(IdempotencyRecord { received_at: now, settled }),
         }
-    }
-
-    /// Finds the files to share: the named files, which must exist, or all of the item's files if `names` is
-    /// `None`.
-    async fn find_files(&self, item: &Item, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
-        let listing = match names {
-            None => self.files.list(item, None).await?,
-            Some(names) => FileListing { files: self.find_named(item, names).await?, is_partial: false },
-        };
-        request::validate_files(listing.files.iter().map(|found| &found.file)).map_err(|error| {
-            let detail = match error {
-                FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
-                _ => error.to_string(),
-            };
-            Problem::Invalid(vec![FieldError::pointer("/files", detail)])
-        })?;
-        Ok(listing)
-    }
-
-    async fn find_named(&self, item: &Item, names: &[FileName]) -> Result<Vec<ItemFile>, Problem> {
-        if names.len() > request::FILES_LIMIT {
-            return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
-        }
-        let found: Vec<Result<Option<ItemFile>, AwsError>> =
-            stream::iter(names).map(|name| self.files.find(item, name)).buffered(CONCURRENCY).collect().await;
-        let mut files = Vec::new();
-        let mut errors = Vec::new();
-        for (i, file) in found.into_iter().enumerate() {
-            match file? {
-                Some(file) => files.push(file),
-                None => errors.push(FieldError::pointer(format!("/files/{i}"), "is not a file of this item")),
-            }
-        }
-        if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }
     }
 
     /// Creates a share for each recipient. A failure for one recipient does not affect the others.
@@ -209,4 +192,38 @@ impl CreateShares {
             Creation::Exists(existing) => RecipientResult::Exists(existing),
         })
     }
+}
+
+/// Finds the files to share: the named files, which must exist, or all of the item's files if `names` is
+/// `None`.
+async fn find_files(item: &ShareableItem<'_>, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
+    let listing = match names {
+        None => item.list(None).await?,
+        Some(names) => FileListing { files: find_named(item, names).await?, is_partial: false },
+    };
+    request::validate_files(listing.files.iter().map(|found| &found.file)).map_err(|error| {
+        let detail = match error {
+            FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
+            _ => error.to_string(),
+        };
+        Problem::Invalid(vec![FieldError::pointer("/files", detail)])
+    })?;
+    Ok(listing)
+}
+
+async fn find_named(item: &ShareableItem<'_>, names: &[FileName]) -> Result<Vec<ItemFile>, Problem> {
+    if names.len() > request::FILES_LIMIT {
+        return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
+    }
+    let found: Vec<Result<Option<ItemFile>, AwsError>> =
+        stream::iter(names).map(|name| item.find(name)).buffered(CONCURRENCY).collect().await;
+    let mut files = Vec::new();
+    let mut errors = Vec::new();
+    for (i, file) in found.into_iter().enumerate() {
+        match file? {
+            Some(file) => files.push(file),
+            None => errors.push(FieldError::pointer(format!("/files/{i}"), "is not a file of this item")),
+        }
+    }
+    if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }
 }

@@ -2,10 +2,12 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use sharelink_aws::files::{FileListing, FileStore, ItemFile};
+use sharelink_aws::files::{FileListing, ItemFile};
+use sharelink_domain::FileName;
 use sharelink_domain::request::FILES_LIMIT;
-use sharelink_domain::{FileName, Item};
 use sharelink_http::{FileResponse, Problem, Request, Response, encode_cursor, json_response, parse_cursor};
+
+use crate::item_source::ShareableItem;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,9 +32,9 @@ impl<'a> From<&'a ItemFile> for ItemFileResponse<'a> {
 }
 
 /// Lists one page of an item's files. A page has at most as many files as one share may have.
-pub(crate) async fn list(store: &FileStore, request: &Request, item: &Item) -> Result<Response, Problem> {
+pub(crate) async fn list(item: &ShareableItem<'_>, request: &Request) -> Result<Response, Problem> {
     let after = parse_cursor(request, str::parse::<FileName>)?;
-    let FileListing { files, is_partial } = store.list(item, after.as_ref()).await?;
+    let FileListing { files, is_partial } = item.list(after.as_ref()).await?;
     let has_more = files.len() > FILES_LIMIT;
     let page = &files[..files.len().min(FILES_LIMIT)];
     let last = page.last().filter(|_| has_more);

@@ -4,29 +4,28 @@
 mod body;
 mod create;
 mod files;
+mod item_source;
 mod results;
 
-use sharelink_aws::files::FileStore;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
 use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
 use create::CreateShares;
+use item_source::ItemSource;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
-    let (table, files) = tokio::join!(
-        ShareTable::connected(&config, required("TABLE_NAME")?),
-        FileStore::connected(&config, required("FILES_BUCKET")?),
-    );
+    let (table, items) =
+        tokio::join!(ShareTable::connected(&config, required("TABLE_NAME")?), ItemSource::from_env(&config));
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
         clock: Clock::from_env(),
-        files,
+        items: items?,
         retention: required_days("RETENTION_DAYS")?,
         table,
     };

@@ -11,12 +11,13 @@ mod share_permission;
 mod shares;
 
 use sharelink_aws::base_url::PublicBaseUrl;
+use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
-use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
+use sharelink_runtime::{Clock, Metrics, optional, required, required_days, start_logging};
 
 use router::ManageShares;
 
@@ -34,6 +35,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let manage_shares = ManageShares {
         authorization: Authorization::from_env()?,
         clock,
+        item_resolver: optional("ITEM_RESOLVER").map(|function| ItemResolver::for_access(&config, function)),
         links: LinkBuilder::new(key_ring_cache, base_url),
         retention: required_days("RETENTION_DAYS")?,
         table,

@@ -3,20 +3,25 @@
 use chrono::TimeDelta;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::ETAG;
+use sharelink_aws::ResolveError;
+use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_domain::{Action, Item, Share};
+use sharelink_domain::resolution::Purpose;
+use sharelink_domain::{Action, Item, Share, Timestamp};
 use sharelink_http::{
-    Authorization, Problem, ProblemType, Request, Response, ShareResponse, etag, json_response, parse_item,
-    route_key,
+    Authorization, Caller, Problem, ProblemType, Request, Response, ShareResponse, etag, json_response,
+    parse_item, route_key,
 };
 use sharelink_runtime::Clock;
 
-use crate::{problems, share_permission};
+use crate::problems;
 
 pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
+    pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
@@ -34,17 +39,19 @@ impl ManageShares {
         match route_key(&request) {
             "GET /problems/{problem}" => problems::get(&request),
             "GET /modules/{module}/items/{item}/share-permission" => {
-                share_permission::get(&self.authorization, &request)
+                self.get_share_permission(&request).await
             }
-            "POST /share-permissions" => share_permission::get_many(&self.authorization, &request),
+            "POST /share-permissions" => self.get_share_permissions(&request).await,
             _ => self.handle_item_route(&request).await,
         }
     }
 
     async fn handle_item_route(&self, request: &Request) -> Result<Response, Problem> {
         let item = parse_item(request)?;
-        let by = self.authorization.authorize(request, &item.module)?;
-        let call = Call { request, item, action: Action { by, at: self.clock.now() } };
+        let caller = self.authorization.authorize(request, &item.module)?;
+        let at = self.clock.now();
+        self.check_item_access(&caller, &item, Purpose::Manage, at).await?;
+        let call = Call { request, item, action: Action { by: caller.into_sharer(), at } };
         match route_key(request) {
             "GET /modules/{module}/items/{item}/shares" => self.list_shares(&call).await,
             "GET /modules/{module}/items/{item}/shares/{shareId}" => self.get_share(&call).await,
@@ -54,6 +61,20 @@ impl ManageShares {
             "POST /modules/{module}/items/{item}/shares/{shareId}/link" => self.copy_link(&call).await,
             "GET /modules/{module}/items/{item}/share-log" => self.list_share_log(&call).await,
             _ => Err(ProblemType::RouteNotFound.into()),
+        }
+    }
+
+    /// Checks whether the platform's rules for the item, if it has any, allow this purpose.
+    pub(crate) async fn check_item_access(
+        &self,
+        caller: &Caller,
+        item: &Item,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<(), ResolveError> {
+        match &self.item_resolver {
+            Some(resolver) => resolver.resolve(caller.query(item, purpose), now).await.map(drop),
+            None => Ok(()),
         }
     }
 }

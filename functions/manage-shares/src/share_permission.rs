@@ -1,16 +1,24 @@
 //! `GET …/share-permission` and `POST /share-permissions`: report whether the caller may share, so that
 //! frontends know whether to show the Share button.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use sharelink_aws::ResolveError;
 use sharelink_domain::names::NameError;
-use sharelink_domain::{ItemName, ModuleName};
+use sharelink_domain::resolution::Purpose;
+use sharelink_domain::{Item, ItemName, ModuleName, Timestamp};
 use sharelink_http::{
-    Authorization, FieldError, Object, Problem, Request, Response, json_response, parse_item, parse_json_body,
+    Caller, FieldError, Object, Problem, Request, Response, json_response, parse_item, parse_json_body,
 };
+
+use crate::router::ManageShares;
 
 /// The maximum number of items in a request.
 const ITEMS_LIMIT: usize = 100;
+
+/// The maximum number of concurrent questions to the item resolver per request.
+const CONCURRENCY: usize = 16;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -38,47 +46,67 @@ struct PermissionsResponse {
 
 #[derive(Serialize)]
 struct ItemPermission {
-    module: String,
-    item: String,
+    module: ModuleName,
+    item: ItemName,
     #[serde(flatten)]
     permission: Permission,
 }
 
-/// Returns whether the caller may share one item.
-pub(crate) fn get(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
-    let item = parse_item(request)?;
-    let caller = authorization.authenticate(request)?;
-    let can_share = authorization.can_share(&caller, &item.module);
-    Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
+impl ManageShares {
+    /// Returns whether the caller may share one item.
+    pub(crate) async fn get_share_permission(&self, request: &Request) -> Result<Response, Problem> {
+        let item = parse_item(request)?;
+        let caller = self.authorization.authenticate(request)?;
+        let can_share = self.can_share(&caller, &item, self.clock.now()).await?;
+        Ok(json_response(StatusCode::OK, "application/json", &Permission { can_share }))
+    }
+
+    /// Returns whether the caller may share each of several items, in the request's order.
+    pub(crate) async fn get_share_permissions(&self, request: &Request) -> Result<Response, Problem> {
+        let caller = self.authorization.authenticate(request)?;
+        let items = parse_items(parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default())?;
+        let now = self.clock.now();
+        let check = async |item: Item| -> Result<ItemPermission, ResolveError> {
+            let can_share = self.can_share(&caller, &item, now).await?;
+            Ok(ItemPermission { module: item.module, item: item.name, permission: Permission { can_share } })
+        };
+        let permissions = stream::iter(items).map(check).buffered(CONCURRENCY).try_collect().await?;
+        Ok(json_response(StatusCode::OK, "application/json", &PermissionsResponse { permissions }))
+    }
+
+    async fn can_share(&self, caller: &Caller, item: &Item, now: Timestamp) -> Result<bool, ResolveError> {
+        if !self.authorization.can_share(caller, &item.module) {
+            return Ok(false);
+        }
+        match self.check_item_access(caller, item, Purpose::Share, now).await {
+            Ok(()) => Ok(true),
+            Err(ResolveError::Denied) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
-/// Returns whether the caller may share each of several items, in the request's order.
-pub(crate) fn get_many(authorization: &Authorization, request: &Request) -> Result<Response, Problem> {
-    let caller = authorization.authenticate(request)?;
-    let items = parse_json_body::<ItemsBody>(request)?.items.unwrap_or_default();
+fn parse_items(items: Vec<Object<ItemBody>>) -> Result<Vec<Item>, Problem> {
     if !(1..=ITEMS_LIMIT).contains(&items.len()) {
         let detail = format!("must contain 1 to {ITEMS_LIMIT} items");
         return Err(Problem::Invalid(vec![FieldError::pointer("/items", detail)]));
     }
     let mut errors = Vec::new();
-    let mut permissions = Vec::new();
+    let mut parsed = Vec::new();
     for (i, Object(ItemBody { module, item })) in items.into_iter().enumerate() {
         let mut add_error =
             |field, error: NameError| errors.push(FieldError::pointer(format!("/items/{i}/{field}"), error));
-        if let Err(error) = item.parse::<ItemName>() {
-            add_error("item", error);
-        }
-        match module.parse::<ModuleName>() {
-            Err(error) => add_error("module", error),
-            Ok(name) => {
-                let can_share = authorization.can_share(&caller, &name);
-                permissions.push(ItemPermission { module, item, permission: Permission { can_share } });
+        match (module.parse(), item.parse()) {
+            (Ok(module), Ok(name)) => parsed.push(Item { module, name }),
+            (module, name) => {
+                if let Err(error) = name {
+                    add_error("item", error);
+                }
+                if let Err(error) = module {
+                    add_error("module", error);
+                }
             }
         }
     }
-    if errors.is_empty() {
-        Ok(json_response(StatusCode::OK, "application/json", &PermissionsResponse { permissions }))
-    } else {
-        Err(Problem::Invalid(errors))
-    }
+    if errors.is_empty() { Ok(parsed) } else { Err(Problem::Invalid(errors)) }
 }

@@ -4,7 +4,7 @@ use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile};
+use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile, Title};
 
 /// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
@@ -14,6 +14,8 @@ struct Contents<'a> {
     /// The sharer's address, if known. It receives the replies.
     reply_to: Option<&'a str>,
     message: Option<&'a str>,
+    /// The item's title, if known.
+    title: Option<&'a str>,
     files: Vec<DisplayFile>,
     link: &'a str,
     until: String,
@@ -48,11 +50,13 @@ pub(crate) fn compose<'a>(
     let sharer_name = share.created_by.name.as_deref().map(strip_bidi_controls);
     let sharer = sharer_name.as_deref();
     let reply_to = share.created_by.email.as_ref();
+    let title = share.title.as_ref().map(Title::as_str);
     let contents = Contents {
-        heading: heading(sharer, &share.files),
+        heading: heading(sharer, &share.files, title),
         sharer,
         reply_to: reply_to.map(EmailAddress::as_str),
         message: share.message.as_ref().map(Message::as_str),
+        title,
         files: share.files.iter().map(DisplayFile::from).collect(),
         link,
         until: share.expiry_text(),
@@ -68,15 +72,19 @@ pub(crate) fn compose<'a>(
     })
 }
 
-fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
+fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> String {
     let content = match files {
         [file] => strip_bidi_controls(file.name.as_str()),
         files => format!("{} files", files.len()),
     };
-    match sharer {
+    let heading = match sharer {
         Some(sharer) => format!("{sharer} shared {content} with you"),
         None if files.len() == 1 => format!("{content} is shared with you"),
         None => format!("{content} are shared with you"),
+    };
+    match title {
+        Some(title) => format!("{heading}: {title}"),
+        None => heading,
     }
 }
 
@@ -84,13 +92,13 @@ fn heading(sharer: Option<&str>, files: &[SharedFile]) -> String {
 mod tests {
     use chrono::TimeDelta;
     use sharelink_domain::Sharer;
-    use sharelink_domain::testing::ShareBuilder;
+    use sharelink_domain::testing::{ShareBuilder, file};
 
     use super::*;
 
     fn share(message: &str, sharer: Option<&str>) -> Share {
         ShareBuilder::new()
-            .files(vec![SharedFile { name: "<b>.pdf".parse().unwrap(), size: 2048 }])
+            .files(vec![SharedFile { size: 2048, ..file("<b>.pdf") }])
             .sharer(Sharer {
                 sub: "u1".into(),
                 name: sharer.map(Into::into),
@@ -125,6 +133,19 @@ mod tests {
     fn subject_names_sharer_and_file() {
         let share = share("", Some("Ann"));
         assert_eq!(compose(&share, LINK).unwrap().subject, "Ann shared <b>.pdf with you");
+    }
+
+    #[test]
+    fn subject_and_both_bodies_contain_the_title() {
+        let share = Share { title: Title::parse("Spring <i> campaign"), ..share("", Some("Ann")) };
+        let email = compose(&share, LINK).unwrap();
+        assert_eq!(email.subject, "Ann shared <b>.pdf with you: Spring <i> campaign");
+        assert!(
+            email.text.starts_with("Ann shared a file with you: Spring <i> campaign\n"),
+            "{}",
+            email.text
+        );
+        assert!(email.html.contains("<bdi>Spring &#60;i&#62; campaign</bdi>"), "{}", email.html);
     }
 
     #[test]
@@ -189,8 +210,8 @@ mod tests {
     #[test]
     fn email_with_a_hundred_files_is_not_clipped() {
         let mut share = share(&"m".repeat(2_000), Some(&"n".repeat(200)));
-        let name = |n: usize| format!("{n:0>160}.pdf").parse().unwrap();
-        share.files = (0..100).map(|n| SharedFile { name: name(n), size: u64::MAX / 1_000_000 }).collect();
+        let size = u64::MAX / 1_000_000;
+        share.files = (0..100).map(|n| SharedFile { size, ..file(&format!("{n:0>160}.pdf")) }).collect();
         let email = compose(&share, &format!("{LINK}{}", "x".repeat(200))).unwrap();
         assert!(email.html.len() < 102_000, "{}", email.html.len());
     }

@@ -8,7 +8,7 @@ mod texts;
 use sharelink_aws::files::FileStore;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::{load_config, with_timeout};
+use sharelink_aws::{load_config, load_key_layout, with_timeout};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, required, start_logging};
 
@@ -28,6 +28,6 @@ async fn main() -> Result<(), lambda_http::Error> {
         ShareTable::connected(&table_config, required("TABLE_NAME")?),
         FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
-    let redeem_link = RedeemLink { clock, files, key_ring_cache, table };
+    let redeem_link = RedeemLink { clock, files, key_layout: load_key_layout()?, key_ring_cache, table };
     run(&metrics, |request| redeem_link.handle(request)).await
 }

@@ -13,7 +13,7 @@ use lambda_http::http::header::{
 };
 use serde::Serialize;
 use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::{Share, SharedFile};
+use sharelink_domain::{Share, SharedFile, Title};
 use sharelink_http::problem::problem_response;
 use sharelink_http::{ProblemType, Request, Response, header, json_response, to_rfc3339};
 
@@ -55,6 +55,8 @@ struct FilesPage<'a> {
     style: &'static str,
     language: Language,
     sharer: Option<&'a str>,
+    /// The item's title, if known.
+    title: Option<&'a str>,
     files: &'a [FileLink],
     until: String,
 }
@@ -70,6 +72,8 @@ struct FileLink {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FilesBody<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
     files: &'a [FileLink],
     expires_at: String,
 }
@@ -97,9 +101,10 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: Re
             href: format!("{token}/files/{n}"),
         })
         .collect();
+    let title = share.title.as_ref().map(Title::as_str);
     match format {
         ResponseFormat::Json => {
-            let body = FilesBody { files: &links, expires_at: to_rfc3339(share.expires_at) };
+            let body = FilesBody { title, files: &links, expires_at: to_rfc3339(share.expires_at) };
             json_response(StatusCode::OK, "application/json", &body)
         }
         ResponseFormat::Page(language) => page(
@@ -108,6 +113,7 @@ pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: Re
                 style: STYLE,
                 language,
                 sharer: share.created_by.name.as_deref(),
+                title,
                 files: &links,
                 until: language.until(share.local_expiry()),
             },

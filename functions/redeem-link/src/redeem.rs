@@ -9,6 +9,7 @@ use sharelink_aws::files::{FileStore, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
+use sharelink_domain::KeyLayout;
 use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
 use sharelink_domain::history::FailedDownload;
 use sharelink_domain::link::Link;
@@ -21,6 +22,7 @@ use crate::pages::{self, ResponseFormat};
 pub(crate) struct RedeemLink {
     pub(crate) clock: Clock,
     pub(crate) files: FileStore,
+    pub(crate) key_layout: KeyLayout,
     pub(crate) key_ring_cache: KeyRingCache,
     pub(crate) table: ShareTable,
 }
@@ -108,14 +110,21 @@ impl RedeemLink {
             Redemption::List(files) => return Ok(pages::files(&share, files, &token, format)),
             Redemption::File(file, lifetime) => (file, lifetime),
         };
-        if let Err(error) = self.files.check_access(&link.item, &file.name).await {
-            if let Some(id) = counted_use {
-                self.record_failed_download(&link, &FailedDownload { id, at: now, error }).await;
+        let access = match self.key_layout.key(&link.item, file) {
+            Some(key) => self.files.check_access(&key).await.map(|()| key),
+            None => Err(DownloadError::Missing),
+        };
+        let key = match access {
+            Ok(key) => key,
+            Err(error) => {
+                if let Some(id) = counted_use {
+                    self.record_failed_download(&link, &FailedDownload { id, at: now, error }).await;
+                }
+                return Err(RedemptionFailure::NoFile(error));
             }
-            return Err(RedemptionFailure::NoFile(error));
-        }
+        };
         let method = if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
-        let url = self.files.sign_url(&link.item, &file.name, method, decided_at, lifetime).await?;
+        let url = self.files.sign_url(&key, &file.name, method, decided_at, lifetime).await?;
         if counted_use.is_some() {
             metrics::counter!("Downloads").increment(1);
         }

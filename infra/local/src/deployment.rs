@@ -5,6 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use crate::check::deployment_check;
@@ -12,11 +13,28 @@ use crate::command::run;
 use crate::emulator::{Emulator, REGION, credentials};
 use crate::functions;
 use crate::output::Step;
-use crate::paths::{root, target};
+use crate::paths::{root, source, target};
 use crate::python::{DEPLOY, Environment, TOOLS};
 
 /// The environment in `samconfig.toml` that is deployed.
-const ENVIRONMENT: &str = "local";
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeployedEnvironment {
+    /// A stack with a bucket of its own.
+    #[default]
+    Local,
+    /// A stack beside a platform that already has a bucket and an item resolver.
+    Platform,
+}
+
+impl DeployedEnvironment {
+    /// Returns the environment's name in `samconfig.toml`.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Platform => "platform",
+        }
+    }
+}
 
 /// Returns the environment variables that disable SAM's telemetry and keep its files under `target/`.
 pub(crate) fn sam_environment() -> [(&'static str, PathBuf); 2] {
@@ -72,7 +90,7 @@ pub(crate) struct Outputs {
     pub(crate) table_name: String,
 }
 
-/// Builds the functions' packages with `sam build --config-env local`.
+/// Builds the functions' packages with `sam build --config-env local`. All environments deploy this build.
 pub(crate) async fn build(host: Host) -> Result<()> {
     let step = Step::start("building the deployment");
     let mut sam = host.tools().program("sam")?;
@@ -83,23 +101,30 @@ pub(crate) async fn build(host: Host) -> Result<()> {
         .env("SAM_BUILD_MODE", "debug")
         .env("CARGO_LAMBDA_COMPILER", host.compiler())
         .env("CARGO_LAMBDA_GLOBAL", functions::write_cargo_lambda_config()?)
-        .args(["build", "--config-env", ENVIRONMENT, "--parameter-overrides"])
+        .args(["build", "--config-env", DeployedEnvironment::Local.name(), "--parameter-overrides"])
         .arg(format!("Architecture={ARCHITECTURE}"));
     run(&mut sam).await?;
     step.done();
     Ok(())
 }
 
-/// Deploys the build with `sam deploy --config-env local`, then adds what the emulator does not support.
-pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs> {
-    let config = Config::read()?;
-    let step = Step::start("deploying the template");
+/// Deploys the build with `sam deploy`, then adds what the emulator does not support.
+pub(crate) async fn deploy(
+    emulator: &Emulator,
+    environment: DeployedEnvironment,
+    config: &Config,
+    issuer: &str,
+) -> Result<Outputs> {
     let tools = emulator.host().tools();
+    if environment == DeployedEnvironment::Platform {
+        create_platform(emulator, config).await?;
+    }
+    let step = Step::start("deploying the template");
     let mut sam = tools.program("sam")?;
     sam.current_dir(root())
         .envs(sam_environment())
         .envs(credentials(&emulator.endpoint))
-        .args(["deploy", "--config-env", ENVIRONMENT, "--parameter-overrides"])
+        .args(["deploy", "--config-env", environment.name(), "--parameter-overrides"])
         // These overrides replace the entire list in `samconfig.toml`. The issuer's server also serves the
         // demo page, which calls the API, so the issuer's address must be an allowed origin.
         .args(config.overrides(&[
@@ -134,6 +159,21 @@ pub(crate) async fn deploy(emulator: &Emulator, issuer: &str) -> Result<Outputs>
     Ok(outputs)
 }
 
+/// Creates the bucket and the item resolver that a platform has before Sharelink is deployed.
+async fn create_platform(emulator: &Emulator, config: &Config) -> Result<()> {
+    let step = Step::start("creating a platform with files");
+    let mut create = emulator.host().tools().program("python")?;
+    create
+        .arg(source("create_platform.py"))
+        .envs(credentials(&emulator.endpoint))
+        .args(["--endpoint", &emulator.endpoint])
+        .args(["--bucket", config.parameter("ExistingFilesBucket")?])
+        .args(["--item-resolver", config.parameter("ItemResolver")?]);
+    run(&mut create).await?;
+    step.done();
+    Ok(())
+}
+
 /// The deployment's settings in `samconfig.toml`.
 #[derive(Deserialize)]
 pub(crate) struct Config {
@@ -142,7 +182,7 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    pub(crate) fn read() -> Result<Self> {
+    pub(crate) fn read(environment: DeployedEnvironment) -> Result<Self> {
         #[derive(Deserialize)]
         struct Command {
             parameters: Config,
@@ -153,16 +193,29 @@ impl Config {
         }
         let text = fs::read_to_string(root().join("samconfig.toml"))?;
         let mut environments: HashMap<String, toml::Value> = toml::from_str(&text)?;
-        let local = environments.remove(ENVIRONMENT).context("samconfig.toml has no local environment")?;
-        Ok(local.try_into::<Commands>()?.deploy.parameters)
+        let name = environment.name();
+        let commands =
+            environments.remove(name).with_context(|| format!("samconfig.toml has no environment {name}"))?;
+        Ok(commands.try_into::<Commands>()?.deploy.parameters)
     }
 
-    /// Returns a parameter's value in the local environment.
+    /// Returns a parameter's value in this environment.
     pub(crate) fn parameter(&self, name: &str) -> Result<&str> {
-        self.parameter_overrides
-            .iter()
-            .find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
-            .with_context(|| format!("samconfig.toml does not set {name}"))
+        self.optional_parameter(name).with_context(|| format!("samconfig.toml does not set {name}"))
+    }
+
+    /// Returns a parameter's value in this environment, or `None` if the default applies.
+    pub(crate) fn optional_parameter(&self, name: &str) -> Option<&str> {
+        self.parameter_overrides.iter().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
+    }
+
+    /// Returns the pattern of the keys in the files bucket, with the placeholders `{module}`, `{item}` and
+    /// `{file}`.
+    pub(crate) fn file_key_pattern(&self) -> String {
+        let prefix = self.optional_parameter("FilesPrefix").unwrap_or("{module}/{item}/");
+        // The sample item resolver looks for files in this folder.
+        let folder = if self.optional_parameter("ItemResolver").is_some() { "current/" } else { "" };
+        format!("{prefix}{folder}{{file}}")
     }
 
     /// Returns all overrides, with the given parameters replaced.
@@ -180,14 +233,22 @@ mod tests {
 
     #[test]
     fn parameter_has_the_value_in_samconfig() {
-        let config = Config::read().unwrap();
+        let config = Config::read(DeployedEnvironment::Local).unwrap();
 
         assert_eq!(config.parameter("JwtAudience").unwrap(), "sharelink");
     }
 
     #[test]
+    fn file_keys_follow_the_environments_layout() {
+        let pattern = |environment| Config::read(environment).unwrap().file_key_pattern();
+
+        assert_eq!(pattern(DeployedEnvironment::Local), "{module}/{item}/{file}");
+        assert_eq!(pattern(DeployedEnvironment::Platform), "platform/{module}/assets/{item}/current/{file}");
+    }
+
+    #[test]
     fn override_replaces_the_parameter_in_samconfig() {
-        let config = Config::read().unwrap();
+        let config = Config::read(DeployedEnvironment::Local).unwrap();
 
         let overrides = config.overrides(&[("JwtIssuer", "http://127.0.0.1:1")]);
 

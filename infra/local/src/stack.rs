@@ -12,12 +12,16 @@ use crate::paths::target;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StackInfo {
+    /// The deployed environment in `samconfig.toml`.
+    pub(crate) environment: String,
     /// The API's base URL.
     pub(crate) api_url: String,
     /// The emulator's endpoint.
     pub(crate) aws_endpoint_url: String,
     pub(crate) region: String,
     pub(crate) files_bucket: String,
+    /// The pattern of the files' keys, with the placeholders `{module}`, `{item}` and `{file}`.
+    pub(crate) file_key_pattern: String,
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
@@ -38,6 +42,12 @@ impl StackInfo {
         let url = format!("{}/.well-known/openid-configuration", stack.issuer);
         let response = reqwest::get(url).await.ok()?;
         response.status().is_success().then_some(stack)
+    }
+
+    /// Returns the key at which the platform uploads an item's file.
+    pub(crate) fn file_key(&self, module: &str, item: &str, file: &str) -> String {
+        let pattern = self.file_key_pattern.replace("{module}", module).replace("{item}", item);
+        pattern.replace("{file}", file)
     }
 
     /// Announces to other programs that the stack is ready.

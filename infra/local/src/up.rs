@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 use tokio::try_join;
 
-use crate::deployment::{self, Config, Host};
+use crate::deployment::{self, Config, DeployedEnvironment, Host};
 use crate::emulator::{Emulator, REGION};
 use crate::issuer::{Claims, Issuer};
 use crate::lock::lock;
@@ -34,20 +34,23 @@ pub(crate) struct Options {
     /// Deploys to a running emulator, such as `LocalStack`, instead of starting one
     #[arg(long, conflicts_with = "port")]
     endpoint: Option<String>,
+    /// The environment in samconfig.toml to deploy
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) environment: DeployedEnvironment,
     /// Also stops when standard input closes, so that the program that started the stack cannot leave it
     /// running
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
 }
 
-/// The sample items' files.
-const SAMPLES: [&str; 6] = [
-    "jobs/1042/brief.pdf",
-    "jobs/1043/Ünï \"a\";b.pdf",
-    "jobs/1043/artwork.pdf",
-    "jobs/1043/notes <b>.pdf",
-    "jobs/1043/غلاف.pdf",
-    "assets/7/logo.pdf",
+/// The sample items' modules, names and files.
+const SAMPLES: [(&str, &str, &str); 6] = [
+    ("jobs", "1042", "brief.pdf"),
+    ("jobs", "1043", "Ünï \"a\";b.pdf"),
+    ("jobs", "1043", "artwork.pdf"),
+    ("jobs", "1043", "notes <b>.pdf"),
+    ("jobs", "1043", "غلاف.pdf"),
+    ("assets", "7", "logo.pdf"),
 ];
 
 /// Time between requests for the list of sent emails.
@@ -128,15 +131,19 @@ impl Stack {
             try_join!(build(Host::ThisMachine), python::EMULATOR.prepare())?;
             Emulator::start(options.port).await?
         };
-        let (info, mailbox, token, server) = Self::deploy(&emulator).await?;
+        let (info, mailbox, token, server) = Self::deploy(&emulator, options.environment).await?;
         let ttl = tokio::spawn(ttl::run(info.clone()));
         Ok(Self { info, mailbox, token, emulator, server, ttl, _lock: lock })
     }
 
-    async fn deploy(emulator: &Emulator) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
+    async fn deploy(
+        emulator: &Emulator,
+        environment: DeployedEnvironment,
+    ) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
+        let config = Config::read(environment)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let own_url = format!("http://{}", listener.local_addr()?);
-        let audience = Config::read()?.parameter("JwtAudience")?.to_owned();
+        let audience = config.parameter("JwtAudience")?.to_owned();
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
         let new_mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
         let mailbox = new_mailbox(emulator.endpoint.clone());
@@ -145,12 +152,14 @@ impl Stack {
             Arc::clone(&issuer).routes().merge(mailbox.clone().routes()).merge(Arc::clone(&page).routes());
         let server = tokio::spawn(serve(listener, routes));
         clock::reset()?;
-        let outputs = deployment::deploy(emulator, &own_url).await?;
+        let outputs = deployment::deploy(emulator, environment, &config, &own_url).await?;
         let info = StackInfo {
+            environment: environment.name().into(),
             api_url: outputs.api_url,
             aws_endpoint_url: emulator.endpoint.clone(),
             region: REGION.into(),
             files_bucket: outputs.files_bucket_name,
+            file_key_pattern: config.file_key_pattern(),
             table_name: outputs.table_name,
             issuer: own_url.clone(),
             audience,
@@ -158,8 +167,9 @@ impl Stack {
             clock_file: target("clock"),
         };
         let step = Step::start("uploading sample files");
-        for sample in SAMPLES {
-            files::upload(&info, sample, fs::read(source("sample/brief.pdf"))?)
+        for (module, item, file) in SAMPLES {
+            let key = info.file_key(module, item, file);
+            files::upload(&info, &key, fs::read(source("sample/brief.pdf"))?)
                 .await
                 .context("cannot upload a sample file")?;
         }

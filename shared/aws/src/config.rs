@@ -12,14 +12,20 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
-use sharelink_runtime::{SettingError, optional, required};
+use sharelink_domain::KeyLayout;
+use sharelink_domain::key_layout::{KeyLayoutError, NotPerItemError};
+use sharelink_runtime::{SettingError, optional, required, required_or_empty};
 use thiserror::Error;
 
-/// The reason the SDK could not be configured. With this error, the function does not start.
+/// The reason the adapters could not be configured. With this error, the function does not start.
 #[derive(Debug, Error)]
 pub enum ConfigError {
     #[error(transparent)]
     Setting(#[from] SettingError),
+    #[error("FILES_PREFIX {0}")]
+    KeyLayout(#[from] KeyLayoutError),
+    #[error("FILES_PREFIX {0}")]
+    NotPerItem(#[from] NotPerItemError),
     #[error("the file named by AWS_CA_BUNDLE cannot be read: {0}")]
     Certificates(#[from] std::io::Error),
     #[error("TLS cannot be set up")]
@@ -80,6 +86,11 @@ pub fn load_config() -> Result<SdkConfig, ConfigError> {
     config.set_use_dual_stack(optional_bool("AWS_USE_DUALSTACK_ENDPOINT"));
     config.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
     Ok(config.build())
+}
+
+/// Reads the layout of the keys in the files bucket.
+pub fn load_key_layout() -> Result<KeyLayout, ConfigError> {
+    Ok(required_or_empty("FILES_PREFIX")?.parse()?)
 }
 
 /// Returns the configuration with this timeout for each call. An attempt may take at most half the timeout,

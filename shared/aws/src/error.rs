@@ -60,6 +60,17 @@ impl From<AwsError> for IdempotencyError {
     }
 }
 
+/// The reason the item resolver did not give a caller access to an item.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum ResolveError {
+    /// The platform's rules for this item do not allow it.
+    #[error("the item resolver denies access")]
+    Denied,
+    /// There is no valid decision.
+    #[error(transparent)]
+    Failed(#[from] AwsError),
+}
+
 /// The reason a share was not changed.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum ChangeError<E> {

@@ -1,4 +1,4 @@
-//! An item's files: the objects directly under `{module}/{item}/` in the files bucket.
+//! The files bucket. An item's files are the objects directly under the item's prefix.
 
 use std::time::{Duration, SystemTime};
 
@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
-use sharelink_domain::{FileName, Item, SharedFile};
+use sharelink_domain::{FileName, ObjectKey, SharedFile};
 
 use crate::call_timer::CallTimer;
 use crate::warm_up::warm_up;
@@ -78,17 +78,16 @@ impl FileStore {
         store
     }
 
-    /// Lists the item's files in name order, starting after the name `after`. Returns at most one file more
-    /// than a share may have, so that the caller can tell when there are too many.
-    pub async fn list(&self, item: &Item, after: Option<&FileName>) -> Result<FileListing, AwsError> {
-        let prefix = format!("{item}/");
+    /// Lists the files directly under an item's prefix in name order, starting after the name `after`. Returns
+    /// at most one file more than a share may have, so that the caller can tell when there are too many.
+    pub async fn list(&self, prefix: &str, after: Option<&FileName>) -> Result<FileListing, AwsError> {
         let mut listing = FileListing::default();
         let mut pages = self
             .client
             .list_objects_v2()
             .bucket(&self.bucket)
-            .prefix(&prefix)
-            .set_start_after(after.map(|name| item.file_key(name)))
+            .prefix(prefix)
+            .set_start_after(after.map(|name| format!("{prefix}{name}")))
             .delimiter("/")
             .optional_object_attributes(OptionalObjectAttributes::RestoreStatus)
             .into_paginator()
@@ -96,10 +95,10 @@ impl FileStore {
         while let Some(response) = pages.next().await {
             let page = response.map_err(|e| AwsError::new(SERVICE, &e))?;
             for object in page.contents() {
-                let name = object.key().and_then(|key| key.strip_prefix(&prefix)).unwrap_or_default();
+                let name = object.key().and_then(|key| key.strip_prefix(prefix)).unwrap_or_default();
                 match name.parse::<FileName>() {
                     Ok(name) => listing.files.push(ItemFile {
-                        file: SharedFile { name, size: size(object.size()) },
+                        file: SharedFile { name, size: size(object.size()), key: None },
                         is_archived: is_listed_as_archived(object),
                     }),
                     // This is the folder's placeholder object, which some tools create.
@@ -115,11 +114,11 @@ impl FileStore {
         Ok(listing)
     }
 
-    /// Finds one of the item's files.
-    pub async fn find(&self, item: &Item, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
-        match self.client.head_object().bucket(&self.bucket).key(item.file_key(name)).send().await {
+    /// Finds the file with this key and name.
+    pub async fn find(&self, key: &ObjectKey, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
+        match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
             Ok(object) => {
-                let file = SharedFile { name: name.clone(), size: size(object.content_length()) };
+                let file = SharedFile { name: name.clone(), size: size(object.content_length()), key: None };
                 Ok(Some(ItemFile { file, is_archived: is_archived(&object) }))
             }
             Err(error) if is_missing(&error) => Ok(None),
@@ -127,7 +126,7 @@ impl FileStore {
         }
     }
 
-    /// Checks whether a signed URL can download one of the item's files. If S3 fails, logs the error and
+    /// Checks whether a signed URL can download the file with this key. If S3 fails, logs the error and
     /// assumes that it can.
     ///
     /// In checksum mode, S3 must decrypt the stored checksum of an object that is encrypted with a KMS key,
@@ -137,8 +136,8 @@ impl FileStore {
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     /// [default integrity protections]: https://aws.amazon.com/blogs/aws/introducing-default-data-integrity-protections-for-new-objects-in-amazon-s3/
-    pub async fn check_access(&self, item: &Item, name: &FileName) -> Result<(), DownloadError> {
-        let head = self.client.head_object().bucket(&self.bucket).key(item.file_key(name));
+    pub async fn check_access(&self, key: &ObjectKey) -> Result<(), DownloadError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(object) if is_archived(&object) => Err(DownloadError::Archived),
             Ok(_) => Ok(()),
@@ -163,7 +162,7 @@ impl FileStore {
     /// than its lifetime.
     pub async fn sign_url(
         &self,
-        item: &Item,
+        key: &ObjectKey,
         name: &FileName,
         method: SignedMethod,
         decided_at: SystemTime,
@@ -174,15 +173,14 @@ impl FileStore {
             .expires_in(lifetime)
             .build()
             .map_err(|_| InternalError::Signing)?;
-        let key = item.file_key(name);
         let disposition = content_disposition(name);
         let signed = match method {
             SignedMethod::Get => {
-                let get = self.client.get_object().bucket(&self.bucket).key(key);
+                let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
                 get.response_content_disposition(disposition).presigned(config).await.ok()
             }
             SignedMethod::Head => {
-                let head = self.client.head_object().bucket(&self.bucket).key(key);
+                let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
                 head.response_content_disposition(disposition).presigned(config).await.ok()
             }
         };

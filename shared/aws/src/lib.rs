@@ -4,6 +4,7 @@
 
 #[cfg(any(
     feature = "dynamodb",
+    feature = "lambda",
     feature = "parameters",
     feature = "s3",
     feature = "secrets",
@@ -13,6 +14,8 @@ mod call_timer;
 mod config;
 mod error;
 mod random;
+#[cfg(feature = "lambda")]
+mod recent_cache;
 #[cfg(any(feature = "parameters", feature = "secrets"))]
 mod stale_if_error;
 #[cfg(any(feature = "dynamodb", feature = "s3", feature = "secrets"))]
@@ -22,6 +25,8 @@ mod warm_up;
 pub mod base_url;
 #[cfg(feature = "s3")]
 pub mod files;
+#[cfg(feature = "lambda")]
+pub mod item_resolver;
 #[cfg(feature = "secrets")]
 pub mod key_ring_cache;
 #[cfg(all(feature = "parameters", feature = "secrets"))]
@@ -31,6 +36,6 @@ pub mod mailer;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
 
-pub use config::{ConfigError, load_config, with_timeout};
-pub use error::{AwsError, ChangeError, Error, IdempotencyError, InternalError};
+pub use config::{ConfigError, load_config, load_key_layout, with_timeout};
+pub use error::{AwsError, ChangeError, Error, IdempotencyError, InternalError, ResolveError};
 pub use random::{new_generation, new_write_id};

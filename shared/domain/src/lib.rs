@@ -12,6 +12,7 @@ pub mod expiry;
 pub mod history;
 pub mod idempotency;
 pub mod ids;
+pub mod key_layout;
 pub mod link;
 pub mod log;
 pub mod mail;
@@ -19,6 +20,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod request;
+pub mod resolution;
 pub mod restore;
 pub mod sender;
 pub mod sending;
@@ -26,18 +28,21 @@ pub mod share;
 pub mod sharer;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod title;
 
 pub use access::Status;
 pub use address::EmailAddress;
 pub use expiry::Expiry;
 pub use history::Action;
 pub use ids::{Generation, ShareId, WriteId};
+pub use key_layout::{ItemPrefixes, KeyLayout, ObjectKey};
 pub use mail::{Mail, MailState};
 pub use message::Message;
 pub use names::{FileName, Item, ItemName, ModuleName};
 pub use sender::PlatformName;
 pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
+pub use title::Title;
 
 /// A point in time with millisecond precision, as in the table and in every response.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

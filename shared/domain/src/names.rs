@@ -131,12 +131,6 @@ impl Item {
         let (module, name) = path.split_once('/').ok_or(NameError::Alphabet)?;
         Ok(Self { module: module.parse()?, name: name.parse()? })
     }
-
-    /// Returns the object key of one of the item's files.
-    #[must_use]
-    pub fn file_key(&self, file: &FileName) -> String {
-        format!("{self}/{file}")
-    }
 }
 
 /// Removes bidirectional embeddings, overrides and isolates (UAX #9) from user-supplied text before it is
@@ -144,6 +138,22 @@ impl Item {
 #[must_use]
 pub fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
+}
+
+/// The maximum length of displayed text, in characters. Longer text is truncated.
+const DISPLAY_LIMIT: usize = 200;
+
+/// Makes text from the platform safe to display on one line: removes bidirectional control characters,
+/// replaces other control characters with spaces, and truncates. Returns `None` if nothing is left.
+#[must_use]
+pub fn to_display_text(text: &str) -> Option<String> {
+    let one_line: String = strip_bidi_controls(text.trim())
+        .chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .take(DISPLAY_LIMIT)
+        .collect();
+    let text = one_line.trim();
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 impl fmt::Display for Item {
@@ -215,7 +225,6 @@ mod tests {
         let item = Item { module: "jobs".parse().unwrap(), name: "1042".parse().unwrap() };
         assert_eq!(item.to_string(), "jobs/1042");
         assert_eq!(Item::parse("jobs/1042"), Ok(item.clone()));
-        assert_eq!(item.file_key(&"a b.pdf".parse().unwrap()), "jobs/1042/a b.pdf");
         assert!(Item::parse("jobs").is_err());
         assert!(Item::parse("jobs/1/2").is_err());
     }

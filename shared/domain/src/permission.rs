@@ -8,7 +8,7 @@ use crate::ModuleName;
 
 /// The access rights that a caller's token grants. Rights are compared as whole strings: `external producer`
 /// does not match `producer`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct AccessRights(BTreeSet<String>);
 
 impl AccessRights {

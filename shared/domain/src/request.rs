@@ -9,6 +9,7 @@ use crate::history::Usage;
 use crate::share::FIRST_VERSION;
 use crate::{
     EmailAddress, Expiry, Generation, Item, Mail, Message, Share, ShareId, SharedFile, Sharer, Timestamp,
+    Title,
 };
 
 /// The maximum number of recipients in a request.
@@ -42,6 +43,10 @@ pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     entries.iter().map(parse).collect()
 }
 
+/// The maximum total length of a share's object keys, in bytes, for the same reason. Only keys that do not
+/// follow from the files' names are stored.
+pub const KEYS_LIMIT: usize = 16 * 1024;
+
 /// The reason files cannot be put in one share.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum FilesError {
@@ -51,12 +56,14 @@ pub enum FilesError {
     TooMany,
     #[error("must have file names that total at most {FILE_NAMES_LIMIT} bytes")]
     NamesTooLong,
+    #[error("must have keys in the files bucket that total at most {KEYS_LIMIT} bytes")]
+    KeysTooLong,
 }
 
 /// Checks that files fit in one share.
 pub fn validate_files<'a, F>(files: F) -> Result<(), FilesError>
 where
-    F: IntoIterator<Item = &'a SharedFile, IntoIter: ExactSizeIterator>,
+    F: IntoIterator<Item = &'a SharedFile, IntoIter: ExactSizeIterator + Clone>,
 {
     let files = files.into_iter();
     if files.len() == 0 {
@@ -65,8 +72,11 @@ where
     if files.len() > FILES_LIMIT {
         return Err(FilesError::TooMany);
     }
-    if files.map(|file| file.name.as_str().len()).sum::<usize>() > FILE_NAMES_LIMIT {
+    if files.clone().map(|file| file.name.as_str().len()).sum::<usize>() > FILE_NAMES_LIMIT {
         return Err(FilesError::NamesTooLong);
+    }
+    if files.filter_map(|file| Some(file.key.as_ref()?.as_str().len())).sum::<usize>() > KEYS_LIMIT {
+        return Err(FilesError::KeysTooLong);
     }
     Ok(())
 }
@@ -79,6 +89,8 @@ pub struct ShareRequest {
     pub files: Vec<SharedFile>,
     pub sharer: Sharer,
     pub message: Option<Message>,
+    /// The item's title, if known.
+    pub title: Option<Title>,
     pub expiry: Expiry,
     /// Whether the recipients get an email.
     pub notify: bool,
@@ -95,6 +107,7 @@ impl ShareRequest {
             files: self.files.clone(),
             created_by: self.sharer.clone(),
             message: self.message.clone(),
+            title: self.title.clone(),
             created_at: now,
             expires_at: self.expiry.at(),
             expires_offset: self.expiry.offset(),
@@ -113,7 +126,7 @@ impl ShareRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::FileName;
+    use crate::testing::file;
 
     #[test]
     fn each_recipient_is_parsed_independently() {
@@ -130,9 +143,7 @@ mod tests {
     }
 
     fn files(count: usize, name_length: usize) -> Vec<SharedFile> {
-        (0..count)
-            .map(|i| SharedFile { name: format!("{i:0name_length$}").parse::<FileName>().unwrap(), size: 1 })
-            .collect()
+        (0..count).map(|i| file(&format!("{i:0name_length$}"))).collect()
     }
 
     #[test]
@@ -140,6 +151,17 @@ mod tests {
         assert_eq!(validate_files(&[]), Err(FilesError::Nothing));
         assert_eq!(validate_files(&files(100, 163)), Ok(()));
         assert_eq!(validate_files(&files(101, 3)), Err(FilesError::TooMany));
+    }
+
+    #[test]
+    fn stored_keys_total_at_most_16_kib() {
+        let with_keys = |length: usize| -> Vec<SharedFile> {
+            let with_key =
+                |(i, file)| SharedFile { key: Some(format!("{i:0length$}").try_into().unwrap()), ..file };
+            files(32, 3).into_iter().enumerate().map(with_key).collect()
+        };
+        assert_eq!(validate_files(&with_keys(512)), Ok(()));
+        assert_eq!(validate_files(&with_keys(513)), Err(FilesError::KeysTooLong));
     }
 
     #[test]

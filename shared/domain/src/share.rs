@@ -7,7 +7,10 @@ use crate::date_text::format_in_english;
 use crate::expiry::{ExpiryError, RequestedExpiry};
 use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
-use crate::{EmailAddress, FileName, Generation, Item, Mail, Message, ShareId, Sharer, Status, Timestamp};
+use crate::{
+    EmailAddress, FileName, Generation, Item, Mail, Message, ObjectKey, ShareId, Sharer, Status, Timestamp,
+    Title,
+};
 
 /// A shared file, with its size at the time of sharing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct SharedFile {
     pub name: FileName,
     /// The size in bytes.
     pub size: u64,
+    /// The object's key, if the platform's item resolver determined it. Otherwise, it follows from the name.
+    pub key: Option<ObjectKey>,
 }
 
 /// The version of a new share.
@@ -30,6 +35,8 @@ pub struct Share {
     pub files: Vec<SharedFile>,
     pub created_by: Sharer,
     pub message: Option<Message>,
+    /// The item's title, if the platform's item resolver gave one.
+    pub title: Option<Title>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     /// The UTC offset of the requested expiry, for formatting the expiry.

@@ -9,6 +9,7 @@ use crate::mail::Pending;
 use crate::request::ShareRequest;
 use crate::{
     Action, EmailAddress, Expiry, Generation, Item, MailState, Message, Share, SharedFile, Sharer, Timestamp,
+    Title,
 };
 
 /// The time at which fixture shares are created.
@@ -35,10 +36,10 @@ pub fn item() -> Item {
     Item::parse("jobs/1042").unwrap()
 }
 
-/// Returns a 3-byte file with this name.
+/// Returns a 3-byte file with this name, whose key follows from the name.
 #[must_use]
 pub fn file(name: &str) -> SharedFile {
-    SharedFile { name: name.parse().unwrap(), size: 3 }
+    SharedFile { name: name.parse().unwrap(), size: 3, key: None }
 }
 
 /// Returns a sharer with this subject and no name or email address.
@@ -79,6 +80,7 @@ pub struct ShareBuilder {
     files: Vec<SharedFile>,
     sharer: Sharer,
     message: Option<Message>,
+    title: Option<Title>,
     recipient: EmailAddress,
     created_at: Timestamp,
     expires_in: TimeDelta,
@@ -101,6 +103,7 @@ impl ShareBuilder {
             files: vec![file("brief.pdf")],
             sharer: sharer("u1"),
             message: None,
+            title: None,
             recipient: "ann@example.com".parse().unwrap(),
             created_at: time(NOW),
             expires_in: TimeDelta::hours(1),
@@ -128,6 +131,11 @@ impl ShareBuilder {
     #[must_use]
     pub fn message(self, text: &str) -> Self {
         Self { message: Message::parse(text).unwrap(), ..self }
+    }
+
+    #[must_use]
+    pub fn title(self, text: &str) -> Self {
+        Self { title: Title::parse(text), ..self }
     }
 
     #[must_use]
@@ -172,6 +180,7 @@ impl ShareBuilder {
             files: self.files,
             sharer: self.sharer,
             message: self.message,
+            title: self.title,
             expiry: Expiry::parse(&expiry, self.created_at).unwrap(),
             notify: self.notify,
         }

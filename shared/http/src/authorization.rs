@@ -1,9 +1,10 @@
 //! Authenticates callers and checks the Share permission.
 
 use serde_json::Value;
-use sharelink_domain::names::strip_bidi_controls;
+use sharelink_domain::names::to_display_text;
 use sharelink_domain::permission::{AccessRights, PermissionError, SharePermission};
-use sharelink_domain::{EmailAddress, ModuleName, Sharer};
+use sharelink_domain::resolution::{ItemQuery, Purpose};
+use sharelink_domain::{EmailAddress, Item, ModuleName, Sharer};
 use sharelink_runtime::{SettingError, optional, required};
 use thiserror::Error;
 
@@ -30,22 +31,16 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Returns the token's subject, which identifies the caller.
-    #[must_use]
-    pub fn sub(&self) -> &str {
-        &self.sharer.sub
-    }
-
-    /// Returns the caller's access rights.
-    #[must_use]
-    pub fn rights(&self) -> &AccessRights {
-        &self.rights
-    }
-
     /// Returns the caller as the sharer of the shares that they create or change.
     #[must_use]
     pub fn into_sharer(self) -> Sharer {
         self.sharer
+    }
+
+    /// Returns the question to the item resolver, whether the caller may use an item for this purpose.
+    #[must_use]
+    pub fn query(&self, item: &Item, purpose: Purpose) -> ItemQuery {
+        ItemQuery { item: item.clone(), sub: self.sharer.sub.clone(), rights: self.rights.clone(), purpose }
     }
 }
 
@@ -102,10 +97,10 @@ impl Authorization {
     }
 
     /// Returns the caller if they have the Share permission in this module.
-    pub fn authorize(&self, request: &Request, module: &ModuleName) -> Result<Sharer, Problem> {
+    pub fn authorize(&self, request: &Request, module: &ModuleName) -> Result<Caller, Problem> {
         let caller = self.authenticate(request)?;
         if self.can_share(&caller, module) {
-            Ok(caller.into_sharer())
+            Ok(caller)
         } else {
             Err(ProblemType::SharePermissionMissing.into())
         }
@@ -183,20 +178,8 @@ fn is_false(claim: &Value) -> bool {
     }
 }
 
-/// The maximum length of a displayed claim, in characters. Longer claims are truncated.
-const DISPLAY_LIMIT: usize = 200;
-
 /// The maximum length of a subject, in bytes (OpenID Connect Core 1.0, section 2).
 const SUBJECT_LIMIT: usize = 255;
-
-/// Makes a claim safe to display: truncates it, replaces control characters with spaces, and removes
-/// bidirectional control characters. Returns `None` if nothing is left.
-fn to_display_text(claim: &str) -> Option<String> {
-    let one_line: String =
-        claim.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DISPLAY_LIMIT).collect();
-    let text = strip_bidi_controls(one_line.trim());
-    (!text.is_empty()).then_some(text)
-}
 
 #[cfg(test)]
 mod tests {
@@ -233,6 +216,7 @@ mod tests {
         let request = request(&event(&json!({"authorization": header}), verified));
         authorization
             .authorize(&request, &"jobs".parse().unwrap())
+            .map(Caller::into_sharer)
             .map_err(|problem| problem.into_response().status().as_u16())
     }
 

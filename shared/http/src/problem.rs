@@ -5,7 +5,7 @@ use std::fmt::Display;
 use chrono::TimeDelta;
 use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
-use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError};
+use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError, ResolveError};
 
 use crate::{ProblemType, Response, json_response};
 
@@ -58,6 +58,15 @@ impl From<IdempotencyError> for Problem {
         match error {
             IdempotencyError::KeyReused(_) => ProblemType::IdempotencyKeyReused.into(),
             IdempotencyError::Failed(error) => Self::Failed(error),
+        }
+    }
+}
+
+impl From<ResolveError> for Problem {
+    fn from(error: ResolveError) -> Self {
+        match error {
+            ResolveError::Denied => ProblemType::ItemAccessDenied.into(),
+            ResolveError::Failed(error) => error.into(),
         }
     }
 }

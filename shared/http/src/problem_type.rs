@@ -59,6 +59,10 @@ problem_types! {
     /// it. To avoid this error, check `share-permission` first and hide the Share button if `canShare` is
     /// `false`.
     SharePermissionMissing = FORBIDDEN "share-permission-missing" "The Share permission is missing";
+    /// The caller holds the Share permission in the item's module, but the platform's rules for this item do
+    /// not give the caller access. Ask a person who manages the item in the platform. A change of its rules
+    /// takes effect within a minute.
+    ItemAccessDenied = FORBIDDEN "item-access-denied" "The platform does not allow access to this item";
     /// The item has no share with this id, or the share was purged after its retention period. List the
     /// item's shares again.
     ShareNotFound = NOT_FOUND "share-not-found" "Share not found";

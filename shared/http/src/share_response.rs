@@ -3,7 +3,9 @@
 use chrono::SecondsFormat;
 use serde::Serialize;
 use sharelink_domain::access::InactiveReason;
-use sharelink_domain::{EmailAddress, MailState, Message, Share, SharedFile, Sharer, Status, Timestamp};
+use sharelink_domain::{
+    EmailAddress, MailState, Message, Share, SharedFile, Sharer, Status, Timestamp, Title,
+};
 
 /// A share in a response.
 #[derive(Debug, Serialize)]
@@ -19,6 +21,8 @@ pub struct ShareResponse<'a> {
     created_by: SharerResponse<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<&'a str>,
     files: Vec<FileResponse<'a>>,
     mail: MailResponse<'a>,
     opens: u64,
@@ -92,6 +96,7 @@ impl<'a> ShareResponse<'a> {
             created_at: to_rfc3339(share.created_at),
             created_by: SharerResponse::from(&share.created_by),
             message: share.message.as_ref().map(Message::as_str),
+            title: share.title.as_ref().map(Title::as_str),
             files: share.files.iter().map(FileResponse::from).collect(),
             mail: MailResponse {
                 state: share.mail.state.name(),

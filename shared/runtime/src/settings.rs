@@ -1,5 +1,5 @@
 //! Typed readers for environment variables. An empty variable is treated as unset, because the template
-//! passes optional parameters even if they are empty.
+//! passes optional parameters even if they are empty; [`required_or_empty`] is the exception.
 
 use chrono::TimeDelta;
 use thiserror::Error;
@@ -20,6 +20,11 @@ pub enum SettingError {
 /// Reads a required setting.
 pub fn required(name: &'static str) -> Result<String, SettingError> {
     optional(name).ok_or(SettingError::Missing(name))
+}
+
+/// Reads a required setting whose value may be empty.
+pub fn required_or_empty(name: &'static str) -> Result<String, SettingError> {
+    std::env::var(name).map_err(|_| SettingError::Missing(name))
 }
 
 /// Reads an optional setting.

@@ -59,7 +59,7 @@ pub(crate) fn new_share_of_files(
     life: TimeDelta,
     now: DateTime<Utc>,
 ) -> Share {
-    let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n };
+    let file = |n| SharedFile { name: format!("{n}.txt").parse().unwrap(), size: n, key: None };
     let files = (1..=files as u64).map(file).collect();
     share_builder(item, life, now).files(files).recipient(recipient).build()
 }

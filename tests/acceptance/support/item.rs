@@ -130,15 +130,14 @@ impl<'a> TestItem<'a> {
         item
     }
 
-    /// Returns the item's partition key in the table, which is also the prefix of its files' keys in the
-    /// bucket.
+    /// Returns the item's partition key in the table.
     pub(crate) fn path(&self) -> String {
         format!("jobs/{}", self.name)
     }
 
     /// Returns the file's key in the bucket.
     pub(crate) fn key(&self, file: &str) -> String {
-        format!("{}/{file}", self.path())
+        self.stack.info.file_key(&self.path(), file)
     }
 
     /// Uploads a file whose content is its name.

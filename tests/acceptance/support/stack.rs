@@ -20,10 +20,12 @@ use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct StackInfo {
+    environment: String,
     pub(crate) api_url: String,
     pub(crate) aws_endpoint_url: String,
     pub(crate) region: String,
     pub(crate) files_bucket: String,
+    file_key_pattern: String,
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) mail_url: String,
@@ -121,6 +123,14 @@ impl Stack {
     }
 }
 
+impl StackInfo {
+    /// Returns the key at which the platform uploads a file of the item at this path, such as `jobs/1042`.
+    pub(crate) fn file_key(&self, item: &str, file: &str) -> String {
+        let (module, name) = item.split_once('/').unwrap();
+        self.file_key_pattern.replace("{module}", module).replace("{item}", name).replace("{file}", file)
+    }
+}
+
 impl Clock {
     /// Stops the functions' clock at this time.
     pub(crate) fn stop_at(&self, time: DateTime<Utc>) {
@@ -161,6 +171,11 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+/// Returns the environment in `samconfig.toml` that this test program runs on.
+fn environment() -> &'static str {
+    if env!("CARGO_CRATE_NAME") == "platform" { "platform" } else { "local" }
+}
+
 async fn connect_or_start() -> StackInfo {
     if let Some(running) = find_running().await {
         return running;
@@ -188,7 +203,7 @@ fn spawn() -> Child {
     let log = File::create(root().join("target/local-stack.log")).unwrap();
     Command::new(env!("CARGO"))
         .current_dir(root())
-        .args(["local", "up", "--until-stdin-closes"])
+        .args(["local", "up", "--until-stdin-closes", "--environment", environment()])
         .stdin(Stdio::piped())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
@@ -196,10 +211,10 @@ fn spawn() -> Child {
         .unwrap()
 }
 
-/// Returns the running stack, if there is one and its issuer responds.
+/// Returns the running stack of this program's environment, if there is one and its issuer responds.
 async fn find_running() -> Option<StackInfo> {
     let info: StackInfo =
         serde_json::from_slice(&fs::read(root().join("target/local/stack.json")).ok()?).ok()?;
     let response = reqwest::get(format!("{}/.well-known/openid-configuration", info.issuer)).await.ok()?;
-    response.status().is_success().then_some(info)
+    (response.status().is_success() && info.environment == environment()).then_some(info)
 }

@@ -38,6 +38,8 @@ pub(crate) struct World<'a> {
     pub(crate) s3: Proxy,
     /// The proxy between the functions and Secrets Manager.
     pub(crate) secrets: Proxy,
+    /// The proxy between the functions and Lambda, which runs the item resolver.
+    pub(crate) lambda: Proxy,
     /// `notify-recipients`, which sends the emails.
     pub(crate) notify: StreamConsumer,
     /// `sweep-shares`, which writes the share log.
@@ -124,11 +126,13 @@ impl<'a> World<'a> {
         let ses = Proxy::start(&stack.info.aws_endpoint_url).await;
         let s3 = Proxy::start(&stack.info.aws_endpoint_url).await;
         let secrets = Proxy::start(&stack.info.aws_endpoint_url).await;
+        let lambda = Proxy::start(&stack.info.aws_endpoint_url).await;
         environment.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
             ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url.clone()),
+            ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), lambda.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
             // High enough that the rate limiter does not slow the tests down.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
@@ -146,6 +150,7 @@ impl<'a> World<'a> {
             ses,
             s3,
             secrets,
+            lambda,
             environment,
             clock,
             config,
@@ -200,7 +205,8 @@ impl<'a> World<'a> {
 
     /// Uploads the file that this world's shares contain.
     pub(crate) async fn upload(&self) {
-        Aws::new(self.stack).upload(&format!("{}/brief.pdf", self.item), b"abc").await;
+        let key = self.stack.info.file_key(&self.item.to_string(), "brief.pdf");
+        Aws::new(self.stack).upload(&key, b"abc").await;
     }
 
     /// Returns the link in each email to a recipient.

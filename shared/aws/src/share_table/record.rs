@@ -6,7 +6,7 @@
 use chrono::{Datelike, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::history::Usage;
-use sharelink_domain::{Item, Message, Share, ShareId, Timestamp, WriteId};
+use sharelink_domain::{Item, Message, Share, ShareId, Timestamp, Title, WriteId};
 use thiserror::Error;
 
 use super::mail_record::MailRecord;
@@ -55,6 +55,9 @@ pub(super) struct ShareRecord {
     created_by: StoredSharer,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    /// The item's title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     created_at: i64,
     expires_at: i64,
     /// The UTC offset in seconds, positive east of UTC.
@@ -126,6 +129,7 @@ impl ShareRecord {
             downloads_per_open: share.downloads_per_open(),
             created_by: StoredSharer::from(&share.created_by),
             message: share.message.as_ref().map(|message| message.as_str().to_owned()),
+            title: share.title.as_ref().map(|title| title.as_str().to_owned()),
             created_at: share.created_at.timestamp_millis(),
             expires_at: share.expires_at.timestamp_millis(),
             expires_offset: share.expires_offset.local_minus_utc(),
@@ -182,6 +186,7 @@ impl ShareRecord {
             files: self.files.into_iter().map(Into::into).collect(),
             created_by: self.created_by.into(),
             message: Message::parse(&self.message.unwrap_or_default()).map_err(|_| DecodeError("message"))?,
+            title: self.title.as_deref().and_then(Title::parse),
             created_at: decode_time(self.created_at, "createdAt")?,
             expires_at: decode_time(self.expires_at, "expiresAt")?,
             expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(DecodeError("expiresOffset"))?,
@@ -251,9 +256,10 @@ pub(super) fn sortable(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use sharelink_domain::Action;
+    use sharelink_domain::SharedFile;
     use sharelink_domain::access::DownloadError;
     use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
-    use sharelink_domain::testing::{share, sharer};
+    use sharelink_domain::testing::{file, share, sharer};
 
     use super::super::stored::StoredAction;
     use super::*;
@@ -312,7 +318,8 @@ mod tests {
         let action = Action { by: sharer("u1"), at: Timestamp::UNIX_EPOCH };
         let copy = LinkCopy { action: action.clone(), id: WriteId::from_bytes([1; 16]) };
         let change = Change { kind: ChangeKind::Revocation, action };
-        let mut share = Share { changed: Some(change), link_copied: Some(copy), ..share(&["a"]) };
+        let title = Title::parse("Spring campaign");
+        let mut share = Share { changed: Some(change), link_copied: Some(copy), title, ..share(&["a"]) };
         share.usage.last_failure = Some(FailedDownload {
             id: WriteId::from_bytes([1; 16]),
             at: Timestamp::UNIX_EPOCH,
@@ -331,6 +338,12 @@ mod tests {
             serde_json::json!({"id": "01010101010101010101010101010101", "at": 0, "error": "archived"})
         );
         assert_eq!(stored["files"], serde_json::json!([{"name": "a", "size": 3}]));
+        let with_key = SharedFile { key: Some("k/a".to_owned().try_into().unwrap()), ..file("a") };
+        assert_eq!(
+            serde_json::to_value(StoredFile::from(&with_key)).unwrap(),
+            serde_json::json!({"name": "a", "size": 3, "key": "k/a"})
+        );
+        assert_eq!(stored["title"], "Spring campaign");
         assert_eq!(stored["mailState"], "queued");
         assert_eq!(stored["mailDue"], 1_773_144_000_000_i64);
     }

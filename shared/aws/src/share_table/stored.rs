@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
-use sharelink_domain::{Action, EmailAddress, FileName, SharedFile, Sharer};
+use sharelink_domain::{Action, EmailAddress, FileName, ObjectKey, SharedFile, Sharer};
 
 use super::record::{DecodeError, decode_time};
 use crate::InternalError;
@@ -20,17 +20,20 @@ pub(super) fn encode(value: &impl Serialize) -> Result<AttributeValue, InternalE
 pub struct StoredFile {
     name: FileName,
     size: u64,
+    /// Absent if the key follows from the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<ObjectKey>,
 }
 
 impl From<&SharedFile> for StoredFile {
     fn from(file: &SharedFile) -> Self {
-        Self { name: file.name.clone(), size: file.size }
+        Self { name: file.name.clone(), size: file.size, key: file.key.clone() }
     }
 }
 
 impl From<StoredFile> for SharedFile {
-    fn from(StoredFile { name, size }: StoredFile) -> Self {
-        Self { name, size }
+    fn from(StoredFile { name, size, key }: StoredFile) -> Self {
+        Self { name, size, key }
     }
 }
 

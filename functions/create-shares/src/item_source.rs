@@ -1,0 +1,92 @@
+//! Where items' files come from: the bucket's listing, or the platform's item resolver.
+
+use std::sync::Arc;
+
+use aws_types::SdkConfig;
+use sharelink_aws::files::{FileListing, FileStore, ItemFile};
+use sharelink_aws::item_resolver::ItemResolver;
+use sharelink_aws::{AwsError, ConfigError, ResolveError, load_key_layout};
+use sharelink_domain::request::FILES_LIMIT;
+use sharelink_domain::resolution::{Purpose, ResolvedItem};
+use sharelink_domain::{FileName, Item, ItemPrefixes, SharedFile, Timestamp, Title};
+use sharelink_http::Caller;
+use sharelink_runtime::{optional, required};
+
+pub(crate) enum ItemSource {
+    /// The files are the objects directly under the item's prefix.
+    Bucket(FileStore, ItemPrefixes),
+    /// The platform decides which files an item has, and who may share them.
+    Resolver(ItemResolver),
+}
+
+/// An item that the caller may share.
+pub(crate) enum ShareableItem<'a> {
+    Listed(&'a FileStore, &'a ItemPrefixes, &'a Item),
+    Resolved(Arc<ResolvedItem>),
+}
+
+impl ItemSource {
+    /// Creates the source that the environment specifies, and opens its connection.
+    pub(crate) async fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+        let layout = load_key_layout()?;
+        if let Some(function) = optional("ITEM_RESOLVER") {
+            return Ok(Self::Resolver(ItemResolver::for_files(config, function, layout)));
+        }
+        let prefixes = layout.try_into()?;
+        Ok(Self::Bucket(FileStore::connected(config, required("FILES_BUCKET")?).await, prefixes))
+    }
+
+    /// Opens an item in whose module the caller has the Share permission.
+    pub(crate) async fn open<'a>(
+        &'a self,
+        item: &'a Item,
+        caller: &Caller,
+        now: Timestamp,
+    ) -> Result<ShareableItem<'a>, ResolveError> {
+        Ok(match self {
+            Self::Bucket(store, prefixes) => ShareableItem::Listed(store, prefixes, item),
+            Self::Resolver(resolver) => {
+                ShareableItem::Resolved(resolver.resolve(caller.query(item, Purpose::Share), now).await?)
+            }
+        })
+    }
+}
+
+impl ShareableItem<'_> {
+    pub(crate) fn title(&self) -> Option<Title> {
+        match self {
+            Self::Listed(..) => None,
+            Self::Resolved(item) => item.title().cloned(),
+        }
+    }
+
+    /// Lists the item's files in name order, starting after the name `after`. Returns at most one file more
+    /// than a share may have.
+    pub(crate) async fn list(&self, after: Option<&FileName>) -> Result<FileListing, AwsError> {
+        match self {
+            Self::Listed(store, prefixes, item) => store.list(&prefixes.prefix(item), after).await,
+            Self::Resolved(item) => {
+                let files = after.map_or(item.files(), |name| item.files_after(name));
+                let files = files.iter().take(FILES_LIMIT + 1).map(resolved_file).collect();
+                Ok(FileListing { files, is_partial: false })
+            }
+        }
+    }
+
+    /// Finds one of the item's files.
+    pub(crate) async fn find(&self, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
+        match self {
+            Self::Listed(store, prefixes, item) => match prefixes.key(item, name) {
+                Some(key) => store.find(&key, name).await,
+                None => Ok(None),
+            },
+            Self::Resolved(item) => Ok(item.file(name).map(resolved_file)),
+        }
+    }
+}
+
+/// Returns a file that the item resolver listed. Only S3 knows whether a file is archived, and checking up to 100
+/// files would delay the request, so the file counts as available until a recipient tries to download it.
+fn resolved_file(file: &SharedFile) -> ItemFile {
+    ItemFile { file: file.clone(), is_archived: false }
+}

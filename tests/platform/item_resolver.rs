@@ -1,0 +1,246 @@
+//! The platform's item resolver: access lists, files, titles, and what happens when it fails.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+use crate::support::events::{api_event, create_event, list_event};
+use crate::support::function::Function;
+use crate::support::proxy::Fault;
+use crate::support::{Aws, Response, Stack, TestItem, World, address, send};
+
+/// More requests than any test sends.
+const ALL: usize = 1000;
+
+/// The part of an `Invoke` request that identifies it.
+const INVOKE: &str = "/invocations";
+
+/// Uploads the document with an item's title and access lists, which the sample item resolver reads.
+async fn describe(stack: &Stack, item: &str, document: &str) {
+    let (module, name) = item.split_once('/').unwrap();
+    let key = format!("platform/{module}/assets/{name}/item.json");
+    Aws::new(stack).upload(&key, document.as_bytes()).await;
+}
+
+async fn get(item: &TestItem<'_>, rest: &str) -> Response {
+    send(item.stack.client.get(item.item_url(rest)).bearer_auth(&item.token)).await
+}
+
+async fn invoke(function: &Function, event: &Value) -> Value {
+    function.invoke(event).await.unwrap()
+}
+
+fn problem_type(response: &Value) -> String {
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    body["type"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn caller_who_may_share_but_not_manage_is_refused_on_management_routes() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    describe(&stack, &item.path(), r#"{"share": ["test-user"], "manage": ["another-user"]}"#).await;
+
+    let created = item.share(&[&address("ann")]).await;
+
+    created.assert_status(201);
+    let id = created.share_id();
+    for (method, rest) in [
+        (Method::GET, String::new()),
+        (Method::GET, format!("/{id}")),
+        (Method::POST, format!("/{id}/revoke")),
+        (Method::POST, format!("/{id}/resend")),
+        (Method::POST, format!("/{id}/link")),
+    ] {
+        item.call(method, &rest).await.assert_problem(403, "item-access-denied");
+    }
+    item.change_expiration(&id, 1, "2031-01-01T00:00:00Z").await.assert_problem(403, "item-access-denied");
+    get(&item, "/share-log").await.assert_problem(403, "item-access-denied");
+    get(&item, "/files").await.assert_status(200);
+    assert_eq!(get(&item, "/share-permission").await.json(), json!({"canShare": true}));
+}
+
+#[tokio::test]
+async fn caller_who_may_manage_but_not_share_cannot_share() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    describe(&stack, &item.path(), r#"{"share": [], "manage": ["test-user"]}"#).await;
+
+    item.share(&[&address("ann")]).await.assert_problem(403, "item-access-denied");
+
+    get(&item, "/files").await.assert_problem(403, "item-access-denied");
+    assert_eq!(get(&item, "/share-permission").await.json(), json!({"canShare": false}));
+    item.get("").await.assert_status(200);
+    assert!(Aws::new(&stack).rows(&item.path()).await.is_empty());
+}
+
+#[tokio::test]
+async fn link_works_while_the_resolver_fails() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf"]).await;
+    let shared = item.share_with(&address("ann")).await;
+    describe(&stack, &item.path(), "{").await;
+
+    let (bytes, _) = stack.download(&shared.link).await;
+
+    assert_eq!(bytes, b"a.pdf");
+}
+
+#[tokio::test]
+async fn keys_appear_in_no_response() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    assert!(item.key("brief.pdf").ends_with("/current/brief.pdf"), "the key must not follow from the name");
+
+    let created = item.share(&[&address("ann")]).await;
+
+    for response in [created, item.get("").await, get(&item, "/files").await] {
+        assert!(response.text.contains("brief.pdf"), "{response:?}");
+        assert!(!response.text.contains("current/"), "{response:?}");
+    }
+}
+
+#[tokio::test]
+async fn title_is_in_the_share_the_email_and_the_recipients_page() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
+    describe(&stack, &item.path(), "{\"title\": \"Spring <2026>\\ncampaign\u{202e}\"}").await;
+    let recipient = address("ann");
+
+    let shared = item.share_with(&recipient).await;
+
+    let title = "Spring <2026> campaign";
+    assert_eq!(item.get_share(&shared.id).await["title"], title);
+    let email = item.wait_for_email(&recipient).await;
+    assert_eq!(email.subject, format!("Tess Tester shared 2 files with you: {title}"));
+    assert!(email.text.contains(title), "{}", email.text);
+    let page = stack.open(&shared.link).await;
+    assert!(page.text.contains("<bdi>Spring &#60;2026&#62; campaign</bdi>"), "{}", page.text);
+    let list = send(stack.client.get(&shared.link).header("Accept", "application/json")).await;
+    assert_eq!(list.json()["title"], title);
+}
+
+#[tokio::test]
+async fn failing_resolver_is_reported_as_temporarily_unavailable() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    describe(&stack, &item.path(), "{").await;
+
+    for response in [
+        item.share(&[&address("ann")]).await,
+        item.get("").await,
+        get(&item, "/files").await,
+        get(&item, "/share-permission").await,
+    ] {
+        response.assert_problem(503, "temporarily-unavailable");
+        assert!(!response.header("retry-after").is_empty(), "{response:?}");
+    }
+}
+
+#[tokio::test]
+async fn file_without_a_valid_name_makes_the_answer_invalid() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    // Some tools create such a placeholder for a folder. Its name is empty.
+    item.upload("").await;
+
+    item.share(&[&address("ann")]).await.assert_problem(503, "temporarily-unavailable");
+}
+
+#[tokio::test]
+async fn resolver_that_does_not_decide_is_never_a_yes() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    world.upload().await;
+    let requests = [
+        ("CreateShares", create_event(&world.item, &[address("ann")], world.now()), 201),
+        ("ManageShares", list_event(&world.item), 200),
+    ];
+    for (name, event, expected) in requests {
+        let function = world.new_function(name).await;
+        let faults: [fn() -> Fault; 6] = [
+            || Fault::Disconnect,
+            || Fault::Respond(429, "TooManyRequestsException", "slow down"),
+            || Fault::Respond(500, "ServiceException", "failure"),
+            || Fault::Respond(403, "AccessDeniedException", "not allowed"),
+            || Fault::Respond(200, "Malformed", "no decision"),
+            || Fault::HoldRequest(oneshot::channel().0),
+        ];
+        for fault in faults {
+            world.lambda.inject(ALL, &[INVOKE], move || Some(fault()));
+            let response = invoke(&function, &event).await;
+            assert_eq!(response["statusCode"], 503, "{name} {:?}: {response}", fault());
+            assert!(response["headers"]["retry-after"].is_string(), "{response}");
+            world.lambda.clear_faults();
+        }
+        // The same instance has not cached a failure.
+        assert_eq!(invoke(&function, &event).await["statusCode"], expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn decision_is_cached_for_a_minute_for_each_caller_item_and_purpose() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let manage = world.new_function("ManageShares").await;
+    let permission = api_event(
+        "GET /modules/{module}/items/{item}/share-permission",
+        &json!({"module": "jobs", "item": world.item.name.to_string()}),
+        &Value::Null,
+    );
+    let calls = async |world: &World<'_>, manage: &Arc<Function>, event: &Value| {
+        assert_eq!(invoke(manage, event).await["statusCode"], 200);
+        world.lambda.take_call_count(&[INVOKE])
+    };
+    let list = list_event(&world.item);
+
+    assert_eq!(calls(&world, &manage, &list).await, 1);
+    assert_eq!(calls(&world, &manage, &list).await, 0, "cached");
+    assert_eq!(calls(&world, &manage, &permission).await, 1, "another purpose");
+    world.advance(TimeDelta::seconds(59));
+    assert_eq!(calls(&world, &manage, &list).await, 0, "still fresh");
+    world.advance(TimeDelta::seconds(1));
+    assert_eq!(calls(&world, &manage, &list).await, 1, "expired");
+}
+
+#[tokio::test]
+async fn share_permission_is_checked_before_the_resolver_is_asked() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    let parameters = json!({"module": "assets", "item": "7"});
+    for (function, route) in [
+        ("CreateShares", "GET /modules/{module}/items/{item}/files"),
+        ("ManageShares", "GET /modules/{module}/items/{item}/shares"),
+    ] {
+        let event = api_event(route, &parameters, &Value::Null);
+        let response = invoke(&*world.new_function(function).await, &event).await;
+        assert_eq!(response["statusCode"], 403, "{response}");
+        assert_eq!(problem_type(&response), "/problems/share-permission-missing");
+    }
+    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 0);
+}
+
+#[tokio::test]
+async fn permissions_of_many_items_are_decided_one_by_one() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    describe(&stack, &world.item.to_string(), r#"{"share": ["another-user"]}"#).await;
+    let name = world.item.name.to_string();
+    let mut items: Vec<Value> =
+        (0..19).map(|n| json!({"module": "jobs", "item": format!("{name}-{n}")})).collect();
+    items.push(json!({"module": "jobs", "item": name}));
+    items.push(json!({"module": "assets", "item": "7"}));
+    let event = api_event("POST /share-permissions", &json!({}), &json!({"items": items}));
+    let manage = world.new_function("ManageShares").await;
+
+    let response = invoke(&manage, &event).await;
+
+    let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+    let allowed = body["permissions"].as_array().unwrap().iter().map(|item| item["canShare"] == true);
+    let expected = [vec![true; 19], vec![false; 2]].concat();
+    assert_eq!(allowed.collect::<Vec<_>>(), expected);
+    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 20, "the module without permission is not asked for");
+}
