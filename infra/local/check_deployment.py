@@ -30,6 +30,8 @@ MIN_KEY_LENGTH = 32
 # The error code of Lambda, EventBridge and DynamoDB for something that does not exist.
 ABSENT = "ResourceNotFoundException"
 
+INDENT = {"initial_indent": " " * 9, "subsequent_indent": " " * 9}
+
 REVERT = (
     "CloudFormation does not notice changes made outside it. Revert them with a drift-aware change set: aws "
     "cloudformation create-change-set --deployment-mode REVERT_DRIFT."
@@ -803,7 +805,8 @@ def main():
             for kind, text, _ in group:
                 has_failed |= kind == "MISSING"
                 print(f"{kind}  {name}: {text}")
-            print(textwrap.indent(shared, " " * 9))
+            for line in shared.splitlines():
+                print(textwrap.fill(line, 110, break_long_words=False, break_on_hyphens=False, **INDENT))
     sys.exit(1 if has_failed else 0)
 
 

@@ -77,7 +77,8 @@ async fn check_finds_every_missing_part() {
     edit(&proxy, "/routes", route, "\"GET /t/{token}\"");
     edit(&proxy, "/stages/", "\"autoDeploy\": true", "\"autoDeploy\": false");
     edit(&proxy, "/event-source-mappings/", "\"State\": \"Enabled\"", "\"State\": \"Disabled\"");
-    edit(&proxy, "AWSEvents.DescribeRule", "\"ENABLED\"", "\"DISABLED\"");
+    // The check of the permissions also reads both rules.
+    proxy.inject(4, &["AWSEvents.DescribeRule"], || Some(Fault::Edit("\"ENABLED\"", "\"DISABLED\"")));
     edit(&proxy, "AWSEvents.ListTargetsByRule", ":live\"", "\"");
     edit(&proxy, "DescribeAlarms", "EmailsFailedAlarm", "OtherAlarm");
     edit(&proxy, "secretsmanager.GetSecretValue", "current", "latest");
@@ -97,9 +98,10 @@ async fn check_finds_every_missing_part() {
     checked.assert_finds("MISSING  routes: the route GET /s/{token} does not exist");
     checked.assert_finds("MISSING  routes: the route GET /t/{token} is not in the template");
     checked.assert_finds("MISSING  stage: the stage's automatic deployment is false");
-    checked.assert_finds("is Disabled");
-    checked.assert_finds("is disabled");
-    checked.assert_finds("does not invoke arn:");
+    checked
+        .assert_finds("MISSING  streams: the event source mapping NotifyRecipientsPendingEmails is Disabled");
+    checked.assert_finds("MISSING  rules: the rule NotifyRecipientsOverdueEmails is disabled");
+    checked.assert_finds("MISSING  rules: the rule NotifyRecipientsOverdueEmails does not invoke arn:");
     checked.assert_finds("MISSING  alarms: EmailsFailedAlarm does not exist");
     checked.assert_finds("MISSING  key-ring: the key ring is not valid");
     checked.assert_finds("MISSING  permissions: apigateway.amazonaws.com may not invoke");
