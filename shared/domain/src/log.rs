@@ -92,8 +92,8 @@ impl LogEvent {
 
 impl LogEntry {
     /// Returns the last part of the sequence, which distinguishes the event from others of the same kind: the
-    /// share's version for changes and deletions, the attempt for emails, and the count for uses. Returns
-    /// `None` if that part is not a number.
+    /// share's version for changes and deletions, and the attempt for emails. Returns `None` if that part is not
+    /// a number.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.sequence.rsplit_once('.')?.1.parse().ok()

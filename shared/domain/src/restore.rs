@@ -111,6 +111,8 @@ struct Deletion {
 #[derive(Clone)]
 pub struct Replay {
     share: Share,
+    /// The time of the last use that the backup's counts include.
+    counted_until: Option<Timestamp>,
     is_replaced: bool,
     /// The last deletion of the row, unless the row was restored since.
     deletion: Option<Deletion>,
@@ -119,7 +121,8 @@ pub struct Replay {
 impl Replay {
     #[must_use]
     pub fn new(backup: Share) -> Self {
-        Self { share: backup, is_replaced: false, deletion: None }
+        let counted_until = backup.usage.last_at;
+        Self { share: backup, counted_until, is_replaced: false, deletion: None }
     }
 
     /// Returns the share's creation time. Earlier log entries belong to an earlier share with the same id.
@@ -138,6 +141,11 @@ impl Replay {
         if self.is_replaced {
             return;
         }
+        match &entry.event {
+            LogEvent::Opened => return self.count_use(entry.at, |usage| &mut usage.opens),
+            LogEvent::Downloaded => return self.count_use(entry.at, |usage| &mut usage.downloads),
+            _ => {}
+        }
         let Some(number) = entry.number() else { return };
         match &entry.event {
             LogEvent::ExpirationChanged { to, .. } if number > self.share.version => {
@@ -154,14 +162,6 @@ impl Replay {
                     ..self.changed(ChangeKind::Revocation, number, entry)
                 };
             }
-            LogEvent::Opened => {
-                let usage = self.used(entry.at);
-                self.share.usage = Usage { opens: usage.opens.max(number), ..usage };
-            }
-            LogEvent::Downloaded => {
-                let usage = self.used(entry.at);
-                self.share.usage = Usage { downloads: usage.downloads.max(number), ..usage };
-            }
             LogEvent::Purged => self.deletion = Some(Deletion { at: entry.at, version: number }),
             LogEvent::Restored => self.deletion = None,
             _ => self.replay_email(number, entry),
@@ -174,13 +174,14 @@ impl Replay {
         Share { version, changed, ..self.share.clone() }
     }
 
-    fn used(&self, at: Timestamp) -> Usage {
-        let usage = self.share.usage;
-        Usage {
-            first_at: Some(usage.first_at.map_or(at, |first| first.min(at))),
-            last_at: Some(usage.last_at.map_or(at, |last| last.max(at))),
-            ..usage
+    fn count_use(&mut self, at: Timestamp, counter: fn(&mut Usage) -> &mut u64) {
+        if self.counted_until.is_some_and(|last| at <= last) {
+            return;
         }
+        let usage = &mut self.share.usage;
+        *counter(usage) += 1;
+        usage.first_at.get_or_insert(at);
+        usage.last_at = Some(at);
     }
 
     fn replay_email(&mut self, attempt: u64, entry: &LogEntry) {
@@ -291,10 +292,12 @@ fn operator() -> Sharer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::DownloadError;
+    use crate::history::FailedDownload;
     use crate::log::{entries_for_change, entries_for_creation, entries_for_purge};
     use crate::share::ExpectedVersion;
     use crate::testing::{NOW, ann, requested_expiry, share, time};
-    use crate::{ShareId, Status};
+    use crate::{ShareId, Status, WriteId};
 
     const RETENTION: TimeDelta = TimeDelta::days(30);
     const POLICY: Policy = Policy { unconfirmed: Unconfirmed::Revoke, now: Timestamp::UNIX_EPOCH };
@@ -619,24 +622,48 @@ mod tests {
         assert_eq!(restored.share, Share { version: 1_002, ..revoked });
     }
 
+    /// Returns the share after an open with a download.
+    fn used(share: &Share, at: Timestamp, id: u8) -> Share {
+        let usage = Usage {
+            opens: share.usage.opens + 1,
+            downloads: share.usage.downloads + 1,
+            first_at: Some(share.usage.first_at.unwrap_or(at)),
+            last_at: Some(at),
+            last_id: Some(WriteId::from_bytes([id; 16])),
+            last_failure: None,
+        };
+        Share { usage, ..share.clone() }
+    }
+
     #[test]
     fn uses_after_the_backup_are_counted() {
-        let mut share = backup();
-        share.usage = Usage { opens: 1, downloads: 1, first_at: Some(minute(2)), last_at: Some(minute(2)) };
-        let mut used = share.clone();
-        used.usage = Usage { opens: 3, downloads: 2, last_at: Some(minute(9)), ..share.usage };
-        let restored = restore(&share, &log_until_deletion(&[&share, &used]));
-        assert_eq!(restored.share.usage, used.usage);
+        let unused = backup();
+        let first = used(&unused, minute(2), 1);
+        let second = used(&first, minute(5), 2);
+        let third = used(&second, minute(9), 3);
+        let log = log_until_deletion(&[&unused, &first, &second, &third]);
+        for (backup, name) in [(&unused, "unused"), (&first, "used once"), (&third, "after all uses")] {
+            let usage = restore(backup, &log).share.usage;
+            assert_eq!((usage.opens, usage.downloads), (3, 3), "{name}");
+            assert_eq!((usage.first_at, usage.last_at), (Some(minute(2)), Some(minute(9))), "{name}");
+        }
+    }
 
-        let unused = Usage::default();
-        let log = log_until_deletion(&[&Share { usage: unused, ..backup() }, &used]);
-        let expected = Usage { first_at: Some(minute(9)), ..used.usage };
-        assert_eq!(restore(&backup(), &log).share.usage, expected, "unused in the backup");
-        let newer = Usage { opens: 9, downloads: 9, ..used.usage };
-        assert_eq!(
-            restore(&Share { usage: newer, ..backup() }, &log).share.usage,
-            Usage { first_at: newer.first_at, ..newer }
-        );
+    #[test]
+    fn failed_download_after_the_backup_is_not_counted() {
+        let first = used(&backup(), minute(2), 1);
+        let mut failed = first.clone();
+        failed.usage.downloads = 0;
+        failed.usage.last_failure = Some(FailedDownload {
+            id: WriteId::from_bytes([1; 16]),
+            at: minute(2),
+            error: DownloadError::Missing,
+        });
+        // A correction replaces the entry of the download.
+        let mut log = log_until_deletion(&[&backup(), &first, &failed]);
+        log.retain(|entry| entry.event != LogEvent::Downloaded);
+        let usage = restore(&backup(), &log).share.usage;
+        assert_eq!((usage.opens, usage.downloads), (1, 0));
     }
 
     fn pending() -> Share {
