@@ -321,7 +321,8 @@ async fn only_the_selected_items_are_restored() {
 
     let other = restore(&world.table, &backup, &[job("other")], options(world.now())).await;
     assert_eq!(other, NOTHING);
-    let selected = restore(&world.table, &backup, &[share.item.clone()], options(world.now())).await;
+    let selected =
+        restore(&world.table, &backup, std::slice::from_ref(&share.item), options(world.now())).await;
     assert_eq!(selected, RestoreSummary { restored: 1, ..NOTHING });
 }
 

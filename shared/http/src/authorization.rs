@@ -246,13 +246,15 @@ mod tests {
     }
 
     #[test]
-    fn caller_exposes_their_subject_and_rights() {
+    fn query_describes_the_caller() {
         let claims = claims(&json!(["viewer", "producer", ""]));
         let header = json!({"authorization": token(&claims)});
         let caller =
             authorization(None).authenticate(&request(&event(&header, &flattened(&claims)))).unwrap();
-        assert_eq!(caller.sub(), "u1");
-        assert_eq!(caller.rights().iter().collect::<Vec<_>>(), ["producer", "viewer"]);
+        let item = Item::parse("jobs/1042").unwrap();
+        let query = caller.query(&item, Purpose::Share);
+        assert_eq!((query.item, query.sub.as_str(), query.purpose), (item, "u1", Purpose::Share));
+        assert_eq!(query.rights.iter().collect::<Vec<_>>(), ["producer", "viewer"]);
     }
 
     #[test]

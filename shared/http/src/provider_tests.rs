@@ -6,7 +6,7 @@ use sharelink_domain::Sharer;
 use sharelink_domain::permission::SharePermission;
 
 use crate::testing::{event, flattened, request, token};
-use crate::{Authorization, CallerClaims};
+use crate::{Authorization, Caller, CallerClaims};
 
 /// The settings for an identity provider, and one of its tokens.
 struct Provider {
@@ -33,6 +33,7 @@ impl Provider {
         let header = json!({"authorization": format!("Bearer {}", token(&claims))});
         Authorization::new(permission, caller_claims)
             .authorize(&request(&event(&header, &flattened(&claims))), &"jobs".parse().unwrap())
+            .map(Caller::into_sharer)
             .map_err(|problem| problem.into_response().status().as_u16())
     }
 

@@ -39,6 +39,7 @@ pub(crate) struct World<'a> {
     /// The proxy between the functions and Secrets Manager.
     pub(crate) secrets: Proxy,
     /// The proxy between the functions and Lambda, which runs the item resolver.
+    #[allow(dead_code, reason = "only the platform tests inject faults here")]
     pub(crate) lambda: Proxy,
     /// `notify-recipients`, which sends the emails.
     pub(crate) notify: StreamConsumer,

@@ -45,7 +45,7 @@ fn readme_table_matches_the_parameters() {
     assert!(README.contains(&table), "infra/README.md must contain this table:\n{table}");
 }
 
-/// SAM publishes a version when the text of a function's properties changes, and CloudFormation when the
+/// SAM publishes a version when the text of a function's properties changes, and `CloudFormation` when the
 /// version's description changes. A parameter's value changes neither, but it changes the version of `Settings`.
 /// That version must also be in the environment: if only the description changed, Lambda would have nothing to
 /// publish, and the deployment would fail.
