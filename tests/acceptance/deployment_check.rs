@@ -76,10 +76,12 @@ async fn check_finds_every_missing_part() {
     let route = "\"GET /s/{token}\"";
     edit(&proxy, "/routes", route, "\"GET /t/{token}\"");
     edit(&proxy, "/stages/", "\"autoDeploy\": true", "\"autoDeploy\": false");
-    edit(&proxy, "/event-source-mappings/", "\"State\": \"Enabled\"", "\"State\": \"Disabled\"");
+    proxy.inject(2, &["/event-source-mappings/"], || {
+        Some(Fault::Edit("\"State\": \"Enabled\"", "\"State\": \"Disabled\""))
+    });
     // The check of the permissions also reads both rules.
     proxy.inject(4, &["AWSEvents.DescribeRule"], || Some(Fault::Edit("\"ENABLED\"", "\"DISABLED\"")));
-    edit(&proxy, "AWSEvents.ListTargetsByRule", ":live\"", "\"");
+    proxy.inject(2, &["AWSEvents.ListTargetsByRule"], || Some(Fault::Edit(":live\"", "\"")));
     edit(&proxy, "DescribeAlarms", "EmailsFailedAlarm", "OtherAlarm");
     edit(&proxy, "secretsmanager.GetSecretValue", "current", "latest");
     edit(&proxy, "/policy", "apigateway.amazonaws.com", "example.amazonaws.com");
