@@ -20,6 +20,7 @@ mod expiration_changes;
 mod expiry;
 mod expiry_alarms;
 mod files;
+mod freeze;
 mod idempotency;
 mod key_ring;
 mod leaks;

@@ -36,11 +36,12 @@ async fn function_responds_before_its_time_limit() {
     let world = World::new(&stack).await;
     let manage = world.new_function_with_time_limit("ManageShares", Duration::from_secs(5)).await;
     manage.start_instance().await;
-    world.dynamodb.inject_once(&["Query"], hold());
+    world.dynamodb.inject(ALL, &["Query"], || Some(hold()));
     let list = list_event(&world.item);
 
     assert_requests_retry(&invoke(&manage, &list).await);
 
+    world.dynamodb.clear_faults();
     // The same instance handles the next request.
     assert_eq!(invoke(&manage, &list).await["statusCode"], 200);
 }

@@ -1,10 +1,9 @@
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_smithy_types::retry::RetryConfig;
@@ -12,10 +11,16 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
 use sharelink_domain::KeyLayout;
 use sharelink_domain::key_layout::{KeyLayoutError, NotPerItemError};
-use sharelink_runtime::{SettingError, optional, required, required_or_empty};
+use sharelink_runtime::{Clock, SettingError, optional, required, required_or_empty};
 use thiserror::Error;
+
+use crate::connections::Network;
 
 /// The reason the adapters could not be configured. With this error, the function does not start.
 #[derive(Debug, Error)]
@@ -29,7 +34,9 @@ pub enum ConfigError {
     #[error("the file named by AWS_CA_BUNDLE cannot be read: {0}")]
     Certificates(#[from] std::io::Error),
     #[error("TLS cannot be set up")]
-    Tls,
+    Tls(#[from] rustls::Error),
+    #[error("a root certificate is not valid PEM")]
+    Pem(#[from] rustls::pki_types::pem::Error),
 }
 
 /// The five root certificates that Amazon Trust Services requires in custom trust stores
@@ -40,15 +47,31 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// The region prefixes of other AWS partitions, whose certificates may have different roots.
 const OTHER_PARTITIONS: [&str; 5] = ["cn-", "eusc-", "us-gov-", "us-iso", "eu-iso"];
 
-/// Loads the SDK configuration from the environment variables that Lambda sets.
+/// The SDK's configuration, and the network that adapters with special connections create their own HTTP
+/// clients from.
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    pub(crate) sdk: SdkConfig,
+    pub(crate) network: Network,
+}
+
+impl Deref for AwsConfig {
+    type Target = SdkConfig;
+
+    fn deref(&self) -> &SdkConfig {
+        &self.sdk
+    }
+}
+
+/// Loads the configuration from the environment variables that Lambda sets.
 ///
-/// All services share one HTTP client. Timeouts are well below the function's timeout, so that the caller
-/// gets a clear response instead of a gateway timeout.
+/// Timeouts are well below the function's timeout, so that the caller gets a clear response instead of a
+/// gateway timeout.
 ///
 /// The SDK's standard variables are honored: `AWS_ENDPOINT_URL` and its per-service variants, `AWS_CA_BUNDLE`
 /// (a file of trusted certificates), `AWS_USE_FIPS_ENDPOINT` and `AWS_USE_DUALSTACK_ENDPOINT` (`true` or
 /// `false`).
-pub fn load_config() -> Result<SdkConfig, ConfigError> {
+pub fn load_config() -> Result<AwsConfig, ConfigError> {
     let region = required("AWS_REGION")?;
     let credentials = Credentials::new(
         required("AWS_ACCESS_KEY_ID")?,
@@ -58,34 +81,34 @@ pub fn load_config() -> Result<SdkConfig, ConfigError> {
         None,
         "environment",
     );
+    // Responses rarely take a tenth of the attempt's timeout. An attempt without one has probably lost its
+    // connection, and a retry on another connection helps.
     let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(2))
-        .operation_attempt_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(2))
         .operation_timeout(Duration::from_secs(10))
         .build();
     // A caller is waiting, so the first retry comes early.
     let retries =
         RetryConfig::standard().with_max_attempts(4).with_initial_backoff(Duration::from_millis(100));
-    let tls = TlsContext::builder()
-        .with_trust_store(trust_store(&region)?)
-        .build()
-        .map_err(|_| ConfigError::Tls)?;
-    let http =
-        Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).tls_context(tls).build_https();
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(root_certificates(&region)?)
+        .with_no_client_auth();
+    let network = Network::new(tls, Clock::from_env());
     let mut config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .timeout_config(timeouts)
         .retry_config(retries)
-        .http_client(http)
+        .http_client(network.pooled())
         // No response is streamed, so timeouts are enough.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .service_config(ServiceVariables);
     config.set_use_fips(optional_bool("AWS_USE_FIPS_ENDPOINT"));
     config.set_use_dual_stack(optional_bool("AWS_USE_DUALSTACK_ENDPOINT"));
     config.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
-    Ok(config.build())
+    Ok(AwsConfig { sdk: config.build(), network })
 }
 
 /// Reads the layout of the keys in the files bucket.
@@ -96,25 +119,31 @@ pub fn load_key_layout() -> Result<KeyLayout, ConfigError> {
 /// Returns the configuration with this timeout for each call. An attempt may take at most half the timeout,
 /// which leaves time for a retry.
 #[must_use]
-pub fn with_timeout(config: &SdkConfig, timeout: Duration) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(timeout / 2)
-        .operation_attempt_timeout(timeout / 2)
-        .operation_timeout(timeout)
-        .build();
-    config.to_builder().timeout_config(timeouts).build()
+pub fn with_timeout(config: &AwsConfig, timeout: Duration) -> AwsConfig {
+    let timeouts =
+        TimeoutConfig::builder().operation_attempt_timeout(timeout / 2).operation_timeout(timeout).build();
+    let sdk = config.sdk.to_builder().timeout_config(timeouts).build();
+    AwsConfig { sdk, network: config.network.clone() }
 }
 
 fn optional_bool(name: &str) -> Option<bool> {
     optional(name)?.parse().ok()
 }
 
-fn trust_store(region: &str) -> Result<TrustStore, ConfigError> {
-    Ok(match optional("AWS_CA_BUNDLE") {
-        Some(file) => TrustStore::empty().with_pem_certificate(std::fs::read(file)?),
-        _ if OTHER_PARTITIONS.iter().any(|prefix| region.starts_with(prefix)) => TrustStore::default(),
-        _ => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
-    })
+fn root_certificates(region: &str) -> Result<RootCertStore, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    let pem = match optional("AWS_CA_BUNDLE") {
+        Some(file) => std::fs::read(file)?,
+        None if OTHER_PARTITIONS.iter().any(|prefix| region.starts_with(prefix)) => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            return Ok(roots);
+        }
+        None => AMAZON_ROOTS.to_vec(),
+    };
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        roots.add(certificate?)?;
+    }
+    Ok(roots)
 }
 
 /// Per-service environment variables, such as `AWS_ENDPOINT_URL_DYNAMODB`.

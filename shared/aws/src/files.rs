@@ -11,7 +11,6 @@ use aws_sdk_s3::types::{
     ChecksumMode, Object, ObjectStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_types::SdkConfig;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::names::NameError;
@@ -19,8 +18,9 @@ use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
 
 use crate::call_timer::CallTimer;
+use crate::connections::Connections;
 use crate::warm_up::warm_up;
-use crate::{AwsError, InternalError};
+use crate::{AwsConfig, AwsError, InternalError};
 
 const SERVICE: &str = "s3";
 
@@ -52,14 +52,17 @@ pub struct FileListing {
 #[derive(Clone, Debug)]
 pub struct FileStore {
     client: Client,
+    connections: Connections,
     bucket: String,
 }
 
 impl FileStore {
     /// Creates a client for the bucket with this name.
     #[must_use]
-    pub fn new(config: &SdkConfig, bucket: impl Into<String>) -> Self {
-        let settings = aws_sdk_s3::config::Builder::from(config)
+    pub fn new(config: &AwsConfig, bucket: impl Into<String>) -> Self {
+        let connections = config.network.pooled();
+        let settings = aws_sdk_s3::config::Builder::from(&config.sdk)
+            .http_client(connections.clone())
             // A custom endpoint, such as an emulator, does not have a host name for each bucket.
             .force_path_style(config.endpoint_url().is_some())
             // Otherwise, every request to a signed URL would need a checksum header.
@@ -67,15 +70,27 @@ impl FileStore {
             .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
             .interceptor(CallTimer(SERVICE))
             .build();
-        Self { client: Client::from_conf(settings), bucket: bucket.into() }
+        Self { client: Client::from_conf(settings), connections, bucket: bucket.into() }
     }
 
     /// Creates a client and opens a connection, so that the first request does not wait for one.
-    pub async fn connected(config: &SdkConfig, bucket: impl Into<String>) -> Self {
+    pub async fn connected(config: &AwsConfig, bucket: impl Into<String>) -> Self {
         let store = Self::new(config, bucket);
         let head = store.client.head_bucket().bucket(&store.bucket).send();
-        warm_up(SERVICE, async { head.await.map_err(|e| AwsError::new(SERVICE, &e)) }).await;
+        // Any response proves that the connection is open. A role that is restricted to a prefix may not head
+        // the bucket.
+        let result = async {
+            let error = head.await.err().filter(|error| error.as_service_error().is_none());
+            error.map_or(Ok(()), |error| Err(AwsError::new(SERVICE, &error)))
+        };
+        warm_up(SERVICE, result).await;
         store
+    }
+
+    /// Opens a connection in the background if the last call is so long ago that S3 has probably closed its
+    /// connection. The next call then waits for less than a whole handshake.
+    pub fn preconnect_if_idle(&self) {
+        self.connections.preconnect_if_idle();
     }
 
     /// Lists the files directly under an item's prefix in name order, starting after the name `after`. Returns

@@ -12,6 +12,11 @@
 ))]
 mod call_timer;
 mod config;
+#[cfg_attr(
+    not(all(feature = "s3", feature = "ses")),
+    allow(dead_code, reason = "only these adapters create their own HTTP clients")
+)]
+mod connections;
 mod error;
 mod random;
 #[cfg(feature = "lambda")]
@@ -36,6 +41,6 @@ pub mod mailer;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
 
-pub use config::{ConfigError, load_config, load_key_layout, with_timeout};
+pub use config::{AwsConfig, ConfigError, load_config, load_key_layout, with_timeout};
 pub use error::{AwsError, ChangeError, Error, IdempotencyError, InternalError, ResolveError};
 pub use random::{new_generation, new_write_id};

@@ -10,15 +10,14 @@ use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
-use aws_types::SdkConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sharelink_domain::EmailAddress;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::sending::{Fault, SendError};
 
-use crate::AwsError;
 use crate::call_timer::CallTimer;
+use crate::{AwsConfig, AwsError};
 
 /// One email to one recipient.
 #[derive(Clone, Debug)]
@@ -36,8 +35,6 @@ pub struct Email<'a> {
 }
 
 const SERVICE: &str = "sesv2";
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Generous, because an email is sent again if SES's response is lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -69,11 +66,14 @@ impl Mailer {
     ///
     /// The mailer never retries. SES does not recognize retries, so a retry after a lost response would send
     /// a second email. The outbox retries later.
+    ///
+    /// Without retries, a connection that SES has closed would defer an email, so each email opens its own.
+    /// Sharing connections would save little: the emails of a batch are sent at the same time.
     #[must_use]
-    pub fn new(config: &SdkConfig, sender: Sender, configuration_set: impl Into<String>) -> Self {
-        let timeouts =
-            TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_timeout(RESPONSE_TIMEOUT);
-        let settings = Builder::from(config)
+    pub fn new(config: &AwsConfig, sender: Sender, configuration_set: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(RESPONSE_TIMEOUT);
+        let settings = Builder::from(&config.sdk)
+            .http_client(config.network.unpooled())
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts.build())
             .interceptor(CallTimer(SERVICE))

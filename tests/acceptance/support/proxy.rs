@@ -1,7 +1,10 @@
-//! A proxy that injects faults between a client and a server, and counts calls.
+//! A proxy that injects faults between a client and a server, and counts calls and connections.
 
 use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -9,6 +12,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -70,8 +74,10 @@ impl Proxy {
         };
         let served = forwarder.clone();
         tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                tokio::spawn(serve(connection, served.clone()));
+            while let Ok((stream, _)) = listener.accept().await {
+                let state = Arc::default();
+                served.state.lock().unwrap().connections.push(Arc::clone(&state));
+                tokio::spawn(serve(Connection { stream, state }, served.clone()));
             }
         });
         Self { url, forwarder }
@@ -122,14 +128,99 @@ impl Proxy {
         calls.iter().filter(|call| patterns.iter().any(|pattern| call.contains(pattern))).count()
     }
 
+    /// Makes all connections stale, as a function finds them when it is thawed: the server has closed them,
+    /// but the function never received the close.
+    pub(crate) fn make_connections_stale(&self, reaction: StaleReaction) {
+        for connection in &self.forwarder.state.lock().unwrap().connections {
+            connection.lock().unwrap().stale.get_or_insert(reaction);
+        }
+    }
+
+    /// Returns the number of connections that were opened since the start.
+    pub(crate) fn connection_count(&self) -> usize {
+        self.forwarder.state.lock().unwrap().connections.len()
+    }
+
+    /// Returns the number of stale connections that received a request.
+    pub(crate) fn stale_use_count(&self) -> usize {
+        let state = self.forwarder.state.lock().unwrap();
+        state.connections.iter().filter(|connection| connection.lock().unwrap().was_used_stale).count()
+    }
+
     /// Returns the number of planned faults that have not been applied yet.
     pub(crate) fn pending_faults(&self) -> usize {
         self.forwarder.state.lock().unwrap().planned.iter().map(|fault| fault.remaining).sum()
     }
 }
 
+/// What happens to a request on a stale connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum StaleReaction {
+    /// The server resets the connection.
+    Reset,
+    /// The packets are dropped, for example by a NAT gateway.
+    Silence,
+}
+
+#[derive(Default)]
+struct ConnectionState {
+    stale: Option<StaleReaction>,
+    was_used_stale: bool,
+}
+
+/// A client's connection, which a test can make stale.
+struct Connection {
+    stream: TcpStream,
+    state: Arc<Mutex<ConnectionState>>,
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let start = buffer.filled().len();
+            ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+            let is_closed = buffer.filled().len() == start;
+            let mut state = self.state.lock().unwrap();
+            let Some(reaction) = state.stale else { return Poll::Ready(Ok(())) };
+            if is_closed {
+                return Poll::Ready(Ok(()));
+            }
+            state.was_used_stale = true;
+            buffer.set_filled(start);
+            if let StaleReaction::Reset = reaction {
+                // Closing the connection now sends a reset.
+                self.stream.set_zero_linger()?;
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
 #[derive(Default)]
 struct State {
+    connections: Vec<Arc<Mutex<ConnectionState>>>,
     planned: Vec<PlannedFault>,
     policy: Option<FaultPolicy>,
     calls: Vec<String>,
@@ -154,7 +245,7 @@ impl std::fmt::Display for Disconnected {
 
 impl std::error::Error for Disconnected {}
 
-async fn serve(connection: TcpStream, forwarder: Forwarder) -> Result<(), Infallible> {
+async fn serve(connection: Connection, forwarder: Forwarder) -> Result<(), Infallible> {
     let service = service_fn(|request| forwarder.respond(request));
     // Ignore errors: some faults close the connection on purpose.
     let _ = http1::Builder::new().serve_connection(TokioIo::new(connection), service).await;

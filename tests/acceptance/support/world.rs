@@ -21,6 +21,7 @@ use sharelink_domain::{Item, Share, ShareId};
 use super::event_source_mapping::{EventSourceMapping, Settings};
 use super::fixtures::{RETENTION, action, new_item, share_builder};
 use super::function::{Failure, Function};
+use super::proxy::StaleReaction;
 use super::stack::set_clock;
 use super::table::{change_expiration, resend, revoke};
 use super::{Aws, Email, Proxy, Stack, emails_to, rfc3339, unique};
@@ -41,6 +42,8 @@ pub(crate) struct World<'a> {
     /// The proxy between the functions and Lambda, which runs the item resolver.
     #[allow(dead_code, reason = "only the platform tests inject faults here")]
     pub(crate) lambda: Proxy,
+    /// The proxy between the functions and Parameter Store.
+    pub(crate) parameters: Proxy,
     /// `notify-recipients`, which sends the emails.
     pub(crate) notify: StreamConsumer,
     /// `sweep-shares`, which writes the share log.
@@ -128,12 +131,14 @@ impl<'a> World<'a> {
         let s3 = Proxy::start(&stack.info.aws_endpoint_url).await;
         let secrets = Proxy::start(&stack.info.aws_endpoint_url).await;
         let lambda = Proxy::start(&stack.info.aws_endpoint_url).await;
+        let parameters = Proxy::start(&stack.info.aws_endpoint_url).await;
         environment.extend([
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
             ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
             ("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), secrets.url.clone()),
             ("AWS_ENDPOINT_URL_LAMBDA".to_owned(), lambda.url.clone()),
+            ("AWS_ENDPOINT_URL_SSM".to_owned(), parameters.url.clone()),
             ("SHARELINK_CLOCK_FILE".to_owned(), clock.file.display().to_string()),
             // High enough that the rate limiter does not slow the tests down.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
@@ -152,6 +157,7 @@ impl<'a> World<'a> {
             s3,
             secrets,
             lambda,
+            parameters,
             environment,
             clock,
             config,
@@ -160,6 +166,19 @@ impl<'a> World<'a> {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now
+    }
+
+    /// The proxies between the functions and AWS.
+    pub(crate) fn proxies(&self) -> [&Proxy; 5] {
+        [&self.dynamodb, &self.ses, &self.s3, &self.secrets, &self.parameters]
+    }
+
+    /// Lets a minute pass in which the functions are frozen and all of their connections become stale.
+    pub(crate) fn freeze(&mut self, reaction: StaleReaction) {
+        self.advance(TimeDelta::minutes(1));
+        for proxy in self.proxies() {
+            proxy.make_connections_stale(reaction);
+        }
     }
 
     /// Advances the clock. TTL deletes rows only when `run_ttl` is called.
