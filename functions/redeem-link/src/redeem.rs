@@ -96,6 +96,7 @@ impl RedeemLink {
         let target = parse_target(request)?;
         let token = path_parameter(request, "token");
         let link = self.key_ring_cache.open(&token, now).await?;
+        self.files.preconnect_if_idle();
         let counted_use = if is_counted(request) { Some(new_write_id()?) } else { None };
         let found = match counted_use {
             Some(id) => self.table.redeem(&link, target, id, now).await?,
