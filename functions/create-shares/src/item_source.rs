@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use aws_types::SdkConfig;
 use sharelink_aws::files::{FileListing, FileStore, ItemFile};
 use sharelink_aws::item_resolver::ItemResolver;
-use sharelink_aws::{AwsError, ConfigError, ResolveError, load_key_layout};
+use sharelink_aws::{AwsConfig, AwsError, ConfigError, ResolveError, load_key_layout};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::resolution::{Purpose, ResolvedItem};
 use sharelink_domain::{FileName, Item, ItemPrefixes, SharedFile, Timestamp, Title};
@@ -14,7 +13,7 @@ use sharelink_runtime::{optional, required};
 
 pub(crate) enum ItemSource {
     /// The files are the objects directly under the item's prefix.
-    Bucket(FileStore, ItemPrefixes),
+    Bucket(Box<FileStore>, ItemPrefixes),
     /// The platform decides which files an item has, and who may share them.
     Resolver(ItemResolver),
 }
@@ -27,13 +26,14 @@ pub(crate) enum ShareableItem<'a> {
 
 impl ItemSource {
     /// Creates the source that the environment specifies, and opens its connection.
-    pub(crate) async fn from_env(config: &SdkConfig) -> Result<Self, ConfigError> {
+    pub(crate) async fn from_env(config: &AwsConfig) -> Result<Self, ConfigError> {
         let layout = load_key_layout()?;
         if let Some(function) = optional("ITEM_RESOLVER") {
             return Ok(Self::Resolver(ItemResolver::for_files(config, function, layout)));
         }
         let prefixes = layout.try_into()?;
-        Ok(Self::Bucket(FileStore::connected(config, required("FILES_BUCKET")?).await, prefixes))
+        let store = FileStore::connected(config, required("FILES_BUCKET")?).await;
+        Ok(Self::Bucket(Box::new(store), prefixes))
     }
 
     /// Opens an item in whose module the caller has the Share permission.

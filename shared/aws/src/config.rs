@@ -116,14 +116,16 @@ pub fn load_key_layout() -> Result<KeyLayout, ConfigError> {
     Ok(required_or_empty("FILES_PREFIX")?.parse()?)
 }
 
-/// Returns the configuration with this timeout for each call. An attempt may take at most half the timeout,
-/// which leaves time for a retry.
+/// Returns the configuration with this timeout for each call.
 #[must_use]
 pub fn with_timeout(config: &AwsConfig, timeout: Duration) -> AwsConfig {
-    let timeouts =
-        TimeoutConfig::builder().operation_attempt_timeout(timeout / 2).operation_timeout(timeout).build();
-    let sdk = config.sdk.to_builder().timeout_config(timeouts).build();
+    let sdk = config.sdk.to_builder().timeout_config(call_timeout(timeout)).build();
     AwsConfig { sdk, network: config.network.clone() }
+}
+
+/// Limits a call to this time. An attempt may take at most half of it, which leaves time for a retry.
+pub(crate) fn call_timeout(timeout: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder().operation_attempt_timeout(timeout / 2).operation_timeout(timeout).build()
 }
 
 fn optional_bool(name: &str) -> Option<bool> {

@@ -14,8 +14,9 @@ use sharelink_domain::resolution::{ItemQuery, ResolvedItem};
 use sharelink_domain::{FileName, KeyLayout, ObjectKey, SharedFile, Timestamp};
 
 use crate::call_timer::CallTimer;
+use crate::config::call_timeout;
 use crate::recent_cache::RecentCache;
-use crate::{AwsError, ResolveError, with_timeout};
+use crate::{AwsError, ResolveError};
 
 const SERVICE: &str = "item-resolver";
 
@@ -112,7 +113,10 @@ impl ItemResolver {
     }
 
     fn new(config: &SdkConfig, function: String, layout: Option<KeyLayout>) -> Self {
-        let settings = Builder::from(&with_timeout(config, TIMEOUT)).interceptor(CallTimer(SERVICE)).build();
+        let settings = Builder::from(config)
+            .timeout_config(call_timeout(TIMEOUT))
+            .interceptor(CallTimer(SERVICE))
+            .build();
         let decisions = Mutex::new(RecentCache::new(MAX_AGE, CACHE_CAPACITY));
         Self { client: Client::from_conf(settings), function, layout, decisions }
     }
