@@ -38,6 +38,17 @@ REVERT = (
 )
 
 
+REIMPORT = (
+    "Deploy a change to the API, such as one more entry in CorsOrigins: CloudFormation imports the API again "
+    "only if its definition has changed."
+)
+
+UNREADABLE_ISSUER = (
+    "API Gateway leaves out routes whose authorizer it cannot create. Make sure that it can read JwtIssuer's "
+    f"/.well-known/openid-configuration. {REIMPORT}"
+)
+
+
 class Report:
     """The findings of one check."""
 
@@ -129,14 +140,9 @@ def check_routes(stack, report):
     names = {
         a["AuthorizerId"]: a["Name"] for a in pages("apigatewayv2", "get_authorizers", "Items", ApiId=api)
     }
-    remedy = (
-        "API Gateway leaves out routes whose authorizer it cannot create. Make sure that it can read "
-        "JwtIssuer's /.well-known/openid-configuration. Then deploy a change to the API, such as one more "
-        "entry in CorsOrigins: CloudFormation imports the API again only if its definition changes."
-    )
     expected = {key: (operation, schemes) for key, operation, schemes in operations(body)}
     for key in sorted(expected.keys() - routes.keys()):
-        report.missing(f"the route {key} does not exist", remedy)
+        report.missing(f"the route {key} does not exist", UNREADABLE_ISSUER)
     for key in sorted(routes.keys() - expected.keys()):
         report.missing(f"the route {key} is not in the template", "Delete the route.")
     for key in sorted(expected.keys() & routes.keys()):
@@ -144,23 +150,23 @@ def check_routes(stack, report):
         route = routes[key]
         actual = route.get("AuthorizationType", "NONE")
         if schemes == ["NONE"]:
-            report.expect("NONE", actual, f"the authorization of the public route {key}", remedy)
+            report.expect("NONE", actual, f"the authorization of the public route {key}", REIMPORT)
         elif len(schemes) != 1:
             report.missing(
                 f"the template does not say how the route {key} is authorized", "Correct the template."
             )
         elif actual != "JWT":
-            report.missing(f"the route {key} requires no token (authorization {actual})", remedy)
+            report.missing(f"the route {key} requires no token (authorization {actual})", REIMPORT)
         else:
             report.expect(
-                schemes[0], names.get(route.get("AuthorizerId")), f"the authorizer of {key}", remedy
+                schemes[0], names.get(route.get("AuthorizerId")), f"the authorizer of {key}", REIMPORT
             )
         function = re.search(
             r"functions/(.+)/invocations", operation["x-amazon-apigateway-integration"]["uri"]
         )[1]
         target = targets.get(route.get("Target"), {})
         if function not in target.get("IntegrationUri", ""):
-            report.missing(f"the route {key} does not invoke {function}", remedy)
+            report.missing(f"the route {key} does not invoke {function}", REIMPORT)
 
 
 def check_authorizers(stack, report):
@@ -170,10 +176,7 @@ def check_authorizers(stack, report):
     for name, scheme in body["components"]["securitySchemes"].items():
         authorizer = authorizers.get(name)
         if authorizer is None:
-            report.missing(
-                f"the authorizer {name} does not exist",
-                "API Gateway could not read JwtIssuer's /.well-known/openid-configuration. See routes.",
-            )
+            report.missing(f"the authorizer {name} does not exist", UNREADABLE_ISSUER)
             continue
         configuration = authorizer.get("JwtConfiguration", {})
         report.expect(stack.parameters["JwtIssuer"], configuration.get("Issuer"), f"the issuer of {name}")
