@@ -66,28 +66,6 @@ fn access_log_group_has_the_vended_logs_prefix() {
     assert!(name.as_str().unwrap().starts_with("/aws/vendedlogs/"), "{name}");
 }
 
-/// The path contains a link's token, so no field may contain the path.
-#[test]
-fn access_log_explains_errors_without_the_path() {
-    for (name, api) in properties("AWS::Serverless::HttpApi") {
-        let format: Value =
-            serde_json::from_str(api["AccessLogSettings"]["Format"].as_str().unwrap()).unwrap();
-        let fields: BTreeSet<&str> =
-            format.as_object().unwrap().values().map(|f| f.as_str().unwrap()).collect();
-        let expected = [
-            "$context.requestId",
-            "$context.routeKey",
-            "$context.status",
-            "$context.responseLatency",
-            "$context.identity.sourceIp",
-            "$context.error.message",
-            "$context.authorizer.error",
-            "$context.integrationErrorMessage",
-        ];
-        assert_eq!(fields, BTreeSet::from(expected), "{name}");
-    }
-}
-
 #[test]
 fn every_function_has_its_own_log_group() {
     let mut expected: BTreeSet<String> = functions().keys().map(|name| format!("{name}Logs")).collect();

@@ -45,22 +45,28 @@ fn readme_table_matches_the_parameters() {
     assert!(README.contains(&table), "infra/README.md must contain this table:\n{table}");
 }
 
-/// SAM publishes a version when the text of a function's properties changes, and `CloudFormation` when the
-/// version's description changes. A parameter's value changes neither, but it changes the version of `Settings`.
-/// That version must also be in the environment: if only the description changed, Lambda would have nothing to
-/// publish, and the deployment would fail.
+/// A parameter's value may or may not change the version's logical ID, which SAM derives from the function's
+/// properties. It always changes the version of `Settings`, and with it the version's description. That version
+/// must also be in the environment: if only the description or a property that Lambda does not version changed,
+/// Lambda would have nothing to publish, and the deployment would fail.
 #[test]
 fn changing_a_parameter_publishes_every_function() {
     let settings = &properties("AWS::AppConfig::HostedConfigurationVersion")["Settings"]["Content"];
+    let shared = &TEMPLATE["Globals"]["Function"];
     for (name, function) in functions() {
         for (parameter, _) in parameters() {
-            let is_used = refers_to(&function["Environment"], parameter);
+            let mut properties = function.clone();
+            // Neither is a property of the Lambda function itself.
+            properties
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| key != "Events" && key != "DeploymentPreference");
+            let is_used = refers_to(&properties, parameter) || refers_to(&shared["Architectures"], parameter);
             assert!(!is_used || refers_to(settings, parameter), "{name}: {parameter}");
         }
         assert_eq!(function["VersionDescription"], json!({"Fn::Sub": "settings ${Settings}"}), "{name}");
     }
-    let shared = &TEMPLATE["Globals"]["Function"]["Environment"]["Variables"];
-    assert_eq!(shared["SETTINGS_VERSION"], json!({"Ref": "Settings"}));
+    assert_eq!(shared["Environment"]["Variables"]["SETTINGS_VERSION"], json!({"Ref": "Settings"}));
 }
 
 #[test]
