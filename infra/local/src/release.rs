@@ -38,12 +38,12 @@ async fn build_for_arm64(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the functions and the benchmark's Rust reference for this machine, into
+/// Builds the functions and the benchmark's Rust references for this machine, into
 /// `target/local/release/{name}/bootstrap`.
 async fn build() -> Result<()> {
     DEPLOY.prepare().await?;
     let mut packages = functions::directories()?;
-    packages.push(root().join("tests/benchmarks/references/hello"));
+    packages.extend(["floor", "hello"].map(|name| root().join("tests/benchmarks/references").join(name)));
     for package in packages {
         build_package(&package).await?;
     }

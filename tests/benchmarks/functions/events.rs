@@ -80,6 +80,15 @@ impl<'a> EventFactory<'a> {
         api_event("GET /modules/{module}/items/{item}/shares", &path, &Value::Null)
     }
 
+    /// A browser loads one of the web components' modules.
+    pub(crate) fn module_request() -> Value {
+        api_event(
+            "GET /ui/{version}/{file}",
+            &json!({"version": "1", "file": "share-dialog.js"}),
+            &Value::Null,
+        )
+    }
+
     /// The table's stream reports a new share.
     pub(crate) async fn stream_insert(&self) -> Value {
         let share = self.create_share(&unique("item")).await;

@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dynoxide::Database;
 use dynoxide::errors::DynoxideError;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1::SendRequest;
+use hyper::http::request::Parts;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -26,6 +27,8 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::connection::{Connections, Death};
 
 pub(crate) const TABLE: &str = "shares";
 
@@ -43,6 +46,26 @@ const SYSTEM_CA_BUNDLES: [&str; 2] =
 /// The root certificates that deployed functions trust.
 const AMAZON_ROOTS: &str = include_str!("../../../shared/aws/src/amazon-roots.pem");
 
+/// How long a service takes to respond. The fake AWS itself is faster, and its own time counts towards these.
+#[derive(Clone, Copy)]
+pub(crate) struct Latencies {
+    pub(crate) dynamodb: Duration,
+    pub(crate) s3: Duration,
+    /// Secrets Manager and Parameter Store.
+    pub(crate) secrets: Duration,
+    pub(crate) ses: Duration,
+}
+
+impl Latencies {
+    /// Typical medians within a region. The one for SES is an assumption: no public measurement was found.
+    pub(crate) const TYPICAL: Self = Self {
+        dynamodb: Duration::from_millis(4),
+        s3: Duration::from_millis(15),
+        secrets: Duration::from_millis(10),
+        ses: Duration::from_millis(100),
+    };
+}
+
 pub(crate) struct FakeAws {
     pub(crate) url: String,
     /// The root certificates that deployed functions trust, plus this server's CA certificate.
@@ -51,6 +74,9 @@ pub(crate) struct FakeAws {
     reference_ca_bundle: PathBuf,
     pub(crate) database: Database,
     calls: AtomicU64,
+    connections: Connections,
+    /// If not set, every service responds as fast as it can.
+    latencies: Mutex<Option<Latencies>>,
     consumed: Mutex<Capacity>,
     write_limit: Mutex<Option<WriteLimit>>,
     first_connection: Mutex<Option<Instant>>,
@@ -72,6 +98,8 @@ impl FakeAws {
             reference_ca_bundle,
             database: Database::memory().unwrap(),
             calls: AtomicU64::new(0),
+            connections: Connections::default(),
+            latencies: Mutex::default(),
             consumed: Mutex::default(),
             write_limit: Mutex::default(),
             first_connection: Mutex::default(),
@@ -85,6 +113,7 @@ impl FakeAws {
         while let Ok((connection, _)) = listener.accept().await {
             self.first_connection.lock().unwrap().get_or_insert_with(Instant::now);
             connection.set_nodelay(true).unwrap();
+            let connection = self.connections.add(connection);
             let (aws, acceptor) = (Arc::clone(&self), acceptor.clone());
             tokio::spawn(async move {
                 let Ok(connection) = acceptor.accept(connection).await else { return };
@@ -125,6 +154,16 @@ impl FakeAws {
         let (requests, connection) = hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
         tokio::spawn(connection);
         requests
+    }
+
+    /// Makes the services respond as slowly as this.
+    pub(crate) fn set_latencies(&self, latencies: Latencies) {
+        *self.latencies.lock().unwrap() = Some(latencies);
+    }
+
+    /// Kills all open connections. The functions do not notice until they use one.
+    pub(crate) fn kill_connections(&self, death: Death) {
+        self.connections.kill(death);
     }
 
     /// Returns the number of calls to this server so far.
@@ -174,31 +213,41 @@ impl FakeAws {
         request: Request<Incoming>,
     ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        let start = Instant::now();
         let (head, body) = request.into_parts();
         let bytes = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+        let response = self.respond(&head, &bytes);
+        let latencies = *self.latencies.lock().unwrap();
+        if let Some(latency) = latencies.map(|latencies| latency(&head, latencies)) {
+            // Tokio's timer rounds up to the next millisecond. This is more precise.
+            let wait = move || std::thread::sleep(latency.saturating_sub(start.elapsed()));
+            tokio::task::spawn_blocking(wait).await.unwrap();
+        }
+        Ok(response)
+    }
+
+    fn respond(&self, head: &Parts, body: &[u8]) -> Response<Full<Bytes>> {
+        let target = target(head);
         let (status, json) = match target.and_then(|target| target.split_once('.')) {
             Some(("AmazonSSM", _)) => {
                 (StatusCode::OK, json!({"Parameter": {"Value": "https://files.example.com"}}).to_string())
             }
             Some(("secretsmanager", _)) => (StatusCode::OK, json!({"SecretString": KEY_RING}).to_string()),
-            Some((_, action)) => self.handle_dynamodb(action, &bytes),
-            None if head.uri.path() == "/v2/email/outbound-emails" => {
-                (StatusCode::OK, json!({"MessageId": "m"}).to_string())
-            }
+            Some((_, action)) => self.handle_dynamodb(action, body),
+            None if head.uri.path() == SEND_EMAIL => (StatusCode::OK, json!({"MessageId": "m"}).to_string()),
             // S3, where every object exists.
             None => {
                 let mut response = Response::new(Full::default());
                 if head.method == Method::HEAD {
                     response.headers_mut().insert("content-length", 1024.into());
                 }
-                return Ok(response);
+                return response;
             }
         };
         let mut response = Response::new(Full::from(json));
         *response.status_mut() = status;
         response.headers_mut().insert("content-type", "application/x-amz-json-1.0".parse().unwrap());
-        Ok(response)
+        response
     }
 
     fn handle_dynamodb(&self, action: &str, body: &[u8]) -> (StatusCode, String) {
@@ -245,6 +294,23 @@ impl FakeAws {
             "BatchGetItem" => call(request, |request| database.batch_get_item(request)),
             _ => panic!("{action} is not implemented"),
         }
+    }
+}
+
+/// The path of SES's `SendEmail`.
+const SEND_EMAIL: &str = "/v2/email/outbound-emails";
+
+/// Returns the operation that a request names, if its service speaks AWS's JSON protocol.
+fn target(head: &Parts) -> Option<&str> {
+    head.headers.get("x-amz-target").and_then(|target| target.to_str().ok())
+}
+
+fn latency(head: &Parts, latencies: Latencies) -> Duration {
+    match target(head).and_then(|target| target.split_once('.')) {
+        Some(("AmazonSSM" | "secretsmanager", _)) => latencies.secrets,
+        Some(_) => latencies.dynamodb,
+        None if head.uri.path() == SEND_EMAIL => latencies.ses,
+        None => latencies.s3,
     }
 }
 

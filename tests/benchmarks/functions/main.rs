@@ -1,9 +1,10 @@
 //! Speed, memory and size of the functions.
 //!
 //! Each function's binary, built as for a deployment, runs against a local Lambda runtime API and a fake AWS
-//! in this process. `cargo test --workspace --bench functions` prints the tables; with `-- profiles`, it
-//! compares release profile settings. The fake AWS responds within a fraction of a millisecond, so compare
-//! ratios within one run.
+//! in this process. `cargo test --workspace --bench functions` prints the tables; with `-- memory`, it compares
+//! memory sizes; with `-- idle`, it measures redemptions after an idle spell; with `-- profiles`, it compares
+//! release profile settings. Except for `memory` and `idle`, the fake AWS responds within a fraction of a
+//! millisecond, so compare ratios within one run.
 
 #![allow(
     clippy::print_stdout,
@@ -18,10 +19,14 @@
 #[path = "../../acceptance/support/mod.rs"]
 mod support;
 
+mod connection;
+mod cpu_quota;
 mod events;
 mod fake_aws;
+mod idle;
 mod load;
 mod measure;
+mod memory;
 mod profiles;
 mod programs;
 
@@ -34,10 +39,10 @@ use serde_json::{Value, json};
 
 use crate::support::function::Function;
 use events::EventFactory;
-use fake_aws::{FakeAws, PARTITION_WRITE_UNITS, TABLE};
+use fake_aws::{FakeAws, Latencies, PARTITION_WRITE_UNITS, TABLE};
 use load::Load;
 use measure::{Times, cpu_time, peak_memory};
-use programs::{FUNCTIONS, Program, function, hello};
+use programs::{FUNCTIONS, Program, floor, function, hello};
 
 /// Number of instances to start for each program.
 const STARTS: usize = 21;
@@ -76,16 +81,31 @@ struct Start {
 async fn main() {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let aws = FakeAws::start(directory).await;
-    if std::env::args().any(|argument| argument == "profiles") {
+    let is_selected = |table: &str| std::env::args().any(|argument| argument == table);
+    if is_selected("profiles") {
         return print_profiles(directory, &aws).await;
     }
     programs::build();
+    if is_selected("memory") || is_selected("idle") {
+        aws.set_latencies(Latencies::TYPICAL);
+        let events = EventFactory::new(&aws).await;
+        if is_selected("memory") {
+            memory::print_table(&aws, &events).await;
+        }
+        if is_selected("idle") {
+            idle::print_table(&aws, &events).await;
+        }
+        return;
+    }
     let references = programs::references();
     let events = EventFactory::new(&aws).await;
     let redemption = events.redemption().await;
 
     print_header();
-    let mut measurements = vec![measure(&aws, hello(), async || redemption.clone()).await];
+    let mut measurements = Vec::new();
+    for program in [hello(), floor()] {
+        measurements.push(measure(&aws, program, async || redemption.clone()).await);
+    }
     for name in FUNCTIONS {
         let program = function(name);
         measurements.push(match name {
@@ -295,10 +315,10 @@ fn print_redemption(measurements: &[Measurement], starts: &AlternatingStarts) {
     print_goal("calls to AWS", redeem.calls, "", 2.0);
     print_goal("CPU time per event", milliseconds(redeem.cpu), "ms", 0.5);
     print_goal("peak memory", megabytes(redeem.memory), "MB", 20.0);
-    for name in ["node", "python"] {
+    for name in ["floor", "node", "python"] {
         let reference = find(name);
         println!(
-            "{:<64} {:.1} start, {:.1} first event, {:.1} warm event, {:.1} CPU, {:.1} memory",
+            "{:<64} {:.1} start, {:.1} first event, {:.1} warm event, {:.2} CPU, {:.1} memory",
             format!("{name}, relative to redeem-link"),
             ratio(reference.start.median(), redeem.start.median()),
             ratio(reference.first.median(), redeem.first.median()),

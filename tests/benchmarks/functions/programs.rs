@@ -34,6 +34,11 @@ pub(crate) fn hello() -> Program {
     function("hello")
 }
 
+/// Returns the redemption without the SDK.
+pub(crate) fn floor() -> Program {
+    function("floor")
+}
+
 /// Builds all functions as a deployment does.
 pub(crate) fn build() {
     let status = Command::new(env!("CARGO")).args(["local", "release"]).current_dir(root()).status();
@@ -73,6 +78,7 @@ impl Program {
             ("NAME_CLAIM", "name"),
             ("EMAIL_CLAIM", "email"),
             ("ACCESS_RIGHTS_CLAIM", "accessRights"),
+            ("WEB_COMPONENTS", "true"),
             ("EMAIL_FROM", "no-reply@example.com"),
             ("CONFIGURATION_SET", "emails"),
             // High enough that the rate limiter does not affect the measurement.
