@@ -10,9 +10,11 @@ or that AWS has yet to finish. The script changes nothing and never prints a sec
 """
 
 import argparse
+import http.client
 import itertools
 import json
 import re
+import socket
 import sys
 import textwrap
 import urllib.error
@@ -32,11 +34,13 @@ ABSENT = "ResourceNotFoundException"
 
 INDENT = {"initial_indent": " " * 9, "subsequent_indent": " " * 9}
 
-REVERT = (
-    "CloudFormation does not notice changes made outside it. Revert them with a drift-aware change set: aws "
-    "cloudformation create-change-set --deployment-mode REVERT_DRIFT."
-)
+# What a request raises if it gets no complete response.
+UNREACHABLE = (OSError, http.client.HTTPException)
 
+REVERT = (
+    "A deployment does not revert changes made outside CloudFormation. infra/operations.md has the commands "
+    "that do, under Deployments."
+)
 
 REIMPORT = (
     "Deploy a change to the API, such as one more entry in CorsOrigins: CloudFormation imports the API again "
@@ -89,6 +93,22 @@ def find(service, operation, absent, **arguments):
         if error_code(error) != absent:
             raise
         return None
+
+
+def describe(error):
+    return f"{type(error).__name__}: {error}"
+
+
+def elements(value):
+    """Returns a list for a part of a policy that may be a list or a single value."""
+    return value if isinstance(value, list) else [value]
+
+
+def principals(statement):
+    """Returns the principals of a policy's statement, without their types."""
+    principal = statement.get("Principal")
+    groups = principal.values() if isinstance(principal, dict) else [principal]
+    return [name for group in groups for name in elements(group)]
 
 
 def same_numbers(expected, actual):
@@ -192,11 +212,11 @@ def check_issuer(stack, report):
     issuer = stack.parameters["JwtIssuer"]
     url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
     try:
-        metadata = json.loads(fetch(url)[1])
-        keys = json.loads(fetch(metadata["jwks_uri"])[1])["keys"]
-    except (OSError, ValueError, KeyError) as error:
+        metadata = fetch_object(url)
+        keys = [key for key in fetch_object(metadata["jwks_uri"])["keys"] if isinstance(key, dict)]
+    except (*UNREACHABLE, ValueError, KeyError, TypeError, AttributeError) as error:
         report.missing(
-            f"cannot read {url} or its keys: {error!r}",
+            f"cannot read {url} or its keys: {describe(error)}",
             "API Gateway reads both over the internet, on every deployment of the API and for every new key.",
         )
         return
@@ -272,9 +292,19 @@ def check_domain(stack, report):
             report.pending(
                 f"the domain {name} is {status}", "Wait, and check the certificate's status in ACM."
             )
-        mapped = [m["ApiId"] for m in pages("apigatewayv2", "get_api_mappings", "Items", DomainName=name)]
-        if api not in mapped:
+        if api not in mapped_apis(name):
             report.missing(f"the domain {name} is not mapped to the API")
+
+
+def mapped_apis(domain):
+    """Returns the IDs of the APIs that a domain is mapped to. boto3 has no paginator for this operation."""
+    apis, arguments = [], {"DomainName": domain}
+    while True:
+        page = client("apigatewayv2").get_api_mappings(**arguments)
+        apis += [mapping["ApiId"] for mapping in page.get("Items", [])]
+        if not page.get("NextToken"):
+            return apis
+        arguments["NextToken"] = page["NextToken"]
 
 
 def check_requests(stack, report, api_url):
@@ -286,11 +316,20 @@ def check_requests(stack, report, api_url):
         url = (api_url or stack.outputs["ApiUrl"]) + re.sub(r"\{[^}]+\}", "deployment-check", path)
         try:
             status, _ = fetch(url, method)
-        except OSError as error:
-            report.missing(
-                f"{key} does not respond: {error!r}",
-                "With DomainName, check that its DNS record exists and points to the stack output ApiTarget.",
-            )
+        except UNREACHABLE as error:
+            has_no_record = isinstance(getattr(error, "reason", None), socket.gaierror)
+            if has_no_record and not api_url and stack.outputs.get("ApiTarget"):
+                # Without a hosted zone, someone else creates the record, but only after the first deployment.
+                outcome = report.missing if stack.parameters.get("HostedZoneId") else report.pending
+                outcome(
+                    f"the domain {stack.parameters['DomainName']} has no DNS record, so nobody can call the API",
+                    f"Point a CNAME or alias record to {stack.outputs['ApiTarget']}.",
+                )
+            else:
+                report.missing(
+                    f"{key} does not respond: {describe(error)}",
+                    "Check that the address of the API is right, and that this machine can reach it.",
+                )
             return
         if schemes != ["NONE"] and status != 401:
             report.missing(
@@ -306,12 +345,25 @@ def check_requests(stack, report, api_url):
 def fetch(url, method="GET"):
     """Returns the status and body of a response."""
     data = b"{}" if method in ("POST", "PATCH", "PUT") else None
-    request = urllib.request.Request(url, data, method=method)
+    # Cloudflare, in front of Auth0 and others, refuses urllib's own User-Agent with 403.
+    headers = {"User-Agent": "sharelink-check-deployment"}
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def fetch_object(url):
+    """Returns the JSON object that a URL responds with."""
+    status, body = fetch(url)
+    if status != 200:
+        raise ValueError(f"{url} responds with {status}")
+    value = json.loads(body)
+    if not isinstance(value, dict):
+        raise ValueError(f"{url} contains no JSON object")
+    return value
 
 
 # --- The functions ------------------------------------------------------------------------------------------
@@ -364,16 +416,15 @@ def check_permissions(stack, report):
     for id, properties in stack.of_type("AWS::Lambda::Permission").items():
         wanted = stack.resolve(properties)
         policy = find("lambda", "get_policy", ABSENT, FunctionName=wanted["FunctionName"])
-        statements = json.loads(policy["Policy"])["Statement"] if policy else []
+        statements = elements(json.loads(policy["Policy"])["Statement"]) if policy else []
         if not any(allows(statement, wanted) for statement in statements):
             report.missing(f"{wanted['Principal']} may not invoke {wanted['FunctionName']} ({id})")
 
 
 def allows(statement, wanted):
-    principal = statement["Principal"]
     source = statement.get("Condition", {}).get("ArnLike", {}).get("AWS:SourceArn")
     return (
-        (principal == wanted["Principal"] or wanted["Principal"] in principal.values())
+        not {wanted["Principal"], "*"}.isdisjoint(principals(statement))
         and source == wanted.get("SourceArn")
         and statement["Effect"] == "Allow"
     )
@@ -487,57 +538,118 @@ def check_bucket(stack, report):
     own = [stack.ids[id] for id in stack.of_type("AWS::S3::Bucket")]
     for bucket in [existing] if existing else own:
         try:
-            client("s3").head_bucket(Bucket=bucket)
+            found = client("s3").head_bucket(Bucket=bucket)
         except ClientError as error:
             report.missing(
                 f"the bucket {bucket} cannot be read ({error_code(error)})",
                 "Check the bucket's name, and that these credentials may call s3:ListBucket on it.",
             )
             continue
+        # boto3 follows S3's redirect to another region.
+        check_region(stack, report, f"the bucket {bucket}", found.get("BucketRegion"))
         if not existing:
             access = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
             open_settings = sorted(name for name, is_blocked in access.items() if not is_blocked)
             report.expect([], open_settings, f"the list of disabled public access blocks of {bucket}")
-        role = stack.resolve({"Fn::GetAtt": ["RedeemLinkRole", "Arn"]})
-        try:
-            policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
-        except ClientError as error:
-            if error_code(error) not in ("NoSuchBucketPolicy", "AccessDenied"):
-                raise
-            policy = {"Statement": []}
-        if not any(limits_signature_age(statement, role) for statement in policy["Statement"]):
-            outcome = report.pending if existing else report.missing
+        check_signature_age(stack, report, bucket)
+
+
+def check_signature_age(stack, report, bucket):
+    """The statement in a bucket's policy that limits the age of links."""
+    text = stack.outputs.get("FilesBucketPolicyStatement")
+    outcome = report.pending if text else report.missing
+    try:
+        policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        # S3 responds with MethodNotAllowed if the bucket belongs to another account.
+        if error_code(error) in ("AccessDenied", "MethodNotAllowed"):
             outcome(
-                f"the policy of {bucket} has no statement that limits the age of links",
-                REVERT
-                if not existing
-                else f"Add this statement to the bucket's policy: {age_statement(stack, bucket, role)}",
+                f"the policy of {bucket} could not be read ({error_code(error)})",
+                "These credentials need s3:GetBucketPolicy on the bucket."
+                if not text
+                else f"Check yourself that the policy contains this statement: {text}",
             )
+            return
+        if error_code(error) != "NoSuchBucketPolicy":
+            raise
+        policy = {"Statement": []}
+    wanted = json.loads(text) if text else own_signature_age_statement(stack)
+    if not any(is_equivalent(statement, wanted) for statement in elements(policy["Statement"])):
+        outcome(
+            f"the policy of {bucket} has no statement that limits the age of links",
+            f"Add this statement to the bucket's policy: {text}" if text else REVERT,
+        )
 
 
-def limits_signature_age(statement, role):
-    condition = statement.get("Condition", {})
-    return (
-        statement["Effect"] == "Deny"
-        and "s3:signatureAge" in condition.get("NumericGreaterThan", {})
-        and role in json.dumps(condition)
-    )
+def own_signature_age_statement(stack):
+    """Returns the statement in the policy of the bucket that the stack creates."""
+    for properties in stack.of_type("AWS::S3::BucketPolicy").values():
+        for statement in stack.resolve(properties["PolicyDocument"])["Statement"]:
+            if "s3:signatureAge" in json.dumps(statement):
+                return statement
+    raise ValueError("the template limits no link's age")
 
 
-def age_statement(stack, bucket, role):
-    return json.dumps(
-        {
-            "Sid": "ShortLivedLinks",
-            "Effect": "Deny",
-            "Principal": "*",
-            "Action": "s3:GetObject",
-            "Resource": f"arn:{stack.partition}:s3:::{bucket}/*",
-            "Condition": {
-                "ArnEquals": {"aws:PrincipalArn": role},
-                "NumericGreaterThan": {"s3:signatureAge": "65000"},
-            },
-        }
-    )
+def is_equivalent(statement, wanted):
+    """Returns whether two statements of a policy have the same effect."""
+    return canonical(statement) == canonical(wanted)
+
+
+def canonical(statement):
+    """Returns all parts of a statement but its ID, each in one of the forms that IAM accepts for it."""
+    parts = {name: sorted(map(str, elements(value))) for name, value in statement.items() if name != "Sid"}
+    return parts | {
+        "Principal": sorted(map(str, principals(statement))),
+        # IAM ignores the case of actions, operators and condition keys.
+        "Action": sorted(str(action).lower() for action in elements(statement.get("Action"))),
+        "Condition": {
+            (operator.lower(), key.lower()): sorted(map(str, elements(values)))
+            for operator, keys in statement.get("Condition", {}).items()
+            for key, values in keys.items()
+        },
+    }
+
+
+def check_region(stack, report, what, region):
+    """Reports something in another region than the stack's."""
+    if region and region != stack.region:
+        report.missing(
+            f"{what} is in {region}, but must be in the stack's region, {stack.region}",
+            "Use one in the stack's region, or deploy the stack there.",
+        )
+
+
+# --- The item resolver --------------------------------------------------------------------------------------
+
+
+def check_item_resolver(stack, report):
+    """The platform's item resolver, if there is one."""
+    arn = stack.parameters.get("ItemResolver")
+    if not arn:
+        return
+    region, account = arn.split(":")[3:5]
+    check_region(stack, report, f"the item resolver {arn}", region)
+    if region != stack.region:
+        return
+    if account != stack.account:
+        report.pending(
+            f"the item resolver belongs to another account ({account}), so it cannot be read",
+            "Check there that it exists, and that its policy lets the roles of create-shares and "
+            "manage-shares invoke it.",
+        )
+        return
+    try:
+        function = find("lambda", "get_function", ABSENT, FunctionName=arn)
+    except ClientError as error:
+        if error_code(error) != "AccessDeniedException":
+            raise
+        report.pending(
+            "these credentials may not read the item resolver",
+            f"Check that it exists, or allow lambda:GetFunction on {arn}.",
+        )
+        return
+    if function is None:
+        report.missing(f"the item resolver {arn} does not exist", "Create it, or correct ItemResolver.")
 
 
 # --- Secrets and settings -----------------------------------------------------------------------------------
@@ -600,6 +712,9 @@ def check_email_identity(stack, report):
     """The identity that emails are sent from, and its DKIM records."""
     arn = stack.parameters.get("ExistingEmailIdentityArn")
     name = arn.split("/", 1)[1] if arn else stack.parameters["EmailIdentity"]
+    if arn and arn.split(":")[3] != stack.region:
+        check_region(stack, report, f"the identity {name}", arn.split(":")[3])
+        return
     if arn and arn.split(":")[4] != stack.account:
         report.pending(
             f"the identity {name} belongs to another account ({arn.split(':')[4]}), so it was not checked",
@@ -754,6 +869,7 @@ CHECKS = {
     "ttl": check_ttl,
     "backups": check_backups,
     "bucket": check_bucket,
+    "item-resolver": check_item_resolver,
     "key-ring": check_key_ring,
     "base-url": check_base_url,
     "email-identity": check_email_identity,
@@ -779,8 +895,9 @@ def run(name, stack, arguments):
             else "Try again."
         )
         report.missing(f"cannot check: {error.operation_name} failed with {error_code(error)}", remedy)
-    except (KeyError, ValueError) as error:
-        report.missing(f"cannot check: {error!r}", "See the check of the stack.")
+    except Exception as error:
+        # A fault in one check must not hide the findings of the others.
+        report.missing(f"cannot check: {describe(error)}", "See the check of the stack.")
     return report.findings
 
 

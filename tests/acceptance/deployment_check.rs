@@ -174,6 +174,20 @@ async fn unfinished_email_setup_is_pending() {
     checked.assert_finds("PENDING  email-account: the account is in the SES sandbox");
 }
 
+/// Runs the script's own tests, with the Python packages that were installed for the stack.
+#[tokio::test]
+async fn check_handles_responses_that_the_emulator_never_sends() {
+    Stack::get().await;
+    let packages = root().join("target/local/python");
+    let mut tests = Command::new(packages.join("deploy/bin/python"));
+    tests
+        .arg(root().join("infra/local/test_check_deployment.py"))
+        .env("PYTHONPYCACHEPREFIX", packages.join("compiled"))
+        .kill_on_drop(true);
+    let Output { status, stderr, .. } = within_minutes(5, tests.output()).await.unwrap();
+    assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+}
+
 #[tokio::test]
 async fn check_never_prints_the_key_ring() {
     let stack = Stack::get().await;
