@@ -322,7 +322,7 @@ def check_requests(stack, report, api_url):
                 # Without a hosted zone, someone else creates the record, but only after the first deployment.
                 outcome = report.missing if stack.parameters.get("HostedZoneId") else report.pending
                 outcome(
-                    f"the domain {stack.parameters['DomainName']} has no DNS record, so nobody can call the API",
+                    f"the domain {stack.parameters['DomainName']} has no DNS record, so no request arrives",
                     f"Point a CNAME or alias record to {stack.outputs['ApiTarget']}.",
                 )
             else:

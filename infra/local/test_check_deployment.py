@@ -101,7 +101,7 @@ class Calls(unittest.TestCase):
         api.assert_no_pending_responses()
 
     def test_failing_check_does_not_hide_the_others(self):
-        for error in (OperationNotPageableError(operation_name="list"), AttributeError("odd"), OSError("cut")):
+        for error in (OperationNotPageableError(operation_name="list"), AttributeError("a"), OSError("b")):
             with mock.patch.dict(check_deployment.CHECKS, ttl=mock.Mock(side_effect=error)):
                 (found,) = findings("ttl", stack())
             self.assertRegex(found, f"^MISSING cannot check: {type(error).__name__}: ")
@@ -152,7 +152,7 @@ class Calls(unittest.TestCase):
 
     def test_bucket_in_another_region_is_found(self):
         (found,) = self.bucket({"Statement": AGE}, region="us-east-1")
-        self.assertRegex(found, "^MISSING the bucket files is in us-east-1, but must be in the stack's region")
+        self.assertRegex(found, "^MISSING the bucket files is in us-east-1, but must be in ")
 
     def test_email_identity_in_another_region_is_found(self):
         arn = "arn:aws:ses:us-east-1:123456789012:identity/example.com"
@@ -187,7 +187,8 @@ class Calls(unittest.TestCase):
         }
         policy = {"Policy": json.dumps({"Statement": statement | changes})}
         self.stub("lambda").add_response("get_policy", policy)
-        return findings("permissions", stack({"P": {"Type": "AWS::Lambda::Permission", "Properties": wanted}}))
+        permission = {"Type": "AWS::Lambda::Permission", "Properties": wanted}
+        return findings("permissions", stack({"Permission": permission}))
 
     def test_function_policy_may_have_any_valid_form(self):
         self.assertEqual(self.permissions(), [])
@@ -253,7 +254,7 @@ class Requests(unittest.TestCase):
 
     def test_missing_dns_record_is_pending_without_a_hosted_zone(self):
         (found,) = self.unresolved("")
-        self.assertEqual(found, f"PENDING the domain {DOMAIN} has no DNS record, so nobody can call the API")
+        self.assertEqual(found, f"PENDING the domain {DOMAIN} has no DNS record, so no request arrives")
         (found,) = self.unresolved("Z1")
         self.assertRegex(found, "^MISSING the domain files.example.com has no DNS record")
 

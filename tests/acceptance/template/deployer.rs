@@ -16,6 +16,28 @@ const POLICIES: [(&str, &str); 2] = [
 /// The maximum size of a managed policy in characters, without whitespace (IAM quotas).
 const MAX_POLICY_SIZE: usize = 6144;
 
+/// Long values for the policies' placeholders. An account ID has 12 digits.
+const LONG_VALUES: [(&str, &str); 5] = [
+    ("{AccountId}", "123456789012"),
+    ("{Region}", "ap-southeast-2"),
+    ("{StackName}", "a-stack-with-a-name-of-forty-characters-"),
+    ("{RolePath}", "/platform/sharelink/"),
+    (
+        "{PermissionsBoundary}",
+        "arn:aws:iam::123456789012:policy/platform/boundaries/a-policy-whose-name-is-as-long-as-a-name-may-be",
+    ),
+];
+
+/// The longest name that a stack may have, so that the names of its resources match the policies.
+const MAX_STACK_NAME: usize = 20;
+
+/// `CloudFormation` shortens the stack's name and the logical ID in a name that is longer than its type
+/// allows. It appends a random suffix of this length.
+const SUFFIX: usize = 13;
+
+/// The types whose generated names the policies contain and which allow the shortest names: 64 characters.
+const SHORT_NAMES: [&str; 3] = ["AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::Function"];
+
 /// The resource types that SAM generates from its types in this template, including those for canary
 /// deployments (SAM developer guide, "Generated `CloudFormation` resources").
 const GENERATED: [(&str, &[&str]); 2] = [
@@ -136,15 +158,16 @@ const ACTIONS: [(&str, &str); 33] = [
         "AWS::Lambda::Function",
         "iam:PassRole lambda:CreateFunction lambda:DeleteFunction lambda:DeleteFunctionConcurrency \
          lambda:GetFunction lambda:GetFunctionCodeSigningConfig lambda:GetFunctionRecursionConfig \
-         lambda:GetRuntimeManagementConfig lambda:PutFunctionConcurrency lambda:TagResource \
-         lambda:UntagResource lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration s3:GetObject \
-         s3:GetObjectVersion",
+         lambda:GetFunctionScalingConfig lambda:GetRuntimeManagementConfig lambda:PutFunctionConcurrency \
+         lambda:TagResource lambda:UntagResource lambda:UpdateFunctionCode \
+         lambda:UpdateFunctionConfiguration s3:GetObject s3:GetObjectVersion",
     ),
     ("AWS::Lambda::Permission", "lambda:AddPermission lambda:GetPolicy lambda:RemovePermission"),
     (
         "AWS::Lambda::Version",
-        "lambda:DeleteFunction lambda:GetFunctionConfiguration lambda:GetProvisionedConcurrencyConfig \
-         lambda:GetRuntimeManagementConfig lambda:ListVersionsByFunction lambda:PublishVersion",
+        "lambda:DeleteFunction lambda:GetFunctionConfiguration lambda:GetFunctionScalingConfig \
+         lambda:GetProvisionedConcurrencyConfig lambda:GetRuntimeManagementConfig \
+         lambda:ListVersionsByFunction lambda:PublishVersion",
     ),
     (
         "AWS::Logs::LogGroup",
@@ -296,8 +319,39 @@ fn deployer_may_use_the_sam_cli_and_deliver_logs() {
 #[test]
 fn deployer_policy_fits_in_managed_policies() {
     for (name, text) in POLICIES {
-        let size = text.chars().filter(|character| !character.is_whitespace()).count();
+        let filled = LONG_VALUES.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
+        let size = filled.chars().filter(|character| !character.is_whitespace()).count();
         assert!(size <= MAX_POLICY_SIZE, "{name}: {size} characters");
+    }
+}
+
+#[tokio::test]
+async fn policy_matches_the_generated_names() {
+    let stack = Stack::get().await;
+    let template = deployed_template(&stack).await;
+    for (id, resource) in template["Resources"].as_object().unwrap() {
+        if SHORT_NAMES.contains(&resource["Type"].as_str().unwrap()) {
+            let length = MAX_STACK_NAME + 1 + id.len() + 1 + SUFFIX;
+            assert!(length <= 64, "{id} shortens the name of a stack with {MAX_STACK_NAME} characters");
+        }
+    }
+    let readme = include_str!("../../../infra/README.md");
+    assert!(readme.contains(&format!("at most {MAX_STACK_NAME} lowercase letters")));
+}
+
+/// `sam deploy --resolve-s3` creates the bucket for packages with a stack of its own.
+#[test]
+fn deployer_may_create_and_delete_the_packages_bucket() {
+    let bucket = "arn:aws:s3:::aws-sam-cli-managed-default-*";
+    let mut statements = statements();
+    statements.retain(|statement| strings(&statement["Resource"]).contains(&bucket));
+    let (_, policy) = ACTIONS.iter().find(|(mapped, _)| *mapped == "AWS::S3::BucketPolicy").unwrap();
+    let actions = "s3:CreateBucket s3:DeleteBucket s3:GetBucketPublicAccessBlock s3:GetBucketTagging \
+                   s3:GetBucketVersioning s3:GetEncryptionConfiguration s3:GetLifecycleConfiguration \
+                   s3:PutBucketPublicAccessBlock s3:PutBucketTagging s3:PutBucketVersioning \
+                   s3:PutEncryptionConfiguration";
+    for action in actions.split_whitespace().chain(policy.split_whitespace()) {
+        assert!(allows(&statements, action), "{action}");
     }
 }
 
