@@ -73,6 +73,39 @@ async fn thawed_redemption_connects_to_s3_while_dynamodb_decides() {
 }
 
 #[tokio::test]
+async fn thawed_redemption_connects_while_the_key_ring_is_fetched() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    open_link(&redeem, &link).await;
+    // The key ring is fetched again after five minutes.
+    world.advance(TimeDelta::minutes(5));
+    world.freeze(StaleReaction::Silence);
+    let (notice, paused) = oneshot::channel();
+    let (resume, resumed) = oneshot::channel();
+    world.secrets.inject_once(&["GetSecretValue"], Fault::Pause(notice, resumed));
+    let hosts = |world: &World<'_>| [&world.dynamodb, &world.s3].map(Proxy::connection_count);
+    let connections = hosts(&world);
+    let expected = connections.map(|count| count + 1);
+    [&world.dynamodb, &world.s3].map(|proxy| proxy.take_call_count(&[]));
+
+    let opening = tokio::spawn({
+        let (redeem, link) = (Arc::clone(&redeem), link.clone());
+        async move { open_link(&redeem, &link).await }
+    });
+    paused.await.unwrap();
+    eventually("a connection to each host", async || (hosts(&world) == expected).then_some(())).await;
+    resume.send(()).unwrap();
+
+    assert_eq!(opening.await.unwrap()["statusCode"], 302);
+    assert_eq!(hosts(&world), expected, "the calls use the new connections");
+    let calls = [&world.dynamodb, &world.s3].map(|proxy| proxy.take_call_count(&["HTTP/1.1"]));
+    assert_eq!(calls, [1, 1], "connecting early sends no request");
+    assert_no_stale_use(&world);
+}
+
+#[tokio::test]
 async fn warm_redemption_makes_two_calls_on_open_connections() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;

@@ -95,6 +95,11 @@ impl RedeemLink {
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
         let target = parse_target(request)?;
         let token = path_parameter(request, "token");
+        if !self.key_ring_cache.is_fresh(now).await {
+            // After such a long time, the other connections are probably stale too: overlap the handshakes.
+            self.table.preconnect_if_idle();
+            self.files.preconnect_if_idle();
+        }
         let link = self.key_ring_cache.open(&token, now).await?;
         self.files.preconnect_if_idle();
         let counted_use = if is_counted(request) { Some(new_write_id()?) } else { None };

@@ -66,6 +66,11 @@ impl KeyRingCache {
         self.ring_younger_than(MAX_AGE, now).await
     }
 
+    /// Returns whether the ring is young enough to be used without fetching it again.
+    pub async fn is_fresh(&self, now: Timestamp) -> bool {
+        self.cache.is_fresh(MAX_AGE, now).await
+    }
+
     /// Opens a token. Fetches the ring again if the token names an unknown key.
     pub async fn open(&self, token: &str, now: Timestamp) -> Result<Link, LinkError> {
         match self.ring(now).await?.open(token) {

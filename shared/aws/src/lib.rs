@@ -14,7 +14,7 @@ mod call_timer;
 mod config;
 #[cfg_attr(
     not(all(feature = "s3", feature = "ses")),
-    allow(dead_code, reason = "only these adapters create their own HTTP clients")
+    allow(dead_code, reason = "only these adapters together use all of its HTTP clients")
 )]
 mod connections;
 mod error;

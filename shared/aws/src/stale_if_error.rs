@@ -20,10 +20,24 @@ struct Cached<T> {
     fetched_at: Timestamp,
 }
 
+impl<T> Cached<T> {
+    /// Compares the absolute age: a value fetched before the clock was set back must not stay fresh until the
+    /// clock catches up.
+    fn is_fresh(&self, max_age: TimeDelta, now: Timestamp) -> bool {
+        (now - self.fetched_at).abs() < max_age
+    }
+}
+
 impl<T: Clone> StaleIfErrorCache<T> {
     /// Creates an empty cache. `name` identifies the cache in logs.
     pub(crate) fn new(name: &'static str) -> Self {
         Self { name, cached: Mutex::new(None) }
+    }
+
+    /// Returns whether the cached value is younger than `max_age`, so that `get` fetches nothing.
+    #[cfg(feature = "secrets")]
+    pub(crate) async fn is_fresh(&self, max_age: TimeDelta, now: Timestamp) -> bool {
+        self.cached.lock().await.as_ref().is_some_and(|cached| cached.is_fresh(max_age, now))
     }
 
     /// Returns the cached value if it is younger than `max_age`. Otherwise, fetches a new value. Concurrent
@@ -35,9 +49,7 @@ impl<T: Clone> StaleIfErrorCache<T> {
         fetch: impl AsyncFnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
         let mut cached = self.cached.lock().await;
-        // Compare the absolute age: a value fetched before the clock was set back must not stay fresh until
-        // the clock catches up.
-        if let Some(fresh) = cached.as_ref().filter(|cached| (now - cached.fetched_at).abs() < max_age) {
+        if let Some(fresh) = cached.as_ref().filter(|cached| cached.is_fresh(max_age, now)) {
             return Ok(fresh.value.clone());
         }
         let value = match (fetch().await, cached.take()) {

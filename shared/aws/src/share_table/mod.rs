@@ -35,8 +35,9 @@ use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
 use crate::call_timer::CallTimer;
+use crate::connections::Connections;
 use crate::warm_up::warm_up;
-use crate::{AwsError, ChangeError, Error};
+use crate::{AwsConfig, AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
 pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
@@ -67,6 +68,8 @@ pub enum Creation {
 #[derive(Clone, Debug)]
 pub struct ShareTable {
     client: Client,
+    /// The table's own connections, if they may be opened early.
+    connections: Option<Connections>,
     name: String,
 }
 
@@ -75,14 +78,24 @@ impl ShareTable {
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
-        Self { client: Client::from_conf(settings), name: name.into() }
+        Self { client: Client::from_conf(settings), connections: None, name: name.into() }
     }
 
     /// Creates a client and opens a connection, so that the first request does not wait for one.
-    pub async fn connected(config: &SdkConfig, name: impl Into<String>) -> Self {
-        let table = Self::new(config, name);
+    pub async fn connected(config: &AwsConfig, name: impl Into<String>) -> Self {
+        let connections = config.network.pooled();
+        let sdk = config.sdk.to_builder().http_client(connections.clone()).build();
+        let table = Self { connections: Some(connections), ..Self::new(&sdk, name) };
         warm_up(SERVICE, table.read_missing_row()).await;
         table
+    }
+
+    /// Opens a connection in the background if the last call is so long ago that DynamoDB may have closed its
+    /// connection. Only for clients that were created with a connection.
+    pub fn preconnect_if_idle(&self) {
+        if let Some(connections) = &self.connections {
+            connections.preconnect_if_idle();
+        }
     }
 
     /// Creates a share, unless one already exists for the same item and recipient. TTL deletes the share once
