@@ -4,11 +4,13 @@
 //! servers have closed them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sharelink_domain::delivery::EmailId;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::support::events::{create_event, list_event, open_event, ses_event};
 use crate::support::function::Function;
@@ -155,7 +157,7 @@ async fn thawed_mailer_sends_one_email_at_once() {
         world.ses.make_connections_stale(reaction);
 
         let share = world.share(&address("bob"), TimeDelta::days(7)).await;
-        world.run_notify().await;
+        timeout(Duration::from_secs(5), world.run_notify()).await.expect("the email is sent within seconds");
 
         assert_eq!(world.email_count(&share).await, 1);
         assert!(world.read(&share).await.unwrap().mail.pending().is_none(), "the email is sent");
