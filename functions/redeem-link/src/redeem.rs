@@ -37,8 +37,11 @@ pub(crate) const SHARE_TIMEOUT: Duration = Duration::from_secs(4);
 /// gets the file's URL.
 pub(crate) const FILE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Time allowed for removing a failed download from the count. The recipient's page does not depend on it.
+const CORRECTION_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Time allowed for the whole redemption: the sum of the timeouts above, plus a small margin.
-const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(9);
+const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reason a redemption failed.
 enum RedemptionFailure {
@@ -137,12 +140,16 @@ impl RedeemLink {
         redirect(&url)
     }
 
-    /// Removes a failed download from the share's count. If this fails, the count stays too high, but the
-    /// recipient still gets the page that explains why the file is not available.
+    /// Removes a failed download from the share's count. If this fails or takes too long, the count may stay
+    /// too high, but the recipient still gets the page that explains why the file is not available.
     async fn record_failed_download(&self, link: &Link, failed: &FailedDownload) {
-        if let Err(error) = self.table.record_failed_download(link, failed).await {
-            tracing::warn!(%error, "a failed download is still counted");
-        }
+        let correction = timeout(CORRECTION_TIMEOUT, self.table.record_failed_download(link, failed)).await;
+        let error = match correction {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::warn!(%error, "a failed download may still be counted");
     }
 }
 
