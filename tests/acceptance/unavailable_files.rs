@@ -1,15 +1,19 @@
 //! Files that S3 cannot serve, although their links work: the recipient gets a page, nothing is counted as
 //! downloaded, and the share log shows the reason.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use sharelink_domain::Share;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::support::events::open_event;
+use crate::support::events::{create_event, open_event};
 use crate::support::function::Function;
 use crate::support::proxy::Fault;
-use crate::support::{Aws, Stack, TestItem, World, address, eventually, send};
+use crate::support::{Aws, Stack, TestItem, World, address, eventually, send, unique};
 
 /// More requests than any test sends.
 const ALL: usize = 1000;
@@ -117,9 +121,10 @@ async fn forbidden_file_gets_a_page_and_is_not_counted() {
     let (share, link) = world.share_by_email(&address("ann")).await;
     let redeem = world.new_function("RedeemLink").await;
 
-    // S3 responds with 403 if a permission is missing, and with 400 if the client must send the key.
+    // S3 responds with 403 if a permission is missing, and with 400 if its KMS key is disabled or the client
+    // must send the key.
     for (status, opens) in [(403, 1), (400, 2)] {
-        let refuse = move || Some(Fault::Respond(status, "AccessDenied", "no"));
+        let refuse = move || Some(Fault::RespondEmpty(status));
         world.advance(TimeDelta::minutes(1));
         world.s3.inject(1, &[HEAD, "brief.pdf", "x-amz-checksum-mode"], refuse);
         assert_page(&invoke(&redeem, &link).await, 403, "The file cannot be opened right now");
@@ -133,6 +138,40 @@ async fn forbidden_file_gets_a_page_and_is_not_counted() {
     let output = redeem.output();
     assert!(output.contains("\"Reason\":\"file-forbidden\""), "{output}");
     assert!(!output.contains("\"Downloads\""), "{output}");
+}
+
+#[tokio::test]
+async fn forbidden_file_cannot_be_shared() {
+    let stack = Stack::get().await;
+    let world = World::new(&stack).await;
+    world.upload().await;
+    let create = world.new_function("CreateShares").await;
+    let mut event = create_event(&world.item, &[address("ann")], world.now());
+    let mut body: Value = serde_json::from_str(event["body"].as_str().unwrap()).unwrap();
+    body["files"] = json!(["brief.pdf"]);
+    event["body"] = body.to_string().into();
+
+    for status in [403, 400] {
+        world.s3.inject(1, &[HEAD, "brief.pdf"], move || Some(Fault::RespondEmpty(status)));
+        let response = create.invoke(&event).await.unwrap();
+        assert_eq!(response["statusCode"], 422, "{response}");
+        let problem: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
+        let error = json!({"pointer": "/files/0", "detail": "cannot be read by this deployment"});
+        assert_eq!(problem["errors"], json!([error]));
+        assert_eq!(world.s3.pending_faults(), 0);
+    }
+    assert!(create.output().contains("a file to share may not be read"), "{}", create.output());
+    assert_eq!(create.invoke(&event).await.unwrap()["statusCode"], 201);
+}
+
+#[tokio::test]
+async fn deleted_bucket_is_logged_at_startup() {
+    let stack = Stack::get().await;
+    let bucket = unique("no-bucket");
+    let world = World::with_variables(&stack, &[("FILES_BUCKET", &bucket)]).await;
+    let redeem = world.new_function("RedeemLink").await;
+    redeem.start_instance().await;
+    assert!(redeem.output().contains("the files bucket does not exist"), "{}", redeem.output());
 }
 
 #[tokio::test]
@@ -199,6 +238,24 @@ async fn page_does_not_depend_on_the_correction() {
 
     // The count is an upper bound.
     assert_uses(&world, &share, 1, 1).await;
+}
+
+#[tokio::test]
+async fn page_does_not_wait_for_a_slow_correction() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (_, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    redeem.start_instance().await;
+    archive(&stack, &world).await;
+    let hold = || Some(Fault::HoldResponse(oneshot::channel().0));
+    world.dynamodb.inject(ALL, &[UPDATE, "downloadFailed"], hold);
+
+    // The limits of the other calls add up to more.
+    let page = timeout(Duration::from_secs(3), invoke(&redeem, &link)).await.unwrap();
+
+    assert_page(&page, 409, "The file is archived");
+    assert!(redeem.output().contains("a failed download may still be counted"), "{}", redeem.output());
 }
 
 #[tokio::test]

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::files::{FileListing, ItemFile};
+use sharelink_aws::files::{FileListing, FindError, ItemFile};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
-use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
+use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
 use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, Title, WriteId};
@@ -215,14 +215,15 @@ async fn find_named(item: &ShareableItem<'_>, names: &[FileName]) -> Result<Vec<
     if names.len() > request::FILES_LIMIT {
         return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
     }
-    let found: Vec<Result<Option<ItemFile>, AwsError>> =
+    let found: Vec<Result<ItemFile, FindError>> =
         stream::iter(names).map(|name| item.find(name)).buffered(CONCURRENCY).collect().await;
     let mut files = Vec::new();
     let mut errors = Vec::new();
     for (i, file) in found.into_iter().enumerate() {
-        match file? {
-            Some(file) => files.push(file),
-            None => errors.push(FieldError::pointer(format!("/files/{i}"), "is not a file of this item")),
+        match file {
+            Ok(file) => files.push(file),
+            Err(FindError::Failed(error)) => return Err(error.into()),
+            Err(error) => errors.push(FieldError::pointer(format!("/files/{i}"), error)),
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sharelink_aws::files::{FileListing, FileStore, ItemFile};
+use sharelink_aws::files::{FileListing, FileStore, FindError, ItemFile};
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::{AwsConfig, AwsError, ConfigError, ResolveError, load_key_layout};
 use sharelink_domain::request::FILES_LIMIT;
@@ -74,13 +74,13 @@ impl ShareableItem<'_> {
     }
 
     /// Finds one of the item's files.
-    pub(crate) async fn find(&self, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
+    pub(crate) async fn find(&self, name: &FileName) -> Result<ItemFile, FindError> {
         match self {
             Self::Listed(store, prefixes, item) => match prefixes.key(item, name) {
                 Some(key) => store.find(&key, name).await,
-                None => Ok(None),
+                None => Err(FindError::Missing),
             },
-            Self::Resolved(item) => Ok(item.file(name).map(resolved_file)),
+            Self::Resolved(item) => item.file(name).map(resolved_file).ok_or(FindError::Missing),
         }
     }
 }

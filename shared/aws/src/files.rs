@@ -16,6 +16,7 @@ use sharelink_domain::access::DownloadError;
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
+use thiserror::Error;
 
 use crate::call_timer::CallTimer;
 use crate::connections::Connections;
@@ -48,6 +49,17 @@ pub struct FileListing {
     pub is_partial: bool,
 }
 
+/// The reason a named file cannot be shared.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum FindError {
+    #[error("is not a file of this item")]
+    Missing,
+    #[error("cannot be read by this deployment")]
+    Forbidden,
+    #[error(transparent)]
+    Failed(#[from] AwsError),
+}
+
 /// The bucket that contains the platform's files.
 #[derive(Clone, Debug)]
 pub struct FileStore {
@@ -77,11 +89,17 @@ impl FileStore {
     pub async fn connected(config: &AwsConfig, bucket: impl Into<String>) -> Self {
         let store = Self::new(config, bucket);
         let head = store.client.head_bucket().bucket(&store.bucket).send();
-        // Any response proves that the connection is open. A role that is restricted to a prefix may not head
-        // the bucket.
         let result = async {
-            let error = head.await.err().filter(|error| error.as_service_error().is_none());
-            error.map_or(Ok(()), |error| Err(AwsError::new(SERVICE, &error)))
+            let Err(error) = head.await else { return Ok(()) };
+            match error.as_service_error() {
+                // Otherwise, a deleted or misnamed bucket would look like missing files.
+                Some(error) if error.is_not_found() => tracing::error!("the files bucket does not exist"),
+                // Any response proves that the connection is open. A role that is restricted to a prefix may
+                // not head the bucket.
+                Some(_) => {}
+                None => return Err(AwsError::new(SERVICE, &error)),
+            }
+            Ok(())
         };
         warm_up(SERVICE, result).await;
         store
@@ -130,14 +148,22 @@ impl FileStore {
     }
 
     /// Finds the file with this key and name.
-    pub async fn find(&self, key: &ObjectKey, name: &FileName) -> Result<Option<ItemFile>, AwsError> {
+    pub async fn find(&self, key: &ObjectKey, name: &FileName) -> Result<ItemFile, FindError> {
         match self.client.head_object().bucket(&self.bucket).key(key.as_str()).send().await {
             Ok(object) => {
                 let file = SharedFile { name: name.clone(), size: size(object.content_length()), key: None };
-                Ok(Some(ItemFile { file, is_archived: is_archived(&object) }))
+                Ok(ItemFile { file, is_archived: is_archived(&object) })
             }
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(AwsError::new(SERVICE, &error)),
+            Err(error) if is_missing(&error) => Err(FindError::Missing),
+            Err(error) => {
+                let is_forbidden = is_forbidden(&error);
+                let error = AwsError::new(SERVICE, &error);
+                if is_forbidden {
+                    tracing::error!(%error, "a file to share may not be read");
+                    return Err(FindError::Forbidden);
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -212,8 +238,8 @@ fn is_missing(error: &HeadError) -> bool {
 /// Returns whether S3 refused access to the object.
 ///
 /// The response to a HEAD request has no body, so the status must suffice: 403 if a permission is missing,
-/// and 400 if the object is encrypted with a key that the client must send ([SSE-C]), which a signed URL
-/// cannot do.
+/// and 400 if the object's KMS key is disabled or was deleted, or if the object is encrypted with a key that
+/// the client must send ([SSE-C]), which a signed URL cannot do.
 ///
 /// [SSE-C]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
 fn is_forbidden(error: &HeadError) -> bool {

@@ -31,6 +31,9 @@ pub(crate) enum Fault {
     Disconnect,
     /// Responds with this status, error code and message, without forwarding the request.
     Respond(u16, &'static str, &'static str),
+    /// Responds with this status and an empty body, as S3 does to a HEAD request, without forwarding the
+    /// request.
+    RespondEmpty(u16),
     /// Forwards the request, then replaces every occurrence of the first text in the response.
     Edit(&'static str, &'static str),
     /// Sends the notice, and never forwards the request.
@@ -271,6 +274,9 @@ impl Forwarder {
                 let body = format!(r#"{{"__type":"com.amazonaws#{code}","message":"{message}"}}"#);
                 let response = Response::builder().status(status).header("x-amzn-errortype", code);
                 Ok(response.body(Full::from(body)).unwrap())
+            }
+            Some(Fault::RespondEmpty(status)) => {
+                Ok(Response::builder().status(status).body(Full::default()).unwrap())
             }
             Some(Fault::Edit(from, to)) => edit(self.forward(buffered).await?, from, to).await,
             Some(Fault::HoldRequest(notice)) => {
