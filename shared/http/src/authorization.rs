@@ -125,31 +125,32 @@ impl Authorization {
         if sub.is_empty() || sub.len() > SUBJECT_LIMIT || sub.chars().any(char::is_control) {
             return Err(NotVerified);
         }
-        let name = claims.get(&self.claims.name)?.and_then(Value::as_str);
         Ok(Caller {
-            sharer: Sharer {
-                sub: sub.to_owned(),
-                name: name.and_then(to_display_text),
-                email: self.email(&claims)?,
-            },
+            sharer: Sharer { sub: sub.to_owned(), name: self.name(&claims), email: self.email(&claims) },
             rights: self.access_rights(&claims)?,
         })
     }
 
-    /// Returns the caller's address. An address that the identity provider reports as not verified may belong
-    /// to anyone, so it is ignored. Many providers do not report this; their addresses are used.
-    fn email(&self, claims: &VerifiedClaims<'_>) -> Result<Option<EmailAddress>, NotVerified> {
+    /// Returns the caller's name. A name that API Gateway did not verify is ignored: the caller may share
+    /// without a name.
+    fn name(&self, claims: &VerifiedClaims<'_>) -> Option<String> {
+        claims.get(&self.claims.name).ok()??.as_str().and_then(to_display_text)
+    }
+
+    /// Returns the caller's address. An address may belong to anyone if API Gateway did not verify the claim,
+    /// or if the identity provider does not report the address as verified, so it is then ignored. Many
+    /// providers report nothing; their addresses are used.
+    fn email(&self, claims: &VerifiedClaims<'_>) -> Option<EmailAddress> {
         for path in &self.email_verified {
-            if claims.get(path)?.is_some_and(is_false) {
-                return Ok(None);
+            if claims.get(path).ok()?.is_some_and(|claim| !is_true(claim)) {
+                return None;
             }
         }
-        let email = claims.get(&self.claims.email)?.and_then(Value::as_str);
-        Ok(email.and_then(|email| email.parse().ok()))
+        claims.get(&self.claims.email).ok()??.as_str()?.parse().ok()
     }
 
     /// Returns the caller's access rights. A claim that is neither a string nor a list of strings grants
-    /// nothing.
+    /// nothing. Rights that API Gateway did not verify are an error.
     fn access_rights(&self, claims: &VerifiedClaims<'_>) -> Result<AccessRights, NotVerified> {
         Ok(match claims.get(&self.claims.access_rights)? {
             Some(Value::Array(list)) => {
@@ -169,11 +170,11 @@ impl Authorization {
 /// the top level and beside the address.
 const EMAIL_VERIFIED: &str = "email_verified";
 
-/// Returns whether the claim is false. Some providers send booleans as strings.
-fn is_false(claim: &Value) -> bool {
+/// Returns whether the claim is true. Some providers send booleans as strings.
+fn is_true(claim: &Value) -> bool {
     match claim {
-        Value::Bool(value) => !value,
-        Value::String(text) => text.eq_ignore_ascii_case("false"),
+        Value::Bool(value) => *value,
+        Value::String(text) => text.eq_ignore_ascii_case("true"),
         _ => false,
     }
 }
@@ -313,10 +314,14 @@ mod tests {
 
     #[test]
     fn address_that_is_not_verified_is_ignored() {
-        for verified in [json!({}), json!({"email_verified": true}), json!({"email_verified": "true"})] {
-            assert_eq!(email("email", &verified).as_deref(), Some("ann@example.com"), "{verified}");
+        assert_eq!(email("email", &json!({})).as_deref(), Some("ann@example.com"));
+        for verified in [json!(true), json!("true"), json!("True")] {
+            let flag = json!({"email_verified": verified});
+            assert_eq!(email("email", &flag).as_deref(), Some("ann@example.com"), "{verified}");
         }
-        for verified in [json!(false), json!("false"), json!("False")] {
+        for verified in
+            [json!(false), json!("False"), json!(0), json!("0"), json!("no"), json!(""), json!(null)]
+        {
             let flag = json!({"email_verified": verified});
             assert_eq!(email("email", &flag), None, "{verified}");
             assert_eq!(email("/email", &flag), None, "{verified}");
@@ -349,8 +354,6 @@ mod tests {
             ("iss", json!("https://other")),
             ("exp", json!("1900000001")),
             ("accessRights", json!("[viewer]")),
-            ("name", json!("Eve")),
-            ("email", json!("eve@example.com")),
         ] {
             let mut verified = flattened(&claims);
             verified[name] = other;
@@ -358,9 +361,38 @@ mod tests {
             verified.as_object_mut().unwrap().remove(name);
             assert_eq!(authorize(&authorization, &token, &verified), Err(401), "missing {name}");
         }
+    }
+
+    #[test]
+    fn name_or_address_that_differs_from_the_verified_one_is_ignored() {
+        let claims = claims(&json!(["producer"]));
+        let identify = |verified: &Value| {
+            let sharer = authorize(&authorization(None), &token(&claims), verified).unwrap();
+            (sharer.name, sharer.email.map(|email| email.as_str().to_owned()))
+        };
+        let (name, email) = (Some("Ann  B".to_owned()), Some("ann@example.com".to_owned()));
+        for (claim, other, expected) in
+            [("name", "Eve", (None, email)), ("email", "eve@example.com", (name.clone(), None))]
+        {
+            let mut verified = flattened(&claims);
+            verified[claim] = json!(other);
+            assert_eq!(identify(&verified), expected, "different {claim}");
+            verified.as_object_mut().unwrap().remove(claim);
+            assert_eq!(identify(&verified), expected, "missing {claim}");
+        }
         let mut verified = flattened(&claims);
-        verified["email_verified"] = json!("false");
-        assert_eq!(authorize(&authorization, &token, &verified), Err(401), "additional email_verified");
+        verified["email_verified"] = json!("true");
+        assert_eq!(identify(&verified), (name, None), "additional email_verified");
+    }
+
+    #[test]
+    fn empty_claims_that_the_authorizer_omits_do_not_lock_the_caller_out() {
+        let mut claims = claims(&json!(["producer"]));
+        (claims["name"], claims["email"]) = (json!(""), json!(""));
+        let mut verified = flattened(&claims);
+        verified.as_object_mut().unwrap().retain(|_, text| text != "");
+        let sharer = authorize(&authorization(None), &token(&claims), &verified).unwrap();
+        assert_eq!((sharer.name, sharer.email), (None, None));
     }
 
     #[test]

@@ -103,11 +103,13 @@ fn decode_token(request: &Request) -> Option<Map<String, Value>> {
 ///
 /// A claim that the authorizer did not pass is rejected, because the authorizer passes every claim:
 /// <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>. Otherwise, a
-/// caller without any access rights could add some.
+/// caller without any access rights could add some. An empty claim may be missing, because it adds nothing, and
+/// AWS does not document that empty claims are passed.
 fn agrees(claim: Option<&Value>, text: Option<&str>, nested: Option<&Value>) -> bool {
     let (claim, text) = match (claim, text) {
-        (None | Some(Value::Null), None) => return true,
-        (None, Some(_)) | (Some(_), None) => return false,
+        (None, None) => return true,
+        (Some(claim), None) => return is_empty(claim),
+        (None, Some(_)) => return false,
         (Some(claim), Some(text)) => (claim, text),
     };
     let is_json = || serde_json::from_str(text).is_ok_and(|json: Value| json == *claim);
@@ -121,6 +123,16 @@ fn agrees(claim: Option<&Value>, text: Option<&str>, nested: Option<&Value>) -> 
             None => contains_values(text, claim) || is_json(),
         },
         Value::Object(_) => nested.is_none_or(|nested| contains_values(text, nested)) || is_json(),
+    }
+}
+
+fn is_empty(claim: &Value) -> bool {
+    match claim {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -213,6 +225,8 @@ mod tests {
             ("root", json!(["admin"]), "[viewer]"),
             ("root", json!(["admin"]), "[viewer admin]"),
             ("root", json!(["admin"]), "admin"),
+            ("root", json!([]), "[admin]"),
+            ("root", json!(""), "admin"),
             ("root", Value::Null, "false"),
             ("/root/roles", json!({"roles": ["admin"]}), "map[roles:[viewer]]"),
             ("/root/roles", json!({"roles": ["admin"]}), "map[roles:[realm-admin admins]]"),
@@ -225,9 +239,17 @@ mod tests {
 
     #[test]
     fn claim_that_the_authorizer_did_not_pass_is_rejected() {
-        for root in [json!("admin"), json!(["admin"]), json!({"roles": ["admin"]}), json!(false)] {
+        for root in [json!("admin"), json!([""]), json!({"roles": []}), json!(false), json!(0)] {
             assert!(!is_readable("root", &root, None), "{root}");
         }
+    }
+
+    #[test]
+    fn empty_claim_is_readable_if_the_authorizer_omits_it() {
+        for root in [json!(""), json!([]), json!({})] {
+            assert!(is_readable("root", &root, None), "{root}");
+        }
+        assert!(is_readable("/root/roles", &json!({}), None));
     }
 
     proptest! {
