@@ -37,7 +37,9 @@ async fn each_recipient_gets_a_separate_email_and_link() {
         assert_eq!(email.bcc, [""; 0]);
         assert!(email.subject.contains("Tess Tester"), "{}", email.subject);
         let link = email.link();
-        for part in [&email.text, &email.html] {
+        // Word joiners keep mail programs from turning names into links.
+        let html = email.html.replace('\u{2060}', "");
+        for part in [&email.text, &html] {
             for content in [message, "Tess Tester", "brief.pdf", "6 May 2031 at 07:08 (UTC+02:00)", &link] {
                 assert!(part.contains(content), "{content} is missing from {part}");
             }

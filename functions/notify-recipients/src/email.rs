@@ -3,13 +3,13 @@
 use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile, Title};
+use sharelink_domain::names::{shorten, strip_bidi_controls};
+use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile, SharerName, Title};
 
 /// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
     heading: String,
-    /// The sharer's name, if known.
+    /// The sharer's name, if it is known and safe to show.
     sharer: Option<&'a str>,
     /// The sharer's address, if known. It receives the replies.
     reply_to: Option<&'a str>,
@@ -47,8 +47,9 @@ pub(crate) fn compose<'a>(
     link: &str,
     platform: Option<&PlatformName>,
 ) -> Result<Email<'a>, askama::Error> {
-    let sharer_name = share.created_by.name.as_deref().map(strip_bidi_controls);
-    let sharer = sharer_name.as_deref();
+    let name = share.created_by.name.as_deref();
+    let sharer_name = name.and_then(|name| SharerName::parse(name, platform));
+    let sharer = sharer_name.as_ref().map(SharerName::as_str);
     let reply_to = share.created_by.email.as_ref();
     let title = share.title.as_ref().map(Title::as_str);
     let contents = Contents {
@@ -63,7 +64,7 @@ pub(crate) fn compose<'a>(
     };
     Ok(Email {
         to: &share.recipient,
-        from_name: platform.map(|platform| platform.display_name(sharer)),
+        from_name: platform.map(|platform| platform.display_name(sharer_name.as_ref())),
         reply_to: reply_to.map(|email| (email, sharer.unwrap_or(email.as_str()).to_owned())),
         text: TextBody(&contents).render()?,
         html: HtmlBody(&contents).render()?,
@@ -83,9 +84,21 @@ fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> S
         None => format!("{content} are shared with you"),
     };
     match title {
-        Some(title) => format!("{heading}: {title}"),
+        Some(title) => format!("{heading}: {}", shorten(title, SUBJECT_TITLE_LIMIT)),
         None => heading,
     }
+}
+
+/// The maximum length of the title in the subject, in characters.
+const SUBJECT_TITLE_LIMIT: usize = 80;
+
+/// Prevents mail programs from turning addresses in a text into links. No address may contain the inserted
+/// invisible character (source:
+/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>).
+fn unlink(text: &str) -> String {
+    const WORD_JOINER: char = '\u{2060}';
+    let is_delimiter = |c| matches!(c, '.' | ':' | '/' | '@');
+    text.chars().flat_map(|c| is_delimiter(c).then_some(WORD_JOINER).into_iter().chain([c])).collect()
 }
 
 #[cfg(test)]
@@ -141,7 +154,7 @@ mod tests {
         let email = compose(&share, LINK).unwrap();
         assert_eq!(email.subject, "Ann shared <b>.pdf with you: Spring <i> campaign");
         assert!(
-            email.text.starts_with("Ann shared a file with you: Spring <i> campaign\n"),
+            email.text.contains("\n\nShared by: Ann\n\nAbout: Spring <i> campaign\n\nThe file:\n"),
             "{}",
             email.text
         );
@@ -182,10 +195,54 @@ mod tests {
     }
 
     #[test]
-    fn link_precedes_urls_in_the_message() {
-        let share = share("https://evil.example/\nOpen this instead.", Some("Ann"));
+    fn link_precedes_all_text_of_the_sharer() {
+        let share = share("https://evil.example/\nOpen this instead.", Some("evil.example"));
+        let title = Title::parse("Open https://evil.example/login");
+        let email = compose(&Share { title, ..share }, LINK).unwrap().text;
+        let (before, after) = email.split_once(LINK).unwrap();
+        for text in ["evil", "http", "Open https"] {
+            assert!(!before.contains(text), "{before}");
+        }
+        for text in ["Shared by: evil.example", "About: Open https://evil.example/login", "\nhttps://evil"] {
+            assert!(after.contains(text), "{after}");
+        }
+    }
+
+    #[test]
+    fn mail_programs_find_no_address_in_names_and_title() {
+        let mut share = share("", Some("evil.example"));
+        share.title = Title::parse("Open https://evil.example/login or write to eve@evil.example");
+        share.files = vec![file("evil.example")];
+        let email = compose(&share, LINK).unwrap().html;
+        let (_, shown) = email.split_once("<table").unwrap();
+        for address in ["evil.example", "https://evil", "://", "eve@"] {
+            assert!(!shown.replace(LINK, "").contains(address), "{address}");
+        }
+        let with_title = "Open https\u{2060}:\u{2060}/\u{2060}/evil\u{2060}.example\u{2060}/login";
+        assert!(shown.contains(with_title), "{shown}");
+    }
+
+    #[test]
+    fn long_title_is_shortened_in_the_subject_only() {
+        let title = "t".repeat(81);
+        let share = Share { title: Title::parse(&title), ..share("", Some("Ann")) };
         let email = compose(&share, LINK).unwrap();
-        assert_eq!(email.text.lines().find(|line| line.starts_with("http")), Some(LINK));
+        assert_eq!(email.subject, format!("Ann shared <b>.pdf with you: {}…", "t".repeat(80)));
+        assert!(email.text.contains(&title) && email.html.contains(&title));
+    }
+
+    #[test]
+    fn misleading_name_appears_nowhere() {
+        for name in ["Platform Security", "ceo@bank.example", "\u{3164}"] {
+            let share = share("Hi", Some(name));
+            let email = compose(&share, LINK).unwrap();
+            assert_eq!(email.from_name.as_deref(), Some("Platform"));
+            assert_eq!(email.reply_to.unwrap().1, "ann@example.com");
+            assert_eq!(email.subject, "<b>.pdf is shared with you");
+            for body in [email.text, email.html] {
+                assert!(!body.contains(name), "{body}");
+            }
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use key_layout::{ItemPrefixes, KeyLayout, ObjectKey};
 pub use mail::{Mail, MailState};
 pub use message::Message;
 pub use names::{FileName, Item, ItemName, ModuleName};
-pub use sender::PlatformName;
+pub use sender::{PlatformName, SharerName};
 pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
 pub use title::Title;

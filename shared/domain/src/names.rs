@@ -1,5 +1,6 @@
 //! The names of modules, items and files.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -144,16 +145,44 @@ pub fn strip_bidi_controls(text: &str) -> String {
 const DISPLAY_LIMIT: usize = 200;
 
 /// Makes text from the platform safe to display on one line: removes bidirectional control characters,
-/// replaces other control characters with spaces, and truncates. Returns `None` if nothing is left.
+/// replaces other control characters and line separators with spaces, and truncates. Returns `None` if
+/// nothing visible is left.
+///
+/// Invisible characters between visible ones are kept: some scripts and emoji need joiners and variation
+/// selectors.
 #[must_use]
 pub fn to_display_text(text: &str) -> Option<String> {
+    let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let one_line: String = strip_bidi_controls(text.trim())
         .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if breaks_line(c) { ' ' } else { c })
         .take(DISPLAY_LIMIT)
         .collect();
     let text = one_line.trim();
-    (!text.is_empty()).then(|| text.to_owned())
+    (!text.chars().all(is_invisible)).then(|| text.to_owned())
+}
+
+/// Returns whether a character is displayed as nothing or as a blank: white space, a control character, a
+/// `Default_Ignorable_Code_Point` (Unicode's `DerivedCoreProperties.txt`) or the blank Braille pattern.
+#[must_use]
+pub fn is_invisible(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Shortens text to a number of characters, not counting the ellipsis that then ends it.
+#[must_use]
+pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(limit) {
+        Some((end, _)) => format!("{}…", text[..end].trim_end()).into(),
+        None => text.into(),
+    }
 }
 
 impl fmt::Display for Item {
@@ -209,6 +238,25 @@ mod tests {
     fn bidi_controls_are_removed_from_displayed_text() {
         assert_eq!(strip_bidi_controls("a\u{202e}fdp.exe"), "afdp.exe");
         assert_eq!(strip_bidi_controls("שלום \u{2067}x\u{2069}"), "שלום x");
+    }
+
+    #[test]
+    fn displayed_text_is_one_visible_line() {
+        assert_eq!(to_display_text("a\u{2028}b\u{2029}c\r\nd").as_deref(), Some("a b c  d"));
+        for text in
+            ["", " \t", "\u{200b}", "\u{2060} \u{feff}", "\u{3164}", "\u{2800}\u{2800}", "\u{ad}\u{e0020}"]
+        {
+            assert_eq!(to_display_text(text), None, "{text:?}");
+        }
+        for text in ["می\u{200c}خواهم", "👩\u{200d}🚀", "☂\u{fe0f}"] {
+            assert_eq!(to_display_text(text).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn long_text_is_shortened_with_an_ellipsis() {
+        assert_eq!(shorten("长长长", 3), "长长长");
+        assert_eq!(shorten("ab cd", 3), "ab…");
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! The name in an email's From header.
+//! The names in an email: the sharer's and the platform's.
 
 use std::str::FromStr;
 
 use thiserror::Error;
+use unicode_normalization::UnicodeNormalization;
 
-use crate::names::strip_bidi_controls;
+use crate::names::{is_invisible, shorten, to_display_text};
 
 /// The reason a platform name was rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -22,7 +23,48 @@ const PLATFORM_NAME_LIMIT: usize = 40;
 
 /// The maximum length of a sharer's name in a From header, in characters. It leaves room for the platform's
 /// name, because mail programs cut off long names at the end.
-const SHARER_NAME_LIMIT: usize = 30;
+const FROM_NAME_LIMIT: usize = 30;
+
+/// The maximum length of a sharer's name in the rest of an email, in characters.
+const SHARER_NAME_LIMIT: usize = 80;
+
+/// A sharer's name, as an email shows it: one line of at most 80 characters.
+///
+/// Sharers may be able to choose their names. A name that could pass for an address or for the platform is
+/// not shown at all. Letters of another script that look alike are not detected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharerName(String);
+
+impl SharerName {
+    /// Makes a name safe to show in an email from this platform. Returns `None` if the name contains the
+    /// platform's name, contains `@` or `://`, or has no visible letter or digit.
+    #[must_use]
+    pub fn parse(name: &str, platform: Option<&PlatformName>) -> Option<Self> {
+        let name = join_words(&to_display_text(name)?);
+        let looks = to_appearance(&name);
+        let is_misleading = looks.contains('@')
+            || looks.contains("://")
+            || platform.is_some_and(|platform| looks.contains(&to_appearance(&platform.0)));
+        let is_readable = looks.chars().any(char::is_alphanumeric);
+        (is_readable && !is_misleading).then(|| Self(shorten(&name, SHARER_NAME_LIMIT).into_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Returns what a reader sees of a text, to compare it: without invisible characters, in lowercase, and with
+/// wide and other compatibility forms of a character replaced (NFKC).
+fn to_appearance(text: &str) -> String {
+    let visible = text.nfkc().filter(|c| c.is_whitespace() || !is_invisible(*c));
+    join_words(&visible.flat_map(char::to_lowercase).collect::<String>())
+}
+
+fn join_words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
 
 /// The platform's name, as recipients see it in the From header: 1 to 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +72,14 @@ pub struct PlatformName(String);
 
 impl PlatformName {
     /// Returns the From header's display name for a share's email: `Ann Example via Platform`, or `Platform`
-    /// if the sharer's name is unknown or could pass for an address.
+    /// if there is no sharer's name to show.
     ///
-    /// Sharers may be able to choose their names. The platform's name therefore always follows, and a long
-    /// name is truncated. A name that contains an `@` is left out, because many mail programs show only the
-    /// display name, and the name would look like the sender's address.
+    /// Many mail programs show only the display name. The platform's name therefore always ends it, and a
+    /// long name is shortened.
     #[must_use]
-    pub fn display_name(&self, sharer: Option<&str>) -> String {
-        match sharer.and_then(to_sharer_part) {
-            Some(sharer) => format!("{sharer} via {}", self.0),
+    pub fn display_name(&self, sharer: Option<&SharerName>) -> String {
+        match sharer {
+            Some(sharer) => format!("{} via {}", shorten(&sharer.0, FROM_NAME_LIMIT), self.0),
             None => self.0.clone(),
         }
     }
@@ -49,7 +90,7 @@ impl FromStr for PlatformName {
 
     fn from_str(name: &str) -> Result<Self, PlatformNameError> {
         let name = name.trim();
-        if name.is_empty() {
+        if name.chars().all(is_invisible) {
             return Err(PlatformNameError::Empty);
         }
         if name.chars().count() > PLATFORM_NAME_LIMIT {
@@ -62,22 +103,6 @@ impl FromStr for PlatformName {
     }
 }
 
-/// Returns the sharer's part of a display name: one line without bidirectional controls, or `None` if it is
-/// empty or could pass for an address.
-fn to_sharer_part(name: &str) -> Option<String> {
-    let is_at_sign = |c| matches!(c, '@' | '\u{ff20}' | '\u{fe6b}');
-    if name.contains(is_at_sign) {
-        return None;
-    }
-    let one_line = strip_bidi_controls(name).replace(char::is_control, " ");
-    let words = one_line.split_whitespace().collect::<Vec<_>>().join(" ");
-    let shortened = match words.char_indices().nth(SHARER_NAME_LIMIT) {
-        Some((end, _)) => format!("{}…", words[..end].trim_end()),
-        None => words,
-    };
-    (!shortened.is_empty()).then_some(shortened)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -85,7 +110,8 @@ mod tests {
     use super::*;
 
     fn display_name(sharer: &str) -> String {
-        "Platform".parse::<PlatformName>().unwrap().display_name(Some(sharer))
+        let platform: PlatformName = "Platform".parse().unwrap();
+        platform.display_name(SharerName::parse(sharer, Some(&platform)).as_ref())
     }
 
     #[test]
@@ -97,11 +123,43 @@ mod tests {
 
     #[test]
     fn name_that_looks_like_an_address_is_left_out() {
+        for name in [
+            "ceo@bank.example",
+            "Ann <ann@example.com>",
+            "ceo\u{ff20}bank.example",
+            "ceo \u{fe6b} bank",
+            "Open https://evil.example",
+        ] {
+            assert_eq!(display_name(name), "Platform", "{name}");
+            assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn name_that_contains_the_platform_is_left_out() {
         for name in
-            ["ceo@bank.example", "Ann <ann@example.com>", "ceo\u{ff20}bank.example", "ceo \u{fe6b} bank"]
+            ["Platform", "pLATFORM Security", "Ann via Platform", "Plat\u{200b}form", "Ｐｌａｔｆｏｒｍ IT"]
         {
             assert_eq!(display_name(name), "Platform", "{name}");
         }
+        let platform: PlatformName = "My  Platform".parse().unwrap();
+        assert_eq!(SharerName::parse("my\u{a0} platform", Some(&platform)), None);
+        assert!(SharerName::parse("Platform", None).is_some());
+    }
+
+    #[test]
+    fn name_without_a_visible_letter_or_digit_is_left_out() {
+        for name in ["\u{200b}", "\u{2060}\u{feff}", "\u{3164}", "\u{115f}\u{ffa0}", "\u{2800}", "—", "🎉"]
+        {
+            assert_eq!(display_name(name), "Platform", "{name:?}");
+        }
+    }
+
+    #[test]
+    fn longer_name_is_shown_outside_the_from_header() {
+        let show = |name: &str| SharerName::parse(name, None).unwrap().as_str().to_owned();
+        assert_eq!(show(&"n".repeat(80)), "n".repeat(80));
+        assert_eq!(show(&"n".repeat(81)), format!("{}…", "n".repeat(80)));
     }
 
     #[test]
@@ -131,6 +189,7 @@ mod tests {
         assert!("x".repeat(40).parse::<PlatformName>().is_ok());
         for (name, error) in [
             (" ", PlatformNameError::Empty),
+            ("\u{200b}", PlatformNameError::Empty),
             (&"x".repeat(41), PlatformNameError::TooLong),
             ("a\nb", PlatformNameError::Control),
         ] {

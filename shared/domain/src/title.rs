@@ -37,6 +37,7 @@ mod tests {
         assert_eq!(Title::parse("Spring\r\ncampaign").unwrap().as_str(), "Spring  campaign");
         assert_eq!(Title::parse(&"ä".repeat(201)).unwrap().as_str(), "ä".repeat(200));
         assert_eq!(Title::parse(""), None);
+        assert_eq!(Title::parse("\u{200b}\u{2028}"), None);
     }
 
     #[test]
