@@ -79,6 +79,7 @@ async fn access_right_for_all_modules_applies_in_every_module() {
     let item = TestItem::new(&stack).await;
     let admin = stack.token(&["viewer", "admin"]).await;
     let key = stack.info.file_key(&format!("assets/{}", item.name), "a.txt");
+    Aws::new(&stack).open_item(&format!("assets/{}", item.name)).await;
     Aws::new(&stack).upload(&key, b"a").await;
 
     let statuses = call_every_route(&item, "assets", Some(&admin), &address("ann")).await;

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
 use crate::support::events::{api_event, create_event, list_event};
+use crate::support::fixtures::new_item;
 use crate::support::function::Function;
 use crate::support::proxy::Fault;
-use crate::support::{Aws, Response, Stack, TestItem, World, address, send};
+use crate::support::{Aws, Response, Stack, TestItem, World, address, eventually, send, unique};
 
 /// More requests than any test sends.
 const ALL: usize = 1000;
@@ -18,11 +21,8 @@ const ALL: usize = 1000;
 /// The part of an `Invoke` request that identifies it.
 const INVOKE: &str = "/invocations";
 
-/// Uploads the document with an item's title and access lists, which the sample item resolver reads.
 async fn describe(stack: &Stack, item: &str, document: &str) {
-    let (module, name) = item.split_once('/').unwrap();
-    let key = format!("platform/{module}/assets/{name}/item.json");
-    Aws::new(stack).upload(&key, document.as_bytes()).await;
+    Aws::new(stack).describe_item(item, document).await;
 }
 
 async fn get(item: &TestItem<'_>, rest: &str) -> Response {
@@ -107,7 +107,12 @@ async fn keys_appear_in_no_response() {
 async fn title_is_in_the_share_the_email_and_the_recipients_page() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
-    describe(&stack, &item.path(), "{\"title\": \"Spring <2026>\\ncampaign\u{202e}\"}").await;
+    describe(
+        &stack,
+        &item.path(),
+        "{\"title\": \"Spring <2026>\\ncampaign\u{202e}\", \"share\": [\"*\"], \"manage\": [\"*\"]}",
+    )
+    .await;
     let recipient = address("ann");
 
     let shared = item.share_with(&recipient).await;
@@ -141,13 +146,69 @@ async fn failing_resolver_is_reported_as_temporarily_unavailable() {
 }
 
 #[tokio::test]
-async fn file_without_a_valid_name_makes_the_answer_invalid() {
+async fn unshareable_and_archived_files_are_reported() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["bad\u{7f}.txt", "folder/c.pdf"]).await;
+    // Some tools create such a placeholder for a folder.
+    item.upload("").await;
+    Aws::new(&stack).upload_archived(&item.key("old.pdf"), b"old").await;
+
+    let created = item.share(&[&address("ann")]).await;
+
+    created.assert_status(201);
+    let codes = created.json()["warnings"].as_array().unwrap().iter().map(|w| w["code"].clone()).collect();
+    assert_eq!(Value::Array(codes), json!(["filesLeftOut", "filesArchived"]));
+    let files = json!([{"name": "old.pdf", "size": 3, "archived": true}]);
+    assert_eq!(get(&item, "/files").await.json(), json!({"files": files, "leftOut": true}));
+}
+
+#[tokio::test]
+async fn item_without_a_document_is_denied() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    // Some tools create such a placeholder for a folder. Its name is empty.
-    item.upload("").await;
+    let unknown = TestItem { name: format!("{}-unknown", item.name), ..item };
 
-    item.share(&[&address("ann")]).await.assert_problem(503, "temporarily-unavailable");
+    unknown.share(&[&address("ann")]).await.assert_problem(403, "item-access-denied");
+    unknown.get("").await.assert_problem(403, "item-access-denied");
+}
+
+#[tokio::test]
+async fn share_can_be_revoked_while_the_resolver_fails() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let created = item.share(&[&address("ann")]).await;
+    describe(&stack, &item.path(), "{").await;
+
+    item.get("").await.assert_problem(503, "temporarily-unavailable");
+    let revoked = item.revoke(&created.share_id()).await;
+
+    revoked.assert_status(200);
+    assert_eq!(revoked.json()["status"], "inactive");
+}
+
+#[tokio::test]
+async fn keys_and_titles_appear_in_no_log() {
+    let (stack, _clock) = Stack::with_clock().await;
+    let aws = Aws::new(&stack);
+    let count = |logs: &str| logs.matches("item-resolver is unavailable").count();
+    let failed_before = count(&aws.logs().await);
+    let item = TestItem::new(&stack).await;
+    let title = unique("title");
+    let document = json!({"title": title, "share": ["*"], "manage": ["*"]});
+    describe(&stack, &item.path(), &document.to_string()).await;
+
+    item.share(&[&address("ann")]).await.assert_status(201);
+    // Log lines of one function arrive in order, so this request's line is the last.
+    let failing = TestItem::new(&stack).await;
+    describe(&stack, &failing.path(), &format!("{title}{{")).await;
+    get(&failing, "/files").await.assert_status(503);
+
+    let logs = eventually("the logs", || async {
+        Some(aws.logs().await).filter(|logs| count(logs) > failed_before)
+    })
+    .await;
+    assert!(!logs.contains(&title), "a title is in the logs");
+    assert!(!logs.contains("/current/"), "a key is in the logs");
 }
 
 #[tokio::test]
@@ -181,11 +242,28 @@ async fn resolver_that_does_not_decide_is_never_a_yes() {
     }
 }
 
+/// Returns the event for another caller, with these access rights, sending the same request.
+fn event_of(event: &Value, sub: &str, rights: &[&str]) -> Value {
+    let claims =
+        json!({"sub": sub, "iss": "https://login.example.com", "exp": 1_900_000_000, "accessRights": rights});
+    let mut event = event.clone();
+    let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    event["headers"]["authorization"] = format!("Bearer {token}").into();
+    let verified = &mut event["requestContext"]["authorizer"]["jwt"]["claims"];
+    verified["sub"] = sub.into();
+    verified["accessRights"] = format!("[{}]", rights.join(" ")).into();
+    event
+}
+
 #[tokio::test]
-async fn decision_is_cached_for_a_minute_for_each_caller_item_and_purpose() {
+async fn decision_is_cached_for_a_minute_for_the_same_question() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let manage = world.new_function("ManageShares").await;
+    let other_item = new_item();
+    for item in [&world.item, &other_item] {
+        Aws::new(&stack).open_item(&item.to_string()).await;
+    }
     let permission = api_event(
         "GET /modules/{module}/items/{item}/share-permission",
         &json!({"module": "jobs", "item": world.item.name.to_string()}),
@@ -198,12 +276,35 @@ async fn decision_is_cached_for_a_minute_for_each_caller_item_and_purpose() {
     let list = list_event(&world.item);
 
     assert_eq!(calls(&world, &manage, &list).await, 1);
-    assert_eq!(calls(&world, &manage, &list).await, 0, "cached");
-    assert_eq!(calls(&world, &manage, &permission).await, 1, "another purpose");
+    for (other, what) in [
+        (permission, "purpose"),
+        (list_event(&other_item), "item"),
+        (event_of(&list, "u2", &["producer"]), "caller"),
+        (event_of(&list, "u1", &["producer", "viewer"]), "access rights"),
+    ] {
+        assert_eq!(calls(&world, &manage, &other).await, 1, "another {what}");
+        assert_eq!(calls(&world, &manage, &other).await, 0, "the same {what}");
+    }
     world.advance(TimeDelta::seconds(59));
     assert_eq!(calls(&world, &manage, &list).await, 0, "still fresh");
     world.advance(TimeDelta::seconds(1));
     assert_eq!(calls(&world, &manage, &list).await, 1, "expired");
+}
+
+#[tokio::test]
+async fn denial_is_cached_for_a_minute() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let manage = world.new_function("ManageShares").await;
+    let list = list_event(&world.item);
+
+    assert_eq!(invoke(&manage, &list).await["statusCode"], 403);
+    Aws::new(&stack).open_item(&world.item.to_string()).await;
+    world.advance(TimeDelta::seconds(59));
+    assert_eq!(invoke(&manage, &list).await["statusCode"], 403);
+    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 1);
+    world.advance(TimeDelta::seconds(1));
+    assert_eq!(invoke(&manage, &list).await["statusCode"], 200);
 }
 
 #[tokio::test]
@@ -229,6 +330,9 @@ async fn permissions_of_many_items_are_decided_one_by_one() {
     let world = World::new(&stack).await;
     describe(&stack, &world.item.to_string(), r#"{"share": ["another-user"]}"#).await;
     let name = world.item.name.to_string();
+    for n in 0..19 {
+        Aws::new(&stack).open_item(&format!("{}-{n}", world.item)).await;
+    }
     let mut items: Vec<Value> =
         (0..19).map(|n| json!({"module": "jobs", "item": format!("{name}-{n}")})).collect();
     items.push(json!({"module": "jobs", "item": name}));

@@ -12,6 +12,8 @@ mod api;
 #[path = "../acceptance/idempotency.rs"]
 mod idempotency;
 mod item_resolver;
+#[path = "../acceptance/leaks.rs"]
+mod leaks;
 #[path = "../acceptance/listing.rs"]
 mod listing;
 #[path = "../acceptance/redemption.rs"]

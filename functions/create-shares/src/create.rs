@@ -3,11 +3,12 @@
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::files::{FileListing, FindError, ItemFile};
+use sharelink_aws::files::{FileListing, FindError};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
 use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
+use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, Title, WriteId};
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
@@ -203,7 +204,9 @@ async fn find_files(item: &ShareableItem<'_>, names: Option<&[FileName]>) -> Res
     };
     request::validate_files(listing.files.iter().map(|found| &found.file)).map_err(|error| {
         let detail = match error {
-            FilesError::TooMany if names.is_none() => format!("{error}; name those to share"),
+            FilesError::TooMany | FilesError::NamesTooLong | FilesError::KeysTooLong if names.is_none() => {
+                format!("{error}; name those to share")
+            }
             _ => error.to_string(),
         };
         Problem::Invalid(vec![FieldError::pointer("/files", detail)])

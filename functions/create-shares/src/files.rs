@@ -2,9 +2,10 @@
 
 use lambda_http::http::StatusCode;
 use serde::Serialize;
-use sharelink_aws::files::{FileListing, ItemFile};
+use sharelink_aws::files::FileListing;
 use sharelink_domain::FileName;
 use sharelink_domain::request::FILES_LIMIT;
+use sharelink_domain::resolution::ItemFile;
 use sharelink_http::{FileResponse, Problem, Request, Response, encode_cursor, json_response, parse_cursor};
 
 use crate::item_source::ShareableItem;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use sharelink_aws::files::{FileListing, FileStore, FindError, ItemFile};
+use sharelink_aws::files::{FileListing, FileStore, FindError};
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::{AwsConfig, AwsError, ConfigError, ResolveError, load_key_layout};
 use sharelink_domain::request::FILES_LIMIT;
-use sharelink_domain::resolution::{Purpose, ResolvedItem};
-use sharelink_domain::{FileName, Item, ItemPrefixes, SharedFile, Timestamp, Title};
+use sharelink_domain::resolution::{ItemFile, Purpose, ResolvedItem};
+use sharelink_domain::{FileName, Item, ItemPrefixes, Timestamp, Title};
 use sharelink_http::Caller;
 use sharelink_runtime::{optional, required};
 
@@ -46,7 +46,7 @@ impl ItemSource {
         Ok(match self {
             Self::Bucket(store, prefixes) => ShareableItem::Listed(store, prefixes, item),
             Self::Resolver(resolver) => {
-                ShareableItem::Resolved(resolver.resolve(caller.query(item, Purpose::Share), now).await?)
+                ShareableItem::Resolved(resolver.resolve(&caller.query(item, Purpose::Share), now).await?)
             }
         })
     }
@@ -67,8 +67,8 @@ impl ShareableItem<'_> {
             Self::Listed(store, prefixes, item) => store.list(&prefixes.prefix(item), after).await,
             Self::Resolved(item) => {
                 let files = after.map_or(item.files(), |name| item.files_after(name));
-                let files = files.iter().take(FILES_LIMIT + 1).map(resolved_file).collect();
-                Ok(FileListing { files, is_partial: false })
+                let files = files.iter().take(FILES_LIMIT + 1).cloned().collect();
+                Ok(FileListing { files, is_partial: item.is_partial() })
             }
         }
     }
@@ -80,13 +80,7 @@ impl ShareableItem<'_> {
                 Some(key) => store.find(&key, name).await,
                 None => Err(FindError::Missing),
             },
-            Self::Resolved(item) => item.file(name).map(resolved_file).ok_or(FindError::Missing),
+            Self::Resolved(item) => item.file(name).cloned().ok_or(FindError::Missing),
         }
     }
-}
-
-/// Returns a file that the item resolver listed. Only S3 knows whether a file is archived, and checking up to 100
-/// files would delay the request, so the file counts as available until a recipient tries to download it.
-fn resolved_file(file: &SharedFile) -> ItemFile {
-    ItemFile { file: file.clone(), is_archived: false }
 }

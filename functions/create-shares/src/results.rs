@@ -49,7 +49,7 @@ pub(crate) const ALREADY_EXPIRED: Warning = Warning {
 
 pub(crate) const FILES_LEFT_OUT: Warning = Warning {
     code: "filesLeftOut",
-    detail: "Some of the item's files cannot be shared: their names contain control characters or are too long.",
+    detail: "Some of the item's files cannot be shared: their names are invalid or not unique.",
 };
 
 pub(crate) const FILES_ARCHIVED: Warning = Warning {

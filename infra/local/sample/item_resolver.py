@@ -1,5 +1,5 @@
 """A sample item resolver. This platform keeps each item's files in a folder, next to a document with the
-item's title and the users who may share it or manage its shares. Without a document, everyone may do both.
+item's title and, for each purpose, the users whom it allows. "*" stands for everyone.
 """
 
 import json
@@ -9,6 +9,7 @@ import boto3
 
 s3 = boto3.client("s3")
 BUCKET = os.environ["FILES_BUCKET"]
+ARCHIVES = ("GLACIER", "DEEP_ARCHIVE")
 
 
 def handler(event, _context):
@@ -16,12 +17,19 @@ def handler(event, _context):
     try:
         item = json.load(s3.get_object(Bucket=BUCKET, Key=f"{prefix}item.json")["Body"])
     except s3.exceptions.NoSuchKey:
-        item = {}
-    users = item.get(event["purpose"])
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}current/")
+        return {"allowed": False}
+    if not {event["caller"]["sub"], "*"}.intersection(item.get(event["purpose"], [])):
+        return {"allowed": False}
+    folder = f"{prefix}current/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=folder, Delimiter="/")
     objects = [file for page in pages for file in page.get("Contents", [])]
     return {
-        "allowed": users is None or event["caller"]["sub"] in users,
+        "allowed": True,
         "title": item.get("title", f"Item {event['item']}"),
-        "files": [{"name": o["Key"].split("/")[-1], "key": o["Key"], "size": o["Size"]} for o in objects],
+        "files": [describe(file, file["Key"].removeprefix(folder)) for file in objects],
     }
+
+
+def describe(file, name):
+    archived = file.get("StorageClass") in ARCHIVES
+    return {"name": name, "key": file["Key"], "size": file["Size"], "archived": archived}

@@ -46,7 +46,7 @@ async fn play(stack: &StackInfo) -> Result<()> {
     };
     let file: Vec<u8> = (0..200_000_u32).flat_map(|i| i.wrapping_mul(2_654_435_761).to_be_bytes()).collect();
     let name = "Entwurf (final) ✓.pdf";
-    files::upload(stack, &stack.file_key("jobs", &demo.item, name), file.clone()).await?;
+    files::upload(stack, "jobs", &demo.item, name, file.clone()).await?;
     println!("\n1. Uploaded {name} ({} bytes) to the item jobs/{}", file.len(), demo.item);
 
     let (bob, eve) = ("bob@example.com", "eve@example.org");

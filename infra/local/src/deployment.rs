@@ -218,6 +218,12 @@ impl Config {
         format!("{prefix}{folder}{{file}}")
     }
 
+    /// Returns the pattern of the documents' keys that the sample item resolver reads, if there is one.
+    pub(crate) fn document_key_pattern(&self) -> Option<String> {
+        self.optional_parameter("ItemResolver")?;
+        Some(format!("{}item.json", self.optional_parameter("FilesPrefix")?))
+    }
+
     /// Returns all overrides, with the given parameters replaced.
     fn overrides(&self, values: &[(&str, &str)]) -> Vec<String> {
         let mut overrides = self.parameter_overrides.clone();

@@ -8,8 +8,24 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
 use crate::authorization::authorization_header;
 use crate::stack::StackInfo;
 
-/// Uploads a PDF to the files bucket.
-pub(crate) async fn upload(stack: &StackInfo, key: &str, bytes: Vec<u8>) -> Result<()> {
+/// What the sample item resolver reads: everyone with the Share permission may use the item.
+const DOCUMENT: &str = r#"{"share": ["*"], "manage": ["*"]}"#;
+
+/// Uploads an item's PDF, and the item's document if the platform has an item resolver.
+pub(crate) async fn upload(
+    stack: &StackInfo,
+    module: &str,
+    item: &str,
+    file: &str,
+    bytes: Vec<u8>,
+) -> Result<()> {
+    if let Some(key) = stack.document_key(module, item) {
+        put(stack, &key, DOCUMENT.into()).await?;
+    }
+    put(stack, &stack.file_key(module, item, file), bytes).await
+}
+
+async fn put(stack: &StackInfo, key: &str, bytes: Vec<u8>) -> Result<()> {
     let request = Client::new()
         .put(object_url(stack, key))
         .header(AUTHORIZATION, authorization_header("s3"))

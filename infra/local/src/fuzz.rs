@@ -88,7 +88,7 @@ negative_data_rejection.expected-statuses = [
 /// Creates an item, a share and a link, and returns settings that contain their names.
 async fn existing_parameters(stack: &StackInfo) -> Result<String> {
     let item = format!("fuzz-{}", Utc::now().timestamp_millis());
-    files::upload(stack, &format!("jobs/{item}/brief.pdf"), b"brief".to_vec()).await?;
+    files::upload(stack, "jobs", &item, "brief.pdf", b"brief".to_vec()).await?;
     let jwt = stack.token(&Claims::default()).await?;
     let shares = format!("{}/modules/jobs/items/{item}/shares", stack.api_url);
     let post = |url: String, body: Value| {

@@ -22,6 +22,8 @@ pub(crate) struct StackInfo {
     pub(crate) files_bucket: String,
     /// The pattern of the files' keys, with the placeholders `{module}`, `{item}` and `{file}`.
     pub(crate) file_key_pattern: String,
+    /// The pattern of the keys of the items' documents, if an item resolver reads them.
+    pub(crate) document_key_pattern: Option<String>,
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
@@ -48,6 +50,11 @@ impl StackInfo {
     pub(crate) fn file_key(&self, module: &str, item: &str, file: &str) -> String {
         let pattern = self.file_key_pattern.replace("{module}", module).replace("{item}", item);
         pattern.replace("{file}", file)
+    }
+
+    /// Returns the key of the item's document, if an item resolver reads it.
+    pub(crate) fn document_key(&self, module: &str, item: &str) -> Option<String> {
+        Some(self.document_key_pattern.as_ref()?.replace("{module}", module).replace("{item}", item))
     }
 
     /// Announces to other programs that the stack is ready.

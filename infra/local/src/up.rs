@@ -160,6 +160,7 @@ impl Stack {
             region: REGION.into(),
             files_bucket: outputs.files_bucket_name,
             file_key_pattern: config.file_key_pattern(),
+            document_key_pattern: config.document_key_pattern(),
             table_name: outputs.table_name,
             issuer: own_url.clone(),
             audience,
@@ -168,8 +169,7 @@ impl Stack {
         };
         let step = Step::start("uploading sample files");
         for (module, item, file) in SAMPLES {
-            let key = info.file_key(module, item, file);
-            files::upload(&info, &key, fs::read(source("sample/brief.pdf"))?)
+            files::upload(&info, module, item, file, fs::read(source("sample/brief.pdf"))?)
                 .await
                 .context("cannot upload a sample file")?;
         }

@@ -15,6 +15,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::names::NameError;
 use sharelink_domain::request::FILES_LIMIT;
+use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
 use thiserror::Error;
 
@@ -32,20 +33,12 @@ pub enum SignedMethod {
     Head,
 }
 
-/// One of an item's files, as it is stored now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ItemFile {
-    pub file: SharedFile,
-    /// Whether the file must be restored from an archive before it can be downloaded. A listing does not show
-    /// this for files in the archive tiers of S3 Intelligent-Tiering.
-    pub is_archived: bool,
-}
-
 /// The shareable files of an item.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FileListing {
+    /// A listing of the bucket does not show whether a file is in an archive tier of S3 Intelligent-Tiering.
     pub files: Vec<ItemFile>,
-    /// Whether files were omitted because their names contain control characters or are too long.
+    /// Whether files were omitted because they cannot be shared under their names.
     pub is_partial: bool,
 }
 

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::config::Builder;
 use aws_sdk_lambda::primitives::Blob;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use sharelink_domain::resolution::{ItemQuery, ResolvedItem};
-use sharelink_domain::{FileName, KeyLayout, ObjectKey, SharedFile, Timestamp};
+use sharelink_domain::resolution::{DescribedFile, ItemQuery, ResolvedItem};
+use sharelink_domain::{Item, KeyLayout, Timestamp};
 
 use crate::call_timer::CallTimer;
 use crate::config::call_timeout;
@@ -44,8 +46,12 @@ pub struct ItemResolver {
     function: String,
     /// The layout that the items' keys must follow. `None` ignores the files.
     layout: Option<KeyLayout>,
-    decisions: Mutex<RecentCache<ItemQuery, Decision>>,
+    decisions: Mutex<RecentCache<QueryDigest, Decision>>,
 }
+
+/// The SHA-256 digest of a request. A token may have far more access rights than a decision has data, so the
+/// cache does not store the request.
+type QueryDigest = [u8; 32];
 
 /// A description of the item, or `None` if the platform denies access.
 type Decision = Option<Arc<ResolvedItem>>;
@@ -87,14 +93,31 @@ struct ResolverResponse<'a> {
 
 #[derive(Deserialize)]
 struct ResolverFile {
-    name: FileName,
-    key: ObjectKey,
+    name: String,
+    key: String,
+    #[serde(deserialize_with = "deserialize_size")]
     size: u64,
+    archived: Option<bool>,
 }
 
-impl From<ResolverFile> for SharedFile {
-    fn from(ResolverFile { name, key, size }: ResolverFile) -> Self {
-        Self { name, size, key: Some(key) }
+impl From<ResolverFile> for DescribedFile {
+    fn from(ResolverFile { name, key, size, archived }: ResolverFile) -> Self {
+        Self { name, key, size, is_archived: archived.unwrap_or_default() }
+    }
+}
+
+/// The number above which a floating-point number may not be the integer that was meant.
+const EXACT_FLOAT_LIMIT: f64 = 9_007_199_254_740_992.0;
+
+/// Deserializes an integer that may be written as a floating-point number, such as `48213.0`: Python's numbers
+/// from `DynamoDB` become such numbers.
+fn deserialize_size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = serde_json::Number::deserialize(deserializer)?;
+    match (number.as_u64(), number.as_f64()) {
+        (Some(size), _) => Ok(size),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked by the pattern")]
+        (None, Some(size @ 0.0..=EXACT_FLOAT_LIMIT)) if size.fract() == 0.0 => Ok(size as u64),
+        _ => Err(D::Error::invalid_value(Unexpected::Other("number"), &"a size in bytes")),
     }
 }
 
@@ -124,25 +147,29 @@ impl ItemResolver {
     /// Returns the item if the platform allows the caller to use it for this purpose. A decision is cached
     /// for a minute, for this caller, these access rights, this item and this purpose. A failure is not
     /// cached.
-    pub async fn resolve(&self, query: ItemQuery, now: Timestamp) -> Result<Arc<ResolvedItem>, ResolveError> {
-        if let Some(decision) = self.lock_decisions().get(&query, now) {
+    pub async fn resolve(
+        &self,
+        query: &ItemQuery,
+        now: Timestamp,
+    ) -> Result<Arc<ResolvedItem>, ResolveError> {
+        let request = encode(query)?;
+        let digest = digest_of(&request);
+        if let Some(decision) = self.lock_decisions().get(&digest, now) {
             return decision.ok_or(ResolveError::Denied);
         }
-        let response = self.invoke(&query).await?;
-        let decision = self.parse(&query, &response).map_err(unavailable)?.map(Arc::new);
+        let response = self.invoke(request).await?;
+        let decision = self.parse(&query.item, &response).map_err(unavailable)?.map(Arc::new);
         let weight = if self.layout.is_some() { response.len() } else { 0 } + ENTRY_SIZE;
-        self.lock_decisions().insert(query, decision.clone(), weight, now);
+        self.lock_decisions().insert(digest, decision.clone(), weight, now);
         decision.ok_or(ResolveError::Denied)
     }
 
-    fn lock_decisions(&self) -> MutexGuard<'_, RecentCache<ItemQuery, Decision>> {
+    fn lock_decisions(&self) -> MutexGuard<'_, RecentCache<QueryDigest, Decision>> {
         self.decisions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn invoke(&self, query: &ItemQuery) -> Result<Vec<u8>, AwsError> {
-        let payload =
-            serde_json::to_vec(&ResolverRequest::from(query)).map_err(|_| unavailable("request".into()))?;
-        let invoke = self.client.invoke().function_name(&self.function).payload(Blob::new(payload));
+    async fn invoke(&self, request: Vec<u8>) -> Result<Vec<u8>, AwsError> {
+        let invoke = self.client.invoke().function_name(&self.function).payload(Blob::new(request));
         // A missing function or permission is an outage, too: the platform owns the function, and may restore
         // it at any time.
         let output = invoke.send().await.map_err(|error| match AwsError::new(SERVICE, &error) {
@@ -157,7 +184,7 @@ impl ItemResolver {
     }
 
     /// Parses a response. The error contains no values, because they may be names of people or files.
-    fn parse(&self, query: &ItemQuery, response: &[u8]) -> Result<Option<ResolvedItem>, String> {
+    fn parse(&self, item: &Item, response: &[u8]) -> Result<Option<ResolvedItem>, String> {
         if response.len() > RESPONSE_LIMIT {
             return Err(format!("response over {RESPONSE_LIMIT} bytes"));
         }
@@ -176,9 +203,19 @@ impl ItemResolver {
             None => None,
         };
         let files = files.into_iter().map(Into::into).collect();
-        let item = ResolvedItem::new(files, title.as_deref(), &layout.prefix(&query.item));
+        let item = ResolvedItem::new(files, title.as_deref(), &layout.prefix(item));
         item.map(Some).map_err(|error| format!("invalid response: {error}"))
     }
+}
+
+fn encode(query: &ItemQuery) -> Result<Vec<u8>, AwsError> {
+    serde_json::to_vec(&ResolverRequest::from(query)).map_err(|_| unavailable("request".into()))
+}
+
+fn digest_of(request: &[u8]) -> QueryDigest {
+    let mut bytes = QueryDigest::default();
+    bytes.copy_from_slice(digest(&SHA256, request).as_ref());
+    bytes
 }
 
 fn malformed(what: &str, error: &serde_json::Error) -> String {
@@ -192,10 +229,12 @@ fn unavailable(code: String) -> AwsError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use aws_sdk_lambda::config::BehaviorVersion;
     use aws_types::region::Region;
     use serde_json::{Value, json};
-    use sharelink_domain::resolution::Purpose;
+    use sharelink_domain::resolution::{ItemFile, Purpose};
     use sharelink_domain::testing::item;
 
     use super::*;
@@ -217,7 +256,7 @@ mod tests {
     }
 
     fn parse(response: &Value) -> Result<Option<ResolvedItem>, String> {
-        resolver().parse(&query(), response.to_string().as_bytes())
+        resolver().parse(&item(), response.to_string().as_bytes())
     }
 
     fn file(name: &str, key: &str) -> Value {
@@ -231,7 +270,7 @@ mod tests {
         let response = json!({"allowed": true, "title": "Spring", "files": [file("a.pdf", KEY)], "extra": 1});
         let item = parse(&response).unwrap().unwrap();
         assert_eq!(item.title().unwrap().as_str(), "Spring");
-        let [file] = item.files() else { panic!("{item:?}") };
+        let [ItemFile { file, is_archived: false }] = item.files() else { panic!("{item:?}") };
         assert_eq!((file.name.as_str(), file.size), ("a.pdf", 3));
         assert_eq!(file.key.as_ref().unwrap().as_str(), KEY);
     }
@@ -260,21 +299,20 @@ mod tests {
             json!({"allowed": true, "files": null}),
             json!({"allowed": true, "files": {}}),
             json!({"allowed": true, "files": [], "title": 7}),
-            json!({"allowed": true, "files": [file("", KEY)]}),
-            json!({"allowed": true, "files": [file("a/b", KEY)]}),
             json!({"allowed": true, "files": [file("a", "")]}),
-            json!({"allowed": true, "files": [file("a", "platform/jobs/1042/")]}),
-            json!({"allowed": true, "files": [file("a", "platform/jobs/1042/../1043/a")]}),
             json!({"allowed": true, "files": [file("a", "platform/jobs/10422/a")]}),
             json!({"allowed": true, "files": [file("a", "platform/assets/1042/a")]}),
-            json!({"allowed": true, "files": [file("a", KEY), file("a", KEY)]}),
             json!({"allowed": true, "files": [{"name": "a", "key": KEY}]}),
             json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": -1}]}),
+            json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": 1.5}]}),
+            json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": 1e300}]}),
+            json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": "3"}]}),
+            json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": 3, "archived": "yes"}]}),
             json!({"allowed": true, "files": [], "title": "x".repeat(RESPONSE_LIMIT)}),
         ] {
             assert!(parse(&response).is_err(), "{response}");
         }
-        assert!(resolver().parse(&query(), b"").is_err());
+        assert!(resolver().parse(&item(), b"").is_err());
     }
 
     #[test]
@@ -284,14 +322,48 @@ mod tests {
             json!(secret),
             json!({"allowed": secret}),
             json!({"allowed": true, "files": secret}),
-            json!({"allowed": true, "files": [file(&format!("{secret}/"), KEY)]}),
             json!({"allowed": true, "files": [file("a", secret)]}),
-            json!({"allowed": true, "files": [file(secret, KEY), file(secret, KEY)]}),
+            json!({"allowed": true, "files": [{"name": "a", "key": KEY, "size": secret}]}),
             json!({"allowed": true, "files": [], "title": [secret]}),
         ] {
             let error = parse(&response).unwrap_err();
             assert!(!error.contains(secret), "{error}");
         }
+    }
+
+    #[test]
+    fn archived_file_and_integral_size_are_accepted() {
+        let file = json!({"name": "a", "key": KEY, "size": 48213.0, "archived": true});
+        let item = parse(&json!({"allowed": true, "files": [file]})).unwrap().unwrap();
+        let [ItemFile { file, is_archived: true }] = item.files() else { panic!("{item:?}") };
+        assert_eq!(file.size, 48213);
+    }
+
+    #[test]
+    fn unshareable_file_does_not_invalidate_the_response() {
+        let response = json!({"allowed": true, "files": [file("a", KEY), file("", KEY), file("b\n", KEY)]});
+        let item = parse(&response).unwrap().unwrap();
+        assert_eq!((item.files().len(), item.is_partial()), (1, true));
+    }
+
+    #[test]
+    fn digest_covers_the_whole_query() {
+        let query = query();
+        let rights = |rights: &[&str]| rights.iter().map(ToString::to_string).collect();
+        let other_item = |path| Item::parse(path).unwrap();
+        let queries = [
+            query.clone(),
+            ItemQuery { item: other_item("jobs/1043"), ..query.clone() },
+            ItemQuery { item: other_item("assets/1042"), ..query.clone() },
+            ItemQuery { sub: "u2".into(), ..query.clone() },
+            ItemQuery { rights: rights(&[]), ..query.clone() },
+            ItemQuery { rights: rights(&["producer", "admin"]), ..query.clone() },
+            ItemQuery { rights: rights(&["producer,admin"]), ..query.clone() },
+            ItemQuery { purpose: Purpose::Manage, ..query },
+        ];
+        let digests: HashSet<QueryDigest> =
+            queries.iter().map(|query| digest_of(&encode(query).unwrap())).collect();
+        assert_eq!(digests.len(), queries.len());
     }
 
     #[test]
@@ -308,7 +380,7 @@ mod tests {
     #[test]
     fn files_are_ignored_if_only_access_matters() {
         let resolver = ItemResolver::for_access(&config(), "resolver");
-        let parsed = resolver.parse(&query(), br#"{"allowed": true, "files": "?"}"#);
+        let parsed = resolver.parse(&item(), br#"{"allowed": true, "files": "?"}"#);
         assert_eq!(parsed, Ok(Some(ResolvedItem::default())));
     }
 }

@@ -148,6 +148,18 @@ impl<'a> Aws<'a> {
         self.upload_as(StorageClass::Standard, key, bytes).await;
     }
 
+    /// Lets everyone with the Share permission use the item at this path, if the platform has an item resolver.
+    pub(crate) async fn open_item(&self, item: &str) {
+        self.describe_item(item, r#"{"share": ["*"], "manage": ["*"]}"#).await;
+    }
+
+    /// Uploads the document with the item's title and access lists, if the platform has an item resolver.
+    pub(crate) async fn describe_item(&self, item: &str, document: &str) {
+        if let Some(key) = self.stack.info.document_key(item) {
+            self.upload(&key, document.as_bytes()).await;
+        }
+    }
+
     /// Uploads a file to an archive, from which it must be restored before it can be downloaded.
     pub(crate) async fn upload_archived(&self, key: &str, bytes: &[u8]) {
         self.upload_as(StorageClass::Glacier, key, bytes).await;

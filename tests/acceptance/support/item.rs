@@ -124,6 +124,7 @@ impl<'a> TestItem<'a> {
     /// Creates an item with these files. Each file's content is its name.
     pub(crate) async fn with_files(stack: &'a Stack, files: &[&str]) -> Self {
         let item = Self { stack, name: unique("item"), token: stack.token(&["producer"]).await };
+        Aws::new(stack).open_item(&item.path()).await;
         for file in files {
             item.upload(file).await;
         }

@@ -26,6 +26,7 @@ pub(crate) struct StackInfo {
     pub(crate) region: String,
     pub(crate) files_bucket: String,
     file_key_pattern: String,
+    document_key_pattern: Option<String>,
     pub(crate) table_name: String,
     pub(crate) issuer: String,
     pub(crate) mail_url: String,
@@ -128,6 +129,12 @@ impl StackInfo {
     pub(crate) fn file_key(&self, item: &str, file: &str) -> String {
         let (module, name) = item.split_once('/').unwrap();
         self.file_key_pattern.replace("{module}", module).replace("{item}", name).replace("{file}", file)
+    }
+
+    /// Returns the key of the document that the sample item resolver reads, if the platform has one.
+    pub(crate) fn document_key(&self, item: &str) -> Option<String> {
+        let (module, name) = item.split_once('/').unwrap();
+        Some(self.document_key_pattern.as_ref()?.replace("{module}", module).replace("{item}", name))
     }
 }
 

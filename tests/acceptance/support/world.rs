@@ -226,7 +226,9 @@ impl<'a> World<'a> {
     /// Uploads the file that this world's shares contain.
     pub(crate) async fn upload(&self) {
         let key = self.stack.info.file_key(&self.item.to_string(), "brief.pdf");
-        Aws::new(self.stack).upload(&key, b"abc").await;
+        let aws = Aws::new(self.stack);
+        aws.open_item(&self.item.to_string()).await;
+        aws.upload(&key, b"abc").await;
     }
 
     /// Returns the link in each email to a recipient.
