@@ -2,6 +2,7 @@
 //! versions.
 
 use serde_json::{Value, json};
+use sharelink_domain::KeyLayout;
 
 use super::document::{TEMPLATE, TEXT, functions, properties, refers_to};
 
@@ -24,6 +25,50 @@ fn parameters() -> Vec<(&'static str, &'static Value)> {
         names.filter_map(|name| parameters.get(name).map(|parameter| (name, parameter))).collect();
     assert_eq!(ordered.len(), parameters.len(), "some parameters were not found in the template's text");
     ordered
+}
+
+/// Returns whether a parameter's pattern allows this value.
+fn is_allowed(parameter: &str, value: &str) -> bool {
+    let pattern = TEMPLATE["Parameters"][parameter]["AllowedPattern"].as_str().unwrap();
+    jsonschema::is_valid(&json!({"type": "string", "pattern": pattern}), &json!(value))
+}
+
+/// CloudFormation rejects a layout that would otherwise prevent the functions from starting.
+#[test]
+fn template_allows_exactly_the_valid_key_layouts() {
+    for layout in [
+        "",
+        "/",
+        "platform",
+        "platform/",
+        "platform/assets/",
+        "./",
+        "a/../",
+        "a//b/",
+        "{module}/{item}/",
+        "{module}/{item}",
+        "/{module}/{item}/",
+        "platform/{module}/assets/{item}/",
+        "{item}/in-{module}/files/",
+        "v~1/module={module}/item={item}.d/",
+        "{module}{item}/",
+        "{module}-{item}/",
+        "{item}={module}/",
+        "{module}/",
+        "{item}/",
+        "{module}/{item}/{item}/",
+        "{item}/{item}/{module}/",
+        "{module}/{item}/{sub}/",
+        "{module}//{item}/",
+        "x/../{module}/{item}/",
+        "*/{module}/{item}/",
+        "a?/",
+        "${aws:username}/",
+        "a b/",
+        "ä/",
+    ] {
+        assert_eq!(is_allowed("FilesPrefix", layout), layout.parse::<KeyLayout>().is_ok(), "{layout}");
+    }
 }
 
 /// Renders a parameter as a Markdown table row.
