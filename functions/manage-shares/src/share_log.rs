@@ -80,7 +80,7 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::LinkCopied => Self::LinkCopied,
             LogEvent::Resent => Self::Resent,
             LogEvent::Expired => Self::Expired,
-            LogEvent::Purged => Self::Purged,
+            LogEvent::Purged { .. } => Self::Purged,
             LogEvent::Restored => Self::Restored,
         }
     }

@@ -45,20 +45,33 @@ impl LogEntry {
 pub enum LogEvent {
     Created,
     Emailed,
-    MailFailed { detail: String },
+    MailFailed {
+        detail: String,
+    },
     Delivered,
-    Bounced { detail: String },
+    Bounced {
+        detail: String,
+    },
     Complained,
     Opened,
     Downloaded,
-    DownloadFailed { reason: DownloadError },
-    ExpirationChanged { from: Timestamp, to: Timestamp },
+    DownloadFailed {
+        reason: DownloadError,
+    },
+    ExpirationChanged {
+        from: Timestamp,
+        to: Timestamp,
+    },
     Revoked,
     Reactivated,
     LinkCopied,
     Resent,
     Expired,
-    Purged,
+    /// `created_at` is the creation time of the deleted share, which distinguishes it from an earlier share with
+    /// the same id. Entries of earlier versions lack it.
+    Purged {
+        created_at: Option<Timestamp>,
+    },
     Restored,
 }
 
@@ -84,7 +97,7 @@ impl LogEvent {
             Self::Delivered => 53,
             Self::Bounced { .. } => 54,
             Self::Complained => 55,
-            Self::Purged => 90,
+            Self::Purged { .. } => 90,
             Self::Restored => 91,
         }
     }
@@ -135,7 +148,7 @@ pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
         let detail = "the share was purged before the email was sent".into();
         log.add_event(at, LogEvent::MailFailed { detail }, &share.mail.attempt);
     }
-    log.add_event(at, LogEvent::Purged, &share.version);
+    log.add_event(at, LogEvent::Purged { created_at: Some(share.created_at) }, &share.version);
     log.entries
 }
 
@@ -152,6 +165,8 @@ pub fn entries_for_expiry(share: &Share, now: Timestamp) -> Vec<LogEntry> {
 pub(crate) fn entries_for_restoration(known: &Share, restored: &Share, at: Timestamp) -> Vec<LogEntry> {
     let mut log = Entries::of(restored);
     if restored.revoked_at != known.revoked_at {
+        // The share may have expired before, with no entry logged yet.
+        log.add_scheduled_expiry(known, at);
         log.add_event(at, LogEvent::Revoked, &restored.version);
     }
     log.add_mail_change(known, restored);
@@ -397,7 +412,8 @@ mod tests {
     #[test]
     fn purge_after_the_expiry_logs_both() {
         let share = Share { mail: Mail::none(), ..share(&["a"]) };
-        assert_eq!(events(&entries_for_purge(&share, time(LATER))), [&LogEvent::Expired, &LogEvent::Purged]);
+        let purged = LogEvent::Purged { created_at: Some(share.created_at) };
+        assert_eq!(events(&entries_for_purge(&share, time(LATER))), [&LogEvent::Expired, &purged]);
     }
 
     #[test]

@@ -105,6 +105,8 @@ struct Deletion {
     at: Timestamp,
     /// The row's last version.
     version: u64,
+    /// Whether the entry shows that the row was this share's, and not that of another share with the same id.
+    is_same_share: bool,
 }
 
 /// A share from a backup, on which log entries are replayed.
@@ -137,8 +139,14 @@ impl Replay {
         if entry.share != self.share.id || entry.at < self.share.created_at {
             return;
         }
-        self.is_replaced |= entry.event == LogEvent::Created && entry.at > self.share.created_at;
-        if self.is_replaced {
+        let created_at = match entry.event {
+            LogEvent::Created => Some(entry.at),
+            LogEvent::Purged { created_at } => created_at,
+            _ => None,
+        };
+        // The creation of a newer share may be missing from the log.
+        self.is_replaced |= created_at.is_some_and(|at| at > self.share.created_at);
+        if self.is_replaced || created_at.is_some_and(|at| at < self.share.created_at) {
             return;
         }
         match &entry.event {
@@ -162,7 +170,10 @@ impl Replay {
                     ..self.changed(ChangeKind::Revocation, number, entry)
                 };
             }
-            LogEvent::Purged => self.deletion = Some(Deletion { at: entry.at, version: number }),
+            LogEvent::Purged { created_at } => {
+                let is_same_share = created_at.is_some();
+                self.deletion = Some(Deletion { at: entry.at, version: number, is_same_share });
+            }
             LogEvent::Restored => self.deletion = None,
             _ => self.replay_email(number, entry),
         }
@@ -252,7 +263,10 @@ impl Replay {
             LiveRow::Damaged(remains) => {
                 (remains.version, remains.generation.is_some() && remains.is_revoked == is_revoked)
             }
-            _ => (self.deletion.map(|deletion| deletion.version), true),
+            _ => (
+                self.deletion.map(|deletion| deletion.version),
+                self.deletion.is_some_and(|deletion| deletion.is_same_share),
+            ),
         };
         match last_version.map(|last| last.cmp(&self.share.version)) {
             Some(Ordering::Greater) => Evidence::Contradicts,
@@ -454,6 +468,14 @@ mod tests {
     }
 
     #[test]
+    fn revoked_share_that_expired_before_the_restoration_logs_both() {
+        let share = Share { expires_at: minute(25), ..backup() };
+        let restored = restore(&share, &log(&[&share]));
+        assert_eq!(events(&restored), [&LogEvent::Expired, &LogEvent::Revoked, &LogEvent::Restored]);
+        assert_eq!(restored.entries[0].at, minute(25));
+    }
+
+    #[test]
     fn share_with_a_lost_change_is_revoked() {
         let share = backup();
         let changed = with_expiry(&share, "2026-03-12T12:00:00Z", minute(5));
@@ -532,6 +554,35 @@ mod tests {
             decide(&share, &deleted_again, LiveRow::Missing, Unconfirmed::Trust),
             Decision::Skip(SkipReason::Replaced)
         );
+    }
+
+    #[test]
+    fn deletion_of_a_newer_share_does_not_revive_the_old_link() {
+        let share = backup();
+        let again = Share { created_at: minute(15), generation: Generation::from_bytes([9; 16]), ..backup() };
+        // The creation of the newer share is missing from the log.
+        let log = [log(&[&share]), entries_for_purge(&again, minute(20))].concat();
+        for unconfirmed in [Unconfirmed::Revoke, Unconfirmed::Trust] {
+            let skipped = decide(&share, &log, LiveRow::Missing, unconfirmed);
+            assert_eq!(skipped, Decision::Skip(SkipReason::Replaced));
+        }
+    }
+
+    #[test]
+    fn deletion_without_a_creation_time_confirms_nothing() {
+        let share = backup();
+        let mut log = log_until_deletion(&[&share]);
+        log.last_mut().unwrap().event = LogEvent::Purged { created_at: None };
+        assert!(restore(&share, &log).revokes);
+        assert_eq!(restore_row(&share, &log, LiveRow::Missing, Unconfirmed::Trust).share, share);
+    }
+
+    #[test]
+    fn late_deletion_of_an_earlier_share_confirms_nothing() {
+        let share = backup();
+        let earlier = Share { created_at: minute(-60), ..backup() };
+        let log = [log(&[&share]), entries_for_purge(&earlier, minute(1))].concat();
+        assert!(restore(&share, &log).revokes);
     }
 
     #[test]

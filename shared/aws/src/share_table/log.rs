@@ -71,20 +71,32 @@ struct LogRow {
 enum StoredEvent {
     Created,
     Emailed,
-    MailFailed { detail: String },
+    MailFailed {
+        detail: String,
+    },
     Delivered,
-    Bounced { detail: String },
+    Bounced {
+        detail: String,
+    },
     Complained,
     Opened,
     Downloaded,
-    DownloadFailed { reason: StoredDownloadError },
-    ExpirationChanged { from: Timestamp, to: Timestamp },
+    DownloadFailed {
+        reason: StoredDownloadError,
+    },
+    ExpirationChanged {
+        from: Timestamp,
+        to: Timestamp,
+    },
     Revoked,
     Reactivated,
     LinkCopied,
     Resent,
     Expired,
-    Purged,
+    Purged {
+        #[serde(rename = "createdAt", default, skip_serializing_if = "Option::is_none")]
+        created_at: Option<Timestamp>,
+    },
     Restored,
 }
 
@@ -116,7 +128,7 @@ macro_rules! convert_events {
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
     DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent,
-    Expired, Purged, Restored,
+    Expired, Purged { created_at }, Restored,
 }
 
 impl ShareTable {
@@ -241,6 +253,11 @@ mod tests {
                 json!({"event": "downloadFailed", "reason": "forbidden"}),
             ),
             (LogEvent::ExpirationChanged { from, to }, changed),
+            (LogEvent::Purged { created_at: None }, json!({"event": "purged"})),
+            (
+                LogEvent::Purged { created_at: Some(to) },
+                json!({"event": "purged", "createdAt": "1970-01-01T00:00:00.001Z"}),
+            ),
             (LogEvent::LinkCopied, json!({"event": "linkCopied"})),
             (LogEvent::Restored, json!({"event": "restored"})),
         ] {
