@@ -84,7 +84,7 @@ pub fn load_config() -> Result<AwsConfig, ConfigError> {
     // Responses rarely take a tenth of the attempt's timeout. An attempt without one has probably lost its
     // connection, and a retry on another connection helps.
     let timeouts = TimeoutConfig::builder()
-        .operation_attempt_timeout(Duration::from_secs(2))
+        .operation_attempt_timeout(Duration::from_secs(3))
         .operation_timeout(Duration::from_secs(10))
         .build();
     // A caller is waiting, so the first retry comes early.

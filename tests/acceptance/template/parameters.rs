@@ -33,7 +33,7 @@ fn is_allowed(parameter: &str, value: &str) -> bool {
     jsonschema::is_valid(&json!({"type": "string", "pattern": pattern}), &json!(value))
 }
 
-/// CloudFormation rejects a layout that would otherwise prevent the functions from starting.
+/// `CloudFormation` rejects a layout that would otherwise prevent the functions from starting.
 #[test]
 fn template_allows_exactly_the_valid_key_layouts() {
     for layout in [
