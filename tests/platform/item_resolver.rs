@@ -308,6 +308,34 @@ async fn denial_is_cached_for_a_minute() {
 }
 
 #[tokio::test]
+async fn retried_create_reuses_the_files_and_title_of_the_first_request() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let item = world.item.to_string();
+    world.upload().await;
+    describe(&stack, &item, r#"{"title": "First title", "share": ["*"]}"#).await;
+    let create = world.new_function("CreateShares").await;
+    let mut event = create_event(&world.item, &[address("ann")], world.now());
+    event["headers"]["idempotency-key"] = unique("key").into();
+    world.dynamodb.inject(ALL, &["PutItem", "SHARE#"], || Some(Fault::Disconnect));
+    assert_eq!(invoke(&create, &event).await["statusCode"], 503, "the share could not be stored");
+    world.dynamodb.clear_faults();
+
+    Aws::new(&stack).upload(&stack.info.file_key(&item, "later.pdf"), b"abc").await;
+    describe(&stack, &item, r#"{"title": "Second title", "share": ["*"]}"#).await;
+    world.advance(TimeDelta::minutes(2));
+    let retry = invoke(&create, &event).await;
+
+    assert_eq!(retry["statusCode"], 201, "{retry}");
+    let body: Value = serde_json::from_str(retry["body"].as_str().unwrap()).unwrap();
+    let id = body["results"][0]["shareId"].as_str().unwrap().parse().unwrap();
+    let share = world.table.get(&world.item, id).await.unwrap().unwrap();
+    assert_eq!(share.title.unwrap().as_str(), "First title");
+    let [file] = share.files.as_slice() else { panic!("a later file is shared") };
+    assert_eq!(file.key.as_ref().unwrap().as_str(), stack.info.file_key(&item, "brief.pdf"));
+}
+
+#[tokio::test]
 async fn share_permission_is_checked_before_the_resolver_is_asked() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
@@ -330,11 +358,11 @@ async fn permissions_of_many_items_are_decided_one_by_one() {
     let world = World::new(&stack).await;
     describe(&stack, &world.item.to_string(), r#"{"share": ["another-user"]}"#).await;
     let name = world.item.name.to_string();
-    for n in 0..19 {
+    for n in 0..4 {
         Aws::new(&stack).open_item(&format!("{}-{n}", world.item)).await;
     }
     let mut items: Vec<Value> =
-        (0..19).map(|n| json!({"module": "jobs", "item": format!("{name}-{n}")})).collect();
+        (0..4).map(|n| json!({"module": "jobs", "item": format!("{name}-{n}")})).collect();
     items.push(json!({"module": "jobs", "item": name}));
     items.push(json!({"module": "assets", "item": "7"}));
     let event = api_event("POST /share-permissions", &json!({}), &json!({"items": items}));
@@ -344,7 +372,7 @@ async fn permissions_of_many_items_are_decided_one_by_one() {
 
     let body: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
     let allowed = body["permissions"].as_array().unwrap().iter().map(|item| item["canShare"] == true);
-    let expected = [vec![true; 19], vec![false; 2]].concat();
+    let expected = [vec![true; 4], vec![false; 2]].concat();
     assert_eq!(allowed.collect::<Vec<_>>(), expected);
-    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 20, "the module without permission is not asked for");
+    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 5, "the module without permission is not asked for");
 }

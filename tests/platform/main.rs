@@ -1,6 +1,8 @@
 //! Black-box tests of a stack beside a platform that already has a bucket, a key layout and an item resolver.
 //!
-//! The stack is the environment `platform` in `samconfig.toml`. A part of the acceptance tests runs here, too.
+//! The stack is the environment `platform` in `samconfig.toml`. A part of the acceptance tests runs here, too:
+//! those with few concurrent requests, because the emulator starts a process for each concurrent invocation of
+//! the item resolver.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this crate contains only tests")]
 #![allow(dead_code, unused_imports, reason = "uses only part of the shared test support")]
@@ -9,13 +11,9 @@
 mod access;
 #[path = "../acceptance/api.rs"]
 mod api;
-#[path = "../acceptance/idempotency.rs"]
-mod idempotency;
 mod item_resolver;
 #[path = "../acceptance/leaks.rs"]
 mod leaks;
-#[path = "../acceptance/listing.rs"]
-mod listing;
 #[path = "../acceptance/redemption.rs"]
 mod redemption;
 #[path = "../acceptance/sharing.rs"]

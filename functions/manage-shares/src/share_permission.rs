@@ -17,8 +17,9 @@ use crate::router::ManageShares;
 /// The maximum number of items in a request.
 const ITEMS_LIMIT: usize = 100;
 
-/// The maximum number of concurrent questions to the item resolver per request.
-const CONCURRENCY: usize = 16;
+/// The maximum number of concurrent questions to the item resolver per request. A new AWS account may run only
+/// 10 functions at a time.
+const CONCURRENCY: usize = 8;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
