@@ -30,10 +30,10 @@ enum Token<'a> {
     Claims(JsonInput<'a>),
 }
 
-static VERIFIED_CLAIMS: LazyLock<Value> = LazyLock::new(
-    || json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[viewer producer]",
-             "name": "Ann", "email": "ann@example.com"}),
-);
+static VERIFIED_CLAIMS: LazyLock<Value> = LazyLock::new(|| {
+    json!({"sub": "u1", "iss": "https://issuer", "exp": "1900000000", "accessRights": "[viewer producer]",
+             "name": "Ann", "email": "ann@example.com"})
+});
 
 static TOKEN_CLAIMS: LazyLock<Value> = LazyLock::new(|| {
     json!({
