@@ -12,10 +12,11 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::StorageClass;
 use aws_types::SdkConfig;
 use dynoxide::Database;
+use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use super::Stack;
+use super::{Stack, eventually};
 
 pub(crate) struct Aws<'a> {
     stack: &'a Stack,
@@ -331,19 +332,23 @@ impl<'a> Aws<'a> {
     /// it.
     pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
         let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
-        let request = self
-            .stack
-            .client
-            .post(self.config.endpoint_url().unwrap())
-            .header("X-Amz-Target", target)
-            .header("X-Amz-Date", "20260101T000000Z")
-            .header("Content-Type", format!("application/x-amz-json-1.{}", u8::from(service != "dynamodb")))
-            .header(
-                "Authorization",
-                format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0"),
-            )
-            .body(body.to_string());
-        let response = request.send().await.unwrap();
+        let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
+        let content_type = format!("application/x-amz-json-1.{}", u8::from(service != "dynamodb"));
+        let response = eventually(target, || async {
+            let request = self.stack.client.post(self.config.endpoint_url().unwrap());
+            let response = request
+                .header("X-Amz-Target", target)
+                .header("X-Amz-Date", "20260101T000000Z")
+                .header("Content-Type", &content_type)
+                .header("Authorization", &authorization)
+                .body(body.to_string())
+                .send()
+                .await
+                .unwrap();
+            // The emulator fails if it lists log groups while another one is created.
+            (response.status() != StatusCode::INTERNAL_SERVER_ERROR).then_some(response)
+        })
+        .await;
         assert!(response.status().is_success(), "{target}: {response:?}");
         response.json().await.unwrap()
     }
