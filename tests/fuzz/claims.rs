@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
 use sharelink_domain::Sharer;
 use sharelink_domain::permission::SharePermission;
-use sharelink_http::{Authorization, Caller, CallerClaims, parse_event};
+use sharelink_http::{Authorization, CallerClaims, parse_event};
 
 #[derive(Arbitrary, Debug)]
 struct Caller<'a> {
@@ -59,7 +59,7 @@ fn authorize(verified: &Value, header: &str, separator: Option<&str>) -> Option<
         access_rights_separator: separator.map(Into::into),
     };
     let authorization = Authorization::new(permission, claims);
-    authorization.authorize(&request, &"jobs".parse().unwrap()).ok().map(Caller::into_sharer)
+    authorization.authorize(&request, &"jobs".parse().unwrap()).ok().map(sharelink_http::Caller::into_sharer)
 }
 
 fn bearer_header(payload: &[u8]) -> String {
