@@ -209,6 +209,17 @@ mod tests {
     }
 
     #[test]
+    fn purposes_have_the_names_that_resolvers_expect() {
+        assert_eq!((Purpose::Share.name(), Purpose::Manage.name()), ("share", "manage"));
+    }
+
+    #[test]
+    fn resolved_item_keeps_its_title() {
+        let item = ResolvedItem::new(vec![], Some("Spring campaign"), "p/").unwrap();
+        assert_eq!(item.title().map(Title::as_str), Some("Spring campaign"));
+    }
+
+    #[test]
     fn title_is_made_safe_to_display() {
         let title = |text| ResolvedItem::new(vec![], Some(text), "").unwrap().title;
         assert_eq!(title(" Spring\n2026\u{202e} ").unwrap().as_str(), "Spring 2026");

@@ -701,6 +701,51 @@ mod tests {
     }
 
     #[test]
+    fn use_at_the_time_of_the_creation_is_counted() {
+        let share = backup();
+        let log = log_until_deletion(&[&share, &used(&share, share.created_at, 1)]);
+        assert_eq!(restore(&share, &log).share.usage.opens, 1);
+    }
+
+    #[test]
+    fn incomplete_log_takes_no_change_back() {
+        let changed = with_expiry(&backup(), "2026-03-12T10:00:00Z", minute(2));
+        let revoked = revoked(&changed, minute(3));
+        let reactivated = with_expiry(&revoked, "2026-03-14T10:00:00Z", minute(4));
+        let mut log = log_until_deletion(&[&backup(), &changed, &revoked, &reactivated]);
+        log.retain(|entry| entry.at != minute(4));
+        assert_eq!(restore(&reactivated, &log).share, reactivated);
+    }
+
+    /// Returns the share after a resend that SES accepted a minute later.
+    fn resent(share: &Share, n: i64) -> [Share; 2] {
+        let pending = Share { mail: share.mail.next_attempt(&ann_at(minute(n))), ..share.clone() };
+        let sent =
+            Share { mail: pending.mail.after_sending(SendOutcome::Sent, minute(n + 1)), ..pending.clone() };
+        [pending, sent]
+    }
+
+    #[test]
+    fn incomplete_log_takes_no_email_back() {
+        let [second, second_sent] = resent(&backup(), 6);
+        let [third, third_sent] = resent(&second_sent, 8);
+        let delivered = with_report(&third_sent, DeliveryEvent::Delivered, 10);
+        let log = log_until_deletion(&[&backup(), &second, &second_sent, &third, &third_sent]);
+        assert_eq!(restore(&delivered, &log).share.mail, delivered.mail, "the delivery is not logged");
+        let without_sent: Vec<_> = log.iter().filter(|entry| entry.at != minute(9)).cloned().collect();
+        assert_eq!(restore(&third_sent, &without_sent).share.mail, third_sent.mail, "nor is the sending");
+    }
+
+    #[test]
+    fn resend_after_one_that_was_not_logged_keeps_its_number() {
+        let [second, second_sent] = resent(&backup(), 6);
+        let [third, third_sent] = resent(&second_sent, 8);
+        let mut log = log_until_deletion(&[&backup(), &second, &second_sent, &third, &third_sent]);
+        log.retain(|entry| entry.at != minute(6) && entry.at != minute(7));
+        assert_eq!(restore(&backup(), &log).share.mail.attempt, 3);
+    }
+
+    #[test]
     fn failed_download_after_the_backup_is_not_counted() {
         let first = used(&backup(), minute(2), 1);
         let mut failed = first.clone();
