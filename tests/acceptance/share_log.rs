@@ -111,16 +111,7 @@ async fn redelivered_and_reordered_changes_are_logged_once() {
     let records = world.records().await;
     assert!(records.len() >= 8, "{} records", records.len());
 
-    // Two sweepers run concurrently. The second receives the records one at a time, in reverse order.
-    let another = world.new_function("SweepShares").await;
-    let forwards = json!({"Records": records});
-    let backwards = async {
-        for record in records.iter().rev() {
-            another.invoke(&json!({"Records": [record]})).await.unwrap();
-        }
-    };
-    let (swept, ()) = join(world.sweep.function.invoke(&forwards), backwards).await;
-    assert_eq!(swept.unwrap(), json!({"batchItemFailures": []}));
+    world.sweep_forwards_and_backwards(&records).await;
     world.run_sweep().await;
     let expected =
         ["created", "emailed", "expired", "expirationChanged", "reactivated", "revoked", "resent", "emailed"];

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sharelink_domain::Share;
 use tokio::sync::oneshot;
@@ -272,17 +272,8 @@ async fn failed_download_stays_in_the_log_after_redelivery() {
     archive(&stack, &world).await;
     invoke(&redeem, &link).await;
 
-    // Two sweepers run concurrently. The second receives the records one at a time, in reverse order.
     let records = world.records().await;
-    let another = world.new_function("SweepShares").await;
-    let forwards = json!({"Records": records});
-    let backwards = async {
-        for record in records.iter().rev() {
-            another.invoke(&json!({"Records": [record]})).await.unwrap();
-        }
-    };
-    let (swept, ()) = join(world.sweep.function.invoke(&forwards), backwards).await;
-    assert_eq!(swept.unwrap(), json!({"batchItemFailures": []}));
+    world.sweep_forwards_and_backwards(&records).await;
     world.run_sweep().await;
 
     let mut events = world.log_events(share.id).await;

@@ -11,6 +11,7 @@ use aws_types::SdkConfig;
 use chrono::{DateTime, TimeDelta, Utc};
 use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
+use futures_util::future::join;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{Creation, ShareTable};
 use sharelink_aws::{AwsError, Error, new_write_id};
@@ -335,6 +336,19 @@ impl<'a> World<'a> {
     pub(crate) async fn run_notify(&mut self) {
         let records = self.records().await;
         self.notify.deliver(&records, self.clock.now).await;
+    }
+
+    /// Passes the records to two sweepers concurrently. The second receives them one at a time, in reverse order.
+    pub(crate) async fn sweep_forwards_and_backwards(&self, records: &[Value]) {
+        let another = self.new_function("SweepShares").await;
+        let forwards = json!({"Records": records});
+        let backwards = async {
+            for record in records.iter().rev() {
+                another.invoke(&json!({"Records": [record]})).await.unwrap();
+            }
+        };
+        let (swept, ()) = join(self.sweep.function.invoke(&forwards), backwards).await;
+        assert_eq!(swept.unwrap(), json!({"batchItemFailures": []}));
     }
 
     /// Delivers the stream's new records to `sweep-shares`, and repeats until there are no more.
