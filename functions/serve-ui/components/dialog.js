@@ -4,7 +4,7 @@
 /** @import { Language } from "./texts.js" */
 
 import { Api, ApiError } from "./api.js";
-import { fill, h } from "./dom.js";
+import { bdi, fill, h } from "./dom.js";
 import styles from "./styles.js";
 
 /**
@@ -17,6 +17,7 @@ export class ItemDialog extends HTMLElement {
     part: "dialog", "aria-labelledby": "title", onclose: () => this.emit("sharelink-closed"),
   });
   #content = h("div", { class: "content" });
+  #itemName = bdi();
   // Always present, because screen readers announce changes only in a live region that already exists.
   #live = h("p", { class: "unseen", role: "status" });
 
@@ -62,20 +63,30 @@ export class ItemDialog extends HTMLElement {
   /**
    * Replaces the dialog's content.
    * @param {Language} language
-   * @param {{ heading: string, top?: Child, body: Child, buttons: Child }} content only the body scrolls
+   * @param {{ heading: string, itemName?: string, top?: Child, body: Child, buttons: Child }} content only the
+   *   body scrolls; the dialog's accessible name is the heading and the item's name
    */
-  render(language, { heading, top, body, buttons }) {
+  render(language, { heading, itemName, top, body, buttons }) {
     const { texts } = language;
     this.#dialog.lang = language.tag;
+    this.showItemName(itemName);
     const close = h("button", {
       type: "button", class: "plain", "aria-label": texts.close, onclick: () => this.close(),
     }, "✕");
     fill(this.#content,
-      h("div", { class: "head" }, h("h2", { id: "title" }, heading), close),
+      h("div", { class: "head" }, h("h2", { id: "title" }, heading, " ", this.#itemName), close),
       top,
       h("div", { class: "body" }, body),
       h("div", { class: "foot" }, buttons),
     );
+  }
+
+  /**
+   * Shows the item's name below the heading.
+   * @param {string} [name]
+   */
+  showItemName(name) {
+    fill(this.#itemName, name);
   }
 
   /**

@@ -42,10 +42,10 @@ function present(children) {
 }
 
 /**
- * Isolates the text's direction, so that a right-to-left name does not change the order of the text around
- * it.
- * @param {string} text
+ * Creates an element for a name. A right-to-left name does not change the order of the text around it, and the
+ * browser's translation does not change the name.
+ * @param {string} [text]
  */
 export function bdi(text) {
-  return h("bdi", {}, text);
+  return h("bdi", { translate: "no" }, text);
 }

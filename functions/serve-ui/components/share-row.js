@@ -260,7 +260,7 @@ function factList(share, language) {
     [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
     [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
   ];
-  return h("ul", { class: "facts" }, entries.map(([text, kind]) => h("li", { class: kind }, bdi(text))));
+  return h("ul", { class: "facts" }, entries.map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
 }
 
 /**

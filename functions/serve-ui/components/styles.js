@@ -59,6 +59,10 @@ dialog::backdrop { background: rgb(10 14 20 / .55); }
   display: flex; gap: 1rem; align-items: center; padding: 1rem 1.25rem; border-bottom: 1px solid var(--line);
 }
 .head h2 { flex: 1; font-size: 1.2rem; line-height: 1.4; overflow-wrap: anywhere; }
+.head bdi {
+  display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
+  color: var(--soft); font-size: .8em; font-weight: 400;
+}
 .body { flex: 1; min-height: 0; padding: 1.25rem; overflow-y: auto; overscroll-behavior: contain; }
 .foot {
   display: flex; flex-wrap: wrap; gap: .6rem; justify-content: end; padding: .9rem 1.25rem;
