@@ -104,10 +104,12 @@ impl Share {
         })
     }
 
-    /// Returns the share with the requested expiration, or `None` if this change was already made.
+    /// Returns the share with the requested expiration, or `None` if there is nothing to change.
     ///
-    /// A future expiry reactivates an expired or revoked share. A past expiry ends access immediately, and a
-    /// revoked share stays revoked.
+    /// A future expiry reactivates an expired or revoked share, even if it is the share's current expiry: this
+    /// is how a revocation is undone. A past expiry ends access immediately, and a revoked share stays revoked.
+    /// An expiry equal to the current one, at any offset, changes nothing otherwise. Without this rule, the share
+    /// log would contain changes that change nothing.
     ///
     /// The request is treated as a retry after a lost response if the expected version is one behind, and the
     /// last change was made by the same sharer and set the same expiry. A retry succeeds even on a later day,
@@ -125,10 +127,14 @@ impl Share {
             return if is_retry { Ok(None) } else { Err(ChangeExpirationError::StaleVersion) };
         }
         let expiry = requested.accept(action.at)?;
+        let revoked_at = self.revoked_at.filter(|_| expiry.is_past());
+        if expiry.at() == self.expires_at && revoked_at == self.revoked_at {
+            return Ok(None);
+        }
         Ok(Some(Self {
             expires_at: expiry.at(),
             expires_offset: expiry.offset(),
-            revoked_at: self.revoked_at.filter(|_| expiry.is_past()),
+            revoked_at,
             version: self.version + 1,
             changed: Some(Change { kind: ChangeKind::Expiration, action: action.clone() }),
             ..self.clone()
@@ -244,10 +250,55 @@ mod tests {
         assert_eq!(change(&changed, other_expiry, &ann(), 1), stale, "another expiry");
         assert_eq!(change(&changed, expiry, &action_by("bob"), 1), stale, "another caller");
         assert_eq!(change(&changed, expiry, &ann(), 3), stale, "a future version");
-        let again = with_expiration(&changed, "2026-03-11T10:00:00Z", ExpectedVersion::Exactly(2));
-        assert_eq!(change(&again, expiry, &ann(), 1), stale, "two versions behind");
+        let other = with_expiration(&changed, "2026-03-12T10:00:00Z", ExpectedVersion::Exactly(2));
+        let again = with_expiration(&other, "2026-03-11T10:00:00Z", ExpectedVersion::Exactly(3));
+        assert_eq!(change(&again, expiry, &ann(), 1), stale, "three versions behind");
         let revoked = changed.revoked(&ann()).unwrap();
         assert_eq!(change(&revoked, expiry, &ann(), 2), stale, "revoked in between");
+    }
+
+    #[test]
+    fn unchanged_expiry_changes_nothing() {
+        let save = |share: &Share, expiry: &str, at: Timestamp| {
+            let action = Action { at, ..action_by("bob") };
+            share.with_expiration(requested_expiry(expiry), &action, ExpectedVersion::Exactly(share.version))
+        };
+        let active = share(&["a"]);
+        for same_moment in ["2026-03-10T13:00:00Z", "2026-03-10T14:00:00+01:00", "2026-03-10T13:00:00.0009Z"] {
+            assert_eq!(save(&active, same_moment, time(NOW)), Ok(None), "active, {same_moment}");
+        }
+        let later_today = time("2026-03-10T18:00:00Z");
+        assert_eq!(save(&active, "2026-03-10T13:00:00Z", later_today), Ok(None), "expired");
+        let revoked = active.revoked(&ann()).unwrap();
+        assert_eq!(save(&revoked, "2026-03-10T13:00:00Z", later_today), Ok(None), "revoked, then expired");
+        for (expiry, at) in [("2026-03-10T13:00:00.001Z", time(NOW)), ("2026-03-10T13:00:01Z", later_today)] {
+            assert_eq!(save(&active, expiry, at).unwrap().unwrap().version, 2, "another expiry, {expiry}");
+        }
+        let tomorrow = time("2026-03-11T00:00:00Z");
+        let before_today = Err(ChangeExpirationError::Expiry(ExpiryError::BeforeToday));
+        assert_eq!(save(&active, "2026-03-10T13:00:00Z", tomorrow), before_today);
+    }
+
+    #[test]
+    fn same_future_expiry_undoes_a_revocation() {
+        let revoked = share(&["a"]).revoked(&ann()).unwrap();
+        let undone = with_expiration(&revoked, "2026-03-10T13:00:00Z", ExpectedVersion::Exactly(2));
+        assert_eq!(undone.status(time(NOW)), Status::Active);
+        assert_eq!(undone.version, 3);
+        assert_eq!(undone.expires_at, revoked.expires_at);
+    }
+
+    #[test]
+    fn unchanged_expiry_still_requires_the_version() {
+        let same = requested_expiry("2026-03-10T13:00:00Z");
+        let revoked = share(&["a"]).revoked(&ann()).unwrap();
+        for version in [1, 3] {
+            assert_eq!(
+                revoked.with_expiration(same, &ann(), ExpectedVersion::Exactly(version)),
+                Err(ChangeExpirationError::StaleVersion),
+                "{version}"
+            );
+        }
     }
 
     #[test]
