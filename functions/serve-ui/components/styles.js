@@ -1,4 +1,7 @@
 // The style sheet for all elements. README.md lists the custom properties that a frontend can set.
+//
+// Lengths are in `em`, and the host has the user's default font size, `medium`. With `rem`, a page whose root
+// element has another font size would shrink the dialogs.
 
 const css = (strings) => {
   const sheet = new CSSStyleSheet();
@@ -21,9 +24,9 @@ export default css`
   --on-danger: var(--sharelink-on-danger, light-dark(#fff, #12161d));
   --danger-surface: var(--sharelink-danger-surface, light-dark(#fdecea, #3a1e1c));
   --good: var(--sharelink-good, light-dark(#1a6b3c, #7fd6a2));
-  --radius: var(--sharelink-radius, .5rem);
+  --radius: var(--sharelink-radius, 8px);
   --font: var(--sharelink-font, system-ui, sans-serif);
-  font: 1rem/1.5 var(--font);
+  font: medium/1.5 var(--font);
 }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
@@ -32,7 +35,7 @@ ul, ol { list-style: none; }
 button, input, textarea { font: inherit; color: inherit; }
 
 button {
-  padding: .4rem .8rem; border: 1px solid var(--edge); border-radius: var(--radius); background: transparent;
+  padding: .4em .8em; border: 1px solid var(--edge); border-radius: var(--radius); background: transparent;
   color: var(--text); cursor: pointer;
 }
 button:hover { background: var(--sunken); }
@@ -41,14 +44,14 @@ button.primary {
 }
 button.danger { border-color: var(--danger); color: var(--danger); }
 button.danger.primary { background: var(--danger); color: var(--on-danger); }
-button.plain { padding-inline: .3rem; border-color: transparent; color: var(--accent); }
+button.plain { padding-inline: .3em; border-color: transparent; color: var(--accent); }
 button[aria-disabled="true"] { opacity: .65; cursor: default; }
 :is(button, input, textarea, [tabindex]):focus-visible {
   outline: 2px solid var(--accent); outline-offset: 2px;
 }
 
 dialog {
-  width: min(44rem, calc(100vw - 1.5rem)); max-width: none; max-height: calc(100dvh - 1.5rem); padding: 0;
+  width: min(44em, calc(100vw - 1.5em)); max-width: none; max-height: calc(100dvh - 1.5em); padding: 0;
   border: 1px solid var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface);
   color: var(--text); overflow: hidden;
 }
@@ -56,83 +59,83 @@ dialog[open] { display: flex; flex-direction: column; }
 .content { display: contents; }
 dialog::backdrop { background: rgb(10 14 20 / .55); }
 .head {
-  display: flex; gap: 1rem; align-items: center; padding: 1rem 1.25rem; border-bottom: 1px solid var(--line);
+  display: flex; gap: 1em; align-items: center; padding: 1em 1.25em; border-bottom: 1px solid var(--line);
 }
-.head h2 { flex: 1; font-size: 1.2rem; line-height: 1.4; overflow-wrap: anywhere; }
+.head h2 { flex: 1; font-size: 1.2em; line-height: 1.4; overflow-wrap: anywhere; }
 .head bdi {
   display: -webkit-box; overflow: hidden; -webkit-box-orient: vertical; -webkit-line-clamp: 2;
   color: var(--soft); font-size: .8em; font-weight: 400;
 }
-.body { flex: 1; min-height: 0; padding: 1.25rem; overflow-y: auto; overscroll-behavior: contain; }
+.body { flex: 1; min-height: 0; padding: 1.25em; overflow-y: auto; overscroll-behavior: contain; }
 .foot {
-  display: flex; flex-wrap: wrap; gap: .6rem; justify-content: end; padding: .9rem 1.25rem;
+  display: flex; flex-wrap: wrap; gap: .6em; justify-content: end; padding: .9em 1.25em;
   border-top: 1px solid var(--line);
 }
 .foot .push { margin-inline-end: auto; }
 
-.field { margin-bottom: 1.25rem; }
+.field { margin-bottom: 1.25em; }
 [inert] { opacity: .6; }
 label, legend { font-weight: 600; padding: 0; }
 label .hint, legend .hint { display: inline; font-weight: 400; }
-label + input, label + textarea, label + .row { margin-top: .3rem; }
+label + input, label + textarea, label + .row { margin-top: .3em; }
 input:not([type="checkbox"]), textarea {
-  width: 100%; padding: .5rem .65rem; border: 1px solid var(--edge); border-radius: var(--radius);
+  width: 100%; padding: .5em .65em; border: 1px solid var(--edge); border-radius: var(--radius);
   background: var(--field); color: var(--text); color-scheme: inherit;
 }
-textarea { min-height: 5.5rem; resize: vertical; unicode-bidi: plaintext; }
+textarea { min-height: 5.5em; resize: vertical; unicode-bidi: plaintext; }
 [aria-invalid="true"] { border-color: var(--danger) !important; }
-.hint, .note, .counter { color: var(--soft); font-size: .875rem; }
-.field > .hint { margin-top: .25rem; }
-.note:not(:empty) { margin-top: .3rem; color: var(--text); }
+.hint, .note, .counter { color: var(--soft); font-size: .875em; }
+.field > .hint { margin-top: .25em; }
+.note:not(:empty) { margin-top: .3em; color: var(--text); }
 .counter { text-align: end; }
 .counter.over, .error { color: var(--danger); }
-.error { font-size: .9rem; font-weight: 600; }
-.row { display: flex; flex-wrap: wrap; gap: .6rem; align-items: center; }
-.row > input { flex: 1 1 14rem; }
-.presets { display: flex; flex-wrap: wrap; gap: .4rem; }
+.error { font-size: .9em; font-weight: 600; }
+.row { display: flex; flex-wrap: wrap; gap: .6em; align-items: center; }
+.row > input { flex: 1 1 14em; }
+.presets { display: flex; flex-wrap: wrap; gap: .4em; }
 
 .chips {
-  display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; max-height: 9rem; overflow-y: auto;
+  display: flex; flex-wrap: wrap; gap: .4em; margin-top: .5em; max-height: 9em; overflow-y: auto;
   padding: 3px;
 }
 .chip {
-  display: flex; max-width: 100%; border: 1px solid var(--line); border-radius: 1rem;
+  display: flex; max-width: 100%; border: 1px solid var(--line); border-radius: 1em;
   background: var(--sunken);
 }
-.chip button { border: 0; border-radius: 1rem; background: none; }
-.chip-text { min-width: 0; padding: .15rem 0 .15rem .7rem; text-align: start; overflow-wrap: anywhere; }
-.chip-remove { padding: .15rem .6rem; color: var(--soft); }
+.chip button { border: 0; border-radius: 1em; background: none; }
+.chip-text { min-width: 0; padding: .15em 0 .15em .7em; text-align: start; overflow-wrap: anywhere; }
+.chip-remove { padding: .15em .6em; color: var(--soft); }
 .chip.wrong { border-color: var(--danger); background: var(--danger-surface); }
-.chip .fault { margin-inline-start: .4rem; color: var(--danger); font-size: .85rem; }
+.chip .fault { margin-inline-start: .4em; color: var(--danger); font-size: .85em; }
 .chip .fault::before { content: "⚠ "; }
 
 .files {
-  max-height: 12rem; overflow-y: auto; border: 1px solid var(--line); border-radius: var(--radius);
-  margin-top: .3rem;
+  max-height: 12em; overflow-y: auto; border: 1px solid var(--line); border-radius: var(--radius);
+  margin-top: .3em;
 }
-.files label { display: flex; gap: .6rem; align-items: baseline; padding: .4rem .7rem; font-weight: 400; }
+.files label { display: flex; gap: .6em; align-items: baseline; padding: .4em .7em; font-weight: 400; }
 .files label + label, .files li + li { border-top: 1px solid var(--line); }
 .files .name { flex: 1; overflow-wrap: anywhere; }
-.files .size { color: var(--soft); font-size: .875rem; white-space: nowrap; }
-input[type="checkbox"] { accent-color: var(--accent); width: 1rem; height: 1rem; flex: none; }
+.files .size { color: var(--soft); font-size: .875em; white-space: nowrap; }
+input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; flex: none; }
 
 .banner {
-  margin-bottom: 1rem; padding: .65rem .9rem; border-inline-start: 4px solid var(--danger);
+  margin-bottom: 1em; padding: .65em .9em; border-inline-start: 4px solid var(--danger);
   border-radius: 4px; background: var(--danger-surface);
 }
 .banner.good { border-color: var(--good); background: var(--sunken); }
-.banner .row { margin-top: .5rem; }
+.banner .row { margin-top: .5em; }
 
 .results li {
-  display: flex; flex-wrap: wrap; gap: .2rem .8rem; align-items: baseline; padding: .7rem 0;
+  display: flex; flex-wrap: wrap; gap: .2em .8em; align-items: baseline; padding: .7em 0;
   border-bottom: 1px solid var(--line);
 }
-.results .who { flex: 1 1 14rem; font-weight: 600; overflow-wrap: anywhere; }
+.results .who { flex: 1 1 14em; font-weight: 600; overflow-wrap: anywhere; }
 .results .what { color: var(--soft); }
 .results .created .what { color: var(--good); }
 .results :is(.failed, .invalidRecipient) .what { color: var(--danger); }
 
-.tabs { display: flex; gap: .25rem; padding: 0 1.25rem; border-bottom: 1px solid var(--line); }
+.tabs { display: flex; gap: .25em; padding: 0 1.25em; border-bottom: 1px solid var(--line); }
 .tabs button {
   border: 0; border-bottom: 3px solid transparent; border-radius: 0; background: none; color: var(--soft);
   font-weight: 600;
@@ -143,32 +146,32 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1rem; height: 1rem;
   background: var(--sunken); font-size: .85em; text-align: center;
 }
 
-.shares > li { padding: .9rem 0; border-bottom: 1px solid var(--line); }
+.shares > li { padding: .9em 0; border-bottom: 1px solid var(--line); }
 .shares > li.marked {
-  margin-inline: -.75rem; padding-inline: .75rem; border-radius: var(--radius); background: var(--sunken);
+  margin-inline: -.75em; padding-inline: .75em; border-radius: var(--radius); background: var(--sunken);
 }
-.shares h3 { font-size: 1rem; overflow-wrap: anywhere; }
-.facts { display: flex; flex-wrap: wrap; gap: 0 1rem; color: var(--soft); font-size: .9rem; }
+.shares h3 { font-size: 1em; overflow-wrap: anywhere; }
+.facts { display: flex; flex-wrap: wrap; gap: 0 1em; color: var(--soft); font-size: .9em; }
 .facts .wrong { color: var(--danger); }
-.actions { display: flex; flex-wrap: wrap; gap: .4rem; margin-top: .5rem; }
-.actions button { padding: .25rem .6rem; font-size: .9rem; }
-.panel { margin-top: .7rem; padding: .9rem; border-radius: var(--radius); background: var(--sunken); }
-.panel .field { margin-bottom: .75rem; }
-.more { margin: 1rem auto 0; display: block; }
-.log li { padding: .45rem 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
-.log time { display: block; color: var(--soft); font-size: .85rem; }
-.empty { padding: 1.5rem 0; color: var(--soft); text-align: center; }
+.actions { display: flex; flex-wrap: wrap; gap: .4em; margin-top: .5em; }
+.actions button { padding: .25em .6em; font-size: .9em; }
+.panel { margin-top: .7em; padding: .9em; border-radius: var(--radius); background: var(--sunken); }
+.panel .field { margin-bottom: .75em; }
+.more { margin: 1em auto 0; display: block; }
+.log li { padding: .45em 0; border-bottom: 1px solid var(--line); overflow-wrap: anywhere; }
+.log time { display: block; color: var(--soft); font-size: .85em; }
+.empty { padding: 1.5em 0; color: var(--soft); text-align: center; }
 .unseen {
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap;
 }
 
-@media (max-width: 32rem) {
+@media (max-width: 32em) {
   dialog { width: 100vw; max-height: 100dvh; height: 100dvh; border: 0; border-radius: 0; }
   .foot button { flex: 1 1 auto; }
 }
 @media (prefers-reduced-motion: no-preference) {
   dialog[open] { animation: rise .15s ease-out; }
-  @keyframes rise { from { opacity: 0; transform: translateY(.5rem); } }
+  @keyframes rise { from { opacity: 0; transform: translateY(.5em); } }
 }
 @media (forced-colors: active) {
   .tabs button[aria-selected="true"] { border-color: Highlight; }
