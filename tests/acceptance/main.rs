@@ -45,3 +45,4 @@ mod template;
 mod track_delivery;
 mod unavailable;
 mod unavailable_files;
+mod unchanged_expiration;

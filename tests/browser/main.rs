@@ -20,3 +20,4 @@ mod pictures;
 mod pinned;
 mod recipient;
 mod sharing;
+mod undo;

@@ -1,11 +1,12 @@
 //! The Manage Link Access dialog.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use thirtyfour::By;
 
-use crate::browser::DESKTOP;
+use crate::browser::{DESKTOP, Device, PHONE};
 use crate::page::Page;
-use crate::support::{Stack, TestItem, address, eventually, next_week};
+use crate::support::{Aws, Stack, TestItem, address, eventually, next_week, rfc3339};
 
 #[tokio::test]
 async fn stale_change_needs_confirmation() {
@@ -60,6 +61,7 @@ async fn scrolling_loads_all_links() {
     let row = page.browser.wait_for("li[data-share]", "").await;
     let recipient = row.find(By::Tag("h3")).await.unwrap().text().await.unwrap();
     page.press_in_row(&recipient, "Change Expiration").await;
+    page.browser.press("1 month").await;
     page.browser.press("Save").await;
     page.browser.wait_for("p", &format!("{recipient} has access until")).await;
     page.browser.wait_for("li[data-share]", &recipient).await;
@@ -158,5 +160,177 @@ async fn dialog_events_reach_the_page() {
         ["sharelink-closed", "share-button", []],
     ]);
     assert_eq!(events, expected);
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn row_shows_the_files_and_the_message() {
+    let stack = Stack::get().await;
+    let files = ["a budget.zip", "b.pdf", "c.pdf", "d.pdf"];
+    let item = TestItem::with_files(&stack, &files).await;
+    let (ann, bob) = (address("ann"), address("bob"));
+    let share = async |recipient: &str, files: &[&str], message: &str| {
+        let body = json!({
+            "recipients": [recipient], "files": files, "message": message, "expiresAt": next_week(),
+            "notify": false,
+        });
+        item.post(&body).await.assert_status(201);
+    };
+    share(&ann, &files[..2], "Second round.\nComments by Friday, please.").await;
+    share(&bob, &files, &format!("Beginning {} end", "word ".repeat(60))).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_link_access().await;
+
+    let row = browser.wait_for("li[data-share]", &ann).await.text().await.unwrap();
+    assert!(row.contains("2 files, 17 byte: a budget.zip, b.pdf"), "{row}");
+    assert!(row.contains("Message: Second round.\nComments by Friday, please."), "{row}");
+
+    // Long lists and messages are folded.
+    let row = browser.wait_for("li[data-share]", &bob).await;
+    let folded = row.text().await.unwrap();
+    assert!(!folded.contains("d.pdf") && !folded.contains("Beginning"), "{folded}");
+    browser.click("summary", "4 files, 27 byte").await;
+    browser.click("summary", "Message").await;
+    let unfolded = row.text().await.unwrap();
+    assert!(unfolded.contains("d.pdf") && unfolded.contains(" end"), "{unfolded}");
+    browser.assert_accessible("the files and the message").await;
+    let are_translated = r"
+        const { shadowRoot } = document.querySelector('link-access-dialog');
+        return [...shadowRoot.querySelectorAll('.given bdi:not(.message), h3 bdi')].map(({ translate }) => translate);
+    ";
+    assert_eq!(browser.run(are_translated, vec![]).await, json!(vec![false; 8]));
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn long_file_names_and_messages_fit_the_screen() {
+    let stack = Stack::get().await;
+    let long = "name-without-a-break-".repeat(9);
+    let names: Vec<String> = (0..5).map(|n| format!("{long}{n}.pdf")).collect();
+    let item = TestItem::with_files(&stack, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let body = json!({
+        "recipients": [address("ann")], "message": long.repeat(4), "expiresAt": next_week(), "notify": false,
+    });
+    item.post(&body).await.assert_status(201);
+    for device in [Device { width: 320, height: 256, ..PHONE }, PHONE, Device { height: 757, ..DESKTOP }] {
+        let page = Page::open(&item, device).await;
+        page.open_link_access().await;
+        page.browser.click("summary", "5 files").await;
+        page.browser.click("summary", "Message").await;
+        page.browser.assert_fits(&format!("{} pixels", device.width)).await;
+        page.browser.quit().await;
+    }
+}
+
+#[tokio::test]
+async fn title_is_the_name_attribute_or_the_newest_title() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let id = item.share(&[&address("ann")]).await.share_id();
+    // The platform's item resolver gives titles, but this stack has none.
+    let update = json!({
+        "TableName": stack.info.table_name,
+        "Key": {"item": {"S": item.path()}, "entry": {"S": format!("SHARE#{id}")}},
+        "UpdateExpression": "SET title = :title",
+        "ExpressionAttributeValues": {":title": {"S": "Spring campaign"}},
+    });
+    Aws::new(&stack).call("dynamodb", "DynamoDB_20120810.UpdateItem", &update).await;
+    let page = Page::open(&item, DESKTOP).await;
+    page.open_link_access().await;
+    page.browser.wait_for("h2", "Manage Link Access Spring campaign").await;
+    page.browser.press("Share log").await;
+    page.browser.wait_for("h2", "Share log Spring campaign").await;
+    page.browser.press("Close").await;
+    let name = "document.querySelector('link-access-dialog').setAttribute('name', 'Job 1042');";
+    page.browser.run(name, vec![]).await;
+    page.browser.click(".toolbar share-button", "Manage Link Access").await;
+    page.browser.wait_for("[role=tab]", "Active 1").await;
+    page.browser.wait_for("h2", "Manage Link Access Job 1042").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn copied_inactive_link_is_said_not_to_work() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let ann = address("ann");
+    item.revoke(&item.share(&[&ann]).await.share_id()).await;
+    let bob = address("bob");
+    let tomorrow = Utc::now() + TimeDelta::days(1);
+    item.post(&json!({"recipients": [bob], "expiresAt": rfc3339(tomorrow), "notify": false})).await;
+    let page = Page::open(&item, DESKTOP).await;
+    page.control_time().await;
+    page.open_link_access().await;
+    page.browser.wait_for("[role=tab]", "Active 1").await;
+    page.pass_time(TimeDelta::days(2)).await;
+    page.browser.click("[role=tab]", "Inactive 2").await;
+    for (is_allowed, place) in [(false, "label"), (true, ".status")] {
+        let clipboard = if is_allowed { "granted" } else { "denied" };
+        let permission = json!({"permission": {"name": "clipboard-write"}, "setting": clipboard});
+        page.browser.cdp("Browser.setPermission", permission).await;
+        for (recipient, state) in
+            [(&ann, "It does not work now: Revoked"), (&bob, "It does not work now: Expired")]
+        {
+            page.press_in_row(recipient, "Copy link").await;
+            let text = page.browser.wait_for(place, recipient).await.text().await.unwrap();
+            assert!(text.contains(state), "{text}");
+            assert!(text.contains("To make it work again, change its expiration."), "{text}");
+            assert!(!text.contains("Anyone"), "{text}");
+        }
+    }
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn link_that_expires_leaves_the_active_tab() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let recipients = [address("soon"), address("edited"), address("later"), address("far")];
+    let [soon, edited, later, far] = &recipients;
+    let share = async |recipient: &str, life: TimeDelta| {
+        let body = json!({
+            "recipients": [recipient], "expiresAt": rfc3339(Utc::now() + life), "notify": false,
+        });
+        item.post(&body).await.assert_status(201);
+    };
+    share(soon, TimeDelta::minutes(10)).await;
+    share(edited, TimeDelta::minutes(20)).await;
+    share(later, TimeDelta::hours(2)).await;
+    // Longer than a browser's timer can wait.
+    share(far, TimeDelta::days(60)).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.control_time().await;
+    page.open_link_access().await;
+    browser.wait_for("[role=tab]", "Active 4").await;
+    page.press_in_row(edited, "Change Expiration").await;
+    browser.set_time("Access expires", "2030-03-01T12:00").await;
+    page.pass_time(TimeDelta::minutes(11)).await;
+    browser.wait_for("[role=tab]", "Inactive 1").await;
+    browser.wait_for("[role=tab]", "Active 3").await;
+
+    // A row with an open form says that the link has expired, and stays.
+    page.pass_time(TimeDelta::minutes(11)).await;
+    let row = browser.wait_for("li[data-share]", edited).await;
+    assert!(row.text().await.unwrap().contains("Expired"), "{}", row.text().await.unwrap());
+    let typed = browser.wait_for("input", "Access expires").await.prop("value").await.unwrap();
+    assert_eq!(typed.as_deref(), Some("2030-03-01T12:00"));
+    browser.press("Cancel").await;
+    browser.wait_for("[role=tab]", "Active 3").await;
+    browser.click("[role=tab]", "Inactive 1").await;
+    page.pass_time(TimeDelta::minutes(1)).await;
+    browser.wait_for("[role=tab]", "Inactive 2").await;
+    for recipient in [soon, edited] {
+        let row = browser.wait_for("li[data-share]", recipient).await.text().await.unwrap();
+        assert!(row.contains("Expired") && !row.contains("Revoke Access"), "{row}");
+    }
+
+    // The share log can be open when a link expires.
+    browser.press("Share log").await;
+    page.pass_time(TimeDelta::hours(2)).await;
+    browser.press("Back to the links").await;
+    browser.wait_for("[role=tab]", "Inactive 3").await;
+    browser.wait_for("[role=tab]", "Active 1").await;
     page.browser.quit().await;
 }

@@ -1,5 +1,6 @@
 //! The demo page, with a test's item in the page's form.
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Device};
@@ -59,6 +60,39 @@ impl Page {
     pub(crate) async fn set_dialog_token(&self, token: &str) {
         let script = format!("document.querySelector('share-dialog').token = async () => {token:?};");
         self.browser.run(&script, vec![]).await;
+    }
+
+    /// Replaces the page's clock with one that [`Self::pass_time`] advances.
+    pub(crate) async fn control_time(&self) {
+        let script = r"
+            const RealDate = Date;
+            let passed = 0;
+            window.Date = class extends RealDate {
+                constructor(...given) {
+                    if (given.length) super(...given);
+                    else super(Date.now());
+                }
+                static now() { return RealDate.now() + passed; }
+            };
+            const timers = new Map();
+            window.setTimeout = (callback, delay) => {
+                const timer = {};
+                timers.set(timer, [callback, Date.now() + delay]);
+                return timer;
+            };
+            window.clearTimeout = (timer) => timers.delete(timer);
+            window.passTime = (time) => {
+                passed += time;
+                for (const [timer, [callback, due]] of [...timers])
+                    if (due <= Date.now() && timers.delete(timer)) callback();
+            };
+        ";
+        self.browser.run(script, vec![]).await;
+    }
+
+    /// Advances the clock and runs the timers that are due.
+    pub(crate) async fn pass_time(&self, time: TimeDelta) {
+        self.browser.run("passTime(arguments[0]);", vec![time.num_milliseconds().into()]).await;
     }
 
     /// Presses a button in a recipient's row.

@@ -63,10 +63,10 @@ export class ItemDialog extends HTMLElement {
   /**
    * Replaces the dialog's content.
    * @param {Language} language
-   * @param {{ heading: string, itemName?: string, top?: Child, body: Child, buttons: Child }} content only the
-   *   body scrolls; the dialog's accessible name is the heading and the item's name
+   * @param {{ heading: string, itemName?: string, top?: Child, body: Child, status?: Child, buttons: Child }} content
+   *   only the body scrolls; the dialog's accessible name is the heading and the item's name
    */
-  render(language, { heading, itemName, top, body, buttons }) {
+  render(language, { heading, itemName, top, body, status, buttons }) {
     const { texts } = language;
     this.#dialog.lang = language.tag;
     this.showItemName(itemName);
@@ -77,6 +77,7 @@ export class ItemDialog extends HTMLElement {
       h("div", { class: "head" }, h("h2", { id: "title" }, heading, " ", this.#itemName), close),
       top,
       h("div", { class: "body" }, body),
+      status,
       h("div", { class: "foot" }, buttons),
     );
   }

@@ -37,7 +37,9 @@ export function rfc3339(date) {
   const two = (n) => String(Math.trunc(n)).padStart(2, "0");
   const sign = offset < 0 ? "-" : "+";
   const zone = `${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
-  return `${localValue(date)}:${two(date.getSeconds())}${zone}`;
+  const ms = date.getMilliseconds();
+  const fraction = ms ? `.${String(ms).padStart(3, "0")}` : "";
+  return `${localValue(date)}:${two(date.getSeconds())}${fraction}${zone}`;
 }
 
 /** A field for a date and time, with buttons for common periods. */

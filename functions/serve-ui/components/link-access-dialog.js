@@ -5,12 +5,16 @@
 import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { fill, h } from "./dom.js";
+import { rfc3339 } from "./expiration.js";
 import { ShareLog } from "./share-log.js";
-import { ShareRow } from "./share-row.js";
-import { Language } from "./texts.js";
+import { ShareRow, accessText } from "./share-row.js";
+import { Language, isolate } from "./texts.js";
 
 /** @type {Status[]} */
 const TABS = ["active", "inactive"];
+
+/** The longest time between two checks for expired links, in milliseconds. */
+const TICK = 60_000;
 
 /** A tab, with its shares, newest first, and the cursor for the next page. */
 class Tab {
@@ -65,12 +69,23 @@ export class LinkAccessDialog extends ItemDialog {
   #selected;
   /** The id of the share to highlight. */
   #marked;
-  #notice = h("div");
+  // The result of the last action. It stays visible while the list scrolls.
+  #status = h("div", { class: "status" });
+  /** The button that undoes the last action, and the time until which it can be undone. */
+  #undo = { button: h("button"), until: 0 };
+  #openedAt = 0;
+  #timer = 0;
   // Clicks "Show more" when the button comes into view, so that scrolling loads the next page.
   #observer = new IntersectionObserver((entries) => {
     for (const { isIntersecting, target } of entries)
       if (isIntersecting) /** @type {HTMLElement} */ (target).click();
   }, { rootMargin: "200px" });
+
+  constructor() {
+    super();
+    // Capture the event, because events from an open dialog do not reach the page.
+    this.shadowRoot.addEventListener("keydown", (event) => this.#onKey(event), true);
+  }
 
   /**
    * Loads the links and opens the dialog.
@@ -89,11 +104,20 @@ export class LinkAccessDialog extends ItemDialog {
       inactive: new Tab("inactive", texts, listeners),
     };
     this.#selected = tab;
-    fill(this.#notice);
+    this.#openedAt = Date.now();
+    fill(this.#status);
     this.#showTabs();
     this.showModal();
     this.#tabs[this.#selected].button.focus();
     for (const status of TABS) this.#load(this.#tabs[status]);
+    this.#tick();
+  }
+
+  /** The item's name: the `name` attribute or, if that is missing, the title of the newest share. */
+  get #itemName() {
+    const newest = TABS.map((status) => this.#tabs[status].shares[0]).filter(Boolean);
+    const [first] = newest.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+    return this.getAttribute("name") ?? first?.title;
   }
 
   #showTabs() {
@@ -102,8 +126,10 @@ export class LinkAccessDialog extends ItemDialog {
     const buttons = tabs.map(({ button }) => button);
     this.render(this.#language, {
       heading: texts.manage,
+      itemName: this.#itemName,
       top: h("div", { class: "tabs", role: "tablist", "aria-label": texts.manage }, buttons),
-      body: [this.#notice, ...tabs.map(({ panel }) => panel)],
+      body: tabs.map(({ panel }) => panel),
+      status: this.#status,
       buttons: [
         h("button", { type: "button", class: "push", onclick: () => this.#showLog() }, texts.log),
         h("button", { type: "button", onclick: () => this.close() }, texts.close),
@@ -121,6 +147,7 @@ export class LinkAccessDialog extends ItemDialog {
     };
     this.render(this.#language, {
       heading: texts.log,
+      itemName: this.#itemName,
       body: log.elements,
       buttons: [
         h("button", { type: "button", class: "push", onclick: back }, texts.backToLinks),
@@ -169,7 +196,9 @@ export class LinkAccessDialog extends ItemDialog {
       const rows = added.map((share) => this.#row(share));
       tab.shares.push(...added);
       tab.list.append(...rows);
+      this.showItemName(this.#itemName);
       this.#showEnd(tab);
+      this.#tick();
       if (hadFocus) (rows[0]?.querySelector("button") ?? tab.panel).focus();
     } catch (thrown) {
       const retry = h("button", { type: "button", onclick: () => this.#load(tab) }, texts.tryAgain);
@@ -213,24 +242,45 @@ export class LinkAccessDialog extends ItemDialog {
       language: this.#language,
       isMarked: share.shareId === this.#marked,
       panel,
-      onUpdate: (...update) => this.#applyUpdate(...update),
+      onChange: (...change) => this.#applyChange(...change),
+      onUpdate: (...update) => this.#showShare(...update),
       onMissing: (...missing) => this.#removeMissing(...missing),
+      onStatus: (text) => this.#showStatus(text),
     });
     return row.element;
   }
 
   /**
-   * Shows a changed share in its tab.
+   * Shows a share whose access the user has changed.
    * @param {Share} share
-   * @param {string} [text] the success message; without it, nothing is announced and no event is emitted
+   * @param {Share} [previous] the share before the change, if the change can be undone
+   */
+  #applyChange(share, previous) {
+    this.#showShare(share);
+    this.#showStatus(this.#describe(share), share, previous);
+    this.emit("sharelink-changed", { share });
+  }
+
+  /** @param {Share} share */
+  #describe({ recipient, status, expiresAt }) {
+    const { texts } = this.#language;
+    const address = isolate(recipient);
+    if (status !== "active") return texts.ended(address);
+    return texts.changed(address, this.#language.formatTime(expiresAt));
+  }
+
+  /**
+   * Shows a share in its tab. If its row had the focus and leaves the selected tab, the next row gets the focus.
+   * @param {Share} share
    * @param {boolean} [keepsPanel] whether to keep an open form
    */
-  #applyUpdate(share, text, keepsPanel = false) {
-    const from = this.#tabs[this.#selected];
+  #showShare(share, keepsPanel = false) {
+    const { list } = this.#tabs[this.#selected];
     const { activeElement } = this.shadowRoot;
     const row = this.#findRow(share);
     const panel = keepsPanel ? row?.querySelector(".open") : undefined;
-    const hadFocus = !activeElement || row?.contains(activeElement);
+    const neighbor = row?.nextElementSibling ?? row?.previousElementSibling;
+    const hadFocus = !activeElement || [row, this.#status].some((element) => element?.contains(activeElement));
     const to = this.#tabs[share.status];
     const before = to.shares.findIndex(({ shareId }) => shareId === share.shareId);
     this.#removeRow(share);
@@ -240,19 +290,128 @@ export class LinkAccessDialog extends ItemDialog {
       to.list.insertBefore(this.#row(share, panel ?? undefined), to.list.children[index] ?? null);
     }
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
-    fill(this.#notice, text && h("p", { class: "banner good" }, text));
-    if (text) {
-      this.announce(text);
-      this.emit("sharelink-changed", { share });
-    }
-    if (!hadFocus) return;
-    /** @type {HTMLElement | null} */
-    const button = from.list.querySelector(`[data-share="${share.shareId}"] [data-action]`);
-    (button ?? from.panel).focus();
+    const shown = this.#findRow(share);
+    if (hadFocus) this.#focusRow(list.contains(shown) ? shown : neighbor);
+    this.#tick();
   }
 
+  /**
+   * Focuses a row's first button, unless the row is missing or in another tab.
+   * @param {Element} [row]
+   */
+  #focusRow(row) {
+    const { list, panel } = this.#tabs[this.#selected];
+    /** @type {HTMLElement | null | false | undefined} */
+    const button = list.contains(row ?? null) && row.querySelector("[data-action]");
+    (button || panel).focus();
+  }
+
+  /**
+   * Shows and announces the result of an action.
+   * @param {string} text
+   * @param {Share} [share] the changed share
+   * @param {Share} [previous] the share before the change. The change can be undone as long as this share would
+   *   still give access.
+   */
+  #showStatus(text, share, previous) {
+    const { texts } = this.#language;
+    const until = previous?.status === "active" ? Date.parse(previous.expiresAt) : 0;
+    const canUndo = until > Date.now();
+    const button = h("button", {
+      type: "button", "aria-describedby": "status", "aria-keyshortcuts": "Control+Z Meta+Z",
+      onclick: () => this.#revert(button, share, previous),
+    }, texts.undo);
+    this.#undo = { button, until };
+    fill(this.#status, h("div", { class: "banner good" }, h("p", { id: "status" }, text), canUndo && button));
+    this.announce(canUndo ? `${text} ${texts.undoKeys}` : text);
+  }
+
+  /**
+   * Changes the expiration back.
+   * @param {HTMLButtonElement} button
+   * @param {Share} share
+   * @param {Share} previous the share before the change
+   */
+  async #revert(button, share, previous) {
+    const { texts } = this.#language;
+    let reverted;
+    const action = async () => {
+      const expiresAt = rfc3339(new Date(previous.expiresAt));
+      reverted = await this.api.changeExpiration(this.item, share, expiresAt);
+    };
+    let error;
+    if (await this.runAction(button, texts.undoing, action, (thrown) => (error = thrown))) {
+      this.#applyChange(reverted);
+    } else if (error?.kind === "share-not-found") {
+      this.#removeMissing(share, error);
+    } else if (error) {
+      const isStale = error.kind === "stale-version";
+      if (isStale) await this.#reload(share);
+      fill(this.#status, banner(this.#language.describeError(error), ...(isStale ? [] : [button])));
+      if (!isStale) button.focus();
+    }
+  }
+
+  /** Shows a share as another user has changed it. */
+  async #reload(share) {
+    try {
+      this.#showShare(await this.api.getShare(this.item, share.shareId));
+    } catch (thrown) {
+      // The user is about to see the first error.
+      ApiError.from(thrown);
+    }
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    const { button } = this.#undo;
+    const isTyping = event.target instanceof HTMLInputElement;
+    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || isTyping || !button.isConnected) return;
+    event.preventDefault();
+    button.click();
+  }
+
+  /**
+   * Updates what the rows say about time, and moves links that have expired since the dialog opened. Runs at
+   * least once a minute, because timers stop while a computer sleeps.
+   */
+  #tick() {
+    clearTimeout(this.#timer);
+    if (!this.isOpen) return;
+    const now = Date.now();
+    if (this.#undo.until <= now && this.#undo.button.isConnected) {
+      if (this.#undo.button.matches(":focus")) this.#focusRow();
+      this.#undo.button.remove();
+    }
+    let wait = TICK;
+    for (const share of [...this.#tabs.active.shares]) {
+      const end = Date.parse(share.expiresAt);
+      const row = this.#findRow(share);
+      const hasExpired = end > this.#openedAt && end <= now;
+      /** @type {Share} */
+      const current = hasExpired ? { ...share, status: "inactive", reason: "expired" } : share;
+      // Do not move a row that is in use.
+      const isBusy = row.contains(this.shadowRoot.activeElement) || row.querySelector(".open").hasChildNodes();
+      if (hasExpired && !isBusy) {
+        this.announce(this.#describe(current));
+        this.#showShare(current);
+        return;
+      }
+      const access = row.querySelector(".access");
+      const text = accessText(current, this.#language);
+      if (access.textContent !== text) fill(access, text);
+      if (end > now) wait = Math.min(wait, end - now);
+    }
+    this.#timer = setTimeout(() => this.#tick(), wait);
+  }
+
+  /**
+   * Returns a share's row, even while the share log is shown.
+   * @returns {HTMLElement | null}
+   */
   #findRow({ shareId }) {
-    return this.shadowRoot.querySelector(`[data-share="${shareId}"]`);
+    const rows = TABS.map((status) => this.#tabs[status].list.querySelector(`[data-share="${shareId}"]`));
+    return rows.find(Boolean) ?? null;
   }
 
   #removeRow({ shareId }) {
@@ -264,9 +423,11 @@ export class LinkAccessDialog extends ItemDialog {
 
   /** Removes a share that no longer exists. */
   #removeMissing(share, error) {
+    const row = this.#findRow(share);
+    const neighbor = row?.nextElementSibling ?? row?.previousElementSibling;
     this.#removeRow(share);
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
-    fill(this.#notice, banner(this.#language.describeError(error)));
-    this.#tabs[this.#selected].panel.focus();
+    fill(this.#status, banner(this.#language.describeError(error)));
+    this.#focusRow(neighbor);
   }
 }

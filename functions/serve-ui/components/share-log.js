@@ -39,7 +39,9 @@ export class ShareLog {
     if (hadFocus) this.list.focus();
     try {
       const { entries, nextCursor } = await this.#dialog.api.listLog(this.#dialog.item, cursor);
-      this.list.append(...entries.map((entry) => this.#entry(entry)));
+      // The undoing of a revocation also sets the expiration, without changing it.
+      const events = entries.filter(({ from, to }) => !to || from !== to);
+      this.list.append(...events.map((entry) => this.#entry(entry)));
       const onclick = () => this.load(nextCursor);
       const more = nextCursor && h("button", { type: "button", class: "more", onclick }, texts.more);
       const isEmpty = !more && !this.list.children.length;

@@ -16,9 +16,12 @@ import { isolate } from "./texts.js";
  * @property {Language} language
  * @property {boolean} isMarked whether to highlight this share
  * @property {Element} [panel] an open form to show in this row
- * @property {(share: Share, text?: string, keepsPanel?: boolean) => void} onUpdate called with the changed
- *   share and a success message; `keepsPanel` says whether to keep an open form
+ * @property {(share: Share, previous: Share) => void} onChange called after the user has changed the share's
+ *   access
+ * @property {(share: Share, keepsPanel?: boolean) => void} onUpdate called with a newer state of the share;
+ *   `keepsPanel` says whether to keep an open form
  * @property {(share: Share, error: ApiError) => void} onMissing called if the share no longer exists
+ * @property {(text: string) => void} onStatus called with a success message
  */
 
 export class ShareRow {
@@ -26,8 +29,7 @@ export class ShareRow {
   #dialog;
   #language;
   #panel;
-  #onUpdate;
-  #onMissing;
+  #on;
   #message = h("div");
   #resendKey;
 
@@ -36,17 +38,18 @@ export class ShareRow {
    * @param {RowOptions} options
    */
   constructor(share, options) {
-    const { dialog, language, isMarked, panel = h("div", { class: "open" }), onUpdate, onMissing } = options;
+    const { dialog, language, isMarked, panel = h("div", { class: "open" }) } = options;
     this.#share = share;
     this.#dialog = dialog;
     this.#language = language;
     this.#panel = panel;
-    this.#onUpdate = onUpdate;
-    this.#onMissing = onMissing;
+    this.#on = options;
     this.element = h("li",
       { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId },
       h("h3", {}, bdi(share.recipient)),
       factList(share, language),
+      files(share, language),
+      message(share, language),
       this.#actions(),
       this.#message,
       this.#panel,
@@ -92,7 +95,9 @@ export class ShareRow {
       id: `expiration-${this.#share.shareId}`,
       note: (isPast) => (isPast ? pastNote : !isActive && texts.reactivates),
     });
-    if (isActive) field.date = new Date(this.#share.expiresAt);
+    // A revoked share keeps its expiration.
+    const current = new Date(this.#share.expiresAt);
+    if (isActive || current > new Date()) field.date = current;
     const form = { share: this.#share, field, alert: h("div"), isStale: false };
     const onSave = () => this.#save(form, save);
     const save = h("button", { type: "button", class: "primary", onclick: onSave }, texts.save);
@@ -109,7 +114,7 @@ export class ShareRow {
   /** Closes a form. If another user changed the share while the form was open, shows that change. */
   #cancel({ share, isStale }, opener) {
     if (isStale) {
-      this.#onUpdate(share);
+      this.#on.onUpdate(share);
     } else {
       fill(this.#panel);
       opener.focus();
@@ -133,16 +138,20 @@ export class ShareRow {
     };
     const onError = (error) => {
       if (error.kind === "stale-version") this.#confirmStale(form, save);
-      else if (error.kind === "share-not-found") this.#onMissing(form.share, error);
+      else if (error.kind === "share-not-found") this.#on.onMissing(form.share, error);
       else {
         field.showError(error.pointers.includes("/expiresAt") ? texts.invalid.expiresAt : undefined);
         fill(alert, this.#errorBanner(error));
       }
     };
     if (!(await dialog.runAction(save, texts.saving, action, onError))) return;
-    const until = this.#language.formatTime(changed.expiresAt);
-    const isActive = changed.status === "active";
-    this.#onUpdate(changed, isActive ? texts.changed(this.#recipient, until) : texts.ended(this.#recipient));
+    if (changed.version !== form.share.version) {
+      this.#on.onChange(changed, form.share);
+      return;
+    }
+    // The form may have shown another user's change.
+    this.#on.onUpdate(changed);
+    this.#on.onStatus(texts.unchanged(this.#recipient));
   }
 
   /** Shows what another user changed. Saving again overwrites that change. */
@@ -176,7 +185,7 @@ export class ShareRow {
     const alert = h("div");
     const question = `revoke-${share.shareId}`;
     const onError = (error) => {
-      if (error.kind === "share-not-found") this.#onMissing(share, error);
+      if (error.kind === "share-not-found") this.#on.onMissing(share, error);
       else fill(alert, this.#errorBanner(error));
     };
     const onCancel = () => this.#cancel({ share, isStale: false }, opener);
@@ -187,14 +196,15 @@ export class ShareRow {
         revoked = await dialog.api.revoke(dialog.item, share);
       };
       const isDone = await dialog.runAction(revoke, texts.revoking, action, onError);
-      if (isDone) this.#onUpdate(revoked, texts.ended(this.#recipient));
+      if (isDone) this.#on.onChange(revoked, share);
     } }, texts.revokeConfirm);
     fill(this.#panel, h("div", { class: "panel", role: "group", "aria-labelledby": question },
       alert,
       h("p", { id: question }, texts.revokeAsk(this.#recipient)),
       h("div", { class: "actions" }, cancel, revoke),
     ));
-    // Focus the safe choice.
+    // Revoking can be undone, but still asks first: rows move up when one leaves the list, so a second press
+    // could revoke the next recipient's access. Focus the safe choice.
     cancel.focus();
   }
 
@@ -211,7 +221,10 @@ export class ShareRow {
     const onError = (error) => fill(this.#message, this.#errorBanner(error));
     const isDone = await dialog.runAction(button, texts.loading, action, onError);
     // Keep an open form. It is still valid, because a resend does not change the share's version.
-    if (isDone) this.#onUpdate(resent, texts.resent(this.#recipient), true);
+    if (!isDone) return;
+    this.#on.onUpdate(resent, true);
+    this.#on.onStatus(texts.resent(this.#recipient));
+    dialog.emit("sharelink-changed", { share: resent });
   }
 
   async #copy(button) {
@@ -224,16 +237,16 @@ export class ShareRow {
     };
     const onError = (error) => fill(this.#message, this.#errorBanner(error));
     if (!(await dialog.runAction(button, texts.loading, action, onError))) return;
+    const state = accessText(this.#share, this.#language);
+    const effect = this.#isActive ? texts.anyone : texts.linkIsInactive(state);
     try {
       await navigator.clipboard.writeText(link);
-      const copied = texts.copied(this.#recipient);
-      fill(this.#message, h("p", { class: "banner good" }, copied));
-      dialog.announce(copied);
+      this.#on.onStatus(`${texts.copied(this.#recipient)} ${effect}`);
     } catch {
       // The browser denied access to the clipboard, so let the user copy the link manually.
       const field = h("input", { id: `link-${this.#share.shareId}`, part: "input", readonly: true });
       field.value = link;
-      const label = h("label", { for: field.id }, texts.copyByHand(this.#recipient));
+      const label = h("label", { for: field.id }, `${texts.copyByHand(this.#recipient)} ${effect}`);
       fill(this.#message, h("div", { class: "panel" }, label, field));
       field.select();
       field.focus();
@@ -255,7 +268,7 @@ function factList(share, language) {
   const use = opens || downloads ? `${texts.opens(opens)}, ${texts.downloads(downloads)}` : texts.neverOpened;
   const sharer = createdBy.name ?? createdBy.email;
   const entries = [
-    [accessText(share, language)],
+    [accessText(share, language), "access"],
     [mail.detail ? `${mailText}: ${mail.detail}` : mailText, isMailWrong && "wrong"],
     [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
     [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
@@ -263,12 +276,44 @@ function factList(share, language) {
   return h("ul", { class: "facts" }, entries.map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
 }
 
+/** The number of files whose names are always visible. */
+const SHORT_LIST = 3;
+
+/** The number of characters of a message that is always visible. */
+const SHORT_MESSAGE = 200;
+
+/**
+ * Creates the list of the files that the link gives. A long list is folded.
+ * @param {Share} share
+ * @param {Language} language
+ */
+function files({ files }, language) {
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const summary = language.texts.fileCount(files.length, language.formatSize(bytes));
+  if (files.length <= SHORT_LIST)
+    return h("p", { class: "given" }, `${summary}: `, files.flatMap(({ name }, i) => [i > 0 && ", ", bdi(name)]));
+  const row = ({ name, size }) => h("li", {}, bdi(name), ` ${language.formatSize(size)}`);
+  return h("details", { class: "given" }, h("summary", {}, summary), h("ul", {}, files.map(row)));
+}
+
+/**
+ * Creates the message to the recipient, if there is one. A long message is folded.
+ * @param {Share} share
+ * @param {Language} language
+ */
+function message({ message: text }, { texts }) {
+  if (!text) return undefined;
+  const content = h("bdi", { class: "message" }, text);
+  if (text.length <= SHORT_MESSAGE) return h("p", { class: "given" }, `${texts.message}: `, content);
+  return h("details", { class: "given" }, h("summary", {}, texts.message), content);
+}
+
 /**
  * Describes when the recipient's access ends, or when and why it ended.
  * @param {Share} share
  * @param {Language} language
  */
-function accessText({ status, reason, expiresAt, revokedAt }, language) {
+export function accessText({ status, reason, expiresAt, revokedAt }, language) {
   const { texts } = language;
   if (status === "active") return texts.until(language.formatTime(expiresAt));
   if (reason === "revoked") return texts.revoked(language.formatTime(revokedAt));

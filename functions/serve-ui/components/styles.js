@@ -46,7 +46,7 @@ button.danger { border-color: var(--danger); color: var(--danger); }
 button.danger.primary { background: var(--danger); color: var(--on-danger); }
 button.plain { padding-inline: .3em; border-color: transparent; color: var(--accent); }
 button[aria-disabled="true"] { opacity: .65; cursor: default; }
-:is(button, input, textarea, [tabindex]):focus-visible {
+:is(button, input, textarea, summary, [tabindex]):focus-visible {
   outline: 2px solid var(--accent); outline-offset: 2px;
 }
 
@@ -125,6 +125,12 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 }
 .banner.good { border-color: var(--good); background: var(--sunken); }
 .banner .row { margin-top: .5em; }
+.status .banner {
+  display: flex; flex-wrap: wrap; gap: .2em 1em; align-items: center; margin: 0; padding-inline: 1.25em;
+  border-radius: 0; border-top: 1px solid var(--line); overflow-wrap: anywhere;
+}
+.status p { flex: 1 1 12em; }
+.status .row { margin: 0; }
 
 .results li {
   display: flex; flex-wrap: wrap; gap: .2em .8em; align-items: baseline; padding: .7em 0;
@@ -155,6 +161,10 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 .facts .wrong { color: var(--danger); }
 .actions { display: flex; flex-wrap: wrap; gap: .4em; margin-top: .5em; }
 .actions button { padding: .25em .6em; font-size: .9em; }
+.given { margin-top: .2em; font-size: .9em; overflow-wrap: anywhere; }
+.given .message { white-space: pre-wrap; }
+details.given > :not(summary) { display: block; padding-inline-start: 1.2em; }
+summary { width: fit-content; padding-block: .1em; border-radius: 4px; cursor: pointer; }
 .panel { margin-top: .7em; padding: .9em; border-radius: var(--radius); background: var(--sunken); }
 .panel .field { margin-bottom: .75em; }
 .more { margin: 1em auto 0; display: block; }
@@ -169,11 +179,19 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
   dialog { width: 100vw; max-height: 100dvh; height: 100dvh; border: 0; border-radius: 0; }
   .foot button { flex: 1 1 auto; }
 }
+/* On a low screen, as after zooming in, everything scrolls but the status. */
+@media (max-height: 26em) {
+  dialog[open] { display: block; max-height: 100dvh; overflow-y: auto; scroll-padding-bottom: 5em; }
+  .head, .body, .foot, .status .banner { padding: .5em .8em; }
+  .tabs { padding-inline: .4em; }
+  .status { position: sticky; bottom: 0; }
+}
 @media (prefers-reduced-motion: no-preference) {
   dialog[open] { animation: rise .15s ease-out; }
   @keyframes rise { from { opacity: 0; transform: translateY(.5em); } }
 }
 @media (forced-colors: active) {
+  .tabs button { border-color: Canvas; }
   .tabs button[aria-selected="true"] { border-color: Highlight; }
   .chip.wrong { border-style: dashed; }
 }

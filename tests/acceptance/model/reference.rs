@@ -116,13 +116,14 @@ impl Model {
                     if expires_at.date_naive() < now.date_naive() {
                         return Response::PastExpiry;
                     }
-                    share.expires_at = expires_at;
-                    if expires_at > now {
-                        share.revoked_at = None;
+                    let ends_revocation = share.revoked_at.is_some() && expires_at > now;
+                    if ends_revocation || expires_at != share.expires_at {
+                        share.expires_at = expires_at;
+                        share.revoked_at = share.revoked_at.filter(|_| !ends_revocation);
+                        share.version += 1;
+                        share.last_change = Some((actor, Some(expires_at)));
+                        remember(&mut writes.changes, write);
                     }
-                    share.version += 1;
-                    share.last_change = Some((actor, Some(expires_at)));
-                    remember(&mut writes.changes, write);
                 } else if !repeats_last_change {
                     return Response::Stale;
                 }
