@@ -41,6 +41,7 @@ const en = {
   week: "1 week",
   month: "1 month",
   timeZone: (zone) => `In your time zone, ${zone}`,
+  clock: (time) => time,
   noExpiration: "Choose a date and a time.",
   dayBeforeToday: "The date must not be before today.",
   tooLate: (years) => `At most ${years} years from now.`,
@@ -224,6 +225,7 @@ const de = {
   week: "1 Woche",
   month: "1 Monat",
   timeZone: (zone) => `In Ihrer Zeitzone, ${zone}`,
+  clock: (time) => `${time} Uhr`,
   noExpiration: "Datum und Uhrzeit wählen.",
   dayBeforeToday: "Das Datum darf nicht vor heute liegen.",
   tooLate: (years) => `Höchstens ${years} Jahre ab jetzt.`,
@@ -392,6 +394,47 @@ export class Language {
   formatTime(time) {
     const format = new Intl.DateTimeFormat(this.tag, { dateStyle: "medium", timeStyle: "short" });
     return format.format(new Date(time));
+  }
+
+  /**
+   * Formats a time in words, such as "Thursday, 3 December, 23:59". Includes the year unless it is the current
+   * one.
+   * @param {Date} date
+   */
+  formatDateInWords(date) {
+    const format = (options) => new Intl.DateTimeFormat(this.tag, options).format(date);
+    const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+    const day = format({ day: "numeric", month: "long", year });
+    return `${format({ weekday: "long" })}, ${day}, ${this.formatClock(date)}`;
+  }
+
+  /**
+   * Formats a time of day, such as "23:59".
+   * @param {Date} date
+   * @param {string} [timeZone] the user's, if omitted
+   */
+  formatClock(date, timeZone) {
+    const format = new Intl.DateTimeFormat(this.tag, { timeStyle: "short", timeZone });
+    return this.texts.clock(format.format(date));
+  }
+
+  /**
+   * Formats how far away a time is, such as "in 7 days", "tomorrow" or "5 minutes ago". Days are calendar days in
+   * the user's time zone.
+   * @param {Date} date
+   */
+  formatDistance(date) {
+    const now = new Date();
+    const day = (time) => Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / 86_400_000;
+    const days = day(date) - day(now);
+    const minutes = (date.getTime() - now.getTime()) / 60_000;
+    const awayFromZero = (n) => Math.sign(n) * Math.max(Math.floor(Math.abs(n)), 1);
+    const format = (n, unit) => new Intl.RelativeTimeFormat(this.tag, { numeric: "auto" }).format(n, unit);
+    if (Math.abs(days) >= 730) return format(awayFromZero(days / 365.25), "year");
+    if (Math.abs(days) >= 60) return format(awayFromZero(days / 30.44), "month");
+    if (days) return format(days, "day");
+    if (Math.abs(minutes) >= 60) return format(awayFromZero(minutes / 60), "hour");
+    return format(awayFromZero(minutes), "minute");
   }
 
   /** @param {number} bytes */
