@@ -428,13 +428,13 @@ export class Language {
     const day = (time) => Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / 86_400_000;
     const days = day(date) - day(now);
     const minutes = (date.getTime() - now.getTime()) / 60_000;
-    const awayFromZero = (n) => Math.sign(n) * Math.max(Math.floor(Math.abs(n)), 1);
+    const rounded = (n) => Math.sign(n) * Math.max(Math.round(Math.abs(n)), 1);
     const format = (n, unit) => new Intl.RelativeTimeFormat(this.tag, { numeric: "auto" }).format(n, unit);
-    if (Math.abs(days) >= 730) return format(awayFromZero(days / 365.25), "year");
-    if (Math.abs(days) >= 60) return format(awayFromZero(days / 30.44), "month");
+    if (Math.abs(days) >= 730) return format(rounded(days / 365.25), "year");
+    if (Math.abs(days) >= 60) return format(rounded(days / 30.44), "month");
     if (days) return format(days, "day");
-    if (Math.abs(minutes) >= 60) return format(awayFromZero(minutes / 60), "hour");
-    return format(awayFromZero(minutes), "minute");
+    if (Math.abs(minutes) >= 60) return format(rounded(minutes / 60), "hour");
+    return format(rounded(minutes), "minute");
   }
 
   /** @param {number} bytes */
