@@ -196,7 +196,8 @@ export class ShareRow {
         revoked = await dialog.api.revoke(dialog.item, share);
       };
       const isDone = await dialog.runAction(revoke, texts.revoking, action, onError);
-      if (isDone) this.#on.onChange(revoked, share);
+      // Another user may have changed the expiration, which a revocation keeps.
+      if (isDone) this.#on.onChange(revoked, { ...share, expiresAt: revoked.expiresAt });
     } }, texts.revokeConfirm);
     fill(this.#panel, h("div", { class: "panel", role: "group", "aria-labelledby": question },
       alert,
@@ -315,7 +316,10 @@ function message({ message: text }, { texts }) {
  */
 export function accessText({ status, reason, expiresAt, revokedAt }, language) {
   const { texts } = language;
-  if (status === "active") return texts.until(language.formatTime(expiresAt));
-  if (reason === "revoked") return texts.revoked(language.formatTime(revokedAt));
-  return texts.expired(language.formatTime(expiresAt));
+  const format = (time) => {
+    const date = new Date(time);
+    return `${language.formatDateInWords(date)} (${language.formatDistance(date)})`;
+  };
+  if (status === "active") return texts.until(format(expiresAt));
+  return reason === "revoked" ? texts.revoked(format(revokedAt)) : texts.expired(format(expiresAt));
 }

@@ -180,8 +180,9 @@ summary { width: fit-content; padding-block: .1em; border-radius: 4px; cursor: p
   .foot button { flex: 1 1 auto; }
 }
 /* On a low screen, as after zooming in, everything scrolls but the status. */
-@media (max-height: 26em) {
+@media (max-height: 30em) {
   dialog[open] { display: block; max-height: 100dvh; overflow-y: auto; scroll-padding-bottom: 5em; }
+  .body { overflow: visible; }
   .head, .body, .foot, .status .banner { padding: .5em .8em; }
   .tabs { padding-inline: .4em; }
   .status { position: sticky; bottom: 0; }
