@@ -362,7 +362,7 @@ export class LinkAccessDialog extends ItemDialog {
     }
   }
 
-  /** @param {KeyboardEvent} event */
+  /** Undoes the last action if the user presses Ctrl+Z outside a text field. */
   #onKey(event) {
     const { button } = this.#undo;
     const isTyping = event.target instanceof HTMLInputElement;
@@ -407,7 +407,7 @@ export class LinkAccessDialog extends ItemDialog {
 
   /**
    * Returns a share's row, even while the share log is shown.
-   * @returns {HTMLElement | null}
+   * @returns {Element | null}
    */
   #findRow({ shareId }) {
     const rows = TABS.map((status) => this.#tabs[status].list.querySelector(`[data-share="${shareId}"]`));

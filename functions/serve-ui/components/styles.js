@@ -129,7 +129,7 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
   display: flex; flex-wrap: wrap; gap: .2em 1em; align-items: center; margin: 0; padding-inline: 1.25em;
   border-radius: 0; border-top: 1px solid var(--line); overflow-wrap: anywhere;
 }
-.status p { flex: 1 1 12em; }
+.status p { flex: 1 1 10em; }
 .status .row { margin: 0; }
 
 .results li {

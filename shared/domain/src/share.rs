@@ -264,7 +264,8 @@ mod tests {
             share.with_expiration(requested_expiry(expiry), &action, ExpectedVersion::Exactly(share.version))
         };
         let active = share(&["a"]);
-        for same_moment in ["2026-03-10T13:00:00Z", "2026-03-10T14:00:00+01:00", "2026-03-10T13:00:00.0009Z"] {
+        for same_moment in ["2026-03-10T13:00:00Z", "2026-03-10T14:00:00+01:00", "2026-03-10T13:00:00.0009Z"]
+        {
             assert_eq!(save(&active, same_moment, time(NOW)), Ok(None), "active, {same_moment}");
         }
         let later_today = time("2026-03-10T18:00:00Z");
