@@ -273,8 +273,9 @@ export class LinkAccessDialog extends ItemDialog {
    * Shows a share in its tab. If its row had the focus and leaves the selected tab, the next row gets the focus.
    * @param {Share} share
    * @param {boolean} [keepsPanel] whether to keep an open form
+   * @param {boolean} [movesFocus]
    */
-  #showShare(share, keepsPanel = false) {
+  #showShare(share, keepsPanel = false, movesFocus = true) {
     const { list } = this.#tabs[this.#selected];
     const { activeElement } = this.shadowRoot;
     const row = this.#findRow(share);
@@ -291,7 +292,7 @@ export class LinkAccessDialog extends ItemDialog {
     }
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
     const shown = this.#findRow(share);
-    if (hadFocus) this.#focusRow(list.contains(shown) ? shown : neighbor);
+    if (hadFocus && movesFocus) this.#focusRow(list.contains(shown) ? shown : neighbor);
     this.#tick();
   }
 
@@ -394,7 +395,7 @@ export class LinkAccessDialog extends ItemDialog {
       const isBusy = row.contains(this.shadowRoot.activeElement) || row.querySelector(".open").hasChildNodes();
       if (hasExpired && !isBusy) {
         this.announce(this.#describe(current));
-        this.#showShare(current);
+        this.#showShare(current, false, false);
         return;
       }
       const access = row.querySelector(".access");
