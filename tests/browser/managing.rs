@@ -183,14 +183,14 @@ async fn row_shows_the_files_and_the_message() {
     page.open_link_access().await;
 
     let row = browser.wait_for("li[data-share]", &ann).await.text().await.unwrap();
-    assert!(row.contains("2 files, 17 byte: a budget.zip, b.pdf"), "{row}");
+    assert!(row.contains("2 files, 17 bytes: a budget.zip, b.pdf"), "{row}");
     assert!(row.contains("Message: Second round.\nComments by Friday, please."), "{row}");
 
     // Long lists and messages are folded.
     let row = browser.wait_for("li[data-share]", &bob).await;
     let folded = row.text().await.unwrap();
     assert!(!folded.contains("d.pdf") && !folded.contains("Beginning"), "{folded}");
-    browser.click("summary", "4 files, 27 byte").await;
+    browser.click("summary", "4 files, 27 bytes").await;
     browser.click("summary", "Message").await;
     let unfolded = row.text().await.unwrap();
     assert!(unfolded.contains("d.pdf") && unfolded.contains(" end"), "{unfolded}");
