@@ -67,6 +67,9 @@ enum Command {
     /// Installs axe-core for the browser tests, and prints its path
     #[command(hide = true)]
     Axe,
+    /// Installs Node and npm packages for the components' unit tests, and prints Node's path
+    #[command(hide = true)]
+    Node,
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
@@ -90,6 +93,7 @@ async fn main() -> Result<()> {
         Command::Release(options) => release::run(&options).await,
         Command::References => references::print_commands().await,
         Command::Axe => node::print_axe().await,
+        Command::Node => node::print_node().await,
         Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }

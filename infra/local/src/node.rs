@@ -45,16 +45,32 @@ impl Node {
 
 /// Installs axe-core, which checks accessibility in the browser tests, and prints its path.
 pub(crate) async fn print_axe() -> Result<()> {
-    let (source, directory) = (root().join("tests/browser/axe"), target("axe"));
-    let axe = directory.join("node_modules/axe-core/axe.min.js");
-    let has_changed = copy_files(&source, &directory, &[".npmrc", "package.json", "package-lock.json"])?;
-    if has_changed || !axe.exists() {
-        let step = Step::start("installing axe-core");
+    let packages = install_packages("tests/browser/axe", "axe").await?;
+    println!("{}", packages.join("axe-core/axe.min.js").display());
+    Ok(())
+}
+
+/// Installs Node and the packages that the components' unit tests use, and prints Node's path.
+pub(crate) async fn print_node() -> Result<()> {
+    install_packages("tests/components", "components").await?;
+    println!("{}", Node::prepare().await?.program().display());
+    Ok(())
+}
+
+/// Installs the npm packages that a source directory locks, unless they are already installed. Returns their
+/// directory, `node_modules`.
+async fn install_packages(source: &str, name: &str) -> Result<PathBuf> {
+    let directory = target(name);
+    let packages = directory.join("node_modules");
+    let names = [".npmrc", "package.json", "package-lock.json"];
+    let has_changed = copy_files(&root().join(source), &directory, &names)?;
+    // npm writes this file last.
+    if has_changed || !packages.join(".package-lock.json").exists() {
+        let step = Step::start(format!("installing the npm packages for {source}"));
         Node::prepare().await?.npm(&directory, &["ci", "--loglevel", "error"]).await?;
         step.done();
     }
-    println!("{}", axe.display());
-    Ok(())
+    Ok(packages)
 }
 
 /// Copies files to a directory, and returns whether any of them has changed since it was last copied.
