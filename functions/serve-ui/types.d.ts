@@ -35,6 +35,8 @@ export interface ItemFile extends SharedFile {
 }
 
 export interface FilePage {
+  /** The item's title, if the platform's item resolver gave one. */
+  title?: string;
   files: ItemFile[];
   /** Whether the page omits files because their names cannot be shared. */
   leftOut: boolean;
@@ -143,7 +145,16 @@ export interface Problem {
   title: string;
   status: number;
   detail?: string;
-  errors?: { detail: string; pointer?: string; parameter?: string; header?: string }[];
+  errors?: FieldError[];
+}
+
+export interface FieldError {
+  detail: string;
+  pointer?: string;
+  parameter?: string;
+  header?: string;
+  /** Why a file cannot be shared. */
+  reason?: "missing" | "forbidden";
 }
 
 // --- Events ---

@@ -156,7 +156,7 @@ async fn forbidden_file_cannot_be_shared() {
         let response = create.invoke(&event).await.unwrap();
         assert_eq!(response["statusCode"], 422, "{response}");
         let problem: Value = serde_json::from_str(response["body"].as_str().unwrap()).unwrap();
-        let error = json!({"pointer": "/files/0", "detail": "cannot be read by this deployment"});
+        let error = json!({"pointer": "/files/0", "detail": "cannot be read by this deployment", "reason": "forbidden"});
         assert_eq!(problem["errors"], json!([error]));
         assert_eq!(world.s3.pending_faults(), 0);
     }

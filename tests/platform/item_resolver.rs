@@ -104,7 +104,7 @@ async fn keys_appear_in_no_response() {
 }
 
 #[tokio::test]
-async fn title_is_in_the_share_the_email_and_the_recipients_page() {
+async fn title_is_in_every_response_the_email_and_on_the_page() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
     describe(
@@ -118,6 +118,7 @@ async fn title_is_in_the_share_the_email_and_the_recipients_page() {
     let shared = item.share_with(&recipient).await;
 
     let title = "Spring <2026> campaign";
+    assert_eq!(get(&item, "/files").await.json()["title"], title);
     assert_eq!(item.get_share(&shared.id).await["title"], title);
     let email = item.wait_for_email(&recipient).await;
     assert_eq!(email.subject, format!("Tess Tester shared 2 files with you: {title}"));

@@ -225,8 +225,14 @@ async fn find_named(item: &ShareableItem<'_>, names: &[FileName]) -> Result<Vec<
     for (i, file) in found.into_iter().enumerate() {
         match file {
             Ok(file) => files.push(file),
-            Err(FindError::Failed(error)) => return Err(error.into()),
-            Err(error) => errors.push(FieldError::pointer(format!("/files/{i}"), error)),
+            Err(error) => {
+                let reason = match error {
+                    FindError::Missing => "missing",
+                    FindError::Forbidden => "forbidden",
+                    FindError::Failed(error) => return Err(error.into()),
+                };
+                errors.push(FieldError::pointer(format!("/files/{i}"), error).with_reason(reason));
+            }
         }
     }
     if errors.is_empty() { Ok(files) } else { Err(Problem::Invalid(errors)) }

@@ -13,6 +13,8 @@ use crate::item_source::ShareableItem;
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct FilesResponse<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
     files: Vec<ItemFileResponse<'a>>,
     left_out: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,7 @@ pub(crate) async fn list(item: &ShareableItem<'_>, request: &Request) -> Result<
     let page = &files[..files.len().min(FILES_LIMIT)];
     let last = page.last().filter(|_| has_more);
     let body = FilesResponse {
+        title: item.title().map(|title| title.as_str().to_owned()),
         files: page.iter().map(ItemFileResponse::from).collect(),
         left_out: is_partial,
         next_cursor: last.map(|last| encode_cursor(last.file.name.as_str())),

@@ -160,6 +160,8 @@ impl ProblemType {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldError {
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     #[serde(flatten)]
     location: FieldLocation,
 }
@@ -178,16 +180,26 @@ enum FieldLocation {
 impl FieldError {
     /// Describes an invalid field in the body.
     pub fn pointer(pointer: impl Into<String>, detail: impl Display) -> Self {
-        Self { location: FieldLocation::Pointer(pointer.into()), detail: detail.to_string() }
+        Self::new(FieldLocation::Pointer(pointer.into()), detail)
     }
 
     /// Describes an invalid path or query parameter.
     pub fn parameter(name: &'static str, detail: impl Display) -> Self {
-        Self { location: FieldLocation::Parameter(name), detail: detail.to_string() }
+        Self::new(FieldLocation::Parameter(name), detail)
     }
 
     /// Describes an invalid header.
     pub fn header(name: &'static str, detail: impl Display) -> Self {
-        Self { location: FieldLocation::Header(name), detail: detail.to_string() }
+        Self::new(FieldLocation::Header(name), detail)
+    }
+
+    fn new(location: FieldLocation, detail: impl Display) -> Self {
+        Self { location, detail: detail.to_string(), reason: None }
+    }
+
+    /// Adds a reason that clients can tell apart from others at the same location.
+    #[must_use]
+    pub fn with_reason(self, reason: &'static str) -> Self {
+        Self { reason: Some(reason), ..self }
     }
 }
