@@ -175,6 +175,20 @@ impl Browser {
         self.run(script, vec![input.to_json().unwrap(), local.into()]).await;
     }
 
+    /// Sets the page's clock. The components' timers run only when `tick` is called in the page.
+    pub(crate) async fn set_clock(&self, local: &str) {
+        let script = r"
+            window.RealDate ??= Date;
+            const now = new RealDate(arguments[0]).getTime();
+            window.Date = class extends RealDate {
+                constructor(...values) { values.length ? super(...values) : super(now); }
+                static now() { return now; }
+            };
+            window.setInterval = (run) => { window.tick = run; return 1; };
+        ";
+        self.run(script, vec![local.into()]).await;
+    }
+
     /// Sets a `datetime-local` field to the start of today.
     pub(crate) async fn set_time_to_midnight(&self, field: &str) {
         let today = self.run("return new Date().toLocaleDateString('sv');", vec![]).await;

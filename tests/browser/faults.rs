@@ -10,7 +10,7 @@ use crate::support::{Aws, Proxy, Stack, TestItem, address, emails_to};
 
 /// Opens the page with a proxy in front of the API. Bypasses the page's Content-Security-Policy, which would
 /// block the proxy's origin.
-async fn open_behind_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
+pub(crate) async fn open_behind_proxy(item: &TestItem<'_>) -> (Page, Proxy) {
     let api = &item.stack.info.api_url;
     let origin_end = api.match_indices('/').nth(2).map_or(api.len(), |(at, _)| at);
     let proxy = Proxy::start(&api[..origin_end]).await;

@@ -29,7 +29,8 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     assert!(browser.focused().await.starts_with("wrong not an email address"));
     browser.send_keys(Key::Delete).await;
     browser.wait_until_gone(".chip", "wrong").await;
-    browser.tab_to("a.pdf").await;
+    browser.tab_to("All files").await;
+    browser.send_keys(Key::Down).await;
     browser.send_keys(Key::Space).await;
     browser.tab_to("1 day").await;
     browser.send_keys(Key::Enter).await;

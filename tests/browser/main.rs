@@ -10,14 +10,18 @@ mod support;
 
 mod accessibility;
 mod browser;
+mod dates;
 mod faults;
 mod journey;
 mod keyboard;
 mod managing;
+mod message;
 mod page;
 mod phone;
 mod pictures;
 mod pinned;
 mod recipient;
+mod results;
+mod selection;
 mod sharing;
 mod undo;

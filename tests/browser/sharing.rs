@@ -107,8 +107,8 @@ async fn existing_recipient_is_shown_in_the_right_tab() {
     item.revoke(&shared.share_id()).await;
     let page = Page::open(&item, DESKTOP).await;
     for (recipient, outcome, button, tab) in [
-        (&active, "Already has access", "Show in Active", "Active 1"),
-        (&revoked, "Previous access has ended", "Show in Inactive", "Inactive 1"),
+        (&active, "Already has a link to brief.pdf until", "Show in Active", "Active 1"),
+        (&revoked, "Already has a link to brief.pdf, which is inactive.", "Show in Inactive", "Inactive 1"),
     ] {
         page.open_share_dialog().await;
         page.browser.enter("Recipients", recipient).await;

@@ -57,14 +57,32 @@ export class ItemDialog extends HTMLElement {
 
   /** Opens the dialog with its current content. */
   showModal() {
-    if (!this.isOpen && this.isConnected) this.#dialog.showModal();
+    if (this.isOpen || !this.isConnected) return;
+    this.#dialog.showModal();
+    const closed = new AbortController();
+    this.#dialog.addEventListener("close", () => closed.abort(), { once: true });
+    const onResize = () => (this.isConnected ? this.#fitViewport() : closed.abort());
+    globalThis.visualViewport?.addEventListener("resize", onResize, { signal: closed.signal });
+    this.#fitViewport();
+  }
+
+  /** Keeps the dialog and the focused field above an on-screen keyboard. */
+  #fitViewport() {
+    const { height, offsetTop, scale } = globalThis.visualViewport ?? { scale: 0 };
+    // A viewport that is smaller because the user has zoomed in must not shrink the dialog.
+    const isCovered = scale === 1 && height < document.documentElement.clientHeight;
+    this.#dialog.classList.toggle("covered", isCovered);
+    this.#dialog.style.setProperty("--top", `${offsetTop}px`);
+    this.#dialog.style.setProperty("--height", `${height}px`);
+    if (isCovered) this.shadowRoot.activeElement?.scrollIntoView({ block: "nearest" });
   }
 
   /**
    * Replaces the dialog's content.
    * @param {Language} language
-   * @param {{ heading: string, itemName?: string, top?: Child, body: Child, status?: Child, buttons: Child }} content
-   *   only the body scrolls; the dialog's accessible name is the heading and the item's name
+   * @param {{
+   *   heading: string, itemName?: string, top?: Child, body: Child, status?: Child, buttons: Child
+   * }} content only the body scrolls; the dialog's accessible name is the heading and the item's name
    */
   render(language, { heading, itemName, top, body, status, buttons }) {
     const { texts } = language;

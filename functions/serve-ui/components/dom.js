@@ -42,8 +42,8 @@ function present(children) {
 }
 
 /**
- * Creates an element for a name. A right-to-left name does not change the order of the text around it, and the
- * browser's translation does not change the name.
+ * Creates an element for a name. A right-to-left name does not change the order of the text around it, and
+ * the browser's translation does not change the name.
  * @param {string} [text]
  */
 export function bdi(text) {

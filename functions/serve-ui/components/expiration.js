@@ -18,10 +18,27 @@ const PRESETS = {
 };
 
 /**
+ * Returns the time when a preset period ends: at 23:59, so that the last day is a whole day.
+ * @param {keyof PRESETS} preset
+ */
+export function presetEnd(preset) {
+  const date = new Date();
+  // Noon exists on every day, so that no change of the clocks can move the date.
+  date.setHours(12, 0, 0, 0);
+  PRESETS[preset](date);
+  const day = date.getDate();
+  date.setHours(23, 59);
+  // Clocks may skip the day's last hour, as in Nuuk.
+  while (date.getDate() !== day) date.setTime(date.getTime() - 60_000);
+  // If clocks are set back at midnight, 23:59 occurs twice. The day ends at the second one.
+  return otherOccurrence(date)?.later ?? date;
+}
+
+/**
  * Formats a time as the value of a `datetime-local` field.
  * @param {Date} date
  */
-function localValue(date) {
+export function localValue(date) {
   const two = (n) => String(n).padStart(2, "0");
   const year = String(date.getFullYear()).padStart(4, "0");
   const day = `${year}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
@@ -29,23 +46,52 @@ function localValue(date) {
 }
 
 /**
+ * Finds the other time with the same local date and time, which exists if clocks are set back around then.
+ * @param {Date} date
+ * @returns {{ earlier?: Date, later?: Date } | undefined}
+ */
+export function otherOccurrence(date) {
+  const offset = (days) => new Date(date.getTime() + days * 86_400_000).getTimezoneOffset();
+  // Usually an hour, but half an hour on Lord Howe Island.
+  const minutes = offset(1) - offset(-1);
+  if (minutes <= 0) return undefined;
+  const later = new Date(date.getTime() + minutes * 60_000);
+  if (localValue(later) === localValue(date)) return { later };
+  const earlier = new Date(date.getTime() - minutes * 60_000);
+  return localValue(earlier) === localValue(date) ? { earlier } : undefined;
+}
+
+/**
+ * Formats the user's UTC offset at a time, such as "+02:00".
+ * @param {Date} date
+ */
+function utcOffset(date) {
+  const offset = -date.getTimezoneOffset();
+  const two = (n) => String(Math.trunc(n)).padStart(2, "0");
+  return `${offset < 0 ? "-" : "+"}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
+}
+
+/**
  * Formats a time as RFC 3339, with the user's UTC offset at that time.
  * @param {Date} date
  */
 export function rfc3339(date) {
-  const offset = -date.getTimezoneOffset();
-  const two = (n) => String(Math.trunc(n)).padStart(2, "0");
-  const sign = offset < 0 ? "-" : "+";
-  const zone = `${sign}${two(Math.abs(offset) / 60)}:${two(Math.abs(offset) % 60)}`;
   const ms = date.getMilliseconds();
   const fraction = ms ? `.${String(ms).padStart(3, "0")}` : "";
-  return `${localValue(date)}:${two(date.getSeconds())}${fraction}${zone}`;
+  return `${localValue(date)}:${String(date.getSeconds()).padStart(2, "0")}${fraction}${utcOffset(date)}`;
 }
 
 /** A field for a date and time, with buttons for common periods. */
 export class ExpirationField {
-  #texts;
+  #language;
   #note;
+  /** The buttons, by preset. */
+  #presets;
+  #words = h("span");
+  /** Whether the user, or the dialog, has chosen a time other than the default. */
+  #isChosen = false;
+  /** The local time that the user entered, if it does not exist. */
+  #skipped;
   /**
    * The date that was last set. Unlike the input's value, it is exact to the second and unambiguous when
    * clocks are set back.
@@ -57,34 +103,42 @@ export class ExpirationField {
    * @param {{ id?: string, note: (isPast: boolean) => string | false }} options `id` must be unique in the
    *   dialog; `note` returns a note about the selected time
    */
-  constructor({ texts }, { id = "expiration", note }) {
-    this.#texts = texts;
+  constructor(language, { id = "expiration", note }) {
+    this.#language = language;
     this.#note = note;
+    const { texts } = language;
     this.input = h("input", {
       id, part: "input", type: "datetime-local", max: "9999-12-31T23:59",
-      "aria-describedby": `${id}-zone ${id}-note ${id}-error`, oninput: () => this.#onChange(),
+      "aria-describedby": `${id}-words ${id}-note ${id}-error`,
+      oninput: () => this.#onInput(), onblur: () => this.#mend(),
     });
     this.error = h("p", { id: `${id}-error`, class: "error" });
     this.note = h("p", { id: `${id}-note`, class: "note", "aria-live": "polite" });
-    const preset = (name) =>
-      h("button", { type: "button", class: "preset", onclick: () => this.#applyPreset(name) }, texts[name]);
-    const presets = Object.keys(PRESETS).map(preset);
+    const preset = (name) => {
+      const onclick = () => (this.date = presetEnd(name));
+      return h("button", { type: "button", class: "preset", onclick }, texts[name]);
+    };
+    this.#presets = Object.keys(PRESETS).map((name) => [name, preset(name)]);
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     this.element = h("div", { class: "field" },
       h("label", { for: id }, texts.expiration),
       h("div", { class: "row" },
         this.input,
-        h("div", { class: "presets", role: "group", "aria-label": texts.presets }, presets),
+        h("div", { class: "presets", role: "group", "aria-label": texts.presets },
+          this.#presets.map(([, button]) => button)),
       ),
-      h("p", { id: `${id}-zone`, class: "hint" }, texts.timeZone(zone)),
+      h("p", { id: `${id}-words`, class: "words" },
+        h("span", { "aria-live": "polite" }, this.#words), " ",
+        h("span", { class: "hint" }, texts.timeZone(zone))),
       this.note,
       this.error,
     );
-    this.#applyPreset("week");
+    this.refresh();
   }
 
   /**
-   * The selected time, if it is valid.
+   * The selected time, if it is valid. A time that clocks skip is moved forward, and one that occurs twice is
+   * the first.
    * @returns {Date | undefined}
    */
   get date() {
@@ -94,21 +148,19 @@ export class ExpirationField {
   }
 
   set date(date) {
-    this.#exact = date;
-    this.input.value = localValue(date);
-    this.#onChange();
+    this.#isChosen = true;
+    this.#set(date);
   }
 
   /** Validates the field. Shows and returns the error, if any. */
   validate() {
-    const { noExpiration, dayBeforeToday, tooLate } = this.#texts;
+    this.#mend();
+    const { noExpiration, dayBeforeToday, tooLate } = this.#language.texts;
     const { date } = this;
     if (!date) return this.showError(noExpiration);
-    const today = new Date();
+    if (isBeforeToday(date)) return this.showError(dayBeforeToday);
     const latest = new Date();
     latest.setFullYear(latest.getFullYear() + YEARS_LIMIT);
-    today.setHours(0, 0, 0, 0);
-    if (date < today) return this.showError(dayBeforeToday);
     return this.showError(date > latest ? tooLate(YEARS_LIMIT) : undefined);
   }
 
@@ -119,15 +171,78 @@ export class ExpirationField {
     return error;
   }
 
-  #applyPreset(name) {
-    const date = new Date();
-    PRESETS[name](date);
-    this.date = date;
+  /** Takes the current time into account: moves an untouched default, and describes the time again. */
+  refresh() {
+    if (!this.#isChosen) this.#exact = presetEnd("week");
+    if (!this.#isChosen && this.input.value !== localValue(this.#exact)) this.#set(this.#exact);
+    else this.#describe();
   }
 
-  #onChange() {
+  #set(date) {
+    this.#exact = date;
+    this.#skipped = undefined;
+    this.input.value = localValue(date);
     this.showError();
-    const { date } = this;
-    fill(this.note, date && this.#note(date <= new Date()));
+    this.#describe();
   }
+
+  #onInput() {
+    this.#isChosen = true;
+    this.#skipped = undefined;
+    this.showError();
+    this.#describe();
+    // Changing the value while the user types would disturb the typing.
+    if (!this.input.matches(":focus")) this.#mend();
+  }
+
+  /** Replaces a local time that does not exist. */
+  #mend() {
+    const { date } = this;
+    if (!date || localValue(date) === this.input.value) return;
+    this.#skipped = this.input.value;
+    this.#exact = date;
+    this.input.value = localValue(date);
+    this.#describe();
+  }
+
+  /** Shows the time in words, notes about it, and the chosen preset. */
+  #describe() {
+    const { date } = this;
+    const language = this.#language;
+    // While a year is typed, its first digits are a year in the distant past.
+    const isShown = date && !isBeforeToday(date);
+    replaceText(this.#words, isShown
+      ? `${language.formatDateInWords(date)}, ${language.formatDistance(date)}` : "");
+    const notes = date ? [this.#clockNote(date), this.#note(date <= new Date())] : [];
+    replaceText(this.note, notes.filter(Boolean).join(" "));
+    for (const [name, button] of this.#presets) {
+      const isPressed = date?.getTime() === presetEnd(name).getTime();
+      button.setAttribute("aria-pressed", String(isPressed));
+    }
+  }
+
+  /**
+   * Explains a time that does not exist or occurs twice because clocks are changed.
+   * @param {Date} date
+   */
+  #clockNote(date) {
+    const { texts } = this.#language;
+    const value = this.#skipped ?? this.input.value;
+    const clock = this.#language.formatClock(date);
+    if (value !== localValue(date))
+      return texts.skippedTime(this.#language.formatClock(new Date(`${value}Z`), "UTC"), clock);
+    const other = otherOccurrence(date);
+    return other && texts.repeatedTime(clock, Boolean(other.later), utcOffset(date));
+  }
+}
+
+function isBeforeToday(date) {
+  const today = new Date();
+  today.setHours(0, 0, 0, 0);
+  return date < today;
+}
+
+/** Screen readers announce a live region whenever it is filled, so keep the text if it is the same. */
+function replaceText(element, text) {
+  if (element.textContent !== text) fill(element, text);
 }

@@ -7,6 +7,9 @@ export const RECIPIENTS_LIMIT = 100;
 /** Files per share. */
 export const FILES_LIMIT = 100;
 
+/** Bytes of all file names of a share. */
+export const FILE_NAMES_LIMIT = 16_384;
+
 /** Characters per message. */
 export const MESSAGE_LIMIT = 2_000;
 

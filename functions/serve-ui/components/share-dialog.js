@@ -2,7 +2,7 @@
 
 /**
  * @import {
- *   CreateResults, CreateShares, EventDetails, ItemFile, RecipientResult, Status
+ *   CreateResults, CreateShares, EventDetails, RecipientResult, Share, Status
  * } from "../types.d.ts"
  */
 
@@ -10,9 +10,31 @@ import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
 import { ExpirationField, rfc3339 } from "./expiration.js";
-import { FILES_LIMIT, MESSAGE_LIMIT } from "./limits.js";
+import { FilesField } from "./files.js";
+import { MESSAGE_LIMIT } from "./limits.js";
 import { RecipientsField } from "./recipients.js";
-import { Language } from "./texts.js";
+import { accessText } from "./share-row.js";
+import { Language, isolate } from "./texts.js";
+
+/** The interval at which the form takes the current time into account, in milliseconds. */
+const REFRESH_INTERVAL = 30_000;
+
+/** The number of files that a result names. */
+const NAMED_FILES = 3;
+
+/** The order of the results: what needs the user's attention comes first. */
+const OUTCOMES = ["failed", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created"];
+
+/**
+ * Returns the message as the API stores it. Characters that office programs use for line breaks become line
+ * breaks. Other control characters, direction overrides, placeholders and halves of characters are dropped.
+ * @param {string} text
+ */
+function cleanMessage(text) {
+  return text
+    .replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")
+    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{NChar}\u202d\u202e\ufffc\ufffd]/gu, "");
+}
 
 export class ShareDialog extends ItemDialog {
   /** The item that the form is for. */
@@ -26,18 +48,15 @@ export class ShareDialog extends ItemDialog {
   /** @type {HTMLTextAreaElement} */
   #message;
   #counter;
+  #messageHint;
   #messageError;
+  /** @type {HTMLInputElement} */
+  #notify;
+  /** @type {FilesField} */
   #files;
-  #filesError;
-  #archivedHint;
-  /** @type {{ name: string, archived: boolean, box: HTMLInputElement, element: HTMLElement }[]} */
-  #listed = [];
-  /** Whether each file is selected, by name. */
-  #selection = new Map();
-  /** The error that prevents sharing, if any; for example, that the files are still loading. */
-  #listingError;
-  /** Identifies the latest call that lists files. */
-  #listing;
+  /** The item's title, if the item resolver gave one. */
+  #title;
+  #timer;
   #alert;
   /** @type {HTMLElement} */
   #form;
@@ -56,43 +75,60 @@ export class ShareDialog extends ItemDialog {
     }
     if (!this.#hasUnseenResults) {
       this.#showForm();
-      this.#listFiles();
+      this.#expiration.refresh();
+      this.#files.load();
     }
     this.#hasUnseenResults = false;
     this.showModal();
+    clearInterval(this.#timer);
+    this.#timer = setInterval(() => this.#refresh(), REFRESH_INTERVAL);
     if (!this.#form.inert) this.#recipients.input.focus();
+  }
+
+  #refresh() {
+    if (!this.isOpen || !this.isConnected) clearInterval(this.#timer);
+    else if (!this.#form.inert) this.#expiration.refresh();
   }
 
   #build() {
     this.#language = new Language(this);
     const { texts } = this.#language;
-    this.#listed = [];
-    this.#selection = new Map();
+    this.#title = undefined;
     this.#hasUnseenResults = false;
     this.#recipients = new RecipientsField(this.#language, (text) => this.announce(text));
     const note = (isPast) => isPast && texts.alreadyPast;
     this.#expiration = new ExpirationField(this.#language, { note });
     this.#counter = h("p", { class: "counter", id: "counter" });
+    this.#messageHint = h("p", { id: "message-hint", class: "hint" });
     this.#messageError = h("p", { id: "message-error", class: "error" });
     this.#message = h("textarea", {
-      id: "message", part: "input", dir: "auto", "aria-describedby": "counter message-error",
-      oninput: () => this.#updateCounter(),
+      id: "message", part: "input", dir: "auto", "aria-describedby": "counter message-hint message-error",
+      oninput: () => {
+        this.#updateCounter();
+        // The field grows with its text.
+        this.#message.scrollIntoView({ block: "nearest" });
+      },
+      onfocus: () => message.scrollIntoView({ block: "nearest" }),
     });
-    this.#files = h("div", { class: "files" });
-    this.#archivedHint = h("p", { id: "archived-hint", class: "note" });
-    this.#filesError = h("p", { id: "files-error", class: "error" });
-    this.#alert = h("div");
+    this.#files = new FilesField(this.#language, {
+      load: (cursor) => this.#loadFiles(cursor),
+      announce: (text) => this.announce(text),
+      onSelect: () => this.#updateMessageHint(),
+    });
+    this.#notify = h("input", { type: "checkbox", checked: true, onchange: () => this.#updateMessageHint() });
+    this.#alert = h("div", { class: "status" });
     const onSubmit = () => this.#share();
     this.#submitButton = h("button", { type: "button", class: "primary", onclick: onSubmit }, texts.share);
     const optional = h("span", { class: "hint" }, `(${texts.optional})`);
+    const message = h("div", { class: "field" },
+      h("label", { class: "check" }, this.#notify, texts.sendEmail),
+      h("label", { for: "message" }, `${texts.message} `, optional),
+      this.#message, this.#counter, this.#messageHint, this.#messageError);
     this.#form = h("div", {},
       this.#recipients.element,
-      h("fieldset", { class: "field", "aria-describedby": "archived-hint files-error" },
-        h("legend", {}, texts.files), this.#files, this.#archivedHint, this.#filesError),
+      this.#files.element,
       this.#expiration.element,
-      h("div", { class: "field" },
-        h("label", { for: "message" }, `${texts.message} `, optional),
-        this.#message, this.#counter, this.#messageError),
+      message,
     );
     this.#updateCounter();
   }
@@ -102,14 +138,38 @@ export class ShareDialog extends ItemDialog {
     const cancel = h("button", { type: "button", onclick: () => this.close() }, texts.cancel);
     this.render(this.#language, {
       heading: texts.share,
-      body: [this.#alert, this.#form],
+      itemName: this.#itemName,
+      body: this.#form,
+      status: this.#alert,
       buttons: [cancel, this.#submitButton],
     });
   }
 
+  get #itemName() {
+    return this.getAttribute("name") || this.#title;
+  }
+
+  /** Loads one page of the item's files. */
+  async #loadFiles(cursor) {
+    const form = this.#form;
+    const page = await this.api.listFiles(this.item, cursor);
+    if (form === this.#form && page.title !== this.#title) {
+      this.#title = page.title;
+      this.showItemName(this.#itemName);
+    }
+    return page;
+  }
+
+  /** Without an email, recipients see the message only on the page that lists several files. */
+  #updateMessageHint() {
+    const { texts } = this.#language;
+    const hint = this.#files.selected.length === 1 ? texts.messageUnseen : texts.messageOnPage;
+    fill(this.#messageHint, !this.#notify.checked && `${texts.noEmail} ${hint}`);
+  }
+
   #updateCounter() {
     const { texts } = this.#language;
-    const left = MESSAGE_LIMIT - [...this.#message.value].length;
+    const left = MESSAGE_LIMIT - [...cleanMessage(this.#message.value)].length;
     this.#counter.className = left < 0 ? "counter over" : "counter";
     fill(this.#counter, texts.counter(left));
     // Announce the count only near the limit, not after every character.
@@ -124,114 +184,15 @@ export class ShareDialog extends ItemDialog {
     return error;
   }
 
-  // --- The item's files ---
-
-  /**
-   * Lists the page of files after a cursor. Without a cursor, refreshes all pages listed so far.
-   * @param {string} [cursor]
-   */
-  async #listFiles(cursor) {
-    const { texts } = this.#language;
-    const listing = (this.#listing = {});
-    const isFirst = !this.#selection.size;
-    const listed = cursor ? [...this.#listed] : [];
-    this.#listingError = texts.filesLoading;
-    if (!this.#listed.length) fill(this.#files, h("p", { class: "empty" }, texts.loading));
-    try {
-      let page;
-      do {
-        page = await this.api.listFiles(this.item, page ? page.nextCursor : cursor);
-        if (listing !== this.#listing) return;
-        // Files on the first page are selected initially. Files that appear later are shared only if the user
-        // selects them.
-        const isSelected = ({ name }) => this.#selection.get(name) ?? (isFirst && !cursor);
-        listed.push(...page.files.map((file) => this.#fileBox(file, isSelected(file))));
-      } while (page.nextCursor && listed.length < this.#listed.length);
-      const firstNew = cursor && listed[this.#listed.length];
-      this.#listingError = listed.length ? undefined : texts.noFiles;
-      this.#listed = listed;
-      this.#showFiles(page);
-      if (firstNew) firstNew.box.focus();
-    } catch (thrown) {
-      if (listing !== this.#listing) return;
-      this.#listingError = this.#language.describeError(ApiError.from(thrown));
-      const retry = h("button", { type: "button", onclick: () => this.#listFiles(cursor) }, texts.tryAgain);
-      fill(this.#files, cursor && listed.map(({ element }) => element), banner(this.#listingError, retry));
-    }
-  }
-
-  #showFiles({ leftOut, nextCursor }) {
-    const { texts } = this.#language;
-    const all = this.#listed.length > 1 && this.#allFilesBox();
-    const showMore = () => this.#listFiles(nextCursor);
-    const more = nextCursor && h("button", { type: "button", class: "more", onclick: showMore }, texts.more);
-    fill(this.#files, all, this.#listed.map(({ element }) => element), more,
-      !this.#listed.length && h("p", { class: "empty" }, texts.noFiles),
-      leftOut && h("p", { class: "hint empty" }, texts.leftOut));
-    fill(this.#archivedHint, this.#listed.some(({ archived }) => archived) && texts.archivedHint);
-    this.#updateAllFilesBox();
-  }
-
-  /**
-   * @param {ItemFile} file
-   * @param {boolean} checked
-   */
-  #fileBox({ name, size, archived }, checked) {
-    const { texts } = this.#language;
-    this.#selection.set(name, checked);
-    const box = h("input", { type: "checkbox", checked, onchange: () => this.#onSelect() });
-    const note = archived && h("span", { class: "hint" }, ` (${texts.archived})`);
-    const element = h("label", {},
-      box,
-      h("span", { class: "name" }, bdi(name), note),
-      h("span", { class: "size" }, this.#language.formatSize(size)),
-    );
-    return { name, archived, box, element };
-  }
-
-  #allFilesBox() {
-    const box = h("input", { id: "all", type: "checkbox", onchange: () => {
-      for (const listed of this.#listed) listed.box.checked = box.checked;
-      this.#onSelect();
-    } });
-    return h("label", {}, box, h("span", { class: "name" }, this.#language.texts.allFiles));
-  }
-
-  #onSelect() {
-    for (const { name, box } of this.#listed) this.#selection.set(name, box.checked);
-    fill(this.#filesError);
-    this.#updateAllFilesBox();
-  }
-
-  #updateAllFilesBox() {
-    const all = /** @type {HTMLInputElement | null} */ (this.#files.querySelector("#all"));
-    if (!all) return;
-    const selected = this.#selectedFiles().length;
-    all.checked = selected === this.#listed.length;
-    all.indeterminate = selected > 0 && !all.checked;
-  }
-
-  #selectedFiles() {
-    return this.#listed.filter(({ box }) => box.checked).map(({ name }) => name);
-  }
-
-  #validateFiles() {
-    const { texts } = this.#language;
-    const selected = this.#selectedFiles().length;
-    if (this.#listingError) return this.#listingError;
-    if (!selected) return texts.noneChosen;
-    return selected > FILES_LIMIT ? texts.tooManyFiles(FILES_LIMIT) : undefined;
-  }
-
   // --- Sharing ---
 
   /** Validates all fields and shows their errors. Returns whether all are valid. */
   #validate() {
     const { texts } = this.#language;
-    const isTooLong = [...this.#message.value].length > MESSAGE_LIMIT;
+    const isTooLong = [...cleanMessage(this.#message.value)].length > MESSAGE_LIMIT;
     return this.#showFieldErrors({
       recipients: this.#recipients.validate(),
-      files: this.#validateFiles(),
+      files: this.#files.validate(),
       expiresAt: this.#expiration.validate(),
       message: isTooLong ? texts.messageTooLong(MESSAGE_LIMIT) : undefined,
     });
@@ -242,10 +203,9 @@ export class ShareDialog extends ItemDialog {
    * @param {{ recipients?: string, files?: string, expiresAt?: string, message?: string }} errors
    */
   #showFieldErrors({ recipients, files, expiresAt, message }) {
-    fill(this.#filesError, files);
     const fields = [
       [this.#recipients.showError(recipients), this.#recipients.input],
-      [files, this.#files.querySelector("input, button") ?? this.#submitButton],
+      [this.#files.showError(files), this.#files.input ?? this.#submitButton],
       [this.#expiration.showError(expiresAt), this.#expiration.input],
       [this.#showMessageError(message), this.#message],
     ];
@@ -267,8 +227,9 @@ export class ShareDialog extends ItemDialog {
     const body = {
       recipients: this.#recipients.value,
       expiresAt: rfc3339(this.#expiration.date),
-      message: this.#message.value || undefined,
-      files: this.#selectedFiles(),
+      message: cleanMessage(this.#message.value) || undefined,
+      files: this.#files.selected,
+      notify: this.#notify.checked ? undefined : false,
     };
     const json = JSON.stringify(body);
     if (this.#lastRequest.json !== json) this.#lastRequest = { json, key: crypto.randomUUID() };
@@ -289,7 +250,7 @@ export class ShareDialog extends ItemDialog {
     // The dialog may have been opened for another item in the meantime.
     if (form !== this.#form) return;
     if (failure) await this.#showFailure(failure, body);
-    else this.#showResults(created);
+    else this.#showResults(created, body);
   }
 
   /**
@@ -305,22 +266,29 @@ export class ShareDialog extends ItemDialog {
     fill(this.#alert, banner(this.#language.describeError(error)));
     const fields = error.pointers.map((pointer) => pointer.split("/")[1]);
     const errors = Object.fromEntries(fields.map((field) => [field, texts.invalid[field]]));
-    const missing = error.pointers
-      .map((pointer) => body.files[pointer.match(/^\/files\/(\d+)$/)?.[1]])
-      .filter(Boolean);
-    if (missing.length) {
-      errors.files = texts.filesMissing(missing.join(", "));
-      await this.#listFiles();
+    const named = (expected) => (error.problem?.errors ?? [])
+      .filter(({ reason }) => reason === expected)
+      .map(({ pointer }) => isolate(body.files[pointer.split("/")[2]]))
+      .join(", ");
+    const missing = named("missing");
+    const forbidden = named("forbidden");
+    if (missing || forbidden) {
+      errors.files = [
+        missing && texts.filesMissing(missing),
+        forbidden && texts.filesForbidden(forbidden),
+      ].filter(Boolean).join(" ");
+      await this.#files.load();
     }
-    this.#showFieldErrors(errors);
-    this.#alert.scrollIntoView({ block: "nearest" });
+    if (this.#showFieldErrors(errors)) this.#alert.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {CreateResults} response */
-  #showResults({ results, warnings }) {
+  /**
+   * @param {CreateResults} response
+   * @param {CreateShares} body
+   */
+  #showResults({ results, warnings }, body) {
     const { texts } = this.#language;
     const hasWarning = (expected) => warnings.some(({ code }) => code === expected);
-    const isExpired = hasWarning("alreadyExpired");
     const recipientsOf = (outcome) =>
       results.filter((result) => result.outcome === outcome).map(({ recipient }) => recipient);
     const created = recipientsOf("created");
@@ -332,8 +300,11 @@ export class ShareDialog extends ItemDialog {
       this.#message.value = "";
       this.#updateCounter();
     }
-    const warning = created.length > 0 && hasWarning("filesArchived")
-      && h("p", { class: "banner" }, texts.sharedArchived);
+    const notice = (text, kind = "banner") => created.length > 0 && h("p", { class: kind }, text);
+    const notices = [
+      hasWarning("filesArchived") && notice(texts.sharedArchived),
+      body.notify === false && notice(texts.noEmail, "banner good"),
+    ].filter(Boolean);
     const heading = created.length ? texts.shared(created.length) : texts.sharedNone;
     const back = (recipients) => {
       this.#recipients.value = recipients;
@@ -345,35 +316,128 @@ export class ShareDialog extends ItemDialog {
     const done = h("button", { type: "button", class: "primary", onclick: () => this.close() }, texts.done);
     const retry = failed.length > 0
       && h("button", { type: "button", onclick: () => back(failed) }, texts.retryFailed(failed.length));
+    const share = results.find(({ outcome }) => outcome === "created")?.share;
+    const isRefused = ({ share }) => share && missingFiles(share, body).length > 0;
+    const rank = (result) => OUTCOMES.indexOf(isRefused(result) ? "alreadyInactive" : result.outcome);
+    const sorted = results.toSorted((a, b) => rank(a) - rank(b));
     this.render(this.#language, {
       heading,
-      body: [warning, h("ul", { class: "results", tabindex: 0, "aria-label": heading },
-        results.map((result) => this.#result(result, isExpired)))],
+      itemName: this.#itemName,
+      body: [
+        notices,
+        share && h("p", { class: "given" }, ...this.#describeAccess(share)),
+        h("ul", { class: "results", tabindex: 0, "aria-label": heading },
+          sorted.map((result) => this.#result(result, body))),
+      ],
       buttons: [more, retry, done],
     });
     this.#hasUnseenResults = !this.isOpen;
     done.focus();
-    this.announce(warning ? `${heading}. ${texts.sharedArchived}` : heading);
+    this.announce([heading, ...notices.map(({ textContent }) => textContent)].join(". "));
+  }
+
+  /** Names the files of a share, and says until when its link works. */
+  #describeAccess(share) {
+    const { files } = share;
+    const { texts } = this.#language;
+    const size = this.#language.formatSize(files.reduce((sum, file) => sum + file.size, 0));
+    return [`${texts.fileCount(files.length, size)}: `, ...this.#nameFiles(files.map(({ name }) => name)),
+      `. ${accessText(share, this.#language)}`];
+  }
+
+  /**
+   * Lists names. A long list is cut off.
+   * @param {string[]} names
+   */
+  #nameFiles(names) {
+    const more = names.length - NAMED_FILES;
+    return [
+      ...names.slice(0, NAMED_FILES).flatMap((name, i) => [i > 0 && ", ", bdi(name)]),
+      more > 0 && this.#language.texts.andMore(more),
+    ];
   }
 
   /**
    * @param {RecipientResult} result
-   * @param {boolean} isExpired
+   * @param {CreateShares} body
    */
-  #result({ recipient, outcome, shareId, problem }, isExpired) {
+  #result(result, body) {
+    const { recipient, outcome, shareId, share } = result;
     const { texts } = this.#language;
-    const text = outcome === "created" && isExpired ? texts.createdExpired : texts.outcome[outcome];
-    const detail = outcome === "failed"
-      && this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
-    /** @type {Status | undefined} */
-    const tab = { alreadyActive: "active", alreadyInactive: "inactive" }[outcome];
-    const showText = tab === "active" ? texts.openActive : texts.openInactive;
-    const onShow = () => this.#openManage(tab, shareId);
+    const alert = h("div", { class: "alert" });
+    const button = (text, act, attributes = {}) => {
+      const onclick = ({ currentTarget }) => act(currentTarget);
+      return h("button", { type: "button", class: "plain", onclick, ...attributes }, text);
+    };
+    const isNew = outcome === "created";
+    const existingText = share?.status === "active" ? texts.openActive : texts.openInactive;
+    const copy = isNew && share.status === "active"
+      && button(texts.copy, (pressed) => this.#copyLink(share, pressed, alert),
+        { class: share.mail.state === "none" ? "primary" : "plain" });
+    const manage = share
+      && button(isNew ? texts.manageOne : existingText, () => this.#openManage(share.status, shareId));
     return h("li", { class: outcome },
       h("span", { class: "who" }, bdi(recipient)),
-      h("span", { class: "what" }, text, detail && `: ${detail}`),
-      tab && h("button", { type: "button", class: "plain", onclick: onShow }, showText),
+      h("span", { class: "what" }, ...this.#describeResult(result, body)),
+      share && h("span", { class: "actions", role: "group", "aria-label": texts.actionsFor(recipient) },
+        copy, manage),
+      alert,
     );
+  }
+
+  /**
+   * @param {RecipientResult} result
+   * @param {CreateShares} body
+   */
+  #describeResult({ outcome, share, problem }, body) {
+    const { texts } = this.#language;
+    if (outcome === "failed") {
+      const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
+      return [`${texts.outcome.failed}: ${reason}`];
+    }
+    if (outcome === "created") {
+      if (share.status !== "active") return [texts.createdExpired];
+      return [share.mail.state === "none" ? texts.createdQuietly : texts.outcome.created];
+    }
+    if (!share) return [texts.outcome[outcome]];
+    const missing = missingFiles(share, body);
+    const given = this.#nameFiles(share.files.map(({ name }) => name));
+    const until = this.#language.formatDateInWords(new Date(share.expiresAt));
+    return [
+      ...texts.alreadyGives[share.status](given, until).flat(),
+      ...(missing.length ? texts.notGiven(this.#nameFiles(missing)).flat() : []),
+    ];
+  }
+
+  /**
+   * Copies a new link. Shows the outcome in the recipient's row.
+   * @param {Share} share
+   * @param {HTMLButtonElement} button
+   * @param {Element} alert
+   */
+  async #copyLink(share, button, alert) {
+    const { texts } = this.#language;
+    const recipient = isolate(share.recipient);
+    let link;
+    fill(alert);
+    const action = async () => {
+      link = await this.api.getLink(this.item, share);
+    };
+    const onError = (error) => fill(alert, banner(this.#language.describeError(error)));
+    if (!(await this.runAction(button, texts.loading, action, onError))) return;
+    try {
+      await navigator.clipboard.writeText(link);
+      const copied = `${texts.copied(recipient)} ${texts.anyone}`;
+      fill(alert, h("p", { class: "banner good" }, copied));
+      this.announce(copied);
+    } catch {
+      // The browser denied access to the clipboard, so let the user copy the link manually.
+      const field = h("input", { id: `link-${share.shareId}`, part: "input", readonly: true });
+      field.value = link;
+      fill(alert, h("label", { for: field.id }, `${texts.copyByHand(recipient)} ${texts.anyone}`), field);
+      field.select();
+      field.focus();
+    }
   }
 
   /** Opens Manage Link Access, unless the page cancels the event to show a different view. */
@@ -384,6 +448,7 @@ export class ShareDialog extends ItemDialog {
     if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
     dialog.token = this.token;
     dialog.lang = this.#language.pageTag;
+    if (this.#itemName) dialog.setAttribute("name", this.#itemName);
     // The page listens only to this dialog, so forward the new dialog's events.
     /** @param {CustomEvent} event */
     const forward = (event) => {
@@ -396,4 +461,13 @@ export class ShareDialog extends ItemDialog {
     this.after(dialog);
     dialog.open({ tab, shareId });
   }
+}
+
+/**
+ * Returns the names of the files in a request that the recipient's existing link does not give.
+ * @param {Share} share
+ * @param {CreateShares} body
+ */
+function missingFiles({ files }, body) {
+  return body.files.filter((name) => !files.some((file) => file.name === name));
 }

@@ -274,7 +274,8 @@ function factList(share, language) {
     [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
     [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
   ];
-  return h("ul", { class: "facts" }, entries.map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
+  return h("ul", { class: "facts" },
+    entries.map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
 }
 
 /** The number of files whose names are always visible. */

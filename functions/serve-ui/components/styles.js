@@ -82,7 +82,9 @@ input:not([type="checkbox"]), textarea {
   width: 100%; padding: .5em .65em; border: 1px solid var(--edge); border-radius: var(--radius);
   background: var(--field); color: var(--text); color-scheme: inherit;
 }
-textarea { min-height: 5.5em; resize: vertical; unicode-bidi: plaintext; }
+textarea {
+  min-height: 5.5em; max-height: 60vh; resize: vertical; unicode-bidi: plaintext; field-sizing: content;
+}
 [aria-invalid="true"] { border-color: var(--danger) !important; }
 .hint, .note, .counter { color: var(--soft); font-size: .875em; }
 .field > .hint { margin-top: .25em; }
@@ -113,6 +115,12 @@ textarea { min-height: 5.5em; resize: vertical; unicode-bidi: plaintext; }
   max-height: 12em; overflow-y: auto; border: 1px solid var(--line); border-radius: var(--radius);
   margin-top: .3em;
 }
+input[type="search"] { margin-top: .3em; }
+.check { display: flex; gap: .4em; align-items: center; margin-bottom: .6em; font-weight: 400; }
+.words { display: flex; flex-wrap: wrap; gap: 0 .6em; margin-top: .3em; font-size: .9em; }
+.preset[aria-pressed="true"] {
+  border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600;
+}
 .files label { display: flex; gap: .6em; align-items: baseline; padding: .4em .7em; font-weight: 400; }
 .files label + label, .files li + li { border-top: 1px solid var(--line); }
 .files .name { flex: 1; overflow-wrap: anywhere; }
@@ -137,7 +145,9 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
   border-bottom: 1px solid var(--line);
 }
 .results .who { flex: 1 1 14em; font-weight: 600; overflow-wrap: anywhere; }
+.results :is(.what, .alert) { order: 1; flex-basis: 100%; overflow-wrap: anywhere; }
 .results .what { color: var(--soft); }
+.results .actions { margin-top: 0; }
 .results .created .what { color: var(--good); }
 .results :is(.failed, .invalidRecipient) .what { color: var(--danger); }
 
@@ -179,6 +189,8 @@ summary { width: fit-content; padding-block: .1em; border-radius: 4px; cursor: p
   dialog { width: 100vw; max-height: 100dvh; height: 100dvh; border: 0; border-radius: 0; }
   .foot button { flex: 1 1 auto; }
 }
+/* An on-screen keyboard covers part of the screen. */
+dialog.covered { inset-block: var(--top) auto; max-height: var(--height); margin-block: 0; }
 /* On a low screen, as after zooming in, everything scrolls but the status. */
 @media (max-height: 30em) {
   dialog[open] { display: block; max-height: 100dvh; overflow-y: auto; scroll-padding-bottom: 5em; }
@@ -195,5 +207,6 @@ summary { width: fit-content; padding-block: .1em; border-radius: 4px; cursor: p
   .tabs button { border-color: Canvas; }
   .tabs button[aria-selected="true"] { border-color: Highlight; }
   .chip.wrong { border-style: dashed; }
+  .preset[aria-pressed="true"] { border-color: Highlight; }
 }
 `;

@@ -30,8 +30,16 @@ const en = {
   noFiles: "This item has no files to share.",
   noneChosen: "Choose at least one file.",
   filesLoading: "The files are still loading.",
-  filesMissing: (names) => `No longer available: ${names}`,
-  tooManyFiles: (limit) => `At most ${limit} files in one link.`,
+  matchingFiles: (n) => (n === 1 ? "1 matching file" : `${n} matching files`),
+  filterFiles: "Filter files",
+  filesKeys: "Arrow keys move between files, and typing finds one.",
+  allSelected: (count) => `${count} selected`,
+  selected: (n, total, size) =>
+    (n ? `${n} of ${total} files, ${size} selected` : `None of ${total} files selected`),
+  filesMissing: (names) => `No longer available: ${names}.`,
+  filesForbidden: (names) => `The service may not read these files, so they cannot be shared: ${names}.`,
+  namesTooLong: "Together, the names of these files are too long for one link. Choose fewer files.",
+  tooManyFiles: (limit) => `One link can hold at most ${limit} files.`,
   leftOut: "Files whose names cannot be shared are not shown.",
   archived: "archived",
   archivedHint: "Archived files cannot be downloaded until they are restored.",
@@ -42,6 +50,11 @@ const en = {
   month: "1 month",
   timeZone: (zone) => `In your time zone, ${zone}`,
   clock: (time) => time,
+  skippedTime: (time, used) =>
+    `${time} does not exist on this day, because clocks are set forward. It becomes ${used}.`,
+  repeatedTime: (time, isFirst, offset) =>
+    `${time} occurs twice on this day, because clocks are set back. This is the`
+      + ` ${isFirst ? "first" : "second"} time (UTC${offset}).`,
   noExpiration: "Choose a date and a time.",
   dayBeforeToday: "The date must not be before today.",
   tooLate: (years) => `At most ${years} years from now.`,
@@ -53,6 +66,10 @@ const en = {
     return left >= 0 ? `${characters} left` : `${characters} too many`;
   },
   messageTooLong: (limit) => `At most ${limit} characters.`,
+  sendEmail: "Send email",
+  noEmail: "Recipients get no email. Copy each link and send it yourself.",
+  messageOnPage: "They see the message on the page with the files.",
+  messageUnseen: "They do not see the message, because a link to a single file downloads it at once.",
   sharing: "Sharing…",
 
   // The results.
@@ -60,13 +77,20 @@ const en = {
   sharedNone: "No new recipients",
   outcome: {
     created: "A link is on its way by email",
-    alreadyActive: "Already has access",
-    alreadyInactive: "Previous access has ended",
     invalidRecipient: "Not an email address",
     duplicate: "Listed twice",
     failed: "Could not be added",
   },
+  createdQuietly: "Link created, no email",
   createdExpired: "Shared, but access has already expired",
+  alreadyGives: {
+    active: (files, until) => ["Already has a link to ", files, ` until ${until}.`],
+    inactive: (files) =>
+      ["Already has a link to ", files, ", which is inactive. Change its expiration to make it work again."],
+  },
+  notGiven: (files) => [" Not shared: ", files, ". The files of a link cannot be changed."],
+  andMore: (n) => ` and ${n} more`,
+  manageOne: "Manage",
   sharedArchived: "Some of these files are archived. They cannot be downloaded until they are restored.",
   openActive: "Show in Active",
   openInactive: "Show in Inactive",
@@ -214,8 +238,18 @@ const de = {
   noFiles: "Dieses Objekt hat keine Dateien zum Teilen.",
   noneChosen: "Mindestens eine Datei auswählen.",
   filesLoading: "Die Dateien werden noch geladen.",
-  filesMissing: (names) => `Nicht mehr verfügbar: ${names}`,
-  tooManyFiles: (limit) => `Höchstens ${limit} Dateien in einem Link.`,
+  matchingFiles: (n) => (n === 1 ? "1 passende Datei" : `${n} passende Dateien`),
+  filterFiles: "Dateien filtern",
+  filesKeys: "Pfeiltasten wechseln zwischen den Dateien, Tippen findet eine.",
+  allSelected: (count) => `${count} ausgewählt`,
+  selected: (n, total, size) =>
+    (n ? `${n} von ${total} Dateien, ${size} ausgewählt` : `Keine von ${total} Dateien ausgewählt`),
+  filesMissing: (names) => `Nicht mehr verfügbar: ${names}.`,
+  filesForbidden: (names) =>
+    `Der Dienst darf diese Dateien nicht lesen, deshalb lassen sie sich nicht teilen: ${names}.`,
+  namesTooLong:
+    "Die Namen dieser Dateien sind zusammen zu lang für einen Link. Wählen Sie weniger Dateien aus.",
+  tooManyFiles: (limit) => `Ein Link kann höchstens ${limit} Dateien enthalten.`,
   leftOut: "Dateien, deren Namen nicht geteilt werden können, fehlen hier.",
   archived: "archiviert",
   archivedHint: "Archivierte Dateien lassen sich erst nach ihrer Wiederherstellung herunterladen.",
@@ -226,6 +260,11 @@ const de = {
   month: "1 Monat",
   timeZone: (zone) => `In Ihrer Zeitzone, ${zone}`,
   clock: (time) => `${time} Uhr`,
+  skippedTime: (time, used) =>
+    `${time} gibt es an diesem Tag nicht, weil die Uhr vorgestellt wird. Es gilt ${used}.`,
+  repeatedTime: (time, isFirst, offset) =>
+    `${time} gibt es an diesem Tag zweimal, weil die Uhr zurückgestellt wird. Gemeint ist das`
+      + ` ${isFirst ? "erste" : "zweite"} Mal (UTC${offset}).`,
   noExpiration: "Datum und Uhrzeit wählen.",
   dayBeforeToday: "Das Datum darf nicht vor heute liegen.",
   tooLate: (years) => `Höchstens ${years} Jahre ab jetzt.`,
@@ -234,19 +273,31 @@ const de = {
   optional: "optional",
   counter: (left) => (left >= 0 ? `noch ${left} Zeichen` : `${-left} Zeichen zu viel`),
   messageTooLong: (limit) => `Höchstens ${limit} Zeichen.`,
+  sendEmail: "E-Mail senden",
+  noEmail: "Die Empfänger erhalten keine E-Mail. Kopieren Sie jeden Link und senden Sie ihn selbst.",
+  messageOnPage: "Die Nachricht steht auf der Seite mit den Dateien.",
+  messageUnseen:
+    "Die Nachricht sehen sie nicht, denn ein Link auf eine einzelne Datei lädt diese sofort herunter.",
   sharing: "Wird geteilt …",
 
   shared: (n) => (n === 1 ? "Mit einem Empfänger geteilt" : `Mit ${n} Empfängern geteilt`),
   sharedNone: "Keine neuen Empfänger",
   outcome: {
     created: "Ein Link ist per E-Mail unterwegs",
-    alreadyActive: "Hat bereits Zugriff",
-    alreadyInactive: "Früherer Zugriff ist beendet",
     invalidRecipient: "Keine E-Mail-Adresse",
     duplicate: "Doppelt in der Liste",
     failed: "Konnte nicht hinzugefügt werden",
   },
+  createdQuietly: "Link erstellt, keine E-Mail",
   createdExpired: "Geteilt, aber der Zugriff ist bereits abgelaufen",
+  alreadyGives: {
+    active: (files, until) => ["Hat bereits einen Link auf ", files, ` bis ${until}.`],
+    inactive: (files) =>
+      ["Hat bereits einen Link auf ", files, ". Er ist inaktiv, bis Sie seinen Ablauf ändern."],
+  },
+  notGiven: (files) => [" Nicht geteilt: ", files, ". Die Dateien eines Links lassen sich nicht ändern."],
+  andMore: (n) => ` und ${n} weitere`,
+  manageOne: "Verwalten",
   sharedArchived:
     "Einige dieser Dateien sind archiviert. Sie lassen sich erst nach ihrer Wiederherstellung herunterladen.",
   openActive: "Unter „Aktiv“ anzeigen",
@@ -397,8 +448,8 @@ export class Language {
   }
 
   /**
-   * Formats a time in words, such as "Thursday, 3 December, 23:59". Includes the year unless it is the current
-   * one.
+   * Formats a time in words, such as "Thursday, 3 December, 23:59". Includes the year unless it is the
+   * current one.
    * @param {Date} date
    */
   formatDateInWords(date) {
@@ -419,8 +470,8 @@ export class Language {
   }
 
   /**
-   * Formats how far away a time is, such as "in 7 days", "tomorrow" or "5 minutes ago". Days are calendar days in
-   * the user's time zone.
+   * Formats how far away a time is, such as "in 7 days", "tomorrow" or "5 minutes ago". Days are calendar
+   * days in the user's time zone.
    * @param {Date} date
    */
   formatDistance(date) {

@@ -1,0 +1,152 @@
+//! The results of sharing.
+
+use serde_json::{Value, json};
+
+use crate::browser::{Browser, DESKTOP, PHONE};
+use crate::faults::open_behind_proxy;
+use crate::page::Page;
+use crate::support::proxy::Fault;
+use crate::support::{Stack, TestItem, address, emails_to};
+
+/// Returns the class of each result, in order.
+async fn outcomes(browser: &Browser) -> Value {
+    let script = "return [...document.querySelector('share-dialog').shadowRoot\
+                  .querySelectorAll('.results > li')].map((row) => row.className);";
+    browser.run(script, vec![]).await
+}
+
+#[tokio::test]
+async fn existing_link_to_other_files_is_not_called_access() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["first.pdf", "second.pdf"]).await;
+    let (ann, bob) = (address("ann"), address("bob"));
+    item.share_until(&ann, "2030-01-15T12:00:00+01:00").await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    // The link gives both files. A file that appears later is not among them.
+    item.upload("third.pdf").await;
+    page.open_share_dialog().await;
+    browser.click(".files label", "first.pdf").await;
+    browser.enter("Recipients", &format!("{ann},{bob}")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    browser
+        .wait_for(
+            ".alreadyActive .what",
+            "Already has a link to first.pdf, second.pdf until Tuesday, 15 January 2030, 12:00. \
+             Not shared: third.pdf. The files of a link cannot be changed.",
+        )
+        .await;
+    browser.wait_for(".given", "2 files, 19 bytes: second.pdf, third.pdf. Until").await;
+    assert_eq!(outcomes(browser).await, json!(["alreadyActive", "created"]));
+    browser.press("Show in Active").await;
+    browser.wait_for("h2", "Manage Link Access").await;
+    browser.wait_for("li.marked", &ann).await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn failures_come_first_and_each_new_link_can_be_copied() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf", "c.pdf", "d.pdf", "e.pdf"]).await;
+    let (ann, bob) = (address("ann"), address("bob"));
+    item.share(&[&bob]).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    browser.enter("Recipients", &format!("{ann},{bob}")).await;
+    browser.press("1 week").await;
+    let failed = r#""outcome":"failed""#;
+    proxy.inject_once(&["method: POST", "/shares"], Fault::Edit(r#""outcome":"alreadyActive""#, failed));
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    assert_eq!(outcomes(browser).await, json!(["failed", "created"]));
+    browser.wait_for(".given", "5 files, 25 bytes: a.pdf, b.pdf, c.pdf and 2 more. Until").await;
+    browser.wait_for(".given", ", 23:59 (in 7 days)").await;
+    browser.assert_accessible("failed and created results").await;
+
+    browser.press("Copy link").await;
+    browser.wait_for(".created .alert :is(p, label)", &ann).await;
+    browser.press("Manage").await;
+    browser.wait_for("h2", "Manage Link Access").await;
+    browser.wait_for("li.marked", &ann).await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn link_without_an_email_is_copied_by_the_sharer() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    let permissions = json!({"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]});
+    browser.cdp("Browser.grantPermissions", permissions).await;
+    let ann = address("ann");
+    page.open_share_dialog().await;
+    browser.click("label", "Send email").await;
+    browser.wait_for("#message-hint", "They see the message on the page with the files.").await;
+    browser.click(".files label", "a.pdf").await;
+    browser.wait_for("#message-hint", "They do not see the message").await;
+    browser.enter("Recipients", &ann).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    browser.wait_for(".banner", "Recipients get no email. Copy each link and send it yourself.").await;
+    browser.wait_for(".what", "Link created, no email").await;
+    browser.wait_for("button.primary", "Copy link").await;
+    browser.assert_accessible("results without an email").await;
+    browser.press("Copy link").await;
+    browser.wait_for(".created .banner.good", &format!("Link for {ann} copied.")).await;
+    let script = "navigator.clipboard.readText().then(arguments[0]);";
+    let copied = browser.driver.execute_async(script, vec![]).await.unwrap();
+    let (bytes, _) = stack.download(copied.json().as_str().unwrap()).await;
+    assert_eq!(bytes, b"b.pdf");
+    assert_eq!(item.get("").await.json()["shares"][0]["mail"]["state"], "none");
+    assert!(emails_to(&stack, &ann).await.is_empty());
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn dialog_names_the_item() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    let browser = &page.browser;
+    let titled = r#""leftOut":false,"title":"Spring <b>2026</b>""#;
+    proxy.inject_once(&["method: GET", "/files"], Fault::Edit(r#""leftOut":false"#, titled));
+    page.open_share_dialog().await;
+    browser.wait_for("h2 bdi[translate=no]", "Spring <b>2026</b>").await;
+    let name =
+        "return document.querySelector('share-dialog').shadowRoot.querySelector('#title').textContent;";
+    assert_eq!(browser.run(name, vec![]).await, "Share Spring <b>2026</b>");
+    browser.press("Cancel").await;
+
+    // The page's name for the item takes precedence.
+    browser.run("document.querySelector('share-dialog').setAttribute('name', 'Job 1042');", vec![]).await;
+    page.open_share_dialog().await;
+    browser.wait_for("h2 bdi", "Job 1042").await;
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient Job 1042").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn hundred_results_fit_a_phone() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = Page::open(&item, PHONE).await;
+    let browser = &page.browser;
+    let recipients: Vec<_> = (0..100).map(|n| address(&format!("r{n}"))).collect();
+    let last = recipients.last().unwrap();
+    item.share(&[last]).await;
+    page.open_share_dialog().await;
+    browser.click("label", "Send email").await;
+    let field = browser.wait_for("input", "Recipients").await;
+    let script = "arguments[0].value = arguments[1];";
+    browser.run(script, vec![field.to_json().unwrap(), recipients.join(",").into()]).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 99 recipients").await;
+    assert_eq!(outcomes(browser).await[0], "alreadyActive", "it should not be below 99 successes");
+    browser.assert_fits("100 results").await;
+    page.browser.quit().await;
+}

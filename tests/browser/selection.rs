@@ -1,0 +1,175 @@
+//! Choosing files in the Share dialog: the count, the filter and the keyboard.
+
+use serde_json::{Value, json};
+use thirtyfour::Key;
+
+use crate::browser::{Browser, DESKTOP};
+use crate::faults::open_behind_proxy;
+use crate::page::Page;
+use crate::support::proxy::Fault;
+use crate::support::{Aws, Stack, TestItem, address};
+
+/// Creates an item with `count` files, `a-000.pdf`, `b-001.pdf` and so on. Each file has 9 bytes.
+async fn item_with(stack: &Stack, count: usize) -> TestItem<'_> {
+    let names: Vec<_> = (0..count).map(|n| format!("{}-{n:03}.pdf", ['a', 'b', 'c'][n % 3])).collect();
+    TestItem::with_files(stack, &names.iter().map(String::as_str).collect::<Vec<_>>()).await
+}
+
+async fn wait_for_summary(browser: &Browser, text: &str) {
+    browser.wait_for("#files-summary", text).await;
+}
+
+/// Returns whether "All files" is checked, and whether it is indeterminate.
+async fn all_files(browser: &Browser) -> Value {
+    let script = "const all = document.querySelector('share-dialog').shadowRoot.querySelector('.files input'); \
+                  return [all.checked, all.indeterminate];";
+    browser.run(script, vec![]).await
+}
+
+#[tokio::test]
+async fn selection_is_counted_and_stays_true() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 12).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    wait_for_summary(browser, "12 files, 108 bytes selected").await;
+    assert_eq!(all_files(browser).await, json!([true, false]));
+    browser.click(".files label", "a-000.pdf").await;
+    wait_for_summary(browser, "11 of 12 files, 99 bytes selected").await;
+    assert_eq!(all_files(browser).await, json!([false, true]));
+
+    // A file that appears later is not selected.
+    browser.press("Cancel").await;
+    item.upload("d-new.pdf").await;
+    page.open_share_dialog().await;
+    wait_for_summary(browser, "11 of 13 files, 99 bytes selected").await;
+    browser.click(".files label", "All files").await;
+    wait_for_summary(browser, "13 files, 117 bytes selected").await;
+    browser.click(".files label", "All files").await;
+    wait_for_summary(browser, "None of 13 files selected").await;
+    assert_eq!(all_files(browser).await, json!([false, false]));
+    browser.assert_accessible("a filter and a list of files").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn nothing_is_selected_if_one_link_cannot_hold_all_files() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 205).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    wait_for_summary(browser, "None of 205 files selected. One link can hold at most 100 files.").await;
+    browser.click(".files label", "All files").await;
+    wait_for_summary(browser, "205 files, 1.8 kB selected. One link can hold at most 100 files.").await;
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for(".error", "One link can hold at most 100 files.").await;
+
+    // Only the files that match the filter change.
+    browser.click(".files label", "All files").await;
+    browser.enter("Filter files", "b-").await;
+    browser.click(".files label", "68 matching files").await;
+    wait_for_summary(browser, "68 of 205 files, 612 bytes selected").await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    let share = item.get("").await.json()["shares"][0].clone();
+    let files = share["files"].as_array().unwrap();
+    assert_eq!(files.len(), 68);
+    assert!(files.iter().all(|file| file["name"].as_str().unwrap().starts_with("b-")), "{share}");
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn list_of_files_is_one_tab_stop() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 12).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    wait_for_summary(browser, "12 files").await;
+    browser.tab_to("Filter files").await;
+    browser.send_keys(Key::Tab).await;
+    for (key, focused) in [
+        (Key::Down, "a-000.pdf"),
+        (Key::End, "c-011.pdf"),
+        (Key::Down, "c-011.pdf"),
+        (Key::Up, "c-008.pdf"),
+        (Key::Home, "All files"),
+    ] {
+        browser.send_keys(key).await;
+        assert!(browser.focused().await.starts_with(focused), "{}", browser.focused().await);
+    }
+    for (typed, focused) in [("b", "b-001.pdf"), ("b", "b-004.pdf")] {
+        browser.send_keys(typed).await;
+        assert!(browser.focused().await.starts_with(focused), "{}", browser.focused().await);
+    }
+    browser.send_keys(Key::Space).await;
+    wait_for_summary(browser, "11 of 12 files").await;
+    browser.send_keys(Key::Tab).await;
+    assert_eq!(browser.focused().await, "Access expires");
+    let back = browser.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab).key_up(Key::Shift);
+    back.perform().await.unwrap();
+    assert!(browser.focused().await.starts_with("b-004.pdf"));
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn filter_ignores_case_accents_and_how_accents_are_stored() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 10).await;
+    // macOS stores "Ü" as two characters.
+    for name in ["U\u{308}ber uns.pdf", "\u{dc}bersicht 2026.pdf"] {
+        item.upload(name).await;
+    }
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    for (query, matches) in [
+        ("über", "2 matching files"),
+        ("UBER", "2 matching files"),
+        ("2026 üb", "1 matching file"),
+        ("x", "0 "),
+    ] {
+        browser.enter("Filter files", query).await;
+        browser.wait_for(".files label", matches).await;
+        // Escape clears the filter and leaves the dialog open.
+        browser.send_keys(Key::Escape).await;
+        browser.wait_for(".files label", "All files").await;
+    }
+    wait_for_summary(browser, "12 files").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn file_that_s3_refuses_is_not_called_missing() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    page.open_share_dialog().await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    Aws::new(&stack).delete(&item.key("b.pdf")).await;
+    proxy.inject_once(&["method: POST", "/shares"], Fault::Edit("\"missing\"", "\"forbidden\""));
+    page.browser.press("Share").await;
+    page.browser
+        .wait_for(".error", "The service may not read these files, so they cannot be shared: b.pdf.")
+        .await;
+    assert!(!page.browser.visible_text().await.contains("No longer available"));
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn failed_page_of_files_can_be_loaded_again() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 105).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    proxy.inject_once(&["method: GET", "/files?cursor="], Fault::Respond(403, "AccessDenied", "no"));
+    page.open_share_dialog().await;
+    page.browser.wait_for(".banner", "").await;
+    wait_for_summary(&page.browser, "None of 100+ files selected. One link can hold at most 100 files.")
+        .await;
+    page.browser.press("Try again").await;
+    wait_for_summary(&page.browser, "None of 105 files selected").await;
+    page.browser.quit().await;
+}
