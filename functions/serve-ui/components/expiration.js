@@ -19,7 +19,7 @@ const PRESETS = {
 
 /**
  * Returns the time when a preset period ends: at 23:59, so that the last day is a whole day.
- * @param {keyof PRESETS} preset
+ * @param {keyof typeof PRESETS} preset
  */
 export function presetEnd(preset) {
   const date = new Date();
@@ -85,7 +85,10 @@ export function rfc3339(date) {
 export class ExpirationField {
   #language;
   #note;
-  /** The buttons, by preset. */
+  /**
+   * The button of each preset.
+   * @type {[keyof typeof PRESETS, HTMLButtonElement][]}
+   */
   #presets;
   #words = h("span");
   /** Whether the user, or the dialog, has chosen a time other than the default. */
@@ -114,11 +117,11 @@ export class ExpirationField {
     });
     this.error = h("p", { id: `${id}-error`, class: "error" });
     this.note = h("p", { id: `${id}-note`, class: "note", "aria-live": "polite" });
-    const preset = (name) => {
+    const names = /** @type {(keyof typeof PRESETS)[]} */ (Object.keys(PRESETS));
+    this.#presets = names.map((name) => {
       const onclick = () => (this.date = presetEnd(name));
-      return h("button", { type: "button", class: "preset", onclick }, texts[name]);
-    };
-    this.#presets = Object.keys(PRESETS).map((name) => [name, preset(name)]);
+      return [name, h("button", { type: "button", class: "preset", onclick }, texts[name])];
+    });
     const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     this.element = h("div", { class: "field" },
       h("label", { for: id }, texts.expiration),

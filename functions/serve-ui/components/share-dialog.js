@@ -13,7 +13,7 @@ import { ExpirationField, rfc3339 } from "./expiration.js";
 import { FilesField } from "./files.js";
 import { MESSAGE_LIMIT } from "./limits.js";
 import { RecipientsField } from "./recipients.js";
-import { accessText } from "./share-row.js";
+import { accessText, copyLink } from "./share-row.js";
 import { Language, isolate } from "./texts.js";
 
 /** The interval at which the form takes the current time into account, in milliseconds. */
@@ -371,9 +371,14 @@ export class ShareDialog extends ItemDialog {
     };
     const isNew = outcome === "created";
     const existingText = share?.status === "active" ? texts.openActive : texts.openInactive;
+    const onCopied = (message) => {
+      fill(alert, h("p", { class: "banner good" }, message));
+      this.announce(message);
+    };
+    const onCopy = (pressed) =>
+      copyLink(share, { dialog: this, language: this.#language, button: pressed, alert, onCopied });
     const copy = isNew && share.status === "active"
-      && button(texts.copy, (pressed) => this.#copyLink(share, pressed, alert),
-        { class: share.mail.state === "none" ? "primary" : "plain" });
+      && button(texts.copy, onCopy, { class: share.mail.state === "none" ? "primary" : "plain" });
     const manage = share
       && button(isNew ? texts.manageOne : existingText, () => this.#openManage(share.status, shareId));
     return h("li", { class: outcome },
@@ -407,37 +412,6 @@ export class ShareDialog extends ItemDialog {
       ...texts.alreadyGives[share.status](given, until).flat(),
       ...(missing.length ? texts.notGiven(this.#nameFiles(missing)).flat() : []),
     ];
-  }
-
-  /**
-   * Copies a new link. Shows the outcome in the recipient's row.
-   * @param {Share} share
-   * @param {HTMLButtonElement} button
-   * @param {Element} alert
-   */
-  async #copyLink(share, button, alert) {
-    const { texts } = this.#language;
-    const recipient = isolate(share.recipient);
-    let link;
-    fill(alert);
-    const action = async () => {
-      link = await this.api.getLink(this.item, share);
-    };
-    const onError = (error) => fill(alert, banner(this.#language.describeError(error)));
-    if (!(await this.runAction(button, texts.loading, action, onError))) return;
-    try {
-      await navigator.clipboard.writeText(link);
-      const copied = `${texts.copied(recipient)} ${texts.anyone}`;
-      fill(alert, h("p", { class: "banner good" }, copied));
-      this.announce(copied);
-    } catch {
-      // The browser denied access to the clipboard, so let the user copy the link manually.
-      const field = h("input", { id: `link-${share.shareId}`, part: "input", readonly: true });
-      field.value = link;
-      fill(alert, h("label", { for: field.id }, `${texts.copyByHand(recipient)} ${texts.anyone}`), field);
-      field.select();
-      field.focus();
-    }
   }
 
   /** Opens Manage Link Access, unless the page cancels the event to show a different view. */

@@ -228,30 +228,45 @@ export class ShareRow {
     dialog.emit("sharelink-changed", { share: resent });
   }
 
-  async #copy(button) {
-    const { texts } = this.#language;
-    const dialog = this.#dialog;
-    fill(this.#message);
-    let link;
-    const action = async () => {
-      link = await dialog.api.getLink(dialog.item, this.#share);
-    };
-    const onError = (error) => fill(this.#message, this.#errorBanner(error));
-    if (!(await dialog.runAction(button, texts.loading, action, onError))) return;
-    const state = accessText(this.#share, this.#language);
-    const effect = this.#isActive ? texts.anyone : texts.linkIsInactive(state);
-    try {
-      await navigator.clipboard.writeText(link);
-      this.#on.onStatus(`${texts.copied(this.#recipient)} ${effect}`);
-    } catch {
-      // The browser denied access to the clipboard, so let the user copy the link manually.
-      const field = h("input", { id: `link-${this.#share.shareId}`, part: "input", readonly: true });
-      field.value = link;
-      const label = h("label", { for: field.id }, `${texts.copyByHand(this.#recipient)} ${effect}`);
-      fill(this.#message, h("div", { class: "panel" }, label, field));
-      field.select();
-      field.focus();
-    }
+  #copy(button) {
+    const options = { dialog: this.#dialog, language: this.#language, onCopied: this.#on.onStatus };
+    return copyLink(this.#share, { button, alert: this.#message, ...options });
+  }
+}
+
+/**
+ * Copies a share's link, and says whether it works.
+ * @param {Share} share
+ * @param {object} options
+ * @param {ItemDialog} options.dialog
+ * @param {Language} options.language
+ * @param {HTMLButtonElement} options.button
+ * @param {Element} options.alert where to show an error, or the link if it cannot be copied
+ * @param {(text: string) => void} options.onCopied called with a success message
+ */
+export async function copyLink(share, { dialog, language, button, alert, onCopied }) {
+  const { texts } = language;
+  let link;
+  fill(alert);
+  const action = async () => {
+    link = await dialog.api.getLink(dialog.item, share);
+  };
+  const onError = (error) => fill(alert, banner(language.describeError(error)));
+  if (!(await dialog.runAction(button, texts.loading, action, onError))) return;
+  const isActive = share.status === "active";
+  const effect = isActive ? texts.anyone : texts.linkIsInactive(accessText(share, language));
+  const recipient = isolate(share.recipient);
+  try {
+    await navigator.clipboard.writeText(link);
+    onCopied(`${texts.copied(recipient)} ${effect}`);
+  } catch {
+    // The browser denied access to the clipboard, so let the user copy the link manually.
+    const field = h("input", { id: `link-${share.shareId}`, part: "input", readonly: true });
+    field.value = link;
+    const label = h("label", { for: field.id }, `${texts.copyByHand(recipient)} ${effect}`);
+    fill(alert, h("div", { class: "panel" }, label, field));
+    field.select();
+    field.focus();
   }
 }
 

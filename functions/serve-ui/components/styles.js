@@ -118,6 +118,7 @@ textarea {
 input[type="search"] { margin-top: .3em; }
 .check { display: flex; gap: .4em; align-items: center; margin-bottom: .6em; font-weight: 400; }
 .words { display: flex; flex-wrap: wrap; gap: 0 .6em; margin-top: .3em; font-size: .9em; }
+.words .hint { font-size: 1em; }
 .preset[aria-pressed="true"] {
   border-color: var(--accent); background: var(--accent); color: var(--on-accent); font-weight: 600;
 }
