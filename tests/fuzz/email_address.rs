@@ -1,4 +1,5 @@
-//! All spellings of an email address have the same normalized address, identity and share.
+//! All spellings of an email address have the same normalized address, identity and share. What people type is
+//! read as an address that reads as itself.
 
 #![no_main]
 
@@ -6,6 +7,10 @@ use libfuzzer_sys::fuzz_target;
 use sharelink_domain::{EmailAddress, Item, ShareId};
 
 fuzz_target!(|input: &str| {
+    if let Ok(read) = EmailAddress::read(input) {
+        assert_eq!(EmailAddress::read(read.as_str()).unwrap(), read);
+        assert!(!read.as_str().starts_with(['\'', '`', '|', '{']), "{read}");
+    }
     let Ok(address) = input.parse::<EmailAddress>() else { return };
     let normalized = address.as_str();
     assert!(normalized.is_ascii(), "{normalized:?}");

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The reason a string is not a supported email address.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AddressError {
     #[error("is not an email address: it needs a name, an @ and a domain")]
     Shape,
@@ -18,6 +18,17 @@ pub enum AddressError {
     Domain,
     #[error("is too long for an email address")]
     TooLong,
+    /// The domain's ASCII form is a different one from the domain that a reader sees (UTS 39).
+    #[error(
+        "has a domain that looks like {resembled} but is {ascii}; correct it, or enter {ascii} if that is what \
+         you mean"
+    )]
+    Lookalike { resembled: String, ascii: String },
+    #[error(
+        "has a domain that mixes scripts or has an unusual character; correct it, or enter its ASCII form, \
+         {ascii}, if that is what you mean"
+    )]
+    MixedScripts { ascii: String },
 }
 
 /// The maximum length of a local part, in bytes (RFC 5321, section 4.5.3.1).
@@ -31,7 +42,8 @@ const LABEL_LIMIT: usize = 63;
 
 /// An email address that SES can send to. The local part is stored as typed, and the domain in ASCII form.
 ///
-/// Two addresses with the same [`identity`](Self::identity) belong to the same recipient.
+/// Two addresses with the same [`identity`](Self::identity) belong to the same recipient. [`read`](Self::read)
+/// accepts what people type; `parse` and deserialization only accept the address itself.
 #[derive(Clone, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(try_from = "String")]
 pub struct EmailAddress(String);
@@ -41,6 +53,12 @@ impl EmailAddress {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns the domain, in ASCII form.
+    #[must_use]
+    pub fn domain(&self) -> &str {
+        self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
     /// Returns the address in lowercase, the form that the one-link rule compares. `+tags` and dots stay

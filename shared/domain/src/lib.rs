@@ -19,6 +19,7 @@ pub mod mail;
 pub mod message;
 pub mod names;
 pub mod permission;
+mod recipient_address;
 pub mod request;
 pub mod resolution;
 pub mod restore;

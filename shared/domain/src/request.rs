@@ -35,7 +35,7 @@ pub enum ParsedRecipient {
 #[must_use]
 pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     let mut seen = HashSet::new();
-    let parse = |entry: &String| match entry.parse::<EmailAddress>() {
+    let parse = |entry: &String| match EmailAddress::read(entry) {
         Ok(address) if seen.insert(address.identity()) => ParsedRecipient::Address(address),
         Ok(_) => ParsedRecipient::Duplicate,
         Err(error) => ParsedRecipient::Invalid(error),
