@@ -21,6 +21,7 @@ mod phone;
 mod pictures;
 mod pinned;
 mod recipient;
+mod recipients;
 mod results;
 mod selection;
 mod sharing;

@@ -2,59 +2,19 @@
 
 /** @import { Language } from "./texts.js" */
 
+import { parseAddresses, readAddress } from "./address-list.js";
 import { bdi, fill, h } from "./dom.js";
-import { ADDRESS_LIMIT, LOCAL_PART_LIMIT, RECIPIENTS_LIMIT } from "./limits.js";
+import { RECIPIENTS_LIMIT } from "./limits.js";
 
-/**
- * Extracts the addresses from typed text or a pasted list, such as `Ann <ann@example.com>; bob@…`.
- * @param {string} text
- * @returns {string[]}
- */
-export function parseAddresses(text) {
-  return splitList(text).flatMap((entry) => {
-    const angled = entry.match(/<([^<>]*@[^<>]*)>\s*$/);
-    const plain = (angled ? angled[1] : entry).trim().replace(/^mailto:([^?]*).*/i, "$1");
-    const words = plain.split(/\s+/);
-    return words.every((word) => word.includes("@")) ? words : [plain];
-  }).filter(Boolean);
-}
-
-/** Splits at commas, semicolons, tabs and line breaks, except within a quoted name. */
-function splitList(text) {
-  const isBalanced = text.split('"').length % 2 === 1;
-  const separators = isBalanced ? /[,;\r\n\t](?=(?:[^"]*"[^"]*")*[^"]*$)/ : /[,;\r\n\t]/;
-  return text.split(separators).map((entry) => entry.trim());
-}
-
-/**
- * Normalizes an address, as the API does to compare addresses. Returns undefined if the address is invalid.
- * @param {string} address
- * @returns {string | undefined}
- */
-export function normalizeAddress(address) {
-  const at = address.lastIndexOf("@");
-  const local = address.slice(0, at);
-  const domain = asciiDomain(address.slice(at + 1));
-  const isLocal = /^[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+(\.[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+)*$/.test(local);
-  const isDomain = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(domain);
-  const fits = local.length <= LOCAL_PART_LIMIT && at + 1 + domain.length <= ADDRESS_LIMIT;
-  return at > 0 && isLocal && isDomain && fits ? `${local}@${domain}`.toLowerCase() : undefined;
-}
-
-/** Returns a domain in ASCII, or an empty string if it is not just a valid domain. */
-function asciiDomain(domain) {
-  if (/[/?#\\:@%\s]/.test(domain)) return "";
-  try {
-    return new URL(`http://${domain}`).hostname;
-  } catch {
-    return "";
-  }
-}
+/** The characters of a chip's text that are shown. */
+const SHOWN_LIMIT = 80;
 
 /** A text field, with a chip for each recipient below it. */
 export class RecipientsField {
-  /** @type {string[]} */
-  #addresses = [];
+  /** Addresses, and text that could not be read. @type {string[]} */
+  #entries = [];
+  /** The entries that the API refused. */
+  #refused = new Set();
   /** The index of the chip that the Tab key reaches. */
   #focused = 0;
   #texts;
@@ -71,13 +31,18 @@ export class RecipientsField {
       id: "recipients", part: "input", type: "text", inputmode: "email", autocomplete: "off",
       autocapitalize: "off", spellcheck: "false", dir: "auto",
       "aria-describedby": "recipients-hint recipients-error",
-      onkeydown: (event) => this.#onKey(event), onpaste: (event) => this.#onPaste(event),
-      oninput: () => this.showError(),
+      onkeydown: (event) => this.#onKey(event), onblur: () => this.#onBlur(),
+      oninput: (event) => this.#onInput(event), oncompositionend: (event) => this.#onInput(event),
+      onpaste: (event) => this.#onInsert(event, event.clipboardData),
+      ondrop: (event) => this.#onInsert(event, event.dataTransfer),
     });
     this.chips = h("ul", {
       class: "chips", "aria-label": texts.recipients, onkeydown: (event) => this.#onChipKey(event),
     });
     this.error = h("p", { id: "recipients-error", class: "error" });
+    this.removeButton = h("button", {
+      type: "button", class: "plain", hidden: true, onclick: () => this.#removeWrong(),
+    });
     this.element = h("div", { class: "field" },
       h("label", { for: "recipients" }, texts.recipients),
       this.input,
@@ -85,33 +50,54 @@ export class RecipientsField {
       this.chips,
       h("p", { id: "recipients-keys", hidden: true }, texts.recipientKeys),
       this.error,
+      this.removeButton,
     );
     this.#render();
   }
 
-  /** The addresses as entered, valid or not. */
+  /** The addresses, and the text that could not be read. */
   get value() {
-    return this.#addresses;
+    return this.#entries;
   }
 
-  set value(addresses) {
-    this.#addresses = [...addresses];
+  set value(entries) {
+    this.#entries = [...entries];
+    this.#render();
+  }
+
+  /** The element to focus when the field is invalid: the first wrong chip, or the text field. */
+  get invalidElement() {
+    return this.#chipButtons()[this.#findFaults().findIndex(Boolean)] ?? this.input;
+  }
+
+  /**
+   * Marks entries that the API refused. The API recognizes more misleading domains.
+   * @param {string[]} entries
+   */
+  refuse(entries) {
+    for (const entry of entries) this.#refused.add(entry);
     this.#render();
   }
 
   /** Turns the text field's content into chips. */
   commit() {
-    this.add(this.input.value);
+    const { value } = this.input;
     this.input.value = "";
+    this.add(value);
   }
 
   /** @param {string} text */
   add(text) {
+    const { recipientAdded, notRead } = this.#texts;
     const added = parseAddresses(text);
     if (!added.length) return;
-    this.#addresses.push(...added);
+    this.#entries.push(...added);
+    this.showError();
     this.#render();
-    this.#announce(this.#texts.recipientAdded(added.length));
+    this.chips.scrollTop = this.chips.scrollHeight;
+    const read = added.filter((entry) => readAddress(entry)).length;
+    const results = [read && recipientAdded(read), read < added.length && notRead(added.length - read)];
+    this.#announce(results.filter(Boolean).join(", "));
   }
 
   /** Validates the field. Shows and returns the error, if any. */
@@ -119,49 +105,58 @@ export class RecipientsField {
     this.commit();
     const { noRecipients, wrongRecipients, tooManyRecipients } = this.#texts;
     const wrong = this.#findFaults().filter(Boolean).length;
-    if (!this.#addresses.length) return this.showError(noRecipients);
+    const excess = this.#entries.length - RECIPIENTS_LIMIT;
+    if (!this.#entries.length) return this.showError(noRecipients);
     if (wrong) return this.showError(wrongRecipients(wrong));
-    const isTooMany = this.#addresses.length > RECIPIENTS_LIMIT;
-    return this.showError(isTooMany ? tooManyRecipients(RECIPIENTS_LIMIT) : undefined);
+    return this.showError(excess > 0 ? tooManyRecipients(RECIPIENTS_LIMIT, excess) : undefined);
   }
 
   /** @param {string} [error] if omitted, the error is cleared */
   showError(error) {
+    const wrong = this.#findFaults().filter(Boolean).length;
     fill(this.error, error);
+    fill(this.removeButton, this.#texts.removeWrong(wrong));
+    this.removeButton.hidden = !error || !wrong;
     this.input.setAttribute("aria-invalid", String(Boolean(error)));
     return error;
   }
 
-  /** Returns each address's fault, or undefined if the address is valid. */
+  /** Returns each entry's fault, or undefined if the entry is a valid address. */
   #findFaults() {
+    const { notAnAddress, misleading, duplicate } = this.#texts;
     const seen = new Set();
-    return this.#addresses.map((address) => {
-      const normalized = normalizeAddress(address);
-      if (!normalized) return this.#texts.notAnAddress;
-      if (seen.has(normalized)) return this.#texts.duplicate;
-      seen.add(normalized);
+    return this.#entries.map((entry) => {
+      const reading = readAddress(entry);
+      const isRefused = this.#refused.has(entry);
+      if (!reading || (isRefused && !reading.asciiDomain)) return notAnAddress;
+      if (reading.isLookalike || isRefused) return misleading(reading.asciiDomain);
+      if (seen.has(reading.identity)) return duplicate;
+      seen.add(reading.identity);
       return undefined;
     });
   }
 
   #render() {
     const faults = this.#findFaults();
-    this.#focused = Math.min(this.#focused, Math.max(this.#addresses.length - 1, 0));
-    fill(this.chips, this.#addresses.map((address, i) => this.#chip(address, faults[i], i)));
-    this.chips.hidden = !this.#addresses.length;
+    this.#focused = Math.min(this.#focused, Math.max(this.#entries.length - 1, 0));
+    fill(this.chips, this.#entries.map((entry, i) => this.#chip(entry, faults[i], i)));
+    this.chips.hidden = !this.#entries.length;
   }
 
   /** The Tab key stops at only one chip; arrow keys move between chips. */
-  #chip(address, fault, i) {
+  #chip(entry, fault, i) {
     const { remove } = this.#texts;
+    const shown = entry.length > SHOWN_LIMIT ? `${entry.slice(0, SHOWN_LIMIT)}…` : entry;
+    const ascii = readAddress(entry)?.asciiDomain;
+    const note = fault ? h("span", { class: "fault" }, fault) : ascii && h("span", { class: "hint" }, ascii);
     return h("li", { class: fault ? "chip wrong" : "chip" },
       h("button", {
         type: "button", class: "chip-text", tabindex: i === this.#focused ? 0 : -1,
         "aria-describedby": "recipients-keys",
         onclick: () => this.#edit(i), onfocus: () => this.#setFocused(i),
-      }, bdi(address), fault && [" ", h("span", { class: "fault" }, fault)]),
+      }, bdi(shown), note && [" ", note]),
       h("button", {
-        type: "button", class: "chip-remove", tabindex: -1, "aria-label": remove(address),
+        type: "button", class: "chip-remove", tabindex: -1, "aria-label": remove(shown),
         onclick: () => this.#remove(i),
       }, h("span", { "aria-hidden": "true" }, "×")),
     );
@@ -179,43 +174,78 @@ export class RecipientsField {
   }
 
   #remove(i) {
-    const [address] = this.#addresses.splice(i, 1);
+    const [entry] = this.#entries.splice(i, 1);
     this.showError();
     this.#render();
-    this.#announce(this.#texts.recipientRemoved(address));
+    this.#announce(this.#texts.recipientRemoved(entry));
     (this.#chipButtons()[this.#focused] ?? this.input).focus();
   }
 
-  /** Moves an address back into the text field. */
+  #removeWrong() {
+    const faults = this.#findFaults();
+    const { length } = this.#entries;
+    this.#entries = this.#entries.filter((_, i) => !faults[i]);
+    this.showError();
+    this.#render();
+    this.#announce(this.#texts.recipientsRemoved(length - this.#entries.length));
+    this.input.focus();
+  }
+
+  /** Moves an entry back into the text field. */
   #edit(i) {
     this.commit();
-    [this.input.value] = this.#addresses.splice(i, 1);
+    [this.input.value] = this.#entries.splice(i, 1);
     this.showError();
     this.#render();
     this.input.focus();
   }
 
   #onKey(event) {
-    if (event.isComposing) return;
-    const isComplete = event.key === " " && normalizeAddress(this.input.value.trim());
-    if (event.key === "Enter" || event.key === "," || event.key === ";" || isComplete) {
-      event.preventDefault();
-      this.commit();
-    } else if (event.key === "Backspace" && !this.input.value && this.#addresses.length) {
-      event.preventDefault();
-      this.#edit(this.#addresses.length - 1);
-    }
+    // An input method uses keys for itself. Safari sets only the key code.
+    if (event.isComposing || event.keyCode === 229) return;
+    const isEdit = event.key === "Backspace" && !this.input.value && this.#entries.length;
+    if (event.key !== "Enter" && !isEdit) return;
+    event.preventDefault();
+    // A held key acts once.
+    if (event.repeat) return;
+    if (isEdit) this.#edit(this.#entries.length - 1);
+    else this.commit();
   }
 
-  #onPaste(event) {
-    const text = event.clipboardData?.getData("text/plain") ?? "";
-    const addresses = parseAddresses(text);
-    // Let the browser paste other text, such as part of an address.
-    if (addresses.length < 2 && !normalizeAddress(addresses[0] ?? "")) return;
+  /** Adds chips after a separator. Keys do not tell: the keyboards of phones do not report theirs. */
+  #onInput({ isComposing, data }) {
+    this.showError();
+    if (isComposing) return;
+    const { value } = this.input;
+    const isQuoted = value.split('"').length % 2 === 0;
+    const isSeparated = /[,;，；、]\s*$/.test(data ?? "") && !isQuoted;
+    if (isSeparated || (/\s$/.test(value) && readAddress(value))) this.commit();
+  }
+
+  #onBlur() {
+    const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
+    // The window lost the focus, for example because the user copies an address.
+    if (root.activeElement === this.input) return;
+    // New chips would move the target of a click, so wait for its end.
+    if (!root.querySelector(":active")) this.commit();
+    else addEventListener("pointerup", () => setTimeout(() => this.commit()), { once: true, capture: true });
+  }
+
+  /** Adds pasted or dropped addresses. Lets the browser insert other text, such as part of an address. */
+  #onInsert(event, data) {
+    const text = data?.getData("text/plain") ?? "";
+    const entries = parseAddresses(text);
+    if (entries.length < 2 && !entries.some((entry) => readAddress(entry))) return;
     event.preventDefault();
     const { value, selectionStart, selectionEnd } = this.input;
+    const isDrop = event.type === "drop";
+    const before = isDrop ? value : value.slice(0, selectionStart);
+    const after = isDrop ? "" : value.slice(selectionEnd);
+    // Text belongs to the address next to it only if it opens or completes it.
+    const isPart = /["'<([:]\s*$/.test(before) || text.startsWith("@")
+      || (/@\S*$/.test(before) && !readAddress(before) && !readAddress(entries[0]));
     this.input.value = "";
-    this.add(value.slice(0, selectionStart) + text + value.slice(selectionEnd));
+    this.add([before, isPart ? "" : "\n", text, /^\s*["'>)\]@]/.test(after) ? "" : "\n", after].join(""));
   }
 
   #onChipKey(event) {
@@ -227,7 +257,8 @@ export class RecipientsField {
       buttons[Math.min(Math.max(this.#focused + moves[event.key], 0), buttons.length - 1)].focus();
     } else if (event.key === "Delete" || event.key === "Backspace") {
       event.preventDefault();
-      this.#remove(this.#focused);
+      // A held key removes one chip.
+      if (!event.repeat) this.#remove(this.#focused);
     }
   }
 }

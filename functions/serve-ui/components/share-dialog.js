@@ -6,6 +6,7 @@
  * } from "../types.d.ts"
  */
 
+import { readAddress } from "./address-list.js";
 import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
@@ -204,7 +205,7 @@ export class ShareDialog extends ItemDialog {
    */
   #showFieldErrors({ recipients, files, expiresAt, message }) {
     const fields = [
-      [this.#recipients.showError(recipients), this.#recipients.input],
+      [this.#recipients.showError(recipients), this.#recipients.invalidElement],
       [this.#files.showError(files), this.#files.input ?? this.#submitButton],
       [this.#expiration.showError(expiresAt), this.#expiration.input],
       [this.#showMessageError(message), this.#message],
@@ -213,6 +214,7 @@ export class ShareDialog extends ItemDialog {
     if (!invalid) return true;
     const [error, field] = invalid;
     field.focus();
+    field.closest(".field")?.querySelector(".error:not(:empty)")?.scrollIntoView({ block: "nearest" });
     this.announce(error);
     return false;
   }
@@ -295,7 +297,9 @@ export class ShareDialog extends ItemDialog {
     const failed = recipientsOf("failed");
     this.#lastRequest = {};
     // The form keeps the recipients that still need attention.
-    this.#recipients.value = [...failed, ...recipientsOf("invalidRecipient")];
+    const refused = recipientsOf("invalidRecipient");
+    this.#recipients.value = [...failed, ...refused];
+    this.#recipients.refuse(refused);
     if (created.length && !this.#recipients.value.length) {
       this.#message.value = "";
       this.#updateCounter();
@@ -394,7 +398,7 @@ export class ShareDialog extends ItemDialog {
    * @param {RecipientResult} result
    * @param {CreateShares} body
    */
-  #describeResult({ outcome, share, problem }, body) {
+  #describeResult({ recipient, outcome, share, problem }, body) {
     const { texts } = this.#language;
     if (outcome === "failed") {
       const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
@@ -404,6 +408,8 @@ export class ShareDialog extends ItemDialog {
       if (share.status !== "active") return [texts.createdExpired];
       return [share.mail.state === "none" ? texts.createdQuietly : texts.outcome.created];
     }
+    const domain = outcome === "invalidRecipient" && readAddress(recipient)?.asciiDomain;
+    if (domain) return [`${texts.outcome.misleading}: ${domain}`];
     if (!share) return [texts.outcome[outcome]];
     const missing = missingFiles(share, body);
     const given = this.#nameFiles(share.files.map(({ name }) => name));

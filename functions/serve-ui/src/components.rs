@@ -16,9 +16,10 @@ macro_rules! modules {
 }
 
 /// Every module's file name and source. Modules import each other by file name.
-const MODULES: [(&str, &str); 15] = modules![
-    "api.js" "dialog.js" "dom.js" "expiration.js" "files.js" "limits.js" "link-access-dialog.js"
-    "recipients.js" "share-button.js" "share-dialog.js" "share-log.js" "share-row.js" "sharelink.js" "styles.js" "texts.js"
+const MODULES: [(&str, &str); 16] = modules![
+    "address-list.js" "api.js" "dialog.js" "dom.js" "expiration.js" "files.js" "limits.js"
+    "link-access-dialog.js" "recipients.js" "share-button.js" "share-dialog.js" "share-log.js" "share-row.js"
+    "sharelink.js" "styles.js" "texts.js"
 ];
 
 /// All modules, and a version that identifies their content.
