@@ -34,6 +34,7 @@ mod operations;
 mod outbox;
 mod racing;
 mod random_faults;
+mod recipient_addresses;
 mod redemption;
 mod restore;
 mod sender;

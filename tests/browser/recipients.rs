@@ -100,7 +100,7 @@ async fn pasted_address_does_not_join_typed_text() {
         assert!(transfer(browser, event, pasted).await, "{typed} {pasted}");
         assert_eq!(chips(browser).await, expected, "{typed} {pasted}");
         assert_eq!(field_text(browser).await, "");
-        browser.run("document.querySelector('share-dialog').remove();", vec![]).await;
+        page.show(&item).await;
         page.open_share_dialog().await;
     }
     // Part of an address is left to the browser.
@@ -114,7 +114,7 @@ async fn paste_replaces_the_selection() {
     let item = TestItem::new(&stack).await;
     let page = open(&item, DESKTOP).await;
     let browser = &page.browser;
-    browser.enter("Recipients", "bob@example.com wrong").await;
+    browser.cdp("Input.insertText", json!({"text": "bob@example.com wrong"})).await;
     let field = browser.wait_for("input", "Recipients").await.to_json().unwrap();
     browser.run("arguments[0].setSelectionRange(15, 21);", vec![field]).await;
     assert!(transfer(browser, "paste", "ann@example.com").await);
@@ -188,15 +188,14 @@ async fn held_key_acts_once() {
         }
     }
     assert_eq!(chips(browser).await, ["c@example.com", "d@example.com"]);
-    // Enter moves a chip into the text field. The repeats must not add it again, or edit the next.
-    key(browser, "Enter", 13, false).await;
-    browser.run("document.querySelector('share-dialog').shadowRoot.activeElement.click();", vec![]).await;
+    // Enter moves a chip into the text field. Its repeats must neither add it again nor edit the next one.
+    browser.send_keys(Key::Enter).await;
+    let edited = field_text(browser).await;
     for _ in 0..5 {
         key(browser, "Enter", 13, true).await;
-        key(browser, "Backspace", 8, true).await;
     }
-    let count = chips(browser).await.len() + usize::from(!field_text(browser).await.is_empty());
-    assert!(count >= 1, "{:?}", chips(browser).await);
+    assert_eq!(field_text(browser).await, edited);
+    assert_eq!(chips(browser).await.len(), 1);
     page.browser.quit().await;
 }
 
@@ -227,7 +226,7 @@ async fn leaving_the_field_adds_its_text() {
     browser.send_keys(Key::Tab).await;
     assert_eq!(chips(browser).await, ["ann@example.com"]);
     // A click elsewhere reaches its target, although the new chip moves the rest of the form.
-    browser.enter("Recipients", &"bob@example.com ".repeat(1)).await;
+    browser.enter("Recipients", "bob@example.com ").await;
     browser.enter("Recipients", "a-rather-long-address-that-needs-another-line@department.example.com").await;
     browser.click(".files label", "b.pdf").await;
     let boxes = "return [...document.querySelector('share-dialog').shadowRoot\
@@ -310,7 +309,7 @@ async fn recipient_that_the_api_refuses_stays_in_the_form() {
     browser.press("Share").await;
     browser.wait_for("h2", "Shared with 1 recipient").await;
     browser.wait_for(".results .what", "Misleading domain: xn--80ak6aa92e.com").await;
-    browser.press("Back").await;
+    browser.press("Share with others").await;
     browser.wait_for(".chip.wrong", "misleading domain: xn--80ak6aa92e.com").await;
     assert_eq!(chips(browser).await, ["!eve@аррӏе.com"]);
     let message = browser.wait_for("textarea", "Message").await;

@@ -108,6 +108,7 @@ textarea {
 .chip-text { min-width: 0; padding: .15em 0 .15em .7em; text-align: start; overflow-wrap: anywhere; }
 .chip-remove { padding: .15em .6em; color: var(--soft); }
 .chip.wrong { border-color: var(--danger); background: var(--danger-surface); }
+.chips ~ .error:not(:empty) { margin-top: .5em; }
 .chip .fault { margin-inline-start: .4em; color: var(--danger); font-size: .85em; }
 .chip .fault::before { content: "⚠ "; }
 

@@ -27,7 +27,7 @@ const en = {
   noRecipients: "Add at least one recipient.",
   wrongRecipients: (n) =>
     (n === 1 ? "Correct or remove the marked recipient." : `Correct or remove the ${n} marked recipients.`),
-  removeWrong: (n) => (n === 1 ? "Remove it" : "Remove them"),
+  removeWrong: (n) => `Remove ${n === 1 ? "it" : "them"}`,
   tooManyRecipients: (limit, n) => `At most ${limit} recipients at a time. Remove ${n}.`,
   files: "Files",
   allFiles: "All files",
@@ -240,7 +240,7 @@ const de = {
   duplicate: "schon in der Liste",
   noRecipients: "Mindestens einen Empfänger hinzufügen.",
   wrongRecipients: (n) => `${n === 1 ? "Den" : `Die ${n}`} markierten Empfänger ändern oder entfernen.`,
-  removeWrong: () => "Entfernen",
+  removeWrong: (n) => `${n === 1 ? "Markierten" : "Markierte"} entfernen`,
   tooManyRecipients: (limit, n) => `Höchstens ${limit} Empfänger auf einmal. ${n} bitte entfernen.`,
   files: "Dateien",
   allFiles: "Alle Dateien",
