@@ -23,7 +23,6 @@ fn component_modules_pass_their_unit_tests() {
         .args(tests)
         .output()
         .unwrap();
-    let output = String::from_utf8_lossy(&run.stdout);
-    assert!(run.status.success(), "{output}{}", String::from_utf8_lossy(&run.stderr));
-    println!("{output}");
+    let (output, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "{output}{errors}");
 }
