@@ -12,6 +12,7 @@ pub mod expiry;
 pub mod history;
 pub mod idempotency;
 pub mod ids;
+pub mod json;
 pub mod key_layout;
 pub mod link;
 pub mod log;

@@ -4,39 +4,60 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::names::is_placeholder;
+
 /// The maximum length of a message, in characters.
 pub const MESSAGE_LIMIT: usize = 2_000;
 
-/// The reason a message was rejected.
+/// The message is longer than [`MESSAGE_LIMIT`].
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum MessageError {
-    #[error("must be at most {MESSAGE_LIMIT} characters")]
-    TooLong,
-    #[error("must not contain control characters other than line breaks and tabs")]
-    Control,
-}
+#[error("must be at most {MESSAGE_LIMIT} characters")]
+pub struct MessageTooLong;
 
-/// The sharer's message: 1 to 2,000 characters, stored exactly as typed.
+/// The sharer's message: 1 to 2,000 characters, without characters that cannot be seen.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message(String);
 
 impl Message {
-    /// Parses a message. Returns `None` if the text is empty or blank.
-    pub fn parse(text: &str) -> Result<Option<Self>, MessageError> {
-        if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            return Err(MessageError::Control);
-        }
+    /// Parses a message, and removes what cannot be seen. Returns `None` if nothing or only blanks are left.
+    ///
+    /// Programs such as Word and `PowerPoint` paste control characters. A sharer cannot find and delete them,
+    /// so they are not an error. Those that break a line become a line break.
+    pub fn parse(text: &str) -> Result<Option<Self>, MessageTooLong> {
+        let text = clean(text);
         if text.chars().count() > MESSAGE_LIMIT {
-            return Err(MessageError::TooLong);
+            return Err(MessageTooLong);
         }
-        Ok((!text.trim().is_empty()).then(|| Self(text.to_owned())))
+        Ok((!text.trim().is_empty()).then_some(Self(text)))
     }
 
-    /// Returns the text as typed.
+    /// Returns the text. Its lines end with `\n` or `\r\n`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn clean(text: &str) -> String {
+    let mut chars = text.chars().peekable();
+    let mut cleaned = String::with_capacity(text.len());
+    while let Some(c) = chars.next() {
+        match c {
+            '\r' if chars.peek() == Some(&'\n') => cleaned.push(c),
+            // UAX #14 breaks the line after each of these. `PowerPoint` pastes U+000B.
+            '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => cleaned.push('\n'),
+            '\n' | '\t' => cleaned.push(c),
+            c if c.is_control() || is_bidi_override(c) || is_placeholder(c) => {}
+            c => cleaned.push(c),
+        }
+    }
+    cleaned
+}
+
+/// Returns whether a character overrides the direction of those that follow, and so can make a URL look like
+/// another one. Text in any script can be written without these, but not without the other direction characters.
+fn is_bidi_override(c: char) -> bool {
+    matches!(c, '\u{202d}' | '\u{202e}')
 }
 
 /// Hides the message: debug output may reach a log.
@@ -48,36 +69,90 @@ impl fmt::Debug for Message {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
+    fn parse(text: &str) -> Option<String> {
+        Message::parse(text).unwrap().map(|message| message.as_str().to_owned())
+    }
+
     #[test]
-    fn message_keeps_the_text_as_typed() {
-        for text in ["<b>hi</b>\r\nBcc: x", "🎉 שלום", "\ttabbed"] {
-            assert_eq!(Message::parse(text).unwrap().unwrap().as_str(), text);
+    fn visible_text_is_kept_as_typed() {
+        for text in [
+            "<b>hi</b>\r\nBcc: x",
+            "🎉 שלום",
+            "\ttabbed",
+            " indented \n",
+            "\u{2067}שלום\u{2069} \u{200f}x\u{200e}",
+            "می\u{200c}خواهم 👩\u{200d}🚀 ☂\u{fe0f} 🏴\u{e0067}\u{e0062}\u{e007f} a\u{ad}b",
+        ] {
+            assert_eq!(parse(text).as_deref(), Some(text));
         }
     }
 
     #[test]
     fn blank_message_is_none() {
-        assert_eq!(Message::parse(""), Ok(None));
-        assert_eq!(Message::parse(" \n"), Ok(None));
+        for text in ["", " \n", "\u{b}\u{2028}", "\0\u{3}", "\u{fffc}"] {
+            assert_eq!(parse(text), None, "{text:?}");
+        }
     }
 
     #[test]
     fn message_length_is_limited_in_characters() {
-        assert!(Message::parse(&"🎉".repeat(2_000)).unwrap().is_some());
-        assert_eq!(Message::parse(&"a".repeat(2_001)), Err(MessageError::TooLong));
+        assert!(parse(&"🎉".repeat(2_000)).is_some());
+        assert_eq!(Message::parse(&"a".repeat(2_001)), Err(MessageTooLong));
+        assert!(parse(&format!("{}\0", "a".repeat(2_000))).is_some(), "what is removed does not count");
     }
 
     #[test]
-    fn control_characters_are_rejected() {
-        assert_eq!(Message::parse("a\0b"), Err(MessageError::Control));
-        assert_eq!(Message::parse("\u{1b}[31m"), Err(MessageError::Control));
+    fn every_kind_of_line_break_becomes_a_line_break() {
+        for separator in ["\r", "\u{b}", "\u{c}", "\u{85}", "\u{2028}", "\u{2029}"] {
+            assert_eq!(parse(&format!("a{separator}b")).as_deref(), Some("a\nb"), "{separator:?}");
+        }
+        assert_eq!(parse("a\r\r\nb\r").as_deref(), Some("a\n\r\nb\n"));
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_are_removed() {
+        for unseen in [
+            "\0",
+            "\u{1}",
+            "\u{3}",
+            "\u{7}",
+            "\u{8}",
+            "\u{e}",
+            "\u{1b}",
+            "\u{1f}",
+            "\u{7f}",
+            "\u{80}",
+            "\u{9f}",
+            "\u{fdd0}",
+            "\u{fffe}",
+            "\u{ffff}",
+            "\u{10ffff}",
+            "\u{fffc}",
+            "\u{fffd}",
+            "\u{202d}",
+            "\u{202e}",
+        ] {
+            assert_eq!(parse(&format!("a{unseen}b")).as_deref(), Some("ab"), "{unseen:?}");
+        }
     }
 
     #[test]
     fn debug_output_hides_the_message() {
         let message = Message::parse("ann@example.com asked for it").unwrap();
         assert_eq!(format!("{message:?}"), "Some(Message(..))");
+    }
+
+    proptest! {
+        #[test]
+        fn parsed_message_parses_to_itself(text in r"[\PC\pC]{0,50}") {
+            if let Some(message) = Message::parse(&text).unwrap() {
+                prop_assert!(!message.as_str().chars().any(|c| c.is_control() && !"\r\n\t".contains(c)));
+                prop_assert_eq!(Message::parse(message.as_str()).unwrap(), Some(message));
+            }
+        }
     }
 }

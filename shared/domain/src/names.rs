@@ -144,9 +144,9 @@ pub fn strip_bidi_controls(text: &str) -> String {
 /// The maximum length of displayed text, in characters. Longer text is truncated.
 const DISPLAY_LIMIT: usize = 200;
 
-/// Makes text from the platform safe to display on one line: removes bidirectional control characters,
-/// replaces other control characters and line separators with spaces, and truncates. Returns `None` if
-/// nothing visible is left.
+/// Makes text from the platform safe to display on one line: removes bidirectional control characters and
+/// placeholders, replaces other control characters and line separators with spaces, and truncates. Returns
+/// `None` if nothing visible is left.
 ///
 /// Invisible characters between visible ones are kept: some scripts and emoji need joiners and variation
 /// selectors.
@@ -155,6 +155,7 @@ pub fn to_display_text(text: &str) -> Option<String> {
     let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let one_line: String = strip_bidi_controls(text.trim())
         .chars()
+        .filter(|c| !is_placeholder(*c))
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .take(DISPLAY_LIMIT)
         .collect();
@@ -174,6 +175,14 @@ pub fn is_invisible(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
             | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Returns whether a character stands for something that is not part of a text.
+#[must_use]
+pub fn is_placeholder(c: char) -> bool {
+    // U+FFFC stands for an image, and U+FFFD for a lost character, such as half of an emoji. Unicode reserves
+    // the noncharacters for programs.
+    matches!(c, '\u{fffc}' | '\u{fffd}' | '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Shortens text to a number of characters, not counting the ellipsis that then ends it.
@@ -243,6 +252,7 @@ mod tests {
     #[test]
     fn displayed_text_is_one_visible_line() {
         assert_eq!(to_display_text("a\u{2028}b\u{2029}c\r\nd").as_deref(), Some("a b c  d"));
+        assert_eq!(to_display_text("a\u{fffd}\u{fffc}\u{ffff}").as_deref(), Some("a"));
         for text in
             ["", " \t", "\u{200b}", "\u{2060} \u{feff}", "\u{3164}", "\u{2800}\u{2800}", "\u{ad}\u{e0020}"]
         {

@@ -1,5 +1,6 @@
 //! JSON request bodies, with errors that locate the invalid field.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -9,18 +10,26 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
+use sharelink_domain::json::replace_lone_surrogates;
 
 use crate::{FieldError, Problem, ProblemType, Request};
 
 /// The maximum size of a request body, in bytes. Every valid request is smaller.
 const BODY_LIMIT: usize = 256 * 1024;
 
-fn body_bytes(request: &Request) -> &[u8] {
-    match request.body() {
+/// Returns the body's JSON text, without a byte order mark and lone surrogates.
+fn json_text(request: &Request) -> Result<Cow<'_, [u8]>, Problem> {
+    let bytes = match request.body() {
         Body::Text(text) => text.as_bytes(),
         Body::Binary(bytes) => bytes,
         _ => &[],
+    };
+    if bytes.len() > BODY_LIMIT {
+        return Err(ProblemType::BodyTooLarge.into());
     }
+    // Some .NET programs send the mark. A parser may ignore it (RFC 8259, section 8.1).
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    Ok(replace_lone_surrogates(bytes))
 }
 
 /// Parses the body as a JSON object.
@@ -28,10 +37,10 @@ fn body_bytes(request: &Request) -> &[u8] {
 /// A body that is not JSON is reported as malformed (400). Well-formed JSON that is not a valid `T` is
 /// reported as an invalid field (422).
 pub fn parse_json_body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
-    let bytes = body_bytes(request);
-    if bytes.len() > BODY_LIMIT {
-        return Err(ProblemType::BodyTooLarge.into());
-    }
+    parse_object(&json_text(request)?)
+}
+
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     // Check the syntax of the whole body first: an invalid field would hide a syntax error that follows it.
     serde_json::from_slice::<Value>(bytes).map_err(|error| Problem::Malformed(error.to_string()))?;
     let parsed = serde_path_to_error::deserialize(&mut serde_json::Deserializer::from_slice(bytes));
@@ -66,12 +75,22 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// Rejects a body that is neither empty nor an empty JSON object, because its contents would be ignored.
+/// Rejects a body that is neither empty nor an empty JSON value, because its contents would be ignored.
+///
+/// HTTP clients send an empty value if they have nothing to send: axios `null`, and PHP's `[]`.
 pub fn require_empty_body(request: &Request) -> Result<(), Problem> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Empty {}
-    if body_bytes(request).is_empty() { Ok(()) } else { parse_json_body::<Empty>(request).map(|Empty {}| ()) }
+    let bytes = json_text(request)?;
+    let is_empty = bytes.trim_ascii().is_empty()
+        || match serde_json::from_slice(&bytes) {
+            Ok(Value::Null) => true,
+            Ok(Value::String(text)) => text.trim().is_empty(),
+            Ok(Value::Array(values)) => values.is_empty(),
+            _ => false,
+        };
+    if is_empty { Ok(()) } else { parse_object::<Empty>(&bytes).map(|Empty {}| ()) }
 }
 
 /// Describes an invalid field by stating what the parser expected there. The parser's message also quotes the
@@ -126,18 +145,41 @@ mod tests {
 
     #[test]
     fn body_that_is_not_json_is_malformed() {
-        for body in [
-            "",
-            "{",
-            "{}x",
-            "{\"names\": [\"a\"]} {}",
-            r#"{"names": ["\ud800"]}"#,
-            r#"{"names": 1e999}"#,
-            &"[".repeat(200),
-        ] {
+        for body in ["", "{", "{}x", "{\"names\": [\"a\"]} {}", r#"{"names": 1e999}"#, &"[".repeat(200)] {
             let (status, _) = problem(body);
             assert_eq!(status, 400, "{body}");
         }
+    }
+
+    #[test]
+    fn lone_surrogate_is_read_as_a_replacement_character() {
+        #[derive(Deserialize)]
+        struct Text {
+            text: String,
+        }
+        let mut event = event(&json!({}), &json!({}));
+        event["body"] = "\u{feff}{\"text\": \"a\\ud83d\"}".into();
+        let parsed: Text = parse_json_body(&request(&event)).unwrap();
+        assert_eq!(parsed.text, "a\u{fffd}");
+    }
+
+    #[test]
+    fn empty_value_is_an_empty_body() {
+        let check = |body: &str| {
+            let mut event = event(&json!({}), &json!({}));
+            event["body"] = body.into();
+            require_empty_body(&request(&event)).map_err(|problem| problem.into_response().status().as_u16())
+        };
+        for body in ["", " \r\n", "{}", " { }\n", "null", "\"\"", "\"  \"", "[]", "\u{feff}", "\u{feff}{}"] {
+            assert_eq!(check(body), Ok(()), "{body:?}");
+        }
+        for body in ["{\"a\": null}", "[null]", "[[]]", "\"a\"", "0", "false", "\"null\""] {
+            assert_eq!(check(body), Err(422), "{body:?}");
+        }
+        for body in ["x", "nul", "{", "{}{}", "undefined"] {
+            assert_eq!(check(body), Err(400), "{body:?}");
+        }
+        assert_eq!(check(&" ".repeat(BODY_LIMIT + 1)), Err(413));
     }
 
     #[test]
