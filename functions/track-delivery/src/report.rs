@@ -25,6 +25,8 @@ pub(crate) enum IgnoredEvent {
     Malformed,
     /// The event type does not affect the email state.
     UnusedType,
+    /// The feedback is not about spam.
+    NotSpam,
     /// The tags do not identify a Sharelink email.
     UnknownEmail,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for IgnoredEvent {
         f.write_str(match self {
             Self::Malformed => "not a valid SES event",
             Self::UnusedType => "an event type that does not affect the email state",
+            Self::NotSpam => "feedback that is not about spam",
             Self::UnknownEmail => "not about a Sharelink email",
         })
     }
@@ -49,9 +52,9 @@ struct Event {
 struct EventDetail {
     event_type: String,
     mail: MailFields,
-    delivery: Option<TimestampField>,
+    delivery: Option<DeliveryFields>,
     bounce: Option<BounceFields>,
-    complaint: Option<TimestampField>,
+    complaint: Option<ComplaintFields>,
 }
 
 #[derive(Deserialize)]
@@ -62,7 +65,7 @@ struct MailFields {
 }
 
 #[derive(Deserialize)]
-struct TimestampField {
+struct DeliveryFields {
     timestamp: Timestamp,
 }
 
@@ -75,6 +78,14 @@ struct BounceFields {
     bounce_sub_type: String,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ComplaintFields {
+    timestamp: Timestamp,
+    complaint_sub_type: Option<String>,
+    complaint_feedback_type: Option<String>,
+}
+
 impl DeliveryReport {
     pub(crate) fn parse(event: Value) -> Result<Self, IgnoredEvent> {
         let Event { detail } = serde_json::from_value(event).map_err(|_| IgnoredEvent::Malformed)?;
@@ -85,7 +96,12 @@ impl DeliveryReport {
                 let event = DeliveryEvent::Bounced(Bounce::new(&bounce.bounce_type, &bounce.bounce_sub_type));
                 (event, bounce.timestamp)
             }
-            ("Complaint", .., Some(complaint)) => (DeliveryEvent::Complained, complaint.timestamp),
+            ("Complaint", .., Some(complaint)) => {
+                let subtype = complaint.complaint_sub_type.as_deref();
+                let feedback = complaint.complaint_feedback_type.as_deref();
+                let event = DeliveryEvent::from_complaint(subtype, feedback).ok_or(IgnoredEvent::NotSpam)?;
+                (event, complaint.timestamp)
+            }
             // A rejection has no timestamp, so use the time at which the email was sent.
             ("Reject", ..) => (DeliveryEvent::Rejected, detail.mail.timestamp),
             ("Delivery" | "Bounce" | "Complaint", ..) => return Err(IgnoredEvent::Malformed),
@@ -174,6 +190,25 @@ mod tests {
         });
         let report = DeliveryReport::parse(event("Complaint", "complaint", &complaint)).unwrap();
         assert_eq!(report.event, DeliveryEvent::Complained);
+    }
+
+    #[test]
+    fn complaint_about_a_suppressed_address_is_a_bounce() {
+        let complaint = json!({
+            "complainedRecipients": [{"emailAddress": "ann@example.com"}], "timestamp": "2026-03-10T13:00:00Z",
+            "feedbackId": "01000157c44f053b", "complaintSubType": "OnAccountSuppressionList",
+        });
+        let report = DeliveryReport::parse(event("Complaint", "complaint", &complaint)).unwrap();
+        assert!(matches!(report.event, DeliveryEvent::Bounced(_)), "{:?}", report.event);
+    }
+
+    #[test]
+    fn feedback_that_an_email_is_not_spam_is_ignored() {
+        let complaint = json!({
+            "timestamp": "2026-03-10T13:00:00Z", "complaintSubType": null, "complaintFeedbackType": "not-spam",
+        });
+        let parsed = DeliveryReport::parse(event("Complaint", "complaint", &complaint));
+        assert_eq!(parsed, Err(IgnoredEvent::NotSpam));
     }
 
     #[test]

@@ -49,6 +49,12 @@ impl EmailId {
         ]
     }
 
+    /// Returns the id as one word, for a header. It tells a recipient nothing.
+    #[must_use]
+    pub fn to_reference(&self) -> String {
+        format!("{}-{}-{}", self.share, self.created_at.timestamp_millis(), self.attempt)
+    }
+
     /// Parses message tags. `tag` looks up a value by its name. Returns `None` if the email does not belong
     /// to a share.
     pub fn from_tags<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
@@ -73,7 +79,7 @@ pub enum DeliveryEvent {
     Complained,
 }
 
-/// A rejection by the recipient's mail server.
+/// A rejection by the recipient's mail server, or by SES because the address is on a suppression list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounce {
     pub bounce_type: BounceType,
@@ -81,16 +87,27 @@ pub struct Bounce {
     pub detail: &'static str,
 }
 
+/// Returns whether the subtype of a bounce or complaint names a suppression list. SES then accepted the email
+/// but did not send it.
+fn is_suppressed(subtype: &str) -> bool {
+    subtype.ends_with("SuppressionList")
+}
+
 impl Bounce {
+    const SUPPRESSED: Self = Self {
+        bounce_type: BounceType::Permanent,
+        detail: "not sent, because an earlier email to the address bounced or was reported as spam",
+    };
+
     /// Creates a bounce from the type and subtype that SES reports.
     #[must_use]
     pub fn new(bounce_type: &str, subtype: &str) -> Self {
         let is_transient = bounce_type == "Transient";
         let detail = match subtype {
             "NoEmail" => "the address does not exist",
-            "Suppressed" | "OnAccountSuppressionList" => {
-                "earlier emails to the address bounced or were reported as spam"
-            }
+            "Suppressed" => Self::SUPPRESSED.detail,
+            _ if is_suppressed(subtype) => Self::SUPPRESSED.detail,
+            "UnsubscribedRecipient" => "not sent, because the recipient has unsubscribed",
             "MailboxFull" => "the mailbox is full",
             "MessageTooLarge" => "the email is too large for the mail server",
             "ContentRejected" | "AttachmentRejected" => "the mail server rejected the content",
@@ -102,6 +119,24 @@ impl Bounce {
 }
 
 impl DeliveryEvent {
+    /// Returns the event that a complaint with this subtype and feedback type means. Returns `None` if it is not
+    /// about spam.
+    ///
+    /// Not every `Complaint` is one: SES reports a suppressed email with the reason for which the address was
+    /// put on the list ([`API_Complaint`]), and passes on every kind of feedback ([`complaintFeedbackType`]).
+    ///
+    /// [`API_Complaint`]: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Complaint.html
+    /// [`complaintFeedbackType`]: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html#complaint-object
+    #[must_use]
+    pub fn from_complaint(subtype: Option<&str>, feedback: Option<&str>) -> Option<Self> {
+        match (subtype, feedback) {
+            (Some(subtype), _) if is_suppressed(subtype) => Some(Self::Bounced(Bounce::SUPPRESSED)),
+            // The recipient moved the email out of the spam folder, or a server could not authenticate it.
+            (_, Some("not-spam" | "auth-failure")) => None,
+            _ => Some(Self::Complained),
+        }
+    }
+
     /// Returns the event's name in logs.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -273,6 +308,29 @@ mod tests {
         assert_eq!(Bounce::new("Transient", "MailboxFull").bounce_type, BounceType::Transient);
         assert_eq!(Bounce::new("Permanent", "NoEmail").bounce_type, BounceType::Permanent);
         assert_eq!(Bounce::new("Undetermined", "Undetermined").bounce_type, BounceType::Permanent);
+    }
+
+    #[test]
+    fn suppressed_email_has_bounced() {
+        let bounced = DeliveryEvent::Bounced(Bounce::SUPPRESSED);
+        for subtype in ["Suppressed", "OnAccountSuppressionList", "OnTenantSuppressionList"] {
+            assert_eq!(DeliveryEvent::Bounced(Bounce::new("Permanent", subtype)), bounced, "{subtype}");
+        }
+        for feedback in [None, Some("abuse"), Some("not-spam")] {
+            let event = DeliveryEvent::from_complaint(Some("OnAccountSuppressionList"), feedback);
+            assert_eq!(event, Some(bounced), "{feedback:?}");
+        }
+    }
+
+    #[test]
+    fn only_reports_of_spam_are_complaints() {
+        for feedback in [None, Some("abuse"), Some("fraud"), Some("virus"), Some("other"), Some("new-type")] {
+            let event = DeliveryEvent::from_complaint(None, feedback);
+            assert_eq!(event, Some(DeliveryEvent::Complained), "{feedback:?}");
+        }
+        for feedback in ["not-spam", "auth-failure"] {
+            assert_eq!(DeliveryEvent::from_complaint(None, Some(feedback)), None, "{feedback}");
+        }
     }
 
     #[test]
