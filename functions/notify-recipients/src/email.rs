@@ -19,6 +19,8 @@ struct Contents<'a> {
     files: Vec<DisplayFile>,
     link: &'a str,
     until: String,
+    /// When the email was requested, if it is not the first one.
+    sent_again_on: Option<String>,
 }
 
 /// A file with a name that is safe to display.
@@ -52,8 +54,13 @@ pub(crate) fn compose<'a>(
     let sharer = sharer_name.as_ref().map(SharerName::as_str);
     let reply_to = share.created_by.email.as_ref();
     let title = share.title.as_ref().map(Title::as_str);
+    let sent_again_on = share.resend_text();
+    let heading = heading(sharer, &share.files, title);
     let contents = Contents {
-        heading: heading(sharer, &share.files, title),
+        heading: match &sent_again_on {
+            Some(on) => format!("{heading} – sent again on {on}"),
+            None => heading,
+        },
         sharer,
         reply_to: reply_to.map(EmailAddress::as_str),
         message: share.message.as_ref().map(Message::as_str),
@@ -61,6 +68,7 @@ pub(crate) fn compose<'a>(
         files: share.files.iter().map(DisplayFile::from).collect(),
         link,
         until: share.expiry_text(),
+        sent_again_on,
     };
     Ok(Email {
         to: &share.recipient,
@@ -92,20 +100,43 @@ fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> S
 /// The maximum length of the title in the subject, in characters.
 const SUBJECT_TITLE_LIMIT: usize = 80;
 
-/// Prevents mail programs from turning addresses in a text into links. No address may contain the inserted
-/// invisible character (source:
+/// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of ours
+/// can surround it. The inserted character is invisible, and no address may contain it (source:
 /// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>).
 fn unlink(text: &str) -> String {
     const WORD_JOINER: char = '\u{2060}';
-    let is_delimiter = |c| matches!(c, '.' | ':' | '/' | '@');
-    text.chars().flat_map(|c| is_delimiter(c).then_some(WORD_JOINER).into_iter().chain([c])).collect()
+    let mut unlinked = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        // Punctuation at the end of a word, as in `Dr. No`, links nothing.
+        let is_within_word = chars.peek().is_some_and(|next| !next.is_whitespace());
+        let is_delimiter = match c {
+            '.' | '/' | '@' | '。' | '．' | '｡' => is_within_word,
+            ':' => chars.peek() == Some(&'/'),
+            _ => false,
+        };
+        if is_delimiter {
+            unlinked.push(WORD_JOINER);
+        }
+        unlinked.push(c);
+    }
+    unlinked
+}
+
+/// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that is a
+/// URL is broken there, too: filters take a link for phishing if its text and its target differ.
+fn link_text(name: &str) -> String {
+    let lowercase = name.to_ascii_lowercase();
+    if lowercase.contains("://") || lowercase.contains("www.") { unlink(name) } else { name.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use chrono::TimeDelta;
-    use sharelink_domain::Sharer;
     use sharelink_domain::testing::{ShareBuilder, file};
+    use sharelink_domain::{Action, Sharer};
 
     use super::*;
 
@@ -203,23 +234,120 @@ mod tests {
         for text in ["evil", "http", "Open https"] {
             assert!(!before.contains(text), "{before}");
         }
+        let after = after.replace('\u{2060}', "");
         for text in ["Shared by: evil.example", "About: Open https://evil.example/login", "\nhttps://evil"] {
             assert!(after.contains(text), "{after}");
         }
     }
 
+    /// Returns the text of an HTML body that is outside of links, where mail programs add links.
+    fn text_outside_links(html: &str) -> String {
+        let (_, body) = html.split_once("<body").unwrap();
+        let pieces = body.split("<a ").map(|piece| piece.split_once("</a>").map_or(piece, |(_, rest)| rest));
+        let tags = pieces.collect::<Vec<_>>().join(" ");
+        tags.split('<')
+            .map(|piece| piece.split_once('>').map_or(piece, |(_, text)| text))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
     #[test]
     fn mail_programs_find_no_address_in_names_and_title() {
-        let mut share = share("", Some("evil.example"));
-        share.title = Title::parse("Open https://evil.example/login or write to eve@evil.example");
-        share.files = vec![file("evil.example")];
-        let email = compose(&share, LINK).unwrap().html;
-        let (_, shown) = email.split_once("<table").unwrap();
-        for address in ["evil.example", "https://evil", "://", "eve@"] {
-            assert!(!shown.replace(LINK, "").contains(address), "{address}");
+        let names = [
+            "budget.zip",
+            "report.mov",
+            "README.md",
+            "setup.py",
+            "archive.tar.gz",
+            "www.example.com.pdf",
+            "ann@example.com.txt",
+            "https:example.com",
+            "例え。テスト",
+            "evil.example",
+            ".net",
+        ];
+        let title = "Open https://evil.example/login or write to eve@evil.example";
+        let share = Share {
+            title: Title::parse(title),
+            files: names.map(file).to_vec(),
+            ..share("", Some("evil.example"))
+        };
+        let email = compose(&share, LINK).unwrap();
+        for (part, body) in
+            [("HTML", text_outside_links(&email.html)), ("text", email.text.replace(LINK, ""))]
+        {
+            let is_within_word = |c: char| c.is_alphanumeric() || "/:.@。".contains(c);
+            for (i, delimiter) in body.match_indices(['.', '@', '。', '/']) {
+                let mut after = body[i + delimiter.len()..].chars();
+                let is_linkable =
+                    !body[..i].ends_with('\u{2060}') && after.next().is_some_and(is_within_word);
+                // A size, such as `2.05 kB`.
+                let is_number = body[..i].ends_with(|c: char| c.is_ascii_digit());
+                assert!(!is_linkable || is_number, "{part}: {}", &body[i..]);
+            }
         }
-        let with_title = "Open https\u{2060}:\u{2060}/\u{2060}/evil\u{2060}.example\u{2060}/login";
-        assert!(shown.contains(with_title), "{shown}");
+        let shown = email.text.replace('\u{2060}', "");
+        for name in names {
+            assert!(shown.contains(&format!("- {name}")), "{name}: {shown}");
+        }
+    }
+
+    #[test]
+    fn file_name_is_a_link_to_the_share_and_can_be_copied() {
+        let share = Share {
+            files: vec![file("budget.zip"), file("www.example.com.pdf")],
+            title: Title::parse("notes.md"),
+            ..share("", Some("Dr. No"))
+        };
+        let html = compose(&share, LINK).unwrap().html;
+        for name in ["budget.zip", "www\u{2060}.example\u{2060}.com\u{2060}.pdf", "notes.md"] {
+            let (before, _) = html.rsplit_once(&format!("<bdi>{name}</bdi></a>")).unwrap();
+            let (_, link) = before.rsplit_once("<a ").unwrap();
+            assert!(link.contains(&format!("href=\"{LINK}\"")), "{link}");
+        }
+        assert!(html.contains("Dr. No"), "a name that is not linked is unchanged");
+    }
+
+    #[test]
+    fn names_are_not_translated() {
+        let share = Share { title: Title::parse("Spring"), ..share("Hi", Some("Ann")) };
+        let html = compose(&share, LINK).unwrap().html;
+        for (name, count) in [("Ann", 3), ("Spring", 1), ("&#60;b&#62;.pdf", 1)] {
+            let shown: Vec<_> = html.match_indices(&format!(">{name}</bdi>")).collect();
+            assert_eq!(shown.len(), count, "{name}");
+            for (end, _) in shown {
+                // The attribute is on the element itself, on its link or on the table of files.
+                let start = end.saturating_sub(600);
+                assert!(html[start..end].contains("translate=\"no\""), "{name}: {}", &html[start..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn resent_email_differs_in_subject_and_before_the_link() {
+        let first = share("Hi", Some("Ann"));
+        let resend = |share: &Share, minutes| {
+            let at = share.created_at + TimeDelta::minutes(minutes);
+            let action = Action { by: share.created_by.clone(), at };
+            Share { mail: share.mail.next_attempt(&action), ..share.clone() }
+        };
+        let second = resend(&first, 5);
+        let third = resend(&second, 15);
+        let emails = [&first, &second, &third].map(|share| compose(share, LINK).unwrap());
+        assert!(!emails[0].text.contains("again") && !emails[0].html.contains("again"));
+        assert_eq!(
+            emails[1].subject,
+            "Ann shared <b>.pdf with you – sent again on 10 March 2026 at 13:05 (UTC+01:00)"
+        );
+        let mut starts = Vec::new();
+        for email in emails {
+            for body in [email.text, email.html] {
+                starts.push(body.split_once(LINK).unwrap().0.to_owned());
+            }
+            starts.push(email.subject);
+            starts.push(email.id.to_reference());
+        }
+        assert_eq!(starts.iter().collect::<HashSet<_>>().len(), 12, "{starts:?}");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use aws_sdk_sesv2::Client;
 use aws_sdk_sesv2::config::Builder;
 use aws_sdk_sesv2::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
-use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageHeader, MessageTag};
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine;
@@ -38,6 +38,12 @@ const SERVICE: &str = "sesv2";
 
 /// Generous, because an email is sent again if SES's response is lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Gmail shows emails with different values in separate conversations, even if their subjects are equal. In one
+/// conversation, it folds what a later email repeats, such as the link ([source]).
+///
+/// [source]: https://resend.com/docs/dashboard/emails/custom-headers
+const REFERENCE_HEADER: &str = "X-Entity-Ref-ID";
 
 const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
 
@@ -153,7 +159,8 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
 fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
     let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
-    let message = Message::builder().subject(content(&email.subject)?).body(body).build();
+    let reference = MessageHeader::builder().name(REFERENCE_HEADER).value(email.id.to_reference()).build()?;
+    let message = Message::builder().subject(content(&email.subject)?).body(body).headers(reference).build();
     Ok(EmailContent::builder().simple(message).build())
 }
 

@@ -173,6 +173,14 @@ impl Share {
         format_in_english(self.local_expiry())
     }
 
+    /// Returns when the email was requested, in English at the sharer's offset, if the email is a resend. The
+    /// text differs for each resend, because resends are at least five minutes apart.
+    #[must_use]
+    pub fn resend_text(&self) -> Option<String> {
+        let at = self.mail.requested.as_ref()?.at;
+        Some(format_in_english(at.with_timezone(&self.expires_offset)))
+    }
+
     /// Returns the time at which the share expires, or expired, on schedule. Returns `None` if the share is
     /// revoked, or if its expiry was already in the past when it was set.
     #[must_use]
