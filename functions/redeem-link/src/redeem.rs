@@ -120,11 +120,11 @@ impl RedeemLink {
             Redemption::File(file, lifetime) => (file, lifetime),
         };
         let access = match self.key_layout.key(&link.item, file) {
-            Some(key) => self.files.check_access(&key).await.map(|()| key),
+            Some(key) => self.files.check_access(&key).await.map(|file| (key, file)),
             None => Err(DownloadError::Missing),
         };
-        let key = match access {
-            Ok(key) => key,
+        let (key, readable) = match access {
+            Ok(access) => access,
             Err(error) => {
                 if let Some(id) = counted_use {
                     self.record_failed_download(&link, &FailedDownload { id, at: now, error }).await;
@@ -133,7 +133,7 @@ impl RedeemLink {
             }
         };
         let method = if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
-        let url = self.files.sign_url(&key, &file.name, method, decided_at, lifetime).await?;
+        let url = self.files.sign_url(&key, readable, &file.name, method, decided_at, lifetime).await?;
         if counted_use.is_some() {
             metrics::counter!("Downloads").increment(1);
         }

@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
-use sharelink_domain::names::NameError;
+use sharelink_domain::names::{NameError, strip_bidi_controls};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
@@ -25,6 +25,9 @@ use crate::warm_up::warm_up;
 use crate::{AwsConfig, AwsError, InternalError};
 
 const SERVICE: &str = "s3";
+
+/// The type of every downloaded file. Programs then go by the file's name.
+const CONTENT_TYPE: &str = "application/octet-stream";
 
 /// The HTTP method that a URL is signed for. S3 rejects any other method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +54,13 @@ pub enum FindError {
     Forbidden,
     #[error(transparent)]
     Failed(#[from] AwsError),
+}
+
+/// A file that a signed URL can download.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadableFile {
+    /// Whether the object has a `Content-Encoding`.
+    is_encoded: bool,
 }
 
 /// The bucket that contains the platform's files.
@@ -170,11 +180,11 @@ impl FileStore {
     ///
     /// [HeadObject]: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
     /// [default integrity protections]: https://aws.amazon.com/blogs/aws/introducing-default-data-integrity-protections-for-new-objects-in-amazon-s3/
-    pub async fn check_access(&self, key: &ObjectKey) -> Result<(), DownloadError> {
+    pub async fn check_access(&self, key: &ObjectKey) -> Result<ReadableFile, DownloadError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(object) if is_archived(&object) => Err(DownloadError::Archived),
-            Ok(_) => Ok(()),
+            Ok(object) => Ok(ReadableFile { is_encoded: object.content_encoding().is_some() }),
             Err(error) if is_missing(&error) => Err(DownloadError::Missing),
             Err(error) => {
                 let is_forbidden = is_forbidden(&error);
@@ -184,12 +194,17 @@ impl FileStore {
                     return Err(DownloadError::Forbidden);
                 }
                 tracing::warn!(%error, "could not check whether a shared file can be read");
-                Ok(())
+                Ok(ReadableFile::default())
             }
         }
     }
 
     /// Signs a URL that gives anyone who has it access to the file, as an attachment with the file's name.
+    ///
+    /// The recipient gets the object's bytes and the file's name unchanged. The object's headers could change
+    /// both: browsers decompress a `report.csv.gz` whose `Content-Encoding` is `gzip`, fail to download a file
+    /// whose encoding is wrong, and add `.txt` to the name of a `text/plain` file that has no extension. The URL
+    /// therefore overrides these headers.
     ///
     /// The lifetime starts at `decided_at`, the system time at which access was granted, not at the time of
     /// signing. Otherwise, if the share were revoked in between, the URL could outlive the revocation by more
@@ -197,6 +212,7 @@ impl FileStore {
     pub async fn sign_url(
         &self,
         key: &ObjectKey,
+        file: ReadableFile,
         name: &FileName,
         method: SignedMethod,
         decided_at: SystemTime,
@@ -208,14 +224,17 @@ impl FileStore {
             .build()
             .map_err(|_| InternalError::Signing)?;
         let disposition = content_disposition(name);
+        let encoding = file.is_encoded.then(|| "identity".to_owned());
         let signed = match method {
             SignedMethod::Get => {
                 let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
-                get.response_content_disposition(disposition).presigned(config).await.ok()
+                let get = get.response_content_disposition(disposition).response_content_type(CONTENT_TYPE);
+                get.set_response_content_encoding(encoding).presigned(config).await.ok()
             }
             SignedMethod::Head => {
                 let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
-                head.response_content_disposition(disposition).presigned(config).await.ok()
+                let head = head.response_content_disposition(disposition).response_content_type(CONTENT_TYPE);
+                head.set_response_content_encoding(encoding).presigned(config).await.ok()
             }
         };
         Ok(signed.ok_or(InternalError::Signing)?.uri().to_owned())
@@ -284,12 +303,13 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name, with an ASCII
-/// fallback for clients that do not support `filename*`.
+/// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name as pages and emails show
+/// it, with an ASCII fallback for clients that do not support `filename*`.
 fn content_disposition(name: &FileName) -> String {
+    let name = strip_bidi_controls(name.as_str());
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
-    let fallback: String = name.as_str().chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
-    let extended = utf8_percent_encode(name.as_str(), ATTR_CHAR);
+    let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
+    let extended = utf8_percent_encode(&name, ATTR_CHAR);
     format!("attachment; filename=\"{fallback}\"; filename*=UTF-8''{extended}")
 }
 
@@ -375,6 +395,10 @@ mod tests {
         assert_eq!(
             disposition("Ünï \"a\";b.pdf"),
             "attachment; filename=\"_n_ _a_;b.pdf\"; filename*=UTF-8''%C3%9Cn%C3%AF%20%22a%22%3Bb.pdf"
+        );
+        assert_eq!(
+            disposition("a\u{202e}fdp.exe"),
+            "attachment; filename=\"afdp.exe\"; filename*=UTF-8''afdp.exe"
         );
         assert_eq!(disposition("100%.pdf"), "attachment; filename=\"100_.pdf\"; filename*=UTF-8''100%25.pdf");
     }
