@@ -37,7 +37,6 @@ async fn invalid_create_field_is_named_in_the_error() {
         (with("expiresAt", json!("2020-01-01T00:00:00Z")), "/expiresAt"),
         (with("expiresAt", json!("2999-01-01T00:00:00Z")), "/expiresAt"),
         (with("message", json!("x".repeat(2_001))), "/message"),
-        (with("message", json!("a\u{0}b")), "/message"),
         (with("message", json!(["x"])), "/message"),
         (with("files", json!([])), "/files"),
         (with("files", json!(["brief.pdf", "other.pdf"])), "/files/1"),
@@ -115,8 +114,10 @@ async fn unexpected_body_is_rejected_rather_than_ignored() {
         let malformed = send(request().body("x")).await;
         assert_eq!(malformed.status, 400, "{route}: {malformed:?}");
 
-        let array = send(request().body("[]")).await;
-        assert_eq!(array.status, 422, "{route}: {array:?}");
+        for value in ["[1]", "0", "false", "\"x\"", "{\"a\": null}"] {
+            let response = send(request().body(value)).await;
+            assert_eq!(response.status, 422, "{route}: {value}: {response:?}");
+        }
     }
     assert_eq!(item.get_share(&id).await["status"], "active");
 }

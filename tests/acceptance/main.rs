@@ -43,6 +43,7 @@ mod share_table;
 mod sharing;
 mod support;
 mod template;
+mod text;
 mod track_delivery;
 mod unavailable;
 mod unavailable_files;

@@ -98,6 +98,45 @@ async fn ses_reports_set_the_email_state() {
 }
 
 #[tokio::test]
+async fn email_to_a_suppressed_address_is_no_complaint() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let shared = item.share_with(&address("ann")).await;
+    let email = read_email_id(&item, &shared.id, 1).await;
+
+    let at = Utc::now();
+    let suppressed = json!({
+        "complainedRecipients": [{"emailAddress": "secret-recipient@example.com"}],
+        "complaintSubType": "OnAccountSuppressionList", "feedbackId": "01000157c44f053b",
+    });
+    report(&stack, &ses_event(&email, "Complaint", at, &suppressed)).await;
+
+    let detail = "not sent, because an earlier email to the address bounced or was reported as spam";
+    let bounced = json!({"state": "bounced", "at": rfc3339(at), "detail": detail});
+    assert_eq!(read_mail(&item, &shared.id).await, bounced);
+    let log = item.wait_for_log(3).await;
+    assert_eq!(log[2]["event"], "bounced");
+    assert_eq!(log[2]["detail"], detail);
+}
+
+#[tokio::test]
+async fn feedback_that_an_email_is_not_spam_changes_nothing() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let shared = item.share_with(&address("ann")).await;
+    let email = read_email_id(&item, &shared.id, 1).await;
+    let at = Utc::now();
+    report(&stack, &ses_event(&email, "Delivery", at, &json!({}))).await;
+    let before = item.get_share(&shared.id).await;
+
+    for feedback in ["not-spam", "auth-failure"] {
+        let complaint = json!({"complaintSubType": null, "complaintFeedbackType": feedback});
+        report(&stack, &ses_event(&email, "Complaint", at + TimeDelta::minutes(1), &complaint)).await;
+        assert_eq!(item.get_share(&shared.id).await, before, "{feedback}");
+    }
+}
+
+#[tokio::test]
 async fn report_on_an_earlier_email_is_ignored() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;

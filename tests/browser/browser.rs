@@ -239,6 +239,14 @@ impl Browser {
         .await
     }
 
+    /// Waits for the download, and returns the file's name and bytes. Deletes the file, so that the next one can
+    /// be told apart from it.
+    pub(crate) async fn take_download(&self) -> (String, Vec<u8>) {
+        let (name, bytes) = self.downloaded().await;
+        std::fs::remove_file(self.downloads.join(&name)).unwrap();
+        (name, bytes)
+    }
+
     /// Asserts that axe-core finds no violations on the page, in both the light and dark color schemes.
     pub(crate) async fn assert_accessible(&self, state: &str) {
         for is_dark in [false, true] {

@@ -11,6 +11,7 @@ mod support;
 mod accessibility;
 mod browser;
 mod dates;
+mod downloads;
 mod faults;
 mod journey;
 mod keyboard;

@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
-use sharelink_domain::names::{NameError, strip_bidi_controls};
+use sharelink_domain::names::{NameError, shorten_file_name, strip_bidi_controls};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
@@ -202,9 +202,9 @@ impl FileStore {
     /// Signs a URL that gives anyone who has it access to the file, as an attachment with the file's name.
     ///
     /// The recipient gets the object's bytes and the file's name unchanged. The object's headers could change
-    /// both: browsers decompress a `report.csv.gz` whose `Content-Encoding` is `gzip`, fail to download a file
-    /// whose encoding is wrong, and add `.txt` to the name of a `text/plain` file that has no extension. The URL
-    /// therefore overrides these headers.
+    /// both: browsers decompress a `report.csv.gz` whose `Content-Encoding` is `gzip`, and fail to download a file
+    /// whose encoding is wrong. Safari adds `.txt` to the name of a `text/plain` file. The URL therefore overrides
+    /// these headers.
     ///
     /// The lifetime starts at `decided_at`, the system time at which access was granted, not at the time of
     /// signing. Otherwise, if the share were revoked in between, the URL could outlive the revocation by more
@@ -288,6 +288,10 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
+/// The maximum length of a downloaded file's name, in bytes. File systems allow 255. While Chromium downloads a
+/// file, it appends `.crdownload` to the name, and fails if the name is then too long.
+const SAVED_NAME_LIMIT: usize = 255 - ".crdownload".len();
+
 /// All characters except those that RFC 8187 allows unencoded in an extended value.
 const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
@@ -307,6 +311,7 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 /// it, with an ASCII fallback for clients that do not support `filename*`.
 fn content_disposition(name: &FileName) -> String {
     let name = strip_bidi_controls(name.as_str());
+    let name = shorten_file_name(&name, SAVED_NAME_LIMIT);
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
     let extended = utf8_percent_encode(&name, ATTR_CHAR);
@@ -400,6 +405,9 @@ mod tests {
             disposition("a\u{202e}fdp.exe"),
             "attachment; filename=\"afdp.exe\"; filename*=UTF-8''afdp.exe"
         );
+        let longest = format!("{}.pdf", "x".repeat(240));
+        assert!(disposition(&longest).ends_with(&longest));
+        assert!(disposition(&format!("x{longest}")).ends_with(&format!("{}%E2%80%A6.pdf", "x".repeat(237))));
         assert_eq!(disposition("100%.pdf"), "attachment; filename=\"100_.pdf\"; filename*=UTF-8''100%25.pdf");
     }
 }

@@ -348,6 +348,14 @@ mod tests {
         assert_eq!((item.files().len(), item.is_partial()), (1, true));
     }
 
+    /// Node.js and Python escape half of an emoji, which is left of a title that was cut off.
+    #[test]
+    fn title_may_end_with_half_a_character() {
+        let response = br#"{"allowed": true, "title": "Spring \ud83c", "files": []}"#;
+        let item = resolver().parse(&item(), response).unwrap().unwrap();
+        assert_eq!(item.title().unwrap().as_str(), "Spring");
+    }
+
     #[test]
     fn digest_covers_the_whole_query() {
         let query = query();

@@ -194,6 +194,23 @@ pub fn shorten(text: &str, limit: usize) -> Cow<'_, str> {
     }
 }
 
+/// Shortens a file name to a number of bytes of UTF-8 in NFC, and keeps its extension.
+#[must_use]
+pub fn shorten_file_name(name: &str, limit: usize) -> Cow<'_, str> {
+    const ELLIPSIS: &str = "…";
+    /// A longer ending is not an extension.
+    const EXTENSION_LIMIT: usize = 20;
+    let composed: String = name.nfc().collect();
+    if composed.len() <= limit {
+        return name.into();
+    }
+    let dot = composed.rfind('.').filter(|dot| composed.len() - dot <= EXTENSION_LIMIT);
+    let (stem, extension) = composed.split_at(dot.unwrap_or(composed.len()));
+    let room = limit.saturating_sub(ELLIPSIS.len() + extension.len());
+    let start = &stem[..stem.floor_char_boundary(room)];
+    format!("{start}{ELLIPSIS}{extension}").into()
+}
+
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.module, self.name)
@@ -267,6 +284,21 @@ mod tests {
     fn long_text_is_shortened_with_an_ellipsis() {
         assert_eq!(shorten("长长长", 3), "长长长");
         assert_eq!(shorten("ab cd", 3), "ab…");
+    }
+
+    #[test]
+    fn long_file_name_is_shortened_before_its_extension() {
+        for (name, shortened) in [
+            ("12345.pdf", "12345.pdf"),
+            ("123456789.pdf", "123….pdf"),
+            ("éééééé.pdf", "é….pdf"),
+            ("123456789012", "1234567…"),
+            (&format!("1234567.{}", "x".repeat(20)), "1234567…"),
+        ] {
+            assert_eq!(shorten_file_name(name, 10), shortened);
+        }
+        let decomposed = "u\u{308}u\u{308}.txt";
+        assert_eq!(shorten_file_name(decomposed, 8), decomposed);
     }
 
     #[test]

@@ -217,6 +217,16 @@ mod tests {
     }
 
     #[test]
+    fn token_with_half_a_character_is_readable() {
+        let payload = r#"{"sub": "u1", "iss": "https://issuer", "exp": 1, "name": "Ann \ud83d"}"#;
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(payload));
+        let texts = json!({"sub": "u1", "iss": "https://issuer", "exp": "1", "name": "Ann \u{fffd}"});
+        let request = request(&event(&json!({"authorization": token}), &texts));
+        let name = VerifiedClaims::of(&request).unwrap().get(&"name".parse().unwrap()).unwrap().cloned();
+        assert_eq!(name, Some("Ann \u{fffd}".into()));
+    }
+
+    #[test]
     fn claim_that_differs_from_the_verified_text_is_rejected() {
         for (path, root, text) in [
             ("root", json!("admin"), "viewer"),

@@ -166,6 +166,20 @@ impl<'a> Aws<'a> {
         self.upload_as(StorageClass::Glacier, key, bytes).await;
     }
 
+    /// Uploads a file with these headers. An empty header is omitted.
+    pub(crate) async fn upload_with_headers(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        content_type: &str,
+        content_encoding: &str,
+    ) {
+        let given = |header: &str| Some(header.to_owned()).filter(|header| !header.is_empty());
+        let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
+        let put = put.set_content_type(given(content_type)).set_content_encoding(given(content_encoding));
+        put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+    }
+
     async fn upload_as(&self, class: StorageClass, key: &str, bytes: &[u8]) {
         let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key).storage_class(class);
         put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
