@@ -250,6 +250,28 @@ mod tests {
     }
 
     #[test]
+    fn each_attempt_has_its_own_reference_header() {
+        let share = sharelink_domain::testing::share(&["a"]);
+        let reference = |attempt| {
+            let email = Email {
+                to: &share.recipient,
+                from_name: None,
+                reply_to: None,
+                subject: "s".into(),
+                text: "t".into(),
+                html: "h".into(),
+                id: EmailId { attempt, ..EmailId::of(&share) },
+            };
+            let content = email_content(&email).unwrap();
+            let [header] = content.simple().unwrap().headers() else { panic!("{content:?}") };
+            assert_eq!(header.name(), "X-Entity-Ref-ID");
+            header.value().to_owned()
+        };
+        assert_eq!(reference(1), reference(1));
+        assert_ne!(reference(1), reference(2));
+    }
+
+    #[test]
     fn display_name_cannot_inject_another_address() {
         let ann = "ann@example.com";
         assert_eq!(mailbox(ann, "Zoë"), "=?UTF-8?B?Wm/Dqw==?= <ann@example.com>");
