@@ -100,27 +100,45 @@ fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> S
 /// The maximum length of the title in the subject, in characters.
 const SUBJECT_TITLE_LIMIT: usize = 80;
 
+/// File name extensions that are no top-level domain, so that mail programs do not link the name.
+const UNLINKED_EXTENSIONS: [&str; 40] = [
+    "7z", "avi", "bin", "bmp", "css", "csv", "doc", "docx", "dwg", "eml", "eps", "exe", "gif", "heic", "htm",
+    "html", "jpeg", "jpg", "json", "log", "mp3", "mp4", "odp", "ods", "odt", "pdf", "png", "ppt", "pptx",
+    "psd", "rtf", "svg", "tif", "tiff", "txt", "wav", "webp", "xls", "xlsx", "xml",
+];
+
 /// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of ours
 /// can surround it. The inserted character is invisible, and no address may contain it (source:
-/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>).
+/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that mail programs do
+/// not link, such as `brief.pdf` and `Dr. No`, are unchanged, so that they can be copied.
 fn unlink(text: &str) -> String {
     const WORD_JOINER: char = '\u{2060}';
     let mut unlinked = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        // Punctuation at the end of a word, as in `Dr. No`, links nothing.
-        let is_within_word = chars.peek().is_some_and(|next| !next.is_whitespace());
-        let is_delimiter = match c {
-            '.' | '/' | '@' | '。' | '．' | '｡' => is_within_word,
-            ':' => chars.peek() == Some(&'/'),
+    for (i, c) in text.char_indices() {
+        let rest = &text[i + c.len_utf8()..];
+        let is_within_word = rest.starts_with(|next: char| !next.is_whitespace());
+        let is_linked = match c {
+            '.' => is_within_word && (ends_with_www(&text[..i]) || !starts_with_unlinked_extension(rest)),
+            '/' | '@' | '。' | '．' | '｡' => is_within_word,
+            ':' => rest.starts_with('/'),
             _ => false,
         };
-        if is_delimiter {
+        if is_linked {
             unlinked.push(WORD_JOINER);
         }
         unlinked.push(c);
     }
     unlinked
+}
+
+/// Returns whether a dot after this text makes mail programs link what follows, whatever it is.
+fn ends_with_www(text: &str) -> bool {
+    text.to_ascii_lowercase().ends_with("www")
+}
+
+fn starts_with_unlinked_extension(text: &str) -> bool {
+    let word = text.split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default();
+    UNLINKED_EXTENSIONS.contains(&word.to_ascii_lowercase().as_str())
 }
 
 /// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that is a
@@ -276,19 +294,20 @@ mod tests {
         for (part, body) in
             [("HTML", text_outside_links(&email.html)), ("text", email.text.replace(LINK, ""))]
         {
-            let is_within_word = |c: char| c.is_alphanumeric() || "/:.@。".contains(c);
-            for (i, delimiter) in body.match_indices(['.', '@', '。', '/']) {
-                let mut after = body[i + delimiter.len()..].chars();
-                let is_linkable =
-                    !body[..i].ends_with('\u{2060}') && after.next().is_some_and(is_within_word);
-                // A size, such as `2.05 kB`.
-                let is_number = body[..i].ends_with(|c: char| c.is_ascii_digit());
-                assert!(!is_linkable || is_number, "{part}: {}", &body[i..]);
+            for address in [
+                ".zip", ".mov", ".md", ".py", ".tar", ".gz", "www.", ".com", "@", ":/", "//", ".example",
+                "え。", ".net",
+            ] {
+                let is_linked = |(i, _)| !body[..i].ends_with('\u{2060}');
+                assert!(!body.match_indices(address).any(is_linked), "{part}: {address} in {body}");
             }
         }
         let shown = email.text.replace('\u{2060}', "");
         for name in names {
             assert!(shown.contains(&format!("- {name}")), "{name}: {shown}");
+        }
+        for name in ["brief.pdf", "Q3 v1.5.XLSX", "Dr. No", "https: no"] {
+            assert_eq!(unlink(name).replace("v1\u{2060}.5", "v1.5"), name);
         }
     }
 
@@ -300,7 +319,7 @@ mod tests {
             ..share("", Some("Dr. No"))
         };
         let html = compose(&share, LINK).unwrap().html;
-        for name in ["budget.zip", "www\u{2060}.example\u{2060}.com\u{2060}.pdf", "notes.md"] {
+        for name in ["budget.zip", "www\u{2060}.example\u{2060}.com.pdf", "notes.md"] {
             let (before, _) = html.rsplit_once(&format!("<bdi>{name}</bdi></a>")).unwrap();
             let (_, link) = before.rsplit_once("<a ").unwrap();
             assert!(link.contains(&format!("href=\"{LINK}\"")), "{link}");
