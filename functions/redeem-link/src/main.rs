@@ -1,6 +1,7 @@
 //! `GET` and `HEAD` for `/s/{token}` and `/s/{token}/files/{n}`: redeem a recipient's link for the shared
 //! files. No login is required: the link itself grants access.
 
+mod file_kind;
 mod pages;
 mod redeem;
 mod texts;
@@ -10,7 +11,7 @@ use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{load_config, load_key_layout, with_timeout};
 use sharelink_http::run;
-use sharelink_runtime::{Clock, Metrics, required, start_logging};
+use sharelink_runtime::{Clock, Metrics, optional, required, required_bool, start_logging};
 
 use redeem::{FILE_TIMEOUT, KEY_RING_TIMEOUT, RedeemLink, SHARE_TIMEOUT};
 
@@ -28,6 +29,14 @@ async fn main() -> Result<(), lambda_http::Error> {
         ShareTable::connected(&table_config, required("TABLE_NAME")?),
         FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
-    let redeem_link = RedeemLink { clock, files, key_layout: load_key_layout()?, key_ring_cache, table };
+    let redeem_link = RedeemLink {
+        clock,
+        ended_page_names_sharer: required_bool("ENDED_PAGE_NAMES_SHARER")?,
+        files,
+        key_layout: load_key_layout()?,
+        key_ring_cache,
+        platform_name: optional("EMAIL_FROM_NAME").map(|name| name.parse()).transpose()?,
+        table,
+    };
     run(&metrics, |request| redeem_link.handle(request)).await
 }

@@ -12,11 +12,12 @@ use lambda_http::http::header::{
     X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
-use sharelink_domain::names::strip_bidi_controls;
-use sharelink_domain::{Share, SharedFile, Title};
-use sharelink_http::problem::problem_response;
+use sharelink_domain::names::{is_invisible, strip_bidi_controls};
+use sharelink_domain::{Message, Share, SharedFile, SharerName, TimeLeft, Timestamp, Title};
+use sharelink_http::problem::{ProblemBody, problem_response};
 use sharelink_http::{ProblemType, Request, Response, header, json_response, to_rfc3339};
 
+use crate::file_kind::FileKind;
 use crate::texts::Language;
 
 /// The response format that a recipient's client requests.
@@ -57,15 +58,27 @@ struct FilesPage<'a> {
     sharer: Option<&'a str>,
     /// The item's title, if known.
     title: Option<&'a str>,
-    files: &'a [FileLink],
-    until: String,
+    message: Option<&'a str>,
+    /// The expiry in RFC 3339.
+    expires_at: String,
+    expiry: String,
+    time_left: String,
+    total: String,
+    files: Vec<FileRow>,
 }
 
-#[derive(Serialize)]
-struct FileLink {
+impl FilesPage<'_> {
+    /// Returns whether a message fills a phone's screen, so that the page needs a link past it.
+    fn is_long(message: &str) -> bool {
+        message.chars().count() + 40 * message.lines().count() > 800
+    }
+}
+
+/// A file on the page.
+struct FileRow {
     name: String,
-    size: u64,
-    /// A relative URL, so that it works regardless of the link's base URL.
+    kind: String,
+    size: String,
     href: String,
 }
 
@@ -73,65 +86,123 @@ struct FileLink {
 #[serde(rename_all = "camelCase")]
 struct FilesBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
+    sharer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
-    files: &'a [FileLink],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    files: Vec<FileBody<'a>>,
     expires_at: String,
+}
+
+/// A file in JSON.
+#[derive(Serialize)]
+struct FileBody<'a> {
+    name: &'a str,
+    size: u64,
+    href: String,
 }
 
 #[derive(Template)]
 #[template(path = "problem.html")]
-struct ProblemPage {
+struct ProblemPage<'a> {
     style: &'static str,
     language: Language,
     title: &'static str,
     text: &'static str,
+    /// The sharer's name, and the text that follows it.
+    sharer: Option<(&'a str, &'static str)>,
+    may_try_again: bool,
+    /// The URL of the list of files, relative to the page.
+    list: Option<String>,
 }
 
-/// Creates the response that lists a share's files.
-pub(crate) fn files(share: &Share, files: &[SharedFile], token: &str, format: ResponseFormat) -> Response {
-    let links: Vec<FileLink> = files
-        .iter()
-        .zip(1..)
-        .map(|(file, n)| FileLink {
-            name: match format {
-                ResponseFormat::Page(_) => strip_bidi_controls(file.name.as_str()),
-                ResponseFormat::Json => file.name.to_string(),
-            },
-            size: file.size,
-            href: format!("{token}/files/{n}"),
-        })
-        .collect();
+#[derive(Serialize)]
+struct EndedBody<'a> {
+    #[serde(flatten)]
+    problem: ProblemBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sharer: Option<&'a str>,
+}
+
+/// Creates the response that lists a share's files at `now`.
+pub(crate) fn files(
+    share: &Share,
+    files: &[SharedFile],
+    sharer: Option<&SharerName>,
+    token: &str,
+    now: Timestamp,
+    format: ResponseFormat,
+) -> Response {
+    let sharer = sharer.map(SharerName::as_str);
     let title = share.title.as_ref().map(Title::as_str);
-    match format {
-        ResponseFormat::Json => {
-            let body = FilesBody { title, files: &links, expires_at: to_rfc3339(share.expires_at) };
-            json_response(StatusCode::OK, "application/json", &body)
+    let message = share.message.as_ref().map(Message::as_str);
+    // A relative URL works regardless of the link's base URL.
+    let numbered = files.iter().zip(1..).map(|(file, n)| (file, format!("{token}/files/{n}")));
+    let expires_at = to_rfc3339(share.expires_at);
+    let ResponseFormat::Page(language) = format else {
+        let files = numbered
+            .map(|(file, href)| FileBody { name: file.name.as_str(), size: file.size, href })
+            .collect();
+        let body = FilesBody { sharer, title, message, files, expires_at };
+        return json_response(StatusCode::OK, "application/json", &body);
+    };
+    let rows = numbered.map(|(file, href)| {
+        let name = strip_bidi_controls(file.name.as_str());
+        let kind = language.kind(FileKind::of(&name));
+        FileRow { name, kind, size: language.size(file.size), href }
+    });
+    page(
+        StatusCode::OK,
+        &FilesPage {
+            style: STYLE,
+            language,
+            sharer,
+            title,
+            message: message.map(str::trim).filter(|message| !message.chars().all(is_invisible)),
+            expires_at,
+            expiry: language.date(share.local_expiry()),
+            time_left: language.time_left(TimeLeft::until(share.local_expiry(), now)),
+            total: language.total(files.len(), files.iter().map(|file| file.size).sum()),
+            files: rows.collect(),
+        },
+    )
+}
+
+/// Creates the response for a link whose access has ended. It is the same for expired and revoked shares, and
+/// reveals nothing but the sharer's name, if given.
+pub(crate) fn access_ended(sharer: Option<&SharerName>, format: ResponseFormat) -> Response {
+    let problem_type = ProblemType::AccessEnded;
+    let sharer = sharer.map(SharerName::as_str);
+    let ResponseFormat::Page(language) = format else {
+        return problem_response(problem_type, &EndedBody { problem: problem_type.body(None), sharer });
+    };
+    let (title, anonymous_text) = language.problem(problem_type);
+    let (text, sharer) = match sharer {
+        Some(sharer) => {
+            let (before, after) = language.ask_sharer();
+            (before, Some((sharer, after)))
         }
-        ResponseFormat::Page(language) => page(
-            StatusCode::OK,
-            &FilesPage {
-                style: STYLE,
-                language,
-                sharer: share.created_by.name.as_deref(),
-                title,
-                files: &links,
-                until: language.until(share.local_expiry()),
-            },
-        ),
-    }
+        None => (anonymous_text, None),
+    };
+    let template =
+        ProblemPage { style: STYLE, language, title, text, sharer, may_try_again: false, list: None };
+    page(problem_type.status(), &template)
 }
 
 /// Creates the response for a failed redemption. It reveals nothing about the share or the people involved.
-pub(crate) fn problem(problem_type: ProblemType, format: ResponseFormat) -> Response {
+/// `list` is the URL of the list of files, if the request was for one of them.
+pub(crate) fn problem(problem_type: ProblemType, list: Option<String>, format: ResponseFormat) -> Response {
     let ResponseFormat::Page(language) = format else {
         return problem_response(problem_type, &problem_type.body(None));
     };
-    let (title, text) = language.problem(match problem_type {
-        // A recipient who opens an unknown route sees the page for an unknown link.
-        ProblemType::RouteNotFound => ProblemType::UnknownLink,
-        other => other,
-    });
-    let mut response = page(problem_type.status(), &ProblemPage { style: STYLE, language, title, text });
+    // A recipient who opens an unknown route sees the page for an unknown link.
+    let is_unknown = matches!(problem_type, ProblemType::RouteNotFound | ProblemType::UnknownLink);
+    let (title, text) = language.problem(if is_unknown { ProblemType::UnknownLink } else { problem_type });
+    let list = list.filter(|_| !is_unknown);
+    let template =
+        ProblemPage { style: STYLE, language, title, text, sharer: None, may_try_again: !is_unknown, list };
+    let mut response = page(problem_type.status(), &template);
     problem_type.set_retry_after(&mut response);
     response
 }
@@ -159,4 +230,181 @@ pub(crate) fn with_security_headers(mut response: Response) -> Response {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use sharelink_domain::testing::{NOW, ShareBuilder, file, time};
+
+    use super::*;
+
+    const ENGLISH: ResponseFormat = ResponseFormat::Page(Language::English);
+    const GERMAN: ResponseFormat = ResponseFormat::Page(Language::German);
+
+    fn share(files: &[(&str, u64)]) -> ShareBuilder {
+        let files = files.iter().map(|(name, size)| SharedFile { size: *size, ..file(name) }).collect();
+        ShareBuilder::new().files(files).expires_in(TimeDelta::days(7))
+    }
+
+    fn text(response: &Response) -> String {
+        String::from_utf8_lossy(response.body()).into_owned()
+    }
+
+    /// Renders the list as Ann's share at its creation.
+    fn list(share: &Share, format: ResponseFormat) -> String {
+        let ann = SharerName::parse("Ann Example", None);
+        text(&files(share, &share.files, ann.as_ref(), "token", time(NOW), format))
+    }
+
+    #[track_caller]
+    fn assert_contains(page: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(page.contains(part), "{part} is missing from {page}");
+        }
+    }
+
+    #[test]
+    fn list_states_kinds_sizes_and_their_total() {
+        let share = share(&[("art.pdf", 2_417_000), ("die.dwg", 348_200), ("README", 41_900)]).build();
+        assert_contains(
+            &list(&share, ENGLISH),
+            &["3 files, 2.8 MB in total", "PDF document, 2.41 MB", "DWG file, 348.2 kB", "File, 41.9 kB"],
+        );
+        assert_contains(
+            &list(&share, GERMAN),
+            &["3 Dateien, insgesamt 2,8 MB", "PDF-Dokument, 2,41 MB", "DWG-Datei, 348,2 kB"],
+        );
+    }
+
+    #[test]
+    fn expiry_is_on_the_sharer_s_day_with_its_offset() {
+        let share = share(&[("a", 1), ("b", 1)])
+            .expires_in(TimeDelta::days(7) + TimeDelta::minutes(9 * 60 + 59))
+            .expiry_offset("+02:00")
+            .build();
+        assert_contains(
+            &list(&share, ENGLISH),
+            &[
+                "Access ends <strong>in 7 days</strong>, on ",
+                "<time datetime=\"2026-03-17T21:59:00Z\">Tuesday, 17 March 2026 at 23:59 (UTC+02:00)</time>.",
+            ],
+        );
+        assert_contains(
+            &list(&share, GERMAN),
+            &[
+                "Der Zugriff endet <strong>in 7 Tagen</strong>, am ",
+                ">Dienstag, dem 17. März 2026, um 23:59 Uhr (UTC+02:00)</time>.",
+            ],
+        );
+    }
+
+    #[test]
+    fn message_is_escaped_and_keeps_its_lines() {
+        let message = "Hi <b>all</b>,\r\n\r\n\u{5e9}\u{5dc}\u{5d5}\u{5dd}\n\thttps://evil.example/?a=1&b";
+        let share = share(&[("a", 1), ("b", 1)]).message(message).build();
+        let page = list(&share, ENGLISH);
+        assert_contains(
+            &page,
+            &[
+                "Message from <bdi translate=\"no\">Ann Example</bdi></h2>",
+                "Hi &#60;b&#62;all&#60;/b&#62;,\r\n\r\n\u{5e9}\u{5dc}\u{5d5}\u{5dd}\n\thttps://evil.example/?a=1&#38;b</p>",
+            ],
+        );
+        assert!(!page.contains("href=\"http"), "a URL in a message is not a link: {page}");
+        assert!(!page.contains("#files"), "a short message needs no link past it: {page}");
+    }
+
+    #[test]
+    fn page_offers_a_link_past_a_long_message() {
+        let files = [("a", 1), ("b", 1)];
+        for message in ["Ten words make a sentence of some length. ".repeat(40), "line\n".repeat(20)] {
+            let page = list(&share(&files).message(&message).build(), ENGLISH);
+            assert_contains(&page, &["<a href=\"#files\">Go to the files</a>", "<h2 id=\"files\">"]);
+        }
+    }
+
+    #[test]
+    fn invisible_message_is_left_out() {
+        let share = share(&[("a", 1), ("b", 1)]).message("\u{200b}\u{feff}").build();
+        assert!(!list(&share, ENGLISH).contains("<section>"));
+    }
+
+    #[test]
+    fn names_are_not_translated_or_reordered() {
+        let share =
+            share(&[("harmless_file\u{202e}txt.exe", 1), ("\u{5d0}\u{5d1}.pdf", 1)]).title("Budget").build();
+        assert_contains(
+            &list(&share, GERMAN),
+            &[
+                "<h1><bdi translate=\"no\">Ann Example</bdi> hat 2 Dateien mit Ihnen geteilt</h1>",
+                "<bdi translate=\"no\">Budget</bdi>",
+                "<bdi dir=\"ltr\" translate=\"no\">harmless_filetxt.exe</bdi> <span>Programm, ",
+                "<bdi dir=\"ltr\" translate=\"no\">\u{5d0}\u{5d1}.pdf</bdi> <span>PDF-Dokument, ",
+            ],
+        );
+    }
+
+    #[test]
+    fn json_list_contains_the_message_as_typed() {
+        let share = share(&[("a\u{202e}", 1), ("b", 1)]).message(" <b>\r\n").title("Budget").build();
+        let body: serde_json::Value = serde_json::from_str(&list(&share, ResponseFormat::Json)).unwrap();
+        let expected = serde_json::json!({
+            "sharer": "Ann Example",
+            "title": "Budget",
+            "message": " <b>\r\n",
+            "files": [
+                {"name": "a\u{202e}", "size": 1, "href": "token/files/1"},
+                {"name": "b", "size": 1, "href": "token/files/2"},
+            ],
+            "expiresAt": "2026-03-17T12:00:00Z",
+        });
+        assert_eq!(body, expected);
+    }
+
+    #[test]
+    fn ended_page_names_only_a_given_sharer() {
+        let ann = SharerName::parse("Ann <b>", None);
+        let named = access_ended(ann.as_ref(), ENGLISH);
+        assert_eq!(named.status(), 410);
+        assert_contains(&text(&named), &["ask <bdi translate=\"no\">Ann &#60;b&#62;</bdi>.</p>"]);
+        assert_contains(
+            &text(&access_ended(ann.as_ref(), GERMAN)),
+            &["fragen Sie <bdi translate=\"no\">Ann"],
+        );
+        assert_contains(
+            &text(&access_ended(ann.as_ref(), ResponseFormat::Json)),
+            &["\"sharer\":\"Ann <b>\""],
+        );
+
+        let anonymous = text(&access_ended(None, ENGLISH));
+        assert_contains(&anonymous, &["ask the person who sent you the link.</p>"]);
+        assert!(!anonymous.contains("<bdi"), "{anonymous}");
+        assert!(!anonymous.contains("href"), "nothing to try again: {anonymous}");
+        assert!(!text(&access_ended(None, ResponseFormat::Json)).contains("sharer"));
+    }
+
+    #[test]
+    fn failed_file_can_be_tried_again_or_left() {
+        for problem_type in [
+            ProblemType::FileMissing,
+            ProblemType::FileArchived,
+            ProblemType::FileForbidden,
+            ProblemType::TemporarilyUnavailable,
+            ProblemType::Internal,
+        ] {
+            let list_url = Some("../../token".to_owned());
+            assert_contains(
+                &text(&problem(problem_type, list_url.clone(), ENGLISH)),
+                &["href=\"\">Try again</a>", "<a href=\"../../token\">Back to the files</a>"],
+            );
+            assert_contains(
+                &text(&problem(problem_type, list_url, GERMAN)),
+                &[">Noch einmal versuchen</a>", ">Zurück zu den Dateien</a>"],
+            );
+            assert!(!text(&problem(problem_type, None, ENGLISH)).contains("Back to"), "{problem_type:?}");
+        }
+        let unknown = text(&problem(ProblemType::UnknownLink, Some("../../token".to_owned()), ENGLISH));
+        assert!(!unknown.contains("href"), "{unknown}");
+    }
 }

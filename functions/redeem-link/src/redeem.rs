@@ -9,10 +9,10 @@ use sharelink_aws::files::{FileStore, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
-use sharelink_domain::KeyLayout;
 use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
 use sharelink_domain::history::FailedDownload;
 use sharelink_domain::link::Link;
+use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName};
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
@@ -21,9 +21,13 @@ use crate::pages::{self, ResponseFormat};
 
 pub(crate) struct RedeemLink {
     pub(crate) clock: Clock,
+    /// Whether the page of a link that has ended names the sharer.
+    pub(crate) ended_page_names_sharer: bool,
     pub(crate) files: FileStore,
     pub(crate) key_layout: KeyLayout,
     pub(crate) key_ring_cache: KeyRingCache,
+    /// The platform's name in emails, which no sharer's name may imitate.
+    pub(crate) platform_name: Option<PlatformName>,
     pub(crate) table: ShareTable,
 }
 
@@ -46,17 +50,13 @@ const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The reason a redemption failed.
 enum RedemptionFailure {
     UnknownRoute,
-    Refused(RedeemError),
+    UnknownLink,
+    /// Access has ended. Contains the name of the sharer to ask, if the recipient may see it.
+    AccessEnded(Option<SharerName>),
     /// The link gives access, but the file cannot be downloaded.
     NoFile(DownloadError),
     Failed(Error),
     TimedOut,
-}
-
-impl From<RedeemError> for RedemptionFailure {
-    fn from(error: RedeemError) -> Self {
-        Self::Refused(error)
-    }
 }
 
 impl From<AwsError> for RedemptionFailure {
@@ -74,7 +74,7 @@ impl From<InternalError> for RedemptionFailure {
 impl From<LinkError> for RedemptionFailure {
     fn from(error: LinkError) -> Self {
         match error {
-            LinkError::Token(_) => Self::Refused(RedeemError::UnknownLink),
+            LinkError::Token(_) => Self::UnknownLink,
             LinkError::Aws(error) => error.into(),
         }
     }
@@ -88,7 +88,7 @@ impl RedeemLink {
         let redeemed = timeout(REDEMPTION_TIMEOUT, self.redeem(&request, format)).await;
         let response = redeemed
             .unwrap_or(Err(RedemptionFailure::TimedOut))
-            .unwrap_or_else(|failure| error_response(&failure, format));
+            .unwrap_or_else(|failure| error_response(&failure, list_url(&request), format));
         Ok(pages::with_security_headers(response))
     }
 
@@ -110,13 +110,21 @@ impl RedeemLink {
             Some(id) => self.table.redeem(&link, target, id, now).await?,
             None => self.table.get(&link.item, link.share).await?,
         };
-        let share = found.ok_or(RedeemError::UnknownLink)?;
-        let redemption = share.redeem(link.generation, target, now)?;
+        let share = found.ok_or(RedemptionFailure::UnknownLink)?;
+        let redemption = share.redeem(link.generation, target, now).map_err(|error| match error {
+            RedeemError::UnknownLink => RedemptionFailure::UnknownLink,
+            RedeemError::AccessEnded => RedemptionFailure::AccessEnded(
+                self.ended_page_names_sharer.then(|| self.sharer_name(&share)).flatten(),
+            ),
+        })?;
         if counted_use.is_some() && target == Target::Link {
             metrics::counter!("Opens").increment(1);
         }
         let (file, lifetime) = match redemption {
-            Redemption::List(files) => return Ok(pages::files(&share, files, &token, format)),
+            Redemption::List(files) => {
+                let sharer = self.sharer_name(&share);
+                return Ok(pages::files(&share, files, sharer.as_ref(), &token, now, format));
+            }
             Redemption::File(file, lifetime) => (file, lifetime),
         };
         let access = match self.key_layout.key(&link.item, file) {
@@ -140,6 +148,11 @@ impl RedeemLink {
         redirect(&url)
     }
 
+    /// Returns the sharer's name, if it is known and may be shown, by the same rules as in emails.
+    fn sharer_name(&self, share: &Share) -> Option<SharerName> {
+        SharerName::parse(share.created_by.name.as_deref()?, self.platform_name.as_ref())
+    }
+
     /// Removes a failed download from the share's count. If this fails or takes too long, the count may stay
     /// too high, but the recipient still gets the page that explains why the file is not available.
     async fn record_failed_download(&self, link: &Link, failed: &FailedDownload) {
@@ -161,10 +174,16 @@ fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
         "GET /s/{token}/files/{n}" | "HEAD /s/{token}/files/{n}" => {
             let n = path_parameter(request, "n");
             let number = n.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == n);
-            Ok(Target::File(number.ok_or(RedeemError::UnknownLink)?))
+            Ok(Target::File(number.ok_or(RedemptionFailure::UnknownLink)?))
         }
         _ => Err(RedemptionFailure::UnknownRoute),
     }
+}
+
+/// Returns the URL of the list that a file's URL belongs to, relative to the file's URL.
+fn list_url(request: &Request) -> Option<String> {
+    let is_file = matches!(parse_target(request), Ok(Target::File(_)));
+    is_file.then(|| format!("../../{}", path_parameter(request, "token")))
 }
 
 /// Returns whether a request is counted as a use of the link. HEAD requests and prefetches are not counted,
@@ -187,11 +206,11 @@ fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
     Ok(response)
 }
 
-fn error_response(failure: &RedemptionFailure, format: ResponseFormat) -> Response {
+fn error_response(failure: &RedemptionFailure, list: Option<String>, format: ResponseFormat) -> Response {
     let problem_type = match failure {
         RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
-        RedemptionFailure::Refused(RedeemError::UnknownLink) => ProblemType::UnknownLink,
-        RedemptionFailure::Refused(RedeemError::AccessEnded) => ProblemType::AccessEnded,
+        RedemptionFailure::UnknownLink => ProblemType::UnknownLink,
+        RedemptionFailure::AccessEnded(_) => ProblemType::AccessEnded,
         RedemptionFailure::NoFile(DownloadError::Missing) => ProblemType::FileMissing,
         RedemptionFailure::NoFile(DownloadError::Archived) => ProblemType::FileArchived,
         RedemptionFailure::NoFile(DownloadError::Forbidden) => ProblemType::FileForbidden,
@@ -205,7 +224,10 @@ fn error_response(failure: &RedemptionFailure, format: ResponseFormat) -> Respon
         }
     };
     metrics::counter!("Refusals", "Reason" => problem_type.name()).increment(1);
-    pages::problem(problem_type, format)
+    match failure {
+        RedemptionFailure::AccessEnded(sharer) => pages::access_ended(sharer.as_ref(), format),
+        _ => pages::problem(problem_type, list, format),
+    }
 }
 
 #[cfg(test)]
@@ -240,10 +262,16 @@ mod tests {
     }
 
     #[test]
+    fn list_url_is_relative_to_the_file() {
+        assert_eq!(list_url(&request("GET /s/{token}/files/{n}", "2", "")).as_deref(), Some("../../x"));
+        assert_eq!(list_url(&request("GET /s/{token}", "", "")), None);
+    }
+
+    #[test]
     fn invalid_file_number_is_an_unknown_link() {
         for n in ["", "0", "01", "+1", "-1", "1.0", " 1", "99999999999999999999999"] {
             let target = parse_target(&request("GET /s/{token}/files/{n}", n, ""));
-            assert!(matches!(target, Err(RedemptionFailure::Refused(RedeemError::UnknownLink))), "{n:?}");
+            assert!(matches!(target, Err(RedemptionFailure::UnknownLink)), "{n:?}");
         }
     }
 
@@ -258,11 +286,11 @@ mod tests {
     #[test]
     fn unknown_route_gets_a_not_found_page_or_problem() {
         let english = ResponseFormat::requested(&request("GET /", "", ""));
-        let page = error_response(&RedemptionFailure::UnknownRoute, english);
+        let page = error_response(&RedemptionFailure::UnknownRoute, None, english);
         assert_eq!(page.status(), 404);
         assert!(String::from_utf8_lossy(page.body()).contains("This link does not work"), "{page:?}");
 
-        let problem = error_response(&RedemptionFailure::UnknownRoute, ResponseFormat::Json);
+        let problem = error_response(&RedemptionFailure::UnknownRoute, None, ResponseFormat::Json);
         assert_eq!(problem.status(), 404);
         assert!(String::from_utf8_lossy(problem.body()).contains("/problems/route-not-found"), "{problem:?}");
     }

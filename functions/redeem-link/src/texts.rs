@@ -2,8 +2,11 @@
 
 use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
+use sharelink_domain::TimeLeft;
 use sharelink_domain::date_text::format_in_english;
 use sharelink_http::ProblemType;
+
+use crate::file_kind::FileKind;
 
 /// A supported page language.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,9 @@ const GERMAN_MONTHS: [&str; 12] = [
     "November",
     "Dezember",
 ];
+
+const GERMAN_WEEKDAYS: [&str; 7] =
+    ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"];
 
 impl Language {
     /// Returns the supported language that the browser prefers (RFC 9110, section 12.5.4). Default:
@@ -89,16 +95,147 @@ impl Language {
         }
     }
 
-    /// Returns the sentence that states when access ends.
-    pub(crate) fn until(self, at: DateTime<FixedOffset>) -> String {
+    /// Returns the number of files and their total size.
+    pub(crate) fn total(self, files: usize, bytes: u64) -> String {
+        let size = self.size(bytes);
         match self {
-            Self::English => format!("You can download them until {}.", format_in_english(at)),
+            Self::English => format!("{files} files, {size} in total"),
+            Self::German => format!("{files} Dateien, insgesamt {size}"),
+        }
+    }
+
+    /// Returns the kind of a file, such as `PDF document`.
+    pub(crate) fn kind(self, kind: FileKind<'_>) -> String {
+        let (english, german) = match kind {
+            FileKind::Archive => ("Archive", "Archiv"),
+            FileKind::Audio => ("Audio", "Audio"),
+            FileKind::Document => ("Document", "Dokument"),
+            FileKind::Email => ("Email", "E-Mail"),
+            FileKind::Image => ("Image", "Bild"),
+            FileKind::Pdf => ("PDF document", "PDF-Dokument"),
+            FileKind::Presentation => ("Presentation", "Präsentation"),
+            FileKind::Program => ("Program", "Programm"),
+            FileKind::Spreadsheet => ("Spreadsheet", "Tabelle"),
+            FileKind::Text => ("Text", "Text"),
+            FileKind::Video => ("Video", "Video"),
+            FileKind::WebPage => ("Web page", "Webseite"),
+            FileKind::NoExtension => ("File", "Datei"),
+            FileKind::Other(extension) => {
+                let extension = extension.to_ascii_uppercase();
+                return match self {
+                    Self::English => format!("{extension} file"),
+                    Self::German => format!("{extension}-Datei"),
+                };
+            }
+        };
+        match self {
+            Self::English => english.to_owned(),
+            Self::German => german.to_owned(),
+        }
+    }
+
+    /// Returns the words before the time left.
+    pub(crate) fn access_ends(self) -> &'static str {
+        match self {
+            Self::English => "Access ends",
+            Self::German => "Der Zugriff endet",
+        }
+    }
+
+    /// Returns the time left in words, such as `in 7 days`.
+    pub(crate) fn time_left(self, left: TimeLeft) -> String {
+        match (self, left) {
+            (Self::English, TimeLeft::LessThanAMinute) => "in less than a minute".to_owned(),
+            (Self::English, TimeLeft::Minutes(1)) => "in 1 minute".to_owned(),
+            (Self::English, TimeLeft::Minutes(n)) => format!("in {n} minutes"),
+            (Self::English, TimeLeft::Hours(n)) => format!("in {n} hours"),
+            (Self::English, TimeLeft::Days(n)) => format!("in {n} days"),
+            (Self::English, TimeLeft::MoreThanYears(1)) => "in more than a year".to_owned(),
+            (Self::English, TimeLeft::MoreThanYears(n)) => format!("in more than {n} years"),
+            (Self::German, TimeLeft::LessThanAMinute) => "in weniger als einer Minute".to_owned(),
+            (Self::German, TimeLeft::Minutes(1)) => "in 1 Minute".to_owned(),
+            (Self::German, TimeLeft::Minutes(n)) => format!("in {n} Minuten"),
+            (Self::German, TimeLeft::Hours(n)) => format!("in {n} Stunden"),
+            (Self::German, TimeLeft::Days(n)) => format!("in {n} Tagen"),
+            (Self::German, TimeLeft::MoreThanYears(1)) => "in mehr als einem Jahr".to_owned(),
+            (Self::German, TimeLeft::MoreThanYears(n)) => format!("in mehr als {n} Jahren"),
+        }
+    }
+
+    /// Returns the preposition between the time left and the date.
+    pub(crate) fn on(self) -> &'static str {
+        match self {
+            Self::English => "on",
+            Self::German => "am",
+        }
+    }
+
+    /// Formats a time with its weekday and UTC offset.
+    pub(crate) fn date(self, at: DateTime<FixedOffset>) -> String {
+        match self {
+            Self::English => format!("{}, {}", at.format("%A"), format_in_english(at)),
             Self::German => {
+                let weekday = GERMAN_WEEKDAYS[at.weekday().num_days_from_monday() as usize];
                 let month = GERMAN_MONTHS[at.month0() as usize];
                 let offset = if at.offset().local_minus_utc() == 0 { "" } else { "%:z" };
-                let text = at.format(&format!("%-d. {month} %Y um %H:%M Uhr (UTC{offset})")).to_string();
-                format!("Sie können sie bis {text} herunterladen.")
+                at.format(&format!("{weekday}, dem %-d. {month} %Y, um %H:%M Uhr (UTC{offset})")).to_string()
             }
+        }
+    }
+
+    /// Returns the heading of the sharer's message. The sharer's name follows it, if known.
+    pub(crate) fn message_heading(self, has_sharer: bool) -> &'static str {
+        match (self, has_sharer) {
+            (Self::English, true) => "Message from",
+            (Self::English, false) => "Message",
+            (Self::German, true) => "Nachricht von",
+            (Self::German, false) => "Nachricht",
+        }
+    }
+
+    /// Returns the label of the link past a long message.
+    pub(crate) fn skip_to_files(self) -> &'static str {
+        match self {
+            Self::English => "Go to the files",
+            Self::German => "Zu den Dateien",
+        }
+    }
+
+    /// Returns what to do about a download that stops. Browsers continue a download by themselves only at the
+    /// signed URL, and only until it expires.
+    pub(crate) fn stopped_download(self) -> &'static str {
+        match self {
+            Self::English => "If a download stops, select the file again to restart it.",
+            Self::German => {
+                "Wenn ein Download abbricht, wählen Sie die Datei noch einmal aus, um ihn neu zu starten."
+            }
+        }
+    }
+
+    /// Returns the label of the link that repeats a failed request.
+    pub(crate) fn try_again(self) -> &'static str {
+        match self {
+            Self::English => "Try again",
+            Self::German => "Noch einmal versuchen",
+        }
+    }
+
+    /// Returns the label of the link from a file's problem to the list of files.
+    pub(crate) fn back_to_files(self) -> &'static str {
+        match self {
+            Self::English => "Back to the files",
+            Self::German => "Zurück zu den Dateien",
+        }
+    }
+
+    /// Returns the text of the page of a link that has ended, before and after the sharer's name.
+    pub(crate) fn ask_sharer(self) -> (&'static str, &'static str) {
+        match self {
+            Self::English => ("The files are no longer shared with you. If you still need them, ask ", "."),
+            Self::German => (
+                "Die Dateien werden nicht mehr mit Ihnen geteilt. Wenn Sie sie noch brauchen, fragen Sie ",
+                ".",
+            ),
         }
     }
 
@@ -183,14 +320,19 @@ mod tests {
         assert_eq!(Language::English.size(41_900), "41.9 kB");
         assert_eq!(Language::German.size(41_900), "41,9 kB");
 
-        let at = DateTime::parse_from_rfc3339("2030-03-01T17:05:00+01:00").unwrap();
-        assert_eq!(
-            Language::English.until(at),
-            "You can download them until 1 March 2030 at 17:05 (UTC+01:00)."
-        );
-        assert_eq!(
-            Language::German.until(at),
-            "Sie können sie bis 1. März 2030 um 17:05 Uhr (UTC+01:00) herunterladen."
-        );
+        let at = DateTime::parse_from_rfc3339("2026-12-03T23:59:00+01:00").unwrap();
+        assert_eq!(Language::English.date(at), "Thursday, 3 December 2026 at 23:59 (UTC+01:00)");
+        assert_eq!(Language::German.date(at), "Donnerstag, dem 3. Dezember 2026, um 23:59 Uhr (UTC+01:00)");
+        assert_eq!(Language::German.date(at.to_utc().fixed_offset()).split("Uhr ").last(), Some("(UTC)"));
+        assert_eq!(Language::English.time_left(TimeLeft::Hours(5)), "in 5 hours");
+        assert_eq!(Language::German.time_left(TimeLeft::MoreThanYears(2)), "in mehr als 2 Jahren");
+    }
+
+    #[test]
+    fn unknown_kind_shows_the_extension() {
+        assert_eq!(Language::English.kind(FileKind::of("a.dwg")), "DWG file");
+        assert_eq!(Language::German.kind(FileKind::of("a.dwg")), "DWG-Datei");
+        assert_eq!(Language::German.kind(FileKind::of("LIESMICH")), "Datei");
+        assert_eq!(Language::German.kind(FileKind::of("a.pdf")), "PDF-Dokument");
     }
 }

@@ -30,6 +30,7 @@ pub mod share;
 pub mod sharer;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod time_left;
 pub mod title;
 
 pub use access::Status;
@@ -44,6 +45,7 @@ pub use names::{FileName, Item, ItemName, ModuleName};
 pub use sender::{PlatformName, SharerName};
 pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
+pub use time_left::TimeLeft;
 pub use title::Title;
 
 /// A point in time with millisecond precision, as in the table and in every response.
