@@ -35,6 +35,7 @@ mod outbox;
 mod racing;
 mod random_faults;
 mod recipient_addresses;
+mod recipient_page;
 mod redemption;
 mod restore;
 mod sender;

@@ -11,6 +11,7 @@
 mod access;
 #[path = "../acceptance/api.rs"]
 mod api;
+mod ended_page;
 mod item_resolver;
 #[path = "../acceptance/leaks.rs"]
 mod leaks;
