@@ -1,9 +1,5 @@
-// Types that the components share: the API's JSON (infra/openapi.yaml) and the `detail` of each event.
-// Only editors and TypeScript use these declarations; browsers never load this file.
-
-import type { LinkAccessDialog } from "./components/link-access-dialog.js";
-import type { ShareButton } from "./components/share-button.js";
-import type { ShareDialog } from "./components/share-dialog.js";
+// The elements, their events, and the API's JSON (infra/openapi.yaml). The API serves this file at
+// `/ui/types.d.ts`. Only editors and TypeScript use it; browsers never load it.
 
 // --- Configuration ---
 
@@ -167,6 +163,63 @@ export interface EventDetails {
   "sharelink-closed": Record<string, never>;
 }
 
+// --- Elements ---
+
+/** The attributes of the dialogs, which are also properties. */
+export interface DialogAttributes {
+  module?: string | null;
+  item?: string | number | null;
+  /** The item's name, for the titles of the dialogs. */
+  name?: string | null;
+  /** The API's base URL. The default is the one passed to `configure`. */
+  api?: string | null;
+  /** A property only. The default is the one passed to `configure`. */
+  token?: TokenProvider | null;
+}
+
+/** The attributes of `share-button`, which are also properties. */
+export interface ButtonAttributes extends DialogAttributes {
+  /** The dialog to open. The default is `share`. */
+  action?: "share" | "manage" | null;
+}
+
+/** What all elements have in common. A property that is set to null or undefined removes its attribute. */
+export interface ItemElement extends HTMLElement {
+  get module(): string;
+  set module(value: string | null | undefined);
+  get item(): string;
+  set item(value: string | number | null | undefined);
+  get name(): string;
+  set name(value: string | null | undefined);
+  get api(): string;
+  set api(value: string | null | undefined);
+  get token(): TokenProvider | undefined;
+  set token(value: TokenProvider | null | undefined);
+}
+
+export interface ShareButton extends ItemElement {
+  get action(): "share" | "manage";
+  set action(value: "share" | "manage" | null | undefined);
+  /** Opens the dialog. Any unsent input is still there. */
+  open(): void;
+  /** Discards unsent input and checks the permission again. */
+  refresh(): void;
+}
+
+export interface ShareDialog extends ItemElement {
+  readonly isOpen: boolean;
+  /** Opens the dialog. Any unsent input is still there. */
+  open(): void;
+  close(): void;
+}
+
+export interface LinkAccessDialog extends ItemElement {
+  readonly isOpen: boolean;
+  /** Loads the links and opens the dialog. `shareId` is the share to highlight. */
+  open(options?: { tab?: Status; shareId?: string }): void;
+  close(): void;
+}
+
 // --- Internal ---
 
 /** A child of an element. Null, undefined and false are skipped. */
@@ -177,5 +230,12 @@ declare global {
     "share-button": ShareButton;
     "share-dialog": ShareDialog;
     "link-access-dialog": LinkAccessDialog;
+  }
+
+  interface GlobalEventHandlersEventMap {
+    "sharelink-shared": CustomEvent<EventDetails["sharelink-shared"]>;
+    "sharelink-manage": CustomEvent<EventDetails["sharelink-manage"]>;
+    "sharelink-changed": CustomEvent<EventDetails["sharelink-changed"]>;
+    "sharelink-closed": CustomEvent<EventDetails["sharelink-closed"]>;
   }
 }

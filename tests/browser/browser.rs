@@ -11,6 +11,7 @@ use thirtyfour::TypingData;
 use thirtyfour::prelude::*;
 use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 
+use crate::site;
 use crate::support::{eventually, root, unique};
 
 /// Limits the number of concurrent browsers.
@@ -24,12 +25,12 @@ static AXE: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// Defines `within`, which lists all elements under a root, including those in shadow roots; `all`, which
-/// contains all elements on the page; and `modal`, the open dialog.
+/// contains all elements on the page; and `modal`, the innermost open dialog.
 const DOM_HELPERS: &str = r"
     const within = (root) => [...root.querySelectorAll('*')].flatMap(
         (element) => element.shadowRoot ? [element, ...within(element.shadowRoot)] : [element]);
     const all = within(document);
-    const modal = all.find((element) => element.matches('dialog:modal'));
+    const modal = all.findLast((element) => element.matches('dialog:modal'));
 ";
 
 /// Finds a visible element by its accessible name or text, in the open dialog if there is one. Prefers exact
@@ -79,6 +80,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--force-color-profile=srgb",
+            &format!("--host-resolver-rules={}", site::resolver_rules()),
         ] {
             chrome.add_arg(argument).unwrap();
         }
@@ -106,8 +108,8 @@ impl Browser {
     }
 
     pub(crate) async fn quit(self) {
-        self.driver.quit().await.unwrap();
-        let _ = std::fs::remove_dir_all(self.downloads);
+        self.driver.clone().quit().await.unwrap();
+        let _ = std::fs::remove_dir_all(&self.downloads);
     }
 
     /// Sends a command over Chromium's debugging protocol (CDP).
@@ -277,6 +279,16 @@ impl Browser {
         ";
         let script = format!("{DOM_HELPERS}{find_wide}");
         assert_eq!(self.run(&script, vec![]).await, json!([]), "{state}");
+    }
+}
+
+/// If a test fails, leaves its browser open until the process exits. The driver's own teardown would block the
+/// runtime that it needs, and the test would never end.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let _ = self.driver.clone().leak();
+        }
     }
 }
 

@@ -15,25 +15,36 @@ const TIMEOUT = 35_000;
 /** The longest wait before an automatic retry, in seconds. */
 const MAX_WAIT = 20;
 
-/** @type {Partial<Config>} */
-let defaults = {};
-
-/** @type {() => void} */
-let resolveConfigured;
-
 /**
- * Resolves when `configure` is called.
- * @type {Promise<void>}
+ * The state that all copies of the modules on a page share. A page may load a second copy, for example from
+ * another version's address; its elements are those of the first copy, so its `configure` must reach them.
+ * @type {{ config: Partial<Config>, configured: PromiseWithResolvers<void>, url?: string }}
  */
-export const configured = new Promise((resolve) => (resolveConfigured = resolve));
+export const shared = (globalThis[Symbol.for("sharelink")] ??= {
+  config: {}, configured: Promise.withResolvers(),
+});
 
 /**
  * Sets the default API and token provider for all elements.
  * @param {Config} config
  */
 export function configure({ api, token }) {
-  defaults = { api, token };
-  resolveConfigured();
+  shared.config = { api, token };
+  shared.configured.resolve();
+}
+
+/** Returns a random key. Unlike `crypto.randomUUID`, this also works on pages that are served over HTTP. */
+export function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * Returns an API's base URL without a trailing slash.
+ * @param {string} [api] defaults to the one passed to `configure`
+ */
+export function baseUrl(api) {
+  return String(api || shared.config.api || "").replace(/\/+$/, "");
 }
 
 /** An error that describes why a request failed. */
@@ -69,14 +80,12 @@ export class ApiError extends Error {
 
 /** Calls the API on behalf of one user. */
 export class Api {
-  #base;
-  #token;
-
   /** @param {Partial<Config>} [config] defaults to the values passed to `configure` */
   constructor({ api, token } = {}) {
-    this.#base = (api ?? defaults.api ?? "").replace(/\/+$/, "");
-    this.#token = token ?? defaults.token;
-    if (!this.#base || !this.#token) throw new Error("Sharelink: call configure({ api, token }) first");
+    this.base = baseUrl(api);
+    /** @type {Config["token"]} */
+    this.provider = token ?? shared.config.token;
+    if (!this.base || !this.provider) throw new Error("Sharelink: call configure({ api, token }) first");
   }
 
   /**
@@ -198,8 +207,8 @@ export class Api {
     let renew = false;
     let hasRenewed = false;
     for (let attempt = 1; ; attempt += 1) {
-      const token = await this.#getToken(renew);
-      const response = await attemptFetch(this.#base + route, { method, body, headers, token });
+      const token = await this.getToken(renew);
+      const response = await attemptFetch(this.base + route, { method, body, headers, token });
       const { status, wait: retryAfter } = response;
       if (status >= 200 && status < 300) return response;
       if (status === 401 && !hasRenewed) {
@@ -233,13 +242,13 @@ export class Api {
    */
   async #diagnose() {
     if (!navigator.onLine) return "offline";
-    const { status } = await attemptFetch(`${this.#base}/problems/unauthenticated`, { method: "GET" });
+    const { status } = await attemptFetch(`${this.base}/problems/unauthenticated`, { method: "GET" });
     return status === 200 ? "signedOut" : "unavailable";
   }
 
-  async #getToken(renew) {
+  async getToken(renew = false) {
     try {
-      return await this.#token({ renew });
+      return await this.provider({ renew });
     } catch {
       throw new ApiError(navigator.onLine ? "signedOut" : "offline");
     }

@@ -1,23 +1,39 @@
 // The base class of both dialogs.
 
-/** @import { Child, EventDetails, Item, TokenProvider } from "../types.d.ts" */
-/** @import { Language } from "./texts.js" */
+/** @import { Child, EventDetails } from "../types.d.ts" */
 
-import { Api, ApiError } from "./api.js";
+import { ApiError } from "./api.js";
 import { bdi, fill, h } from "./dom.js";
-import styles from "./styles.js";
+import { ItemElement } from "./element.js";
+import styles, { copyTheme } from "./styles.js";
+import { Language } from "./texts.js";
+
+/** Events from user input, which would otherwise leave the shadow tree. */
+const INPUT_EVENTS = `keydown keyup keypress beforeinput input textInput compositionstart compositionupdate
+  compositionend copy cut paste click dblclick auxclick contextmenu mousedown mouseup mousemove mouseover
+  mouseout pointerdown pointerup pointermove pointerrawupdate pointerover pointerout pointercancel
+  gotpointercapture lostpointercapture touchstart touchmove touchend touchcancel wheel mousewheel drag
+  dragstart dragend dragenter dragleave dragover drop focusin focusout`.split(/\s+/);
+
+/** Events that have the page's body as their target if nothing in the dialog has focus. */
+const UNFOCUSED_EVENTS = ["keydown", "keyup", "keypress", "copy", "cut", "paste"];
 
 /**
- * A modal dialog for one item. Attributes: `module`, `item` and `api` (the API's base URL). Property:
- * `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`.
+ * A modal dialog for one item. Attributes: `module`, `item`, `name` (the item's name) and `api` (the API's
+ * base URL). Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`.
  */
-export class ItemDialog extends HTMLElement {
-  #token;
+export class ItemDialog extends ItemElement {
+  // The dialog can have focus, so that a click on its text does not move focus to the page.
   #dialog = h("dialog", {
-    part: "dialog", "aria-labelledby": "title", onclose: () => this.emit("sharelink-closed"),
+    part: "dialog", "aria-labelledby": "title", tabindex: -1, onclose: () => this.#onClose(),
   });
   #content = h("div", { class: "content" });
   #itemName = bdi();
+  #openItem;
+  /** @type {AbortController} Ends the listeners of the open dialog. */
+  #closed;
+  /** @type {WeakRef<EventTarget>} The element in the dialog that last had focus. */
+  #focused;
   // Always present, because screen readers announce changes only in a live region that already exists.
   #live = h("p", { class: "unseen", role: "status" });
 
@@ -26,29 +42,20 @@ export class ItemDialog extends HTMLElement {
     this.#dialog.append(this.#content, this.#live);
     this.attachShadow({ mode: "open" }).append(this.#dialog);
     this.shadowRoot.adoptedStyleSheets = [styles];
-  }
-
-  /** @returns {TokenProvider | undefined} */
-  get token() {
-    return this.#token;
-  }
-
-  set token(token) {
-    this.#token = token;
-  }
-
-  /** @returns {Item} */
-  get item() {
-    return { module: this.getAttribute("module"), item: this.getAttribute("item") };
+    this.shadowRoot.addEventListener("focusin", ({ target }) => (this.#focused = new WeakRef(target)));
+    // Outside, the target of an event is this element instead of, say, a text field. The page's keyboard
+    // shortcuts, menus and focus traps would misinterpret it.
+    for (const type of INPUT_EVENTS) this.shadowRoot.addEventListener(type, (event) => event.stopPropagation());
+    this.#dialog.addEventListener("keydown", (event) => this.#onKeyEvent(event));
   }
 
   get isOpen() {
     return this.#dialog.open;
   }
 
-  /** An API client for this dialog's user. */
-  get api() {
-    return new Api({ api: this.getAttribute("api") ?? undefined, token: this.token });
+  /** The item. If the page changes the attributes while the dialog is open, the dialog stays with its item. */
+  get itemRef() {
+    return this.isOpen ? this.#openItem : super.itemRef;
   }
 
   close() {
@@ -58,16 +65,22 @@ export class ItemDialog extends HTMLElement {
   /** Opens the dialog with its current content. */
   showModal() {
     if (this.isOpen || !this.isConnected) return;
+    this.#openItem = this.itemRef;
     this.#dialog.showModal();
-    const closed = new AbortController();
-    this.#dialog.addEventListener("close", () => closed.abort(), { once: true });
-    const onResize = () => (this.isConnected ? this.#fitViewport() : closed.abort());
-    globalThis.visualViewport?.addEventListener("resize", onResize, { signal: closed.signal });
+    const closed = (this.#closed = new AbortController());
+    for (const type of UNFOCUSED_EVENTS)
+      addEventListener(type, this.#stopUnfocused, { capture: true, signal: closed.signal });
+    globalThis.visualViewport?.addEventListener("resize", this.#fitViewport, { signal: closed.signal });
     this.#fitViewport();
   }
 
+  #onClose() {
+    this.#closed.abort();
+    this.emit("sharelink-closed");
+  }
+
   /** Keeps the dialog and the focused field above an on-screen keyboard. */
-  #fitViewport() {
+  #fitViewport = () => {
     const { height, offsetTop, scale } = globalThis.visualViewport ?? { scale: 0 };
     // A viewport that is smaller because the user has zoomed in must not shrink the dialog.
     const isCovered = scale === 1 && height < document.documentElement.clientHeight;
@@ -75,6 +88,59 @@ export class ItemDialog extends HTMLElement {
     this.#dialog.style.setProperty("--top", `${offsetTop}px`);
     this.#dialog.style.setProperty("--height", `${height}px`);
     if (isCovered) this.shadowRoot.activeElement?.scrollIntoView({ block: "nearest" });
+  };
+
+  /** Keeps an event from the page if nothing has focus, such as after a focused button is removed. */
+  #stopUnfocused = (event) => {
+    // A dialog that the page removes while it is open does not dispatch `close`.
+    if (!this.isConnected) this.#closed.abort();
+    const isUnfocused = event.target === document.body || event.target === document.documentElement;
+    if (!isUnfocused || !this.isConnected) return;
+    event.stopImmediatePropagation();
+    this.#onKeyEvent(event);
+  };
+
+  /** @param {KeyboardEvent} event */
+  #onKeyEvent({ type, key }) {
+    if (type !== "keydown") return;
+    // If the key closes the dialog, the page must not receive the rest of the key press.
+    addEventListener("keyup", (event) => {
+      if (!this.isOpen && event.key === key) event.stopImmediatePropagation();
+    }, { capture: true, once: true });
+  }
+
+  /**
+   * Prepares a dialog for another element's item, in that element's language and with its theme.
+   * @param {ItemElement} opener
+   */
+  openFor(opener) {
+    const { module, item, name, token } = opener;
+    Object.assign(this, { module, item, name, token, api: opener.api || null });
+    this.lang = new Language(opener).pageTag;
+    copyTheme(opener, this.shadowRoot);
+    const container = findContainer(opener);
+    if (!this.isOpen && this.parentNode !== container) container.append(this);
+    this.#resizes.observe(this.#dialog);
+    this.#attributes.observe(this, { attributeFilter: ["inert", "aria-hidden"] });
+    this.#expose();
+  }
+
+  // If the page removes or hides the element that contains the open dialog, move the dialog to the body.
+  #resizes = new ResizeObserver(() => {
+    if (!this.isOpen || this.#dialog.checkVisibility()) return;
+    const focused = /** @type {HTMLElement} */ (this.#focused?.deref());
+    // Unlike `close`, this does not dispatch an event.
+    this.#dialog.removeAttribute("open");
+    document.body.append(this);
+    this.#dialog.showModal();
+    focused?.focus();
+  });
+
+  // Pages that show a dialog of their own may disable everything else.
+  #attributes = new MutationObserver(() => this.#expose());
+
+  #expose() {
+    for (const name of ["inert", "aria-hidden"]) this.removeAttribute(name);
   }
 
   /**
@@ -87,6 +153,8 @@ export class ItemDialog extends HTMLElement {
   render(language, { heading, itemName, top, body, status, buttons }) {
     const { texts } = language;
     this.#dialog.lang = language.tag;
+    // All texts are in languages that are written from left to right, whatever the page's language.
+    this.#dialog.dir = "ltr";
     this.showItemName(itemName);
     const close = h("button", {
       type: "button", class: "plain", "aria-label": texts.close, onclick: () => this.close(),
@@ -154,6 +222,20 @@ export class ItemDialog extends HTMLElement {
       fill(button, label);
     }
   }
+}
+
+/**
+ * Returns the element that a dialog must be in: the modal dialog of the page that contains the opener, because
+ * a page's focus trap blocks everything outside of it, or the body. It is not simply the opener's parent,
+ * because a menu that closes must not hide the dialog.
+ * @param {Element} opener
+ */
+function findContainer(opener) {
+  for (let element = opener; element; element = /** @type {ShadowRoot} */ (element.getRootNode()).host) {
+    const modal = element.closest("dialog[open], [aria-modal=true], [role=dialog], [role=alertdialog]");
+    if (modal) return modal;
+  }
+  return document.body;
 }
 
 /**

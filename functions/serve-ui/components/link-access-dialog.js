@@ -117,7 +117,7 @@ export class LinkAccessDialog extends ItemDialog {
   get #itemName() {
     const newest = TABS.map((status) => this.#tabs[status].shares[0]).filter(Boolean);
     const [first] = newest.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
-    return this.getAttribute("name") ?? first?.title;
+    return this.name || first?.title;
   }
 
   #showTabs() {
@@ -187,7 +187,7 @@ export class LinkAccessDialog extends ItemDialog {
     const hadFocus = tab.end.contains(this.shadowRoot.activeElement);
     fill(tab.end, h("p", { class: "empty" }, texts.loading));
     try {
-      const { shares, nextCursor } = await this.api.listShares(this.item, tab.status, tab.cursor);
+      const { shares, nextCursor } = await this.client.listShares(this.itemRef, tab.status, tab.cursor);
       if (!tab.cursor && nextCursor) await this.#addMarked(tab, shares);
       tab.cursor = nextCursor;
       tab.isComplete = !nextCursor;
@@ -212,7 +212,7 @@ export class LinkAccessDialog extends ItemDialog {
     if (!this.#marked || tab.status !== this.#selected) return;
     if (shares.some(({ shareId }) => shareId === this.#marked)) return;
     try {
-      const share = await this.api.getShare(this.item, this.#marked);
+      const share = await this.client.getShare(this.itemRef, this.#marked);
       if (share.status === tab.status) shares.unshift(share);
     } catch (thrown) {
       // If the share no longer exists, show the list without it.
@@ -338,7 +338,7 @@ export class LinkAccessDialog extends ItemDialog {
     let reverted;
     const action = async () => {
       const expiresAt = rfc3339(new Date(previous.expiresAt));
-      reverted = await this.api.changeExpiration(this.item, share, expiresAt);
+      reverted = await this.client.changeExpiration(this.itemRef, share, expiresAt);
     };
     let error;
     if (await this.runAction(button, texts.undoing, action, (thrown) => (error = thrown))) {
@@ -356,7 +356,7 @@ export class LinkAccessDialog extends ItemDialog {
   /** Shows a share as another user has changed it. */
   async #reload(share) {
     try {
-      this.#showShare(await this.api.getShare(this.item, share.shareId));
+      this.#showShare(await this.client.getShare(this.itemRef, share.shareId));
     } catch (thrown) {
       // The user is about to see the first error.
       ApiError.from(thrown);

@@ -7,7 +7,7 @@
  */
 
 import { readAddress } from "./address-list.js";
-import { ApiError } from "./api.js";
+import { ApiError, randomKey } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
 import { ExpirationField, rfc3339 } from "./expiration.js";
@@ -69,7 +69,7 @@ export class ShareDialog extends ItemDialog {
 
   /** Opens the dialog. Any unsent input is still there. */
   open() {
-    const { module, item } = this.item;
+    const { module, item } = this.itemRef;
     if (this.#formItem !== `${module}/${item}`) {
       this.#formItem = `${module}/${item}`;
       this.#build();
@@ -147,13 +147,13 @@ export class ShareDialog extends ItemDialog {
   }
 
   get #itemName() {
-    return this.getAttribute("name") || this.#title;
+    return this.name || this.#title;
   }
 
   /** Loads one page of the item's files. */
   async #loadFiles(cursor) {
     const form = this.#form;
-    const page = await this.api.listFiles(this.item, cursor);
+    const page = await this.client.listFiles(this.itemRef, cursor);
     if (form === this.#form && page.title !== this.#title) {
       this.#title = page.title;
       this.showItemName(this.#itemName);
@@ -234,7 +234,7 @@ export class ShareDialog extends ItemDialog {
       notify: this.#notify.checked ? undefined : false,
     };
     const json = JSON.stringify(body);
-    if (this.#lastRequest.json !== json) this.#lastRequest = { json, key: crypto.randomUUID() };
+    if (this.#lastRequest.json !== json) this.#lastRequest = { json, key: randomKey() };
     const onWait = (seconds) => {
       fill(this.#alert, seconds > 0 && h("p", { class: "banner" }, texts.waiting(seconds)));
       if (seconds > 0) this.announce(texts.waiting(seconds));
@@ -244,7 +244,7 @@ export class ShareDialog extends ItemDialog {
     // The form must not change while its request is in progress.
     form.inert = true;
     await this.runAction(this.#submitButton, texts.sharing, async () => {
-      created = await this.api.createShares(this.item, body, this.#lastRequest.key, onWait);
+      created = await this.client.createShares(this.itemRef, body, this.#lastRequest.key, onWait);
     }, (error) => (failure = error));
     form.inert = false;
     const isAnyCreated = created?.results.some(({ outcome }) => outcome === "created");
@@ -424,11 +424,8 @@ export class ShareDialog extends ItemDialog {
   #openManage(tab, shareId) {
     this.close();
     if (!this.emit("sharelink-manage", { tab, shareId })) return;
-    const dialog = h("link-access-dialog", this.item);
-    if (this.hasAttribute("api")) dialog.setAttribute("api", this.getAttribute("api"));
-    dialog.token = this.token;
-    dialog.lang = this.#language.pageTag;
-    if (this.#itemName) dialog.setAttribute("name", this.#itemName);
+    /** @type {any} */
+    const dialog = h("link-access-dialog");
     // The page listens only to this dialog, so forward the new dialog's events.
     /** @param {CustomEvent} event */
     const forward = (event) => {
@@ -438,7 +435,8 @@ export class ShareDialog extends ItemDialog {
     dialog.addEventListener("sharelink-changed", forward);
     dialog.addEventListener("sharelink-closed", forward);
     dialog.addEventListener("sharelink-closed", () => dialog.remove());
-    this.after(dialog);
+    dialog.openFor(this);
+    if (this.#itemName) dialog.name = this.#itemName;
     dialog.open({ tab, shareId });
   }
 }

@@ -38,7 +38,7 @@ export class ShareLog {
     fill(this.#end, h("p", { class: "empty" }, texts.loading));
     if (hadFocus) this.list.focus();
     try {
-      const { entries, nextCursor } = await this.#dialog.api.listLog(this.#dialog.item, cursor);
+      const { entries, nextCursor } = await this.#dialog.client.listLog(this.#dialog.itemRef, cursor);
       // The undoing of a revocation also sets the expiration, without changing it.
       const events = entries.filter(({ from, to }) => !to || from !== to);
       this.list.append(...events.map((entry) => this.#entry(entry)));

@@ -4,7 +4,7 @@
 /** @import { ItemDialog } from "./dialog.js" */
 /** @import { Language } from "./texts.js" */
 
-import { ApiError } from "./api.js";
+import { ApiError, randomKey } from "./api.js";
 import { banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
 import { ExpirationField, rfc3339 } from "./expiration.js";
@@ -134,7 +134,7 @@ export class ShareRow {
     const dialog = this.#dialog;
     let changed;
     const action = async () => {
-      changed = await dialog.api.changeExpiration(dialog.item, form.share, rfc3339(field.date));
+      changed = await dialog.client.changeExpiration(dialog.itemRef, form.share, rfc3339(field.date));
     };
     const onError = (error) => {
       if (error.kind === "stale-version") this.#confirmStale(form, save);
@@ -159,7 +159,7 @@ export class ShareRow {
     const { texts } = this.#language;
     const seen = form.share;
     try {
-      form.share = await this.#dialog.api.getShare(this.#dialog.item, seen.shareId);
+      form.share = await this.#dialog.client.getShare(this.#dialog.itemRef, seen.shareId);
     } catch (thrown) {
       fill(form.alert, this.#errorBanner(ApiError.from(thrown)));
       return;
@@ -193,7 +193,7 @@ export class ShareRow {
     const revoke = h("button", { type: "button", class: "danger primary", onclick: async () => {
       let revoked;
       const action = async () => {
-        revoked = await dialog.api.revoke(dialog.item, share);
+        revoked = await dialog.client.revoke(dialog.itemRef, share);
       };
       const isDone = await dialog.runAction(revoke, texts.revoking, action, onError);
       // Another user may have changed the expiration, which a revocation keeps.
@@ -215,9 +215,9 @@ export class ShareRow {
     fill(this.#message);
     let resent;
     // Pressing the button again after a lost response must not send a second email.
-    this.#resendKey ??= crypto.randomUUID();
+    this.#resendKey ??= randomKey();
     const action = async () => {
-      resent = await dialog.api.resend(dialog.item, this.#share, this.#resendKey);
+      resent = await dialog.client.resend(dialog.itemRef, this.#share, this.#resendKey);
     };
     const onError = (error) => fill(this.#message, this.#errorBanner(error));
     const isDone = await dialog.runAction(button, texts.loading, action, onError);
@@ -249,7 +249,7 @@ export async function copyLink(share, { dialog, language, button, alert, onCopie
   let link;
   fill(alert);
   const action = async () => {
-    link = await dialog.api.getLink(dialog.item, share);
+    link = await dialog.client.getLink(dialog.itemRef, share);
   };
   const onError = (error) => fill(alert, banner(language.describeError(error)));
   if (!(await dialog.runAction(button, texts.loading, action, onError))) return;

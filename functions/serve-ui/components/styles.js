@@ -9,7 +9,23 @@ const css = (strings) => {
   return sheet;
 };
 
-export default css`
+/**
+ * Gives a dialog the custom properties and the color scheme of the element that opens it, because the dialog
+ * is elsewhere in the page. The page's own rules for the dialog take precedence.
+ * @param {Element} opener
+ * @param {ShadowRoot} root the dialog's shadow root
+ */
+export function copyTheme(opener, root) {
+  const theme = css`:host {}`;
+  const { style } = /** @type {CSSStyleRule} */ (theme.cssRules[0]);
+  const computed = getComputedStyle(opener);
+  for (const name of styles.cssRules[0].cssText.match(/--sharelink-[a-z-]+/g))
+    style.setProperty(name, computed.getPropertyValue(name));
+  style.colorScheme = computed.colorScheme;
+  root.adoptedStyleSheets = [styles, theme];
+}
+
+const styles = css`
 :host {
   --accent: var(--sharelink-accent, light-dark(#1a56c4, #8ab4ff));
   --on-accent: var(--sharelink-on-accent, light-dark(#fff, #12161d));
@@ -27,6 +43,13 @@ export default css`
   --radius: var(--sharelink-radius, 8px);
   --font: var(--sharelink-font, system-ui, sans-serif);
   font: medium/1.5 var(--font);
+}
+/* The page's rules for its own elements must not change a dialog's text or hide the dialog. */
+:host(:not(share-button)) { display: contents !important; }
+dialog {
+  visibility: visible; pointer-events: auto; cursor: auto; user-select: text;
+  font: medium/1.5 var(--font); letter-spacing: normal; word-spacing: normal; text-align: start;
+  text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
 }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
@@ -212,3 +235,5 @@ dialog.covered { inset-block: var(--top) auto; max-height: var(--height); margin
   .preset[aria-pressed="true"] { border-color: Highlight; }
 }
 `;
+
+export default styles;

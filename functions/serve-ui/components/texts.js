@@ -434,21 +434,53 @@ const de = {
 
 const languages = { en, de };
 
+/**
+ * Returns an element's `lang` attribute, or that of the nearest ancestor with one, across shadow trees.
+ * @param {Element} element
+ * @returns {string | undefined}
+ */
+function pageLanguage(element) {
+  const closest = element.closest("[lang]");
+  if (closest) return closest.getAttribute("lang");
+  const { host } = /** @type {ShadowRoot} */ (element.getRootNode());
+  return host ? pageLanguage(host) : document.documentElement.lang;
+}
+
+/**
+ * Returns the valid part of a language tag, or an empty string. Accepts POSIX locales such as
+ * `de_DE.UTF-8@euro`, which some browsers and content management systems use as language tags.
+ * @param {unknown} tag
+ * @returns {string}
+ */
+function parseTag(tag) {
+  let valid = String(tag ?? "").trim().replace(/[.@].*/, "").replaceAll("_", "-");
+  for (; valid; valid = valid.replace(/-?[^-]*$/, "")) {
+    try {
+      return Intl.getCanonicalLocales(valid)[0];
+    } catch {
+      // Try again without the last part.
+    }
+  }
+  return "";
+}
+
+/** @param {string} tag */
+function languageOf(tag) {
+  return tag.split("-")[0];
+}
+
 /** Text and formats in the language of an element's page or, if that is not available, of the browser. */
 export class Language {
   /** @param {Element} element */
   constructor(element) {
-    /** @type {HTMLElement | null} */
-    const closest = element.closest("[lang]");
-    const page = closest?.lang || document.documentElement.lang;
-    const known = [page, ...navigator.languages].filter((tag) => languages[tag.split("-")[0]]);
-    this.pageTag = known[0] ?? "en";
-    const [language, region] = this.pageTag.split("-");
+    const user = [navigator.languages, navigator.language].flat().map(parseTag);
+    this.pageTag = [parseTag(pageLanguage(element)), ...user].find((tag) => languages[languageOf(tag)]) ?? "en";
+    const language = languageOf(this.pageTag);
     /** @type {typeof en} */
     this.texts = languages[language];
     // If the page's language has no region, format times for the user's region.
-    const own = navigator.languages.find((tag) => tag.startsWith(`${language}-`));
-    this.tag = region ? this.pageTag : (own ?? language);
+    const own = user.find((tag) => languageOf(tag) === language && tag !== language);
+    this.tag = this.pageTag === language ? (own ?? language) : this.pageTag;
   }
 
   /** @param {string} time in RFC 3339 */

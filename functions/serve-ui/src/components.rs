@@ -16,11 +16,44 @@ macro_rules! modules {
 }
 
 /// Every module's file name and source. Modules import each other by file name.
-const MODULES: [(&str, &str); 16] = modules![
-    "address-list.js" "api.js" "dialog.js" "dom.js" "expiration.js" "files.js" "limits.js"
+const MODULES: [(&str, &str); 17] = modules![
+    "address-list.js" "api.js" "dialog.js" "dom.js" "element.js" "expiration.js" "files.js" "limits.js"
     "link-access-dialog.js" "recipients.js" "share-button.js" "share-dialog.js" "share-log.js" "share-row.js"
     "sharelink.js" "styles.js" "texts.js"
 ];
+
+macro_rules! documents {
+    ($($name:literal $content_type:literal)+) => {
+        [$(Document {
+            name: $name,
+            content_type: $content_type,
+            text: include_str!(concat!("../", $name)),
+        }),+]
+    };
+}
+
+/// Every file that describes the components to a frontend's tools.
+const DOCUMENTS: [Document; 6] = documents![
+    "custom-elements.json" "application/json"
+    "react.d.ts" "text/plain; charset=utf-8"
+    "sharelink.d.ts" "text/plain; charset=utf-8"
+    "svelte.d.ts" "text/plain; charset=utf-8"
+    "types.d.ts" "text/plain; charset=utf-8"
+    "vue.d.ts" "text/plain; charset=utf-8"
+];
+
+/// A file for a frontend's tools: TypeScript declarations, or the custom elements manifest.
+pub(crate) struct Document {
+    name: &'static str,
+    pub(crate) content_type: &'static str,
+    pub(crate) text: &'static str,
+}
+
+impl Document {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        DOCUMENTS.iter().find(|document| document.name == name)
+    }
+}
 
 /// All modules, and a version that identifies their content.
 pub(crate) struct Components {
@@ -55,6 +88,16 @@ impl Components {
     /// Returns the version, which changes whenever a module's content changes.
     pub(crate) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Returns the source of the unversioned entry module. It imports every module of the current version
+    /// itself, so that browsers request all of them at once.
+    pub(crate) fn entry_source(&self) -> String {
+        let mut source = format!("export * from \"./{}/{ENTRY}\";\n", self.version);
+        for module in &self.modules {
+            source.push_str(&format!("import \"./{}/{}\";\n", self.version, module.name));
+        }
+        source
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&Module> {
@@ -128,6 +171,33 @@ mod tests {
         assert!(size < 40_000, "{size} bytes");
     }
 
+    /// Returns the modules that a module imports.
+    fn imports(source: &str) -> BTreeSet<String> {
+        let imports =
+            source.lines().filter(|line| line.starts_with("import ") || line.starts_with("export *"));
+        imports.map(|line| line.split('"').nth(1).unwrap().rsplit('/').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn both_entry_modules_import_every_module_directly() {
+        let components = Components::embedded().unwrap();
+        let all: BTreeSet<_> = components.modules.iter().map(|module| module.name.to_owned()).collect();
+        assert_eq!(imports(&components.entry_source()), all);
+        let mut versioned = imports(&components.find(ENTRY).unwrap().source);
+        versioned.insert(ENTRY.to_owned());
+        assert_eq!(versioned, all);
+    }
+
+    #[test]
+    fn lengths_do_not_depend_on_the_font_size_of_the_page() {
+        let css = include_str!("../components/styles.js");
+        let is_rem = |(at, _): (usize, &str)| css[..at].ends_with(|c: char| c.is_ascii_digit());
+        assert!(
+            !css.match_indices("rem").any(is_rem),
+            "use em: the page may set html {{ font-size: 62.5% }}"
+        );
+    }
+
     #[test]
     fn comment_lines_are_not_served() {
         let source = "// A.\n/** B. */\nconst a = 1; // C.\n/**\n * D.\n */\n/** @type {E} */ (e);\n";
@@ -173,6 +243,36 @@ mod tests {
         writeln!(html, "<script type=\"module\" crossorigin src=\"{base}/{ENTRY}\"").unwrap();
         writeln!(html, "  integrity=\"{entry}\"></script>").unwrap();
         html
+    }
+
+    /// Returns the names in a list of the manifest, for all elements together.
+    fn manifest_names(list: &str) -> BTreeSet<String> {
+        let manifest: serde_json::Value =
+            serde_json::from_str(Document::find("custom-elements.json").unwrap().text).unwrap();
+        let elements = manifest["modules"][0]["declarations"].as_array().unwrap();
+        let entries = elements.iter().flat_map(|element| element[list].as_array().unwrap());
+        entries.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Returns every text in the modules between a prefix and the next character that is not part of a name.
+    fn names_after(prefix: &str) -> BTreeSet<String> {
+        let sources = MODULES.iter().flat_map(|(_, source)| source.split(prefix).skip(1));
+        let is_in_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        sources.map(|rest| rest.chars().take_while(is_in_name).collect()).collect()
+    }
+
+    #[test]
+    fn manifest_matches_the_modules() {
+        assert_eq!(manifest_names("attributes"), names_after("this.reflect(\""));
+        assert_eq!(manifest_names("cssParts"), names_after("part: \""));
+        let properties = names_after("--sharelink-").into_iter().filter(|name| !name.is_empty());
+        let properties = properties.map(|name| format!("--sharelink-{name}")).collect();
+        assert_eq!(manifest_names("cssProperties"), properties);
+        let types = Document::find("types.d.ts").unwrap().text;
+        let (_, events) = types.split_once("interface EventDetails {\n").unwrap();
+        let events = events.lines().take_while(|line| *line != "}");
+        let events = events.map(|line| line.split('"').nth(1).unwrap().to_owned()).collect();
+        assert_eq!(manifest_names("events"), events);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use lambda_http::http::header::{
 };
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 
-use crate::components::{Components, ENTRY};
+use crate::components::{Components, Document, ENTRY};
 
 pub(crate) struct ServeUi {
     /// `None` if the deployment does not serve the components.
@@ -15,7 +15,7 @@ pub(crate) struct ServeUi {
 /// `Cache-Control` for modules of the current version: one year, because a version's modules never change.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// `Cache-Control` for the entry module: five minutes. After a deployment, frontends may use the previous
+/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may use the previous
 /// version for that long.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
@@ -24,16 +24,15 @@ impl ServeUi {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
         match route_key(request) {
-            "GET /ui/{file}" if file == ENTRY => Ok(entry_response(components)),
+            "GET /ui/{file}" if file == ENTRY => Ok(script_response(components.entry_source(), CACHE_ENTRY)),
+            "GET /ui/{file}" => {
+                let document = Document::find(&file).ok_or(ProblemType::RouteNotFound)?;
+                Ok(file_response(document.content_type, document.text, CACHE_ENTRY))
+            }
             "GET /ui/{version}/{file}" => module_response(components, &file, request),
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
-}
-
-/// Returns the unversioned entry module, which re-exports the current version's entry module.
-fn entry_response(components: &Components) -> Response {
-    script_response(format!("export * from \"./{}/{ENTRY}\";\n", components.version()), CACHE_ENTRY)
 }
 
 /// Returns a module. A request for a different version gets the current module, so that a page that cached an
@@ -61,11 +60,19 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
     })
 }
 
-/// Creates a JavaScript response. API Gateway adds the CORS headers, as it does for every route.
 fn script_response(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
+    file_response("text/javascript; charset=utf-8", body, cache_control)
+}
+
+/// Creates a response with a file. API Gateway adds the CORS headers, as it does for every route.
+fn file_response(
+    content_type: &'static str,
+    body: impl Into<lambda_http::Body>,
+    cache_control: &'static str,
+) -> Response {
     let mut response = Response::new(body.into());
     for (name, value) in [
-        (CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (CONTENT_TYPE, content_type),
         (CACHE_CONTROL, cache_control),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (VARY, "Accept-Encoding, Origin"),
@@ -119,6 +126,18 @@ mod tests {
     fn only_the_entry_module_has_an_unversioned_url() {
         let refused = problem_type(&serve_ui(), "GET /ui/{file}", "dom.js");
         assert_eq!(refused, ProblemType::RouteNotFound);
+    }
+
+    #[test]
+    fn documents_have_only_unversioned_urls() {
+        for (file, content_type) in
+            [("types.d.ts", "text/plain; charset=utf-8"), ("custom-elements.json", "application/json")]
+        {
+            let response = serve_ui().handle(&request("GET /ui/{file}", file)).unwrap();
+            assert_eq!(response.headers()[CONTENT_TYPE], content_type);
+            let refused = problem_type(&serve_ui(), "GET /ui/{version}/{file}", file);
+            assert_eq!(refused, ProblemType::RouteNotFound, "{file}");
+        }
     }
 
     #[test]

@@ -40,10 +40,11 @@ function element(tag, properties, ...children) {
   return created;
 }
 
-function shareButton({ module, item }, action) {
+function shareButton({ module, item, name }, action) {
   const button = document.createElement("share-button");
   button.setAttribute("module", module);
   button.setAttribute("item", item);
+  button.setAttribute("name", name);
   button.setAttribute("action", action);
   return button;
 }

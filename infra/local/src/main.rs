@@ -70,6 +70,9 @@ enum Command {
     /// Installs Node and npm packages for the components' unit tests, and prints Node's path
     #[command(hide = true)]
     Node,
+    /// Builds the pages that use the web components in frameworks, and prints their directory
+    #[command(hide = true)]
+    Frameworks,
     /// Runs DynamoDB Local for a test, and prints its endpoint
     #[command(hide = true)]
     Dynamodb,
@@ -94,6 +97,7 @@ async fn main() -> Result<()> {
         Command::References => references::print_commands().await,
         Command::Axe => node::print_axe().await,
         Command::Node => node::print_node().await,
+        Command::Frameworks => node::print_frameworks().await,
         Command::Dynamodb => dynamodb::run().await,
         Command::Clock { change } => clock::run(change.as_deref()),
     }

@@ -73,6 +73,35 @@ async fn install_packages(source: &str, name: &str) -> Result<PathBuf> {
     Ok(packages)
 }
 
+/// Builds the pages that use the web components in frameworks, for the browser tests, and prints their
+/// directory.
+pub(crate) async fn print_frameworks() -> Result<()> {
+    let (source, directory) = (root().join("tests/browser/frameworks"), target("frameworks"));
+    let names = |path: &Path, suffix: &str| -> Result<Vec<String>> {
+        let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        Ok(names.collect::<Result<Vec<_>>>()?.into_iter().filter(|name| name.ends_with(suffix)).collect())
+    };
+    let copy = |source: &Path, directory: &Path, suffix: &str| {
+        let names = names(source, suffix)?;
+        copy_files(source, directory, &names.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let components = root().join("functions/serve-ui");
+    let copied = directory.join("sharelink");
+    let is_changed = copy(&source, &directory, "")?
+        | copy(&components, &copied, ".d.ts")?
+        | copy(&components.join("components"), &copied.join("components"), ".js")?;
+    let built = directory.join("built");
+    if is_changed || !built.exists() {
+        let step = Step::start("building the pages with frameworks");
+        let node = Node::prepare().await?;
+        node.npm(&directory, &["ci", "--loglevel", "error"]).await?;
+        run(Command::new(node.program()).arg("build.js").current_dir(&directory)).await?;
+        step.done();
+    }
+    println!("{}", built.display());
+    Ok(())
+}
+
 /// Copies files to a directory, and returns whether any of them has changed since it was last copied.
 pub(crate) fn copy_files(source: &Path, directory: &Path, names: &[&str]) -> Result<bool> {
     fs::create_dir_all(directory)?;
