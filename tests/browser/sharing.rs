@@ -200,24 +200,3 @@ async fn dialogs_use_the_pages_language() {
     page.browser.wait_for("p", "Keine aktiven Links.").await;
     page.browser.quit().await;
 }
-
-#[tokio::test]
-async fn expiration_has_the_utc_offset_in_effect_on_its_date() {
-    let stack = Stack::get().await;
-    let item = TestItem::new(&stack).await;
-    let page = Page::open(&item, DESKTOP).await;
-    let script = r"
-        const done = arguments[arguments.length - 1];
-        const local = arguments[0];
-        const { api } = document.documentElement.dataset;
-        import(`${api}/ui/any/expiration.js`).then(
-            ({ rfc3339 }) => done(local.map((text) => rfc3339(new Date(text)))));
-    ";
-    // A time in winter, a time in summer, and a time that is skipped when clocks are set forward.
-    let local = json!(["2030-01-15T12:00", "2030-07-15T12:00", "2030-03-31T02:30"]);
-    let sent = page.browser.driver.execute_async(script, vec![local]).await.unwrap().json().clone();
-    let expected =
-        json!(["2030-01-15T12:00:00+01:00", "2030-07-15T12:00:00+02:00", "2030-03-31T03:30:00+02:00"]);
-    assert_eq!(sent, expected);
-    page.browser.quit().await;
-}

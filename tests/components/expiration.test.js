@@ -22,6 +22,18 @@ function read(text) {
   return [rfc3339(date), other && (other.later ? "first" : "second")];
 }
 
+test("a time has the UTC offset in effect on its date", () => {
+  for (const [local, expected] of [
+    ["2030-01-15T12:00", "2030-01-15T12:00:00+01:00"],
+    ["2030-07-15T12:00", "2030-07-15T12:00:00+02:00"],
+    // Clocks skip this time.
+    ["2030-03-31T02:30", "2030-03-31T03:30:00+02:00"],
+  ]) {
+    at("Europe/Berlin");
+    assert.equal(rfc3339(new Date(local)), expected, local);
+  }
+});
+
 test("presets end at 23:59 of their last day", () => {
   for (const [now, preset, expected] of [
     ["2026-11-26T00:00", "day", "2026-11-27T23:59:00+01:00"],

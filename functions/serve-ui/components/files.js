@@ -9,7 +9,7 @@ import { bdi, fill, h } from "./dom.js";
 import { FILES_LIMIT, FILE_NAMES_LIMIT } from "./limits.js";
 
 /** The number of files that need no filter. */
-const SHORT_LIST = 10;
+const UNFILTERED_LIMIT = 10;
 
 /** The number of files that are loaded until the user asks for more. */
 const LOAD_LIMIT = 1_000;
@@ -166,7 +166,7 @@ export class FilesField {
       cursor && h("button", { type: "button", class: "more", onclick: showMore }, texts.more),
       leftOut && h("p", { class: "hint empty" }, texts.leftOut));
     fill(this.archivedHint, listed.some(({ file }) => file.archived) && texts.archivedHint);
-    this.filter.hidden = listed.length <= SHORT_LIST;
+    this.filter.hidden = listed.length <= UNFILTERED_LIMIT;
     this.#applyFilter(false);
     this.#updateSelection();
     this.list.scrollTop = scrollTop;

@@ -1,23 +1,9 @@
 // The entry point: import this module, then use the elements.
-//
-// It imports every module, so that browsers request all of them at once.
 
-import "./address-list.js";
-import "./dom.js";
-import "./element.js";
-import "./expiration.js";
-import "./files.js";
-import "./limits.js";
-import "./recipients.js";
-import "./dialog.js";
-import "./share-log.js";
-import "./share-row.js";
-import "./styles.js";
-import "./texts.js";
 import { configure, shared } from "./api.js";
-import * as links from "./link-access-dialog.js";
-import * as buttons from "./share-button.js";
-import * as shares from "./share-dialog.js";
+import { LinkAccessDialog } from "./link-access-dialog.js";
+import { ShareButton } from "./share-button.js";
+import { ShareDialog } from "./share-dialog.js";
 
 const isDefined = customElements.get("share-button");
 if (isDefined) {
@@ -39,8 +25,13 @@ function define(name, element) {
   return /** @type {T} */ (customElements.get(name));
 }
 
-const ShareDialog = define("share-dialog", shares.ShareDialog);
-const LinkAccessDialog = define("link-access-dialog", links.LinkAccessDialog);
-const ShareButton = define("share-button", buttons.ShareButton);
+const DefinedShareDialog = define("share-dialog", ShareDialog);
+const DefinedLinkAccessDialog = define("link-access-dialog", LinkAccessDialog);
+const DefinedShareButton = define("share-button", ShareButton);
 
-export { configure, LinkAccessDialog, ShareButton, ShareDialog };
+export {
+  configure,
+  DefinedLinkAccessDialog as LinkAccessDialog,
+  DefinedShareButton as ShareButton,
+  DefinedShareDialog as ShareDialog,
+};

@@ -12,11 +12,11 @@ pub(crate) struct ServeUi {
     pub(crate) components: Option<Components>,
 }
 
-/// `Cache-Control` for modules of the current version: one year, because a version's modules never change.
+/// `Cache-Control` for the current version: one year, because a version never changes.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may use the previous
-/// version for that long.
+/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may use
+/// the previous version for that long.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
 impl ServeUi {
@@ -29,25 +29,23 @@ impl ServeUi {
                 let document = Document::find(&file).ok_or(ProblemType::RouteNotFound)?;
                 Ok(file_response(document.content_type, document.text, CACHE_ENTRY))
             }
-            "GET /ui/{version}/{file}" => module_response(components, &file, request),
+            "GET /ui/{version}/{file}" if file == ENTRY => Ok(module_response(components, request)),
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 }
 
-/// Returns a module. A request for a different version gets the current module, so that a page that cached an
-/// old entry module still loads a complete set of modules. Such a response must not be cached, because its
-/// URL names a different version.
-fn module_response(components: &Components, file: &str, request: &Request) -> Result<Response, Problem> {
-    let module = components.find(file).ok_or(ProblemType::RouteNotFound)?;
-    let is_current = path_parameter(request, "version") == components.version();
+/// Returns the components. A request for a different version gets the current one, so that a page that cached an
+/// old entry module still works. Such a response must not be cached, because its URL names a different version.
+fn module_response(components: &Components, request: &Request) -> Response {
+    let is_current = path_parameter(request, "version") == components.version;
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
     if !accepts_gzip(header(request, "accept-encoding")) {
-        return Ok(script_response(module.source.clone(), cache_control));
+        return script_response(components.source.clone(), cache_control);
     }
-    let mut response = script_response(module.compressed.clone(), cache_control);
+    let mut response = script_response(components.compressed.clone(), cache_control);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Ok(response)
+    response
 }
 
 /// Returns whether an `Accept-Encoding` header accepts gzip (RFC 9110, section 12.5.3).
