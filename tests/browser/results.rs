@@ -37,7 +37,7 @@ async fn existing_link_to_other_files_is_not_called_access() {
              Not shared: third.pdf. The files of a link cannot be changed.",
         )
         .await;
-    browser.wait_for(".given", "2 files, 19 bytes: second.pdf, third.pdf. Until").await;
+    browser.wait_for(".given", "2 files, 19 bytes: second.pdf, third.pdf. Active until").await;
     assert_eq!(outcomes(browser).await, json!(["alreadyActive", "created"]));
     browser.press("Show in Active").await;
     browser.wait_for("h2", "Manage Link Access").await;
@@ -61,7 +61,7 @@ async fn failures_come_first_and_each_new_link_can_be_copied() {
     browser.press("Share").await;
     browser.wait_for("h2", "Shared with 1 recipient").await;
     assert_eq!(outcomes(browser).await, json!(["failed", "created"]));
-    browser.wait_for(".given", "5 files, 25 bytes: a.pdf, b.pdf, c.pdf and 2 more. Until").await;
+    browser.wait_for(".given", "5 files, 25 bytes: a.pdf, b.pdf, c.pdf and 2 more. Active until").await;
     browser.wait_for(".given", ", 23:59 (in 7 days)").await;
     browser.assert_accessible("failed and created results").await;
 

@@ -21,7 +21,8 @@ async fn wait_for_summary(browser: &Browser, text: &str) {
 
 /// Returns whether "All files" is checked, and whether it is indeterminate.
 async fn all_files(browser: &Browser) -> Value {
-    let script = "const all = document.querySelector('share-dialog').shadowRoot.querySelector('.files input'); \
+    let script = "const { shadowRoot } = document.querySelector('share-dialog'); \
+                  const all = shadowRoot.querySelector('.files input'); \
                   return [all.checked, all.indeterminate];";
     browser.run(script, vec![]).await
 }
