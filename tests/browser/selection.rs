@@ -165,7 +165,8 @@ async fn failed_page_of_files_can_be_loaded_again() {
     let stack = Stack::get().await;
     let item = item_with(&stack, 105).await;
     let (page, proxy) = open_behind_proxy(&item).await;
-    proxy.inject_once(&["method: GET", "/files?cursor="], Fault::Respond(403, "AccessDenied", "no"));
+    // The client retries three times.
+    proxy.lose_responses(4, &["method: GET", "/files?cursor="]);
     page.open_share_dialog().await;
     page.browser.wait_for(".banner", "").await;
     wait_for_summary(&page.browser, "None of 100+ files selected. One link can hold at most 100 files.")
