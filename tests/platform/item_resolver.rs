@@ -164,7 +164,9 @@ async fn unshareable_and_archived_files_are_reported() {
     let codes = created.json()["warnings"].as_array().unwrap().iter().map(|w| w["code"].clone()).collect();
     assert_eq!(Value::Array(codes), json!(["filesLeftOut", "filesArchived"]));
     let files = json!([{"name": "old.pdf", "size": 3, "archived": true}]);
-    assert_eq!(get(&item, "/files").await.json(), json!({"files": files, "leftOut": true}));
+    let title = format!("Item {}", item.name);
+    let expected = json!({"title": title, "files": files, "leftOut": true});
+    assert_eq!(get(&item, "/files").await.json(), expected);
 }
 
 #[tokio::test]
