@@ -21,11 +21,12 @@ async fn pasted_control_characters_do_not_stop_a_message() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, a bell, an escape sequence,
-    // a direction override, an image, half of an emoji, and a whole one.
-    let message = r"a\u000bb\u000cc\u0003d\u0085e\u2028f\u2029g\u0000h\u0007i\u001bj\u202ek\ufffcl\ud83dm\ude00n\ud83d\ude00";
+    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, a bell, an escape
+    // sequence, a direction override, an image, half of an emoji, and a whole one.
+    let message = r"a\u000bb\u000cc\u0003d\u0085e\u2028f\u2029g".to_owned()
+        + r"\u0000h\u0007i\u001bj\u202ek\ufffcl\ud83dm\ude00n\ud83d\ude00";
 
-    let created = share_with_raw_message(&item, &ann, message).await;
+    let created = share_with_raw_message(&item, &ann, &message).await;
 
     created.assert_status(201);
     let expected = "a\nb\ncd\ne\nf\nghijklmn😀";

@@ -241,8 +241,8 @@ impl Browser {
         .await
     }
 
-    /// Waits for the download, and returns the file's name and bytes. Deletes the file, so that the next one can
-    /// be told apart from it.
+    /// Waits for the download, and returns the file's name and bytes. Deletes the file, so that the next one
+    /// can be told apart from it.
     pub(crate) async fn take_download(&self) -> (String, Vec<u8>) {
         let (name, bytes) = self.downloaded().await;
         std::fs::remove_file(self.downloads.join(&name)).unwrap();

@@ -68,8 +68,8 @@ async fn single_encoded_file_arrives_as_stored() {
 }
 
 /// Chromium's names on disk differ from the suggested ones where a name would not be safe on some system. It
-/// replaces the characters `"*/:<>?\\|` and `~` at either end, those that are displayed as nothing, and blanks
-/// at either end, removes dots at either end, and composes letters (NFC).
+/// replaces the characters `"*/:<>?\|` and `~` at either end, those that are displayed as nothing, and
+/// blanks at either end, removes dots at either end, and composes letters (NFC).
 #[tokio::test]
 async fn name_with_any_printable_character_arrives() {
     let printable: String = (' '..='~').filter(|c| *c != '/').collect();

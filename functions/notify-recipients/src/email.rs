@@ -107,10 +107,10 @@ const UNLINKED_EXTENSIONS: [&str; 40] = [
     "psd", "rtf", "svg", "tif", "tiff", "txt", "wav", "webp", "xls", "xlsx", "xml",
 ];
 
-/// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of ours
-/// can surround it. The inserted character is invisible, and no address may contain it (source:
-/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that mail programs do
-/// not link, such as `brief.pdf` and `Dr. No`, are unchanged, so that they can be copied.
+/// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of
+/// ours can surround it. The inserted character is invisible, and no address may contain it (source:
+/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that mail programs
+/// do not link, such as `brief.pdf` and `Dr. No`, are unchanged, so that they can be copied.
 fn unlink(text: &str) -> String {
     const WORD_JOINER: char = '\u{2060}';
     let mut unlinked = String::with_capacity(text.len());
@@ -141,8 +141,8 @@ fn starts_with_unlinked_extension(text: &str) -> bool {
     UNLINKED_EXTENSIONS.contains(&word.to_ascii_lowercase().as_str())
 }
 
-/// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that is a
-/// URL is broken there, too: filters take a link for phishing if its text and its target differ.
+/// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that
+/// is a URL is broken there, too: filters take a link for phishing if its text and its target differ.
 fn link_text(name: &str) -> String {
     let lowercase = name.to_ascii_lowercase();
     if lowercase.contains("://") || lowercase.contains("www.") { unlink(name) } else { name.to_owned() }

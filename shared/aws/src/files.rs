@@ -202,9 +202,9 @@ impl FileStore {
     /// Signs a URL that gives anyone who has it access to the file, as an attachment with the file's name.
     ///
     /// The recipient gets the object's bytes and the file's name unchanged. The object's headers could change
-    /// both: browsers decompress a `report.csv.gz` whose `Content-Encoding` is `gzip`, and fail to download a file
-    /// whose encoding is wrong. Safari adds `.txt` to the name of a `text/plain` file. The URL therefore overrides
-    /// these headers.
+    /// both: browsers decompress a `report.csv.gz` whose `Content-Encoding` is `gzip`, and fail to download a
+    /// file whose encoding is wrong. Safari adds `.txt` to the name of a `text/plain` file. The URL therefore
+    /// overrides these headers.
     ///
     /// The lifetime starts at `decided_at`, the system time at which access was granted, not at the time of
     /// signing. Otherwise, if the share were revoked in between, the URL could outlive the revocation by more
@@ -288,8 +288,8 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
-/// The maximum length of a downloaded file's name, in bytes. File systems allow 255. While Chromium downloads a
-/// file, it appends `.crdownload` to the name, and fails if the name is then too long.
+/// The maximum length of a downloaded file's name, in bytes. File systems allow 255. While Chromium downloads
+/// a file, it appends `.crdownload` to the name, and fails if the name is then too long.
 const SAVED_NAME_LIMIT: usize = 255 - ".crdownload".len();
 
 /// All characters except those that RFC 8187 allows unencoded in an extended value.
@@ -307,8 +307,8 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name as pages and emails show
-/// it, with an ASCII fallback for clients that do not support `filename*`.
+/// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name as pages and emails
+/// show it, with an ASCII fallback for clients that do not support `filename*`.
 fn content_disposition(name: &FileName) -> String {
     let name = strip_bidi_controls(name.as_str());
     let name = shorten_file_name(&name, SAVED_NAME_LIMIT);

@@ -39,8 +39,8 @@ const SERVICE: &str = "sesv2";
 /// Generous, because an email is sent again if SES's response is lost.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Gmail shows emails with different values in separate conversations, even if their subjects are equal. In one
-/// conversation, it folds what a later email repeats, such as the link ([source]).
+/// Gmail shows emails with different values in separate conversations, even if their subjects are equal. In
+/// one conversation, it folds what a later email repeats, such as the link ([source]).
 ///
 /// [source]: https://resend.com/docs/dashboard/emails/custom-headers
 const REFERENCE_HEADER: &str = "X-Entity-Ref-ID";

@@ -119,8 +119,8 @@ impl Bounce {
 }
 
 impl DeliveryEvent {
-    /// Returns the event that a complaint with this subtype and feedback type means. Returns `None` if it is not
-    /// about spam.
+    /// Returns the event that a complaint with this subtype and feedback type means. Returns `None` if it is
+    /// not about spam.
     ///
     /// Not every `Complaint` is one: SES reports a suppressed email with the reason for which the address was
     /// put on the list ([`API_Complaint`]), and passes on every kind of feedback ([`complaintFeedbackType`]).

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-/// Replaces each escaped lone surrogate, such as `\ud83d`, with the escaped replacement character `\ufffd`. The
-/// text keeps its length, so a parser's error still has the right position.
+/// Replaces each escaped lone surrogate, such as `\ud83d`, with the escaped replacement character `\ufffd`.
+/// The text keeps its length, so a parser's error still has the right position.
 ///
 /// JavaScript strings may contain half of a character, such as an emoji that was cut in two, and
-/// `JSON.stringify` escapes it ([well-formed `JSON.stringify`]). `serde_json` rejects the whole text because of it.
+/// `JSON.stringify` escapes it ([well-formed `JSON.stringify`]). `serde_json` rejects the whole text because
+/// of it.
 ///
 /// [well-formed `JSON.stringify`]: https://github.com/tc39/proposal-well-formed-stringify
 #[must_use]

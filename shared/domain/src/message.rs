@@ -55,7 +55,8 @@ fn clean(text: &str) -> String {
 }
 
 /// Returns whether a character overrides the direction of those that follow, and so can make a URL look like
-/// another one. Text in any script can be written without these, but not without the other direction characters.
+/// another one. Text in any script can be written without these, but not without the other direction
+/// characters.
 fn is_bidi_override(c: char) -> bool {
     matches!(c, '\u{202d}' | '\u{202e}')
 }
