@@ -242,8 +242,7 @@ async fn title_is_the_name_attribute_or_the_newest_title() {
     page.browser.press("Share log").await;
     page.browser.wait_for("h2", "Share log Spring campaign").await;
     page.browser.press("Close").await;
-    let name = "document.querySelector('link-access-dialog').setAttribute('name', 'Job 1042');";
-    page.browser.run(name, vec![]).await;
+    page.set_attribute("name", "Job 1042").await;
     page.browser.click(".toolbar share-button", "Manage Link Access").await;
     page.browser.wait_for("[role=tab]", "Active 1").await;
     page.browser.wait_for("h2", "Manage Link Access Job 1042").await;

@@ -121,7 +121,7 @@ async fn dialog_names_the_item() {
     browser.press("Cancel").await;
 
     // The page's name for the item takes precedence.
-    browser.run("document.querySelector('share-dialog').setAttribute('name', 'Job 1042');", vec![]).await;
+    page.set_attribute("name", "Job 1042").await;
     page.open_share_dialog().await;
     browser.wait_for("h2 bdi", "Job 1042").await;
     browser.enter("Recipients", &address("ann")).await;
