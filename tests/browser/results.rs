@@ -111,6 +111,7 @@ async fn dialog_names_the_item() {
     let item = TestItem::new(&stack).await;
     let (page, proxy) = open_behind_proxy(&item).await;
     let browser = &page.browser;
+    page.set_attribute("name", "").await;
     let titled = r#""leftOut":false,"title":"Spring <b>2026</b>""#;
     proxy.inject_once(&["method: GET", "/files"], Fault::Edit(r#""leftOut":false"#, titled));
     page.open_share_dialog().await;

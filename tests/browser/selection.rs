@@ -165,12 +165,13 @@ async fn failed_page_of_files_can_be_loaded_again() {
     let stack = Stack::get().await;
     let item = item_with(&stack, 105).await;
     let (page, proxy) = open_behind_proxy(&item).await;
-    // The client retries three times.
-    proxy.lose_responses(4, &["method: GET", "/files?cursor="]);
+    // Both the client and the browser retry.
+    proxy.inject(100, &["method: GET", "/files?cursor="], || Some(Fault::Disconnect));
     page.open_share_dialog().await;
     page.browser.wait_for(".banner", "").await;
     wait_for_summary(&page.browser, "None of 100+ files selected. One link can hold at most 100 files.")
         .await;
+    proxy.clear_faults();
     page.browser.press("Try again").await;
     wait_for_summary(&page.browser, "None of 105 files selected").await;
     page.browser.quit().await;
