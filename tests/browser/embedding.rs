@@ -161,6 +161,7 @@ async fn input_is_discarded_when_the_user_changes() {
     let html = format!(
         "<body><share-button id=first module=jobs item={{item}}></share-button><main></main><script>
         let user = {ann:?};
+        const kept = first;
         const add = () => {{
           document.querySelector('main').innerHTML =
             '<share-button id=second module=jobs item={{item}}></share-button>';
@@ -179,13 +180,13 @@ async fn input_is_discarded_when_the_user_changes() {
     evaluate(&browser, "add()").await;
     open_dialog(&browser, "second").await;
     write("Ann's text").await;
-    browser.run("user = arguments[0]; first.remove(); add();", vec![bob.clone().into()]).await;
+    browser.run("user = arguments[0]; kept.remove(); add();", vec![bob.clone().into()]).await;
     open_dialog(&browser, "second").await;
     assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
     write("Bob's text").await;
 
     // `refresh` on any button discards the input of buttons that are no longer on the page.
-    let script = "document.body.prepend(first); second.remove(); first.refresh(); add();";
+    let script = "document.body.prepend(kept); second.remove(); kept.refresh(); add();";
     browser.run(script, vec![]).await;
     open_dialog(&browser, "second").await;
     assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
@@ -317,7 +318,7 @@ async fn dialog_works_inside_a_focus_trap() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let html = format!(
-        "<body><main><button>Elsewhere</button></main><div id=trap role=dialog aria-label=Platform>
+        "<body><main><button>Elsewhere</button></main><div id=trap role=dialog aria-label=Platform><button>Cancel</button>
         <share-button id=button module=jobs item={{item}}></share-button></div>{}</body>",
         frameworks::script("focus-trap.js")
     );
@@ -525,7 +526,7 @@ async fn page_in_an_insecure_context_can_share() {
     browser.click("share-button#manage", "").await;
     browser.wait_for("li[data-share]", &ann).await;
     // Without access to the clipboard, the user copies the link.
-    browser.press("Copy Link").await;
+    browser.press("Copy link").await;
     browser.wait_for("input[readonly]", "").await;
     assert_eq!(console(&browser).await, [""; 0]);
     browser.quit().await;

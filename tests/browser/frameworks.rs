@@ -88,7 +88,6 @@ async fn framework_page_can_share(name: &str) {
     }
     // The page shows the button again while the dialog is still open.
     update("{ isShown: true, key: 3 }").await;
-    browser.wait_for("dialog", "").await;
     eventually("the permission", async || {
         (evaluate(&browser, "document.querySelector('share-button').hidden").await == json!(false))
             .then_some(())
@@ -106,7 +105,7 @@ async fn framework_page_can_share(name: &str) {
 
     // Input survives while neither the dialog nor the button is on the page.
     browser.press("Share").await;
-    browser.press("Share with others").await;
+    browser.wait_for(".files label", "").await;
     browser.enter("Message", "a draft").await;
     update("{ isShown: false }").await;
     browser.press("Cancel").await;

@@ -57,7 +57,7 @@ const PRELUDE: &str = r#"<!doctype html>
   const api = "{api}";
   const tokenOf = async () => "{token}";
   async function load(config = { api, token: tokenOf }) {
-    const { configure } = await import(`${api}/ui/sharelink.js`);
+    const { configure } = await import(api + "/ui/sharelink.js");
     if (config) configure(config);
   }
 </script>
