@@ -318,8 +318,8 @@ async fn dialog_works_inside_a_focus_trap() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let html = format!(
-        "<body><main><button>Elsewhere</button></main><div id=trap role=dialog aria-label=Platform><button>Cancel</button>
-        <share-button id=button module=jobs item={{item}}></share-button></div>{}</body>",
+        "<body><main><button>Elsewhere</button></main><div id=trap role=dialog aria-label=Platform>
+        <button>Cancel</button><share-button id=button module=jobs item={{item}}></share-button></div>{}</body>",
         frameworks::script("focus-trap.js")
     );
     let browser = site::open(&item, DESKTOP, &html).await;
