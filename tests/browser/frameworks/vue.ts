@@ -14,7 +14,8 @@ const app = createApp({
       @sharelink-shared="({ detail }) => page.state.onEvent('shared ' + detail.results.length)"
       @sharelink-closed="page.state.onEvent('closed')" />`,
 });
-app.config.compilerOptions.isCustomElement = (tag) => tag.startsWith("share-");
+app.config.compilerOptions.isCustomElement = (tag) =>
+  ["share-button", "share-dialog", "link-access-dialog"].includes(tag);
 app.mount("main");
 start((state) => {
   page.state = { ...state };
