@@ -47,10 +47,10 @@ const styles = css`
 /* The page's rules for its own elements must not change a dialog's text or hide the dialog. */
 :host(:not(share-button)) { display: contents !important; }
 dialog {
-  visibility: visible; pointer-events: auto; cursor: auto; user-select: text;
-  font: medium/1.5 var(--font); letter-spacing: normal; word-spacing: normal; text-align: start;
-  text-indent: 0; text-shadow: none; text-transform: none; white-space: normal;
+  all: initial; position: fixed; inset: 0; height: fit-content; margin: auto; box-sizing: border-box;
+  color-scheme: inherit; font: medium/1.5 var(--font); -webkit-text-size-adjust: 100%;
 }
+dialog:not([open]) { display: none; }
 :host([hidden]), [hidden] { display: none !important; }
 *, ::before, ::after { box-sizing: border-box; }
 h2, h3, p, ul, ol, dl, dd, fieldset { margin: 0; padding: 0; border: 0; }
@@ -73,8 +73,9 @@ button[aria-disabled="true"] { opacity: .65; cursor: default; }
   outline: 2px solid var(--accent); outline-offset: 2px;
 }
 
+/* Percentages instead of viewport units, because the page may have the property zoom. */
 dialog {
-  width: min(44em, calc(100vw - 1.5em)); max-width: none; max-height: calc(100dvh - 1.5em); padding: 0;
+  width: min(44em, 100% - 1.5em); max-height: calc(100% - 1.5em);
   border: 1px solid var(--line); border-radius: calc(var(--radius) * 1.5); background: var(--surface);
   color: var(--text); overflow: hidden;
 }
@@ -211,14 +212,14 @@ summary { width: fit-content; padding-block: .1em; border-radius: 4px; cursor: p
 }
 
 @media (max-width: 32em) {
-  dialog { width: 100vw; max-height: 100dvh; height: 100dvh; border: 0; border-radius: 0; }
+  dialog { width: 100%; max-height: 100%; height: 100%; border: 0; border-radius: 0; }
   .foot button { flex: 1 1 auto; }
 }
 /* An on-screen keyboard covers part of the screen. */
 dialog.covered { inset-block: var(--top) auto; max-height: var(--height); margin-block: 0; }
 /* On a low screen, as after zooming in, everything scrolls but the status. */
 @media (max-height: 30em) {
-  dialog[open] { display: block; max-height: 100dvh; overflow-y: auto; scroll-padding-bottom: 5em; }
+  dialog[open] { display: block; max-height: 100%; overflow-y: auto; scroll-padding-bottom: 5em; }
   .body { overflow: visible; }
   .head, .body, .foot, .status .banner { padding: .5em .8em; }
   .tabs { padding-inline: .4em; }
