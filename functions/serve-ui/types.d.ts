@@ -202,7 +202,7 @@ export interface ShareButton extends ItemElement {
   set action(value: "share" | "manage" | null | undefined);
   /** Opens the dialog. Any unsent input is still there. */
   open(): void;
-  /** Discards unsent input and checks the permission again. */
+  /** Closes the button's dialogs, discards unsent input and checks the permission again. */
   refresh(): void;
 }
 

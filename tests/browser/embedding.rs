@@ -190,9 +190,164 @@ async fn input_is_discarded_when_the_user_changes() {
     browser.run(script, vec![]).await;
     open_dialog(&browser, "second").await;
     assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
+    browser.quit().await;
+}
+
+/// A page that signs in one user. `user` is the token.
+const USER: &str =
+    "<body><main><share-button id=button module=jobs item={item} name=Spring></share-button></main>
+    <share-button id=manage action=manage module=jobs item={item}></share-button>
+    <script>let user = '{token}'; const closed = [];
+    addEventListener('sharelink-closed', ({ target }) => closed.push(target.id));</script></body>";
+
+/// The number of dialogs in the page, after the browser has rendered several frames.
+const DIALOGS: &str = "(async () => {
+    for (let i = 0; i < 5; i += 1) await new Promise(requestAnimationFrame);
+    return document.querySelectorAll('share-dialog, link-access-dialog').length;
+})()";
+
+#[tokio::test]
+async fn refresh_closes_open_dialogs() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let browser = site::open(&item, DESKTOP, USER).await;
+    evaluate(&browser, "load()").await;
+    open_dialog(&browser, "button").await;
     browser.enter("Message", "unsent").await;
-    evaluate(&browser, "second.refresh()").await;
+    evaluate(&browser, "button.refresh()").await;
+    assert_eq!(evaluate(&browser, DIALOGS).await, json!(0));
+    wait_until(&browser, "closed", json!(["button"])).await;
+
+    open_dialog(&browser, "button").await;
+    assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.press("Manage").await;
+    browser.wait_for("h2", "Manage Link Access Spring").await;
+    evaluate(&browser, "button.refresh()").await;
+    assert_eq!(evaluate(&browser, DIALOGS).await, json!(0));
+    wait_until(&browser, "closed.length", json!(3)).await;
+    assert_eq!(console(&browser).await, [""; 0]);
+    browser.quit().await;
+}
+
+#[tokio::test]
+async fn open_dialog_refuses_the_token_of_another_user() {
+    const EXPLANATION: &str = "You are now signed in as a different user";
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let claims = json!({"sub": "bob", "accessRights": ["producer"]});
+    let bob: Value = stack.token_with_claims(&claims).await.into();
+    let browser = site::open(&item, DESKTOP, USER).await;
+    evaluate(&browser, "load({ api, token: async () => user })").await;
+    open_dialog(&browser, "button").await;
+    browser.enter("Recipients", &address("ann")).await;
+    browser.enter("Message", "Ann's text").await;
+    browser.run("window.ann = user; user = arguments[0];", vec![bob.clone()]).await;
+    browser.press("Share").await;
+    browser.wait_for(".banner", EXPLANATION).await;
+    assert!(browser.focused().await.starts_with("Close"));
+    browser.assert_accessible("a different user").await;
+    browser.send_keys(Key::Escape + "").await;
     browser.wait_until_gone("dialog", "").await;
+    assert_eq!(evaluate(&browser, DIALOGS).await, json!(0));
+    assert_eq!(item.get("").await.json()["shares"], json!([]));
+
+    open_dialog(&browser, "button").await;
+    assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    assert_eq!(item.get("").await.json()["shares"][0]["createdBy"]["sub"], json!("bob"));
+
+    // Manage Link Access, opened from the results, belongs to the same user.
+    browser.press("Manage").await;
+    browser.wait_for("button", "Revoke").await;
+    browser.press("Revoke access").await;
+    browser.run("user = ann;", vec![]).await;
+    browser.click(".panel button", "Yes").await;
+    browser.wait_for(".banner", EXPLANATION).await;
+    browser.send_keys(Key::Escape + "").await;
+    browser.wait_until_gone("dialog", "").await;
+    assert_eq!(evaluate(&browser, DIALOGS).await, json!(0));
+    assert_eq!(item.get("").await.json()["shares"][0]["status"], json!("active"));
+
+    // A dialog that the page has placed remains, but without the previous user's input.
+    let place = "document.querySelector('main').innerHTML = \
+                 `<share-dialog id=placed module=jobs item=${button.item}></share-dialog>`; placed.open();";
+    browser.run(place, vec![]).await;
+    browser.wait_for(".files label", "").await;
+    browser.enter("Message", "Ann's text").await;
+    browser.press("Cancel").await;
+    browser.wait_until_gone("h2", "").await;
+    browser.run("user = arguments[0]; placed.open();", vec![bob]).await;
+    browser.wait_for(".banner", EXPLANATION).await;
+    browser.press("Close").await;
+    browser.wait_until_gone("h2", "").await;
+    evaluate(&browser, "placed.open()").await;
+    browser.wait_for(".files label", "").await;
+    assert_eq!(evaluate(&browser, MESSAGE).await, json!(""));
+    assert_eq!(console(&browser).await, [""; 0]);
+    browser.quit().await;
+}
+
+#[tokio::test]
+async fn open_dialog_remains_modal_after_a_move() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let html = "<body><main></main><share-dialog id=dialog module=jobs item={item}></share-dialog></body>";
+    let browser = site::open(&item, DESKTOP, html).await;
+    evaluate(&browser, "load()").await;
+    evaluate(&browser, "dialog.open()").await;
+    browser.wait_for(".files label", "").await;
+    for (i, change) in [
+        "document.querySelector('main').append(dialog);",
+        "window.kept = dialog; kept.remove();",
+        "document.body.append(kept); kept.open();",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        if i != 2 {
+            browser.enter("Message", "x").await;
+        }
+        browser.run(change, vec![]).await;
+    }
+    browser.send_keys("y").await;
+    assert_eq!(evaluate(&browser, MESSAGE).await, json!("xxy"));
+    assert_eq!(
+        evaluate(&browser, "kept.shadowRoot.querySelector('dialog').matches(':modal')").await,
+        json!(true)
+    );
+    browser.press("Cancel").await;
+    browser.wait_until_gone("dialog", "").await;
+    browser.quit().await;
+}
+
+#[tokio::test]
+async fn open_dialog_shows_a_new_name_of_its_item() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let browser = site::open(&item, DESKTOP, USER).await;
+    evaluate(&browser, "load()").await;
+    open_dialog(&browser, "button").await;
+    browser.wait_for("h2", "Share Spring").await;
+    evaluate(&browser, "button.name = 'Autumn'").await;
+    browser.wait_for("h2", "Share Autumn").await;
+    // The name of another item, set before or after that item, is not shown.
+    let dialog = "document.querySelector('share-dialog')";
+    for change in [
+        "Object.assign(button, { name: 'Other', item: '7' })".to_owned(),
+        format!("Object.assign({dialog}, {{ name: 'Other', item: '7' }})"),
+        format!("{dialog}.name = 'Another'"),
+    ] {
+        evaluate(&browser, &change).await;
+        browser.wait_for("h2", "Share Autumn").await;
+    }
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient Autumn").await;
+    assert_eq!(item.get("").await.json()["shares"].as_array().unwrap().len(), 1);
     browser.quit().await;
 }
 
@@ -348,6 +503,28 @@ async fn dialog_works_inside_a_focus_trap() {
     browser.quit().await;
 }
 
+#[tokio::test]
+async fn open_dialog_does_not_delay_scrolling() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let browser = site::open(&item, DESKTOP, USER).await;
+    evaluate(&browser, "load()").await;
+    open_dialog(&browser, "button").await;
+    let root = json!({"expression": "document.querySelector('share-dialog').shadowRoot"});
+    let root = browser.cdp("Runtime.evaluate", root).await;
+    let id = json!({"objectId": root["result"]["objectId"]});
+    let listeners = browser.cdp("DOMDebugger.getEventListeners", id).await;
+    let listeners = listeners["listeners"].as_array().unwrap();
+    let of = |name: &str| listeners.iter().filter(|listener| listener["type"] == name).collect::<Vec<_>>();
+    for name in ["wheel", "mousewheel", "touchstart", "touchmove"] {
+        assert_eq!(of(name).len(), 1, "{name}");
+        assert_eq!(of(name)[0]["passive"], json!(true), "{name}");
+    }
+    // With a listener, the browser dispatches this event more often than it renders.
+    assert!(of("pointerrawupdate").is_empty());
+    browser.quit().await;
+}
+
 // --- Styles and languages ---
 
 #[tokio::test]
@@ -362,6 +539,9 @@ async fn page_styles_do_not_break_the_dialogs() {
         [hidden] { display: block !important; }
         body > * { display: none; }
         main { display: block !important; text-align: center; cursor: wait; }
+        body { word-break: break-all; hyphens: auto; line-break: anywhere; tab-size: 1; quotes: none; }
+        * { caret-color: transparent; -webkit-text-fill-color: red; -webkit-text-stroke: 1px; user-select: none; }
+        html { writing-mode: vertical-rl; font-variant: small-caps; scrollbar-color: red red; }
         .wrapper { --sharelink-accent: rgb(1, 2, 3); --sharelink-radius: 0px; color-scheme: dark; }
         </style><body><main class='wrapper'><share-button id='button' module='jobs' item='{item}'></share-button>
         <share-button id='missing' module='jobs' item='' hidden></share-button></main></body>";
@@ -382,6 +562,16 @@ async fn page_styles_do_not_break_the_dialogs() {
             ("dialog", "textAlign", "start"),
             ("dialog", "cursor", "auto"),
             ("dialog", "colorScheme", "dark"),
+            ("dialog", "wordBreak", "normal"),
+            ("dialog", "hyphens", "manual"),
+            ("dialog", "lineBreak", "auto"),
+            ("dialog", "writingMode", "horizontal-tb"),
+            ("dialog", "fontVariant", "normal"),
+            ("dialog", "webkitTextStrokeWidth", "0px"),
+            ("dialog", "userSelect", "auto"),
+            ("dialog", "scrollbarColor", "auto"),
+            ("textarea", "caretColor", "rgb(232, 236, 242)"),
+            ("textarea", "webkitTextFillColor", "rgb(232, 236, 242)"),
             ("button.primary", "backgroundColor", "rgb(1, 2, 3)"),
             ("button.primary", "borderRadius", "0px"),
         ] {
@@ -402,6 +592,61 @@ async fn page_styles_do_not_break_the_dialogs() {
         assert_eq!(accent, json!("rgb(4, 5, 6)"));
         browser.quit().await;
     }
+}
+
+#[tokio::test]
+async fn zoomed_page_shows_the_whole_dialog() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    for (device, zoom) in [(PHONE, "1.5"), (DESKTOP, "1.5"), (DESKTOP, "0.5")] {
+        let browser = site::open(&item, device, USER).await;
+        evaluate(&browser, &format!("document.documentElement.style.zoom = '{zoom}'")).await;
+        evaluate(&browser, "load()").await;
+        open_dialog(&browser, "button").await;
+        let edges = "(({ left, top, right, bottom }) => [left, top, innerWidth - right, innerHeight - bottom])(\
+                     document.querySelector('share-dialog').shadowRoot.querySelector('dialog')\
+                     .getBoundingClientRect())";
+        let edges = evaluate(&browser, edges).await;
+        let is_visible = |edge: &Value| edge.as_f64().unwrap() >= -1.0;
+        assert!(edges.as_array().unwrap().iter().all(is_visible), "{} {zoom}: {edges}", device.width);
+        browser.assert_fits("a zoomed page").await;
+        browser.quit().await;
+    }
+}
+
+#[tokio::test]
+async fn only_an_on_screen_keyboard_moves_the_dialog() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let browser = Browser::start(PHONE).await;
+    // Without a doctype, the root element is as high as the document.
+    let (api, token) = (&stack.info.api_url, &item.token);
+    let page = format!(
+        "<body style='height: 4000px'><share-button id=button module=jobs item={}></share-button>
+        <script type=module>const {{ configure }} = await import('{api}/ui/sharelink.js');
+        configure({{ api: '{api}', token: async () => '{token}' }});</script>",
+        item.name
+    );
+    browser.open(&format!("{ORIGIN}{}", site::publish("text/html", page))).await;
+    assert_eq!(evaluate(&browser, "document.compatMode").await, json!("BackCompat"));
+    open_dialog(&browser, "button").await;
+    let dialog = "document.querySelector('share-dialog').shadowRoot.querySelector('dialog')";
+    let is_covered = format!("{dialog}.classList.contains('covered')");
+    assert_eq!(evaluate(&browser, &is_covered).await, json!(false));
+    // Scaled screens round the height. A horizontal scroll bar is not a keyboard either. In iOS, the keyboard
+    // can make `innerHeight` smaller, too.
+    for (height, expected) in [("innerHeight - .2", false), ("innerHeight - 17", false), ("300", true)] {
+        let script = format!(
+            "Object.defineProperty(visualViewport, 'height', {{ value: {height}, configurable: true }}); \
+             Object.defineProperty(window, 'innerHeight', {{ value: Math.ceil(visualViewport.height), configurable: true }}); \
+             visualViewport.dispatchEvent(new Event('resize'));"
+        );
+        browser.run(&script, vec![]).await;
+        assert_eq!(evaluate(&browser, &is_covered).await, json!(expected), "{height}");
+    }
+    let height = format!("Math.round({dialog}.getBoundingClientRect().height)");
+    assert_eq!(evaluate(&browser, &height).await, json!(300));
+    browser.quit().await;
 }
 
 #[tokio::test]
@@ -573,6 +818,11 @@ async fn hidden_buttons_are_explained_once() {
             button,
             config("api", "async () => Promise.reject(new Error('no session'))"),
             "warn: Sharelink: a share-button is hidden: the user is signed out",
+        ),
+        (
+            button,
+            config("api", "() => new Promise(() => {})"),
+            "warn: Sharelink: a share-button is hidden: the promise that `token` returned is still pending.",
         ),
         (
             button,

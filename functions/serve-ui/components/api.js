@@ -47,11 +47,25 @@ export function baseUrl(api) {
   return String(api || shared.config.api || "").replace(/\/+$/, "");
 }
 
+/**
+ * Returns a string that identifies a token's user, or undefined if the token is not a JWT.
+ * @param {string} token
+ */
+export function subjectOf(token) {
+  try {
+    const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
+    const { iss, sub } = JSON.parse(atob(payload));
+    return sub ? JSON.stringify([iss, sub]) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** An error that describes why a request failed. */
 export class ApiError extends Error {
   /**
-   * @param {string} kind `offline`, `signedOut`, `forbidden`, `busy`, `unavailable`, `internal`, or the last
-   *   part of the problem's type
+   * @param {string} kind `offline`, `signedOut`, `otherUser`, `forbidden`, `busy`, `unavailable`, `internal`,
+   *   or the last part of the problem's type
    * @param {{ problem?: Problem, wait?: number }} [details] the API's problem, if any, and the number of
    *   seconds to wait before retrying
    */
@@ -80,9 +94,13 @@ export class ApiError extends Error {
 
 /** Calls the API on behalf of one user. */
 export class Api {
-  /** @param {Partial<Config>} [config] defaults to the values passed to `configure` */
-  constructor({ api, token } = {}) {
+  /**
+   * @param {Partial<Config>} [config] defaults to the values passed to `configure`
+   * @param {(user?: string) => void} [checkUser] called with each token's user; throws to refuse the token
+   */
+  constructor({ api, token } = {}, checkUser = () => {}) {
     this.base = baseUrl(api);
+    this.checkUser = checkUser;
     /** @type {Config["token"]} */
     this.provider = token ?? shared.config.token;
     if (!this.base || !this.provider) throw new Error("Sharelink: call configure({ api, token }) first");
@@ -247,11 +265,14 @@ export class Api {
   }
 
   async getToken(renew = false) {
+    let token;
     try {
-      return await this.provider({ renew });
+      token = await this.provider({ renew });
     } catch {
       throw new ApiError(navigator.onLine ? "signedOut" : "offline");
     }
+    this.checkUser(subjectOf(token));
+    return token;
   }
 }
 

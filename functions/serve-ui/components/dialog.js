@@ -2,7 +2,7 @@
 
 /** @import { Child, EventDetails } from "../types.d.ts" */
 
-import { ApiError } from "./api.js";
+import { Api, ApiError } from "./api.js";
 import { bdi, fill, h } from "./dom.js";
 import { ItemElement } from "./element.js";
 import styles, { copyTheme } from "./styles.js";
@@ -11,18 +11,23 @@ import { Language } from "./texts.js";
 /** Events from user input, which would otherwise leave the shadow tree. */
 const INPUT_EVENTS = `keydown keyup keypress beforeinput input textInput compositionstart compositionupdate
   compositionend copy cut paste click dblclick auxclick contextmenu mousedown mouseup mousemove mouseover
-  mouseout pointerdown pointerup pointermove pointerrawupdate pointerover pointerout pointercancel
-  gotpointercapture lostpointercapture touchstart touchmove touchend touchcancel wheel mousewheel drag
-  dragstart dragend dragenter dragleave dragover drop focusin focusout`.split(/\s+/);
+  mouseout pointerdown pointerup pointermove pointerover pointerout pointercancel gotpointercapture
+  lostpointercapture touchstart touchmove touchend touchcancel wheel mousewheel drag dragstart dragend
+  dragenter dragleave dragover drop focusin focusout`.split(/\s+/);
 
 /** Events that have the page's body as their target if nothing in the dialog has focus. */
 const UNFOCUSED_EVENTS = ["keydown", "keyup", "keypress", "copy", "cut", "paste"];
+
+/** The smallest height of an on-screen keyboard, in pixels. Rounding and scroll bars are smaller. */
+const KEYBOARD_HEIGHT = 100;
 
 /**
  * A modal dialog for one item. Attributes: `module`, `item`, `name` (the item's name) and `api` (the API's
  * base URL). Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and `token`.
  */
 export class ItemDialog extends ItemElement {
+  static observedAttributes = ["name"];
+
   // The dialog can have focus, so that a click on its text does not move focus to the page.
   #dialog = h("dialog", {
     part: "dialog", "aria-labelledby": "title", tabindex: -1, onclose: () => this.#onClose(),
@@ -30,6 +35,15 @@ export class ItemDialog extends ItemElement {
   #content = h("div", { class: "content" });
   #itemName = bdi();
   #openItem;
+  #openName = "";
+  /** @type {ItemElement | undefined} The element that opened the dialog. */
+  #opener;
+  /** @type {ItemDialog | undefined} The dialog that was opened from this one most recently. */
+  #next;
+  /** @type {{ language: Language, heading: string } | undefined} What was rendered last. */
+  #rendered;
+  /** Whether the dialog shows only that a different user has signed in. */
+  #isEnded = false;
   /** @type {AbortController} Ends the listeners of the open dialog. */
   #closed;
   /** @type {WeakRef<EventTarget>} The element in the dialog that last had focus. */
@@ -44,13 +58,39 @@ export class ItemDialog extends ItemElement {
     this.shadowRoot.adoptedStyleSheets = [styles];
     this.shadowRoot.addEventListener("focusin", ({ target }) => (this.#focused = new WeakRef(target)));
     // Outside, the target of an event is this element instead of, say, a text field. The page's keyboard
-    // shortcuts, menus and focus traps would misinterpret it.
-    for (const type of INPUT_EVENTS) this.shadowRoot.addEventListener(type, (event) => event.stopPropagation());
+    // shortcuts, menus and focus traps would misinterpret it. Listeners that are not passive delay scrolling.
+    for (const type of INPUT_EVENTS)
+      this.shadowRoot.addEventListener(type, (event) => event.stopPropagation(), { passive: true });
     this.#dialog.addEventListener("keydown", (event) => this.#onKeyEvent(event));
+  }
+
+  // The browser closes a modal dialog that is moved, but its `open` attribute remains.
+  connectedCallback() {
+    if (!this.isOpen || this.#dialog.matches(":modal")) return;
+    const focused = /** @type {HTMLElement} */ (this.#focused?.deref());
+    // Unlike `close`, this does not dispatch an event.
+    this.#dialog.removeAttribute("open");
+    this.#show();
+    focused?.focus();
+  }
+
+  attributeChangedCallback() {
+    // The name may be that of another item, which a framework sets in the same task.
+    queueMicrotask(() => {
+      const { module, item } = super.itemRef;
+      if (!this.isOpen || module !== this.#openItem.module || item !== this.#openItem.item) return;
+      this.#openName = super.name;
+      if (this.name) this.showItemName(this.name);
+    });
   }
 
   get isOpen() {
     return this.#dialog.open;
+  }
+
+  /** Whether the dialog, or one that was opened from it, is open. */
+  get isInUse() {
+    return this.isOpen || Boolean(this.#next?.isOpen);
   }
 
   /** The item. If the page changes the attributes while the dialog is open, the dialog stays with its item. */
@@ -58,15 +98,72 @@ export class ItemDialog extends ItemElement {
     return this.isOpen ? this.#openItem : super.itemRef;
   }
 
+  /** The item's name. While the dialog is open, it is always that of the dialog's item. */
+  get name() {
+    return this.isOpen ? this.#openName : super.name;
+  }
+
+  set name(value) {
+    super.name = value;
+  }
+
+  /** An API client for the dialog's user. It refuses to send one user's input as another. */
+  get client() {
+    let expected = this.user;
+    return new Api(this, (user) => {
+      expected ??= this.user ??= user;
+      if (!user || user === expected) return;
+      if (this.user === expected) this.#end();
+      throw new ApiError("otherUser");
+    });
+  }
+
   close() {
     this.#dialog.close();
+  }
+
+  /** Closes the dialog, and any dialog that was opened from it, and takes it out of the document. */
+  discard() {
+    this.#next?.discard();
+    // If it shows why it has ended, the user closes it.
+    if (this.#isEnded && this.isOpen) return;
+    this.close();
+    this.remove();
+  }
+
+  /** Discards the content. The next `open` creates it again. */
+  reset() {}
+
+  /** Replaces the content with an explanation that a different user has signed in. */
+  #end() {
+    const { user } = this;
+    const { language, heading } = this.#rendered;
+    this.#isEnded = true;
+    const text = language.describeError({ kind: "otherUser" });
+    const close = h("button", { type: "button", onclick: () => this.close() }, language.texts.close);
+    this.render(language, { heading, body: banner(text), buttons: close });
+    close.focus();
+    this.reset();
+    this.userChanged(user);
+    this.user = undefined;
+  }
+
+  userChanged(user) {
+    this.#opener?.userChanged(user);
   }
 
   /** Opens the dialog with its current content. */
   showModal() {
     if (this.isOpen || !this.isConnected) return;
     this.#openItem = this.itemRef;
+    this.#openName = this.name;
+    this.#isEnded = false;
+    this.#show();
+  }
+
+  #show() {
     this.#dialog.showModal();
+    this.#closed?.abort();
     const closed = (this.#closed = new AbortController());
     for (const type of UNFOCUSED_EVENTS)
       addEventListener(type, this.#stopUnfocused, { capture: true, signal: closed.signal });
@@ -82,11 +179,14 @@ export class ItemDialog extends ItemElement {
   /** Keeps the dialog and the focused field above an on-screen keyboard. */
   #fitViewport = () => {
     const { height, offsetTop, scale } = globalThis.visualViewport ?? { scale: 0 };
+    // In iOS, the keyboard can change `innerHeight`, too.
+    const full = document.scrollingElement?.clientHeight ?? innerHeight;
     // A viewport that is smaller because the user has zoomed in must not shrink the dialog.
-    const isCovered = scale === 1 && height < document.documentElement.clientHeight;
+    const isCovered = scale === 1 && full - height >= KEYBOARD_HEIGHT;
     this.#dialog.classList.toggle("covered", isCovered);
-    this.#dialog.style.setProperty("--top", `${offsetTop}px`);
-    this.#dialog.style.setProperty("--height", `${height}px`);
+    // Percentages remain right if the page has the CSS property `zoom`.
+    this.#dialog.style.setProperty("--top", `${(offsetTop / full) * 100}%`);
+    this.#dialog.style.setProperty("--height", `${(height / full) * 100}%`);
     if (isCovered) this.shadowRoot.activeElement?.scrollIntoView({ block: "nearest" });
   };
 
@@ -116,6 +216,9 @@ export class ItemDialog extends ItemElement {
   openFor(opener) {
     const { module, item, name, token } = opener;
     Object.assign(this, { module, item, name, token, api: opener.api || null });
+    this.user ??= opener.user;
+    this.#opener = opener;
+    if (opener instanceof ItemDialog) opener.#next = this;
     this.lang = new Language(opener).pageTag;
     copyTheme(opener, this.shadowRoot);
     const container = findContainer(opener);
@@ -127,13 +230,7 @@ export class ItemDialog extends ItemElement {
 
   // If the page removes or hides the element that contains the open dialog, move the dialog to the body.
   #resizes = new ResizeObserver(() => {
-    if (!this.isOpen || this.#dialog.checkVisibility()) return;
-    const focused = /** @type {HTMLElement} */ (this.#focused?.deref());
-    // Unlike `close`, this does not dispatch an event.
-    this.#dialog.removeAttribute("open");
-    document.body.append(this);
-    this.#dialog.showModal();
-    focused?.focus();
+    if (this.isOpen && !this.#dialog.checkVisibility()) document.body.append(this);
   });
 
   // Pages that show a dialog of their own may disable everything else.
@@ -152,6 +249,7 @@ export class ItemDialog extends ItemElement {
    */
   render(language, { heading, itemName, top, body, status, buttons }) {
     const { texts } = language;
+    this.#rendered = { language, heading };
     this.#dialog.lang = language.tag;
     // All texts are in languages that are written from left to right, whatever the page's language.
     this.#dialog.dir = "ltr";

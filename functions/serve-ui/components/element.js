@@ -5,6 +5,8 @@
 import { Api } from "./api.js";
 
 export class ItemElement extends HTMLElement {
+  /** @type {string | undefined} The user whom the element belongs to, if the tokens are JWTs. */
+  user;
   #token;
 
   constructor() {
@@ -66,6 +68,12 @@ export class ItemElement extends HTMLElement {
 
   /** Called after a new token provider is set. */
   tokenChanged() {}
+
+  /**
+   * Called after a dialog that this element opened refuses the token of a different user.
+   * @param {string} user the previous user
+   */
+  userChanged(user) {}
 
   /** @returns {Item} */
   get itemRef() {

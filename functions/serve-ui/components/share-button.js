@@ -1,7 +1,7 @@
 // `<share-button module="jobs" item="1042">`: opens an item's dialog. It is hidden unless the user
 // may share the item.
 
-import { ApiError, baseUrl, shared } from "./api.js";
+import { ApiError, baseUrl, shared, subjectOf } from "./api.js";
 import { fill, h } from "./dom.js";
 import { ItemElement } from "./element.js";
 import { ITEMS_LIMIT } from "./limits.js";
@@ -27,7 +27,6 @@ const DIALOGS_LIMIT = 20;
  *   } dialog
  * @property {DialogTag} tag
  * @property {string} base the API's base URL
- * @property {string | undefined} user
  * @property {ShareButton} opener the button that opened the dialog most recently
  */
 
@@ -52,6 +51,7 @@ const reported = new Set();
 const REASONS = {
   notConfigured: "configure({ api, token }) has not been called",
   noItem: "its module or item is missing",
+  noToken: "the promise that `token` returned is still pending",
   signedOut: "the user is signed out, or `token` is not a function that returns a valid token",
   unavailable: "the API does not respond. Check its address, and that its parameter CorsOrigins contains this "
     + "page's origin",
@@ -95,7 +95,9 @@ async function requestPermission(button) {
     const { provider } = client;
     if (!tokens.has(provider))
       tokens.set(provider, client.getToken().finally(() => tokens.delete(provider)));
-    const token = await tokens.get(provider);
+    const report = () => button.isConnected && button.hidden && reportHidden("noToken");
+    const timer = setTimeout(report, REPORT_DELAY);
+    const token = await tokens.get(provider).finally(() => clearTimeout(timer));
     if (!button.isConnected) return;
     if (!button.hasItem) {
       setTimeout(() => !button.isConnected || button.hasItem || reportHidden("noItem"), REPORT_DELAY);
@@ -161,20 +163,6 @@ function retryLater(buttons, { kind, problem }) {
 }
 
 /**
- * Returns a string that identifies a token's user, or undefined if the token is not a JWT.
- * @param {string} token
- */
-function subjectOf(token) {
-  try {
-    const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-    const { iss, sub } = JSON.parse(atob(payload));
-    return sub ? JSON.stringify([iss, sub]) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
  * Attributes: `module`, `item`, `name` (the item's name), `action` (`share`, the default, or `manage`) and `api`
  * (the API's base URL). Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and
  * `token`. The label is the slot's content or, if the slot is empty, the action's name.
@@ -184,8 +172,6 @@ export class ShareButton extends ItemElement {
 
   /** @type {string | undefined} Identifies the latest permission request. */
   request;
-  /** @type {string | undefined} */
-  #user;
   /** Whether the button is in the document, or was until the current task. */
   #isPlaced = false;
   #button = h("button", { part: "button", type: "button", onclick: () => this.open() });
@@ -245,10 +231,18 @@ export class ShareButton extends ItemElement {
     if (this.#isPlaced) requestPermission(this);
   }
 
-  /** Discards unsent input and checks the permission again. Call this after a different user signs in. */
+  /**
+   * Closes the button's dialogs, discards unsent input and checks the permission again. Call this after a
+   * different user signs in.
+   */
   refresh() {
     discardDialogs((opened) => opened.opener === this || !findButton(opened));
     this.#checkPermission();
+  }
+
+  userChanged(user) {
+    discardDialogs(({ dialog }) => dialog.user === user);
+    for (const button of buttons) if (button.user === user) button.refresh();
   }
 
   #checkPermission() {
@@ -263,11 +257,11 @@ export class ShareButton extends ItemElement {
    */
   setPermission(canShare, user) {
     const base = baseUrl(this.api);
-    for (const opened of openedDialogs) if (opened.opener === this) opened.user ??= user;
+    for (const { dialog, opener } of openedDialogs) if (opener === this) dialog.user ??= user;
     // Never show one user's input to another.
-    discardDialogs((opened) =>
-      opened.base === base && opened.user && opened.user !== user && !opened.dialog.isOpen);
-    this.#user = user;
+    discardDialogs(({ dialog, base: other }) =>
+      other === base && dialog.user && dialog.user !== user && !dialog.isInUse);
+    this.user = user;
     this.hidden = !canShare;
     if (!canShare) reportHidden("the user may not share its item", "debug");
     this.#updateDialog();
@@ -278,7 +272,7 @@ export class ShareButton extends ItemElement {
     const opened = this.#findDialog() ?? this.#createDialog();
     // Move it to the end.
     openedDialogs = [...openedDialogs.filter((other) => other !== opened), opened];
-    const unused = openedDialogs.filter((other) => other !== opened && !other.dialog.isOpen);
+    const unused = openedDialogs.filter((other) => other !== opened && !other.dialog.isInUse);
     const excess = unused.slice(0, Math.max(openedDialogs.length - DIALOGS_LIMIT, 0));
     discardDialogs((other) => excess.includes(other));
     opened.opener = this;
@@ -290,7 +284,7 @@ export class ShareButton extends ItemElement {
   #createDialog() {
     const tag = this.#dialogTag;
     const dialog = /** @type {OpenedDialog["dialog"]} */ (/** @type {unknown} */ (h(tag)));
-    const opened = { dialog, tag, base: baseUrl(this.api), user: this.#user, opener: this };
+    const opened = { dialog, tag, base: baseUrl(this.api), opener: this };
     for (const type of ["sharelink-shared", "sharelink-changed", "sharelink-manage", "sharelink-closed"])
       dialog.addEventListener(type, (event) => forward(/** @type {CustomEvent} */ (event), opened));
     return opened;
@@ -302,9 +296,10 @@ export class ShareButton extends ItemElement {
   }
 
   /** Whether the dialog is for this button's action, item, user and API. */
-  owns({ dialog, tag, base, user, opener }) {
+  owns({ dialog, tag, base, opener }) {
+    const { user } = dialog;
     return tag === this.#dialogTag && dialog.module === this.module && dialog.item === this.item
-      && base === baseUrl(this.api) && user === this.#user && (user !== undefined || opener === this);
+      && base === baseUrl(this.api) && user === this.user && (user !== undefined || opener === this);
   }
 
   #findDialog() {
@@ -312,10 +307,13 @@ export class ShareButton extends ItemElement {
   }
 
   #updateDialog() {
-    const dialog = this.#findDialog()?.dialog;
-    if (!dialog) return;
-    dialog.name = this.name;
-    dialog.token = this.token;
+    // A framework may set the name of another item before the item.
+    queueMicrotask(() => {
+      const dialog = this.#findDialog()?.dialog;
+      if (!dialog) return;
+      dialog.name = this.name;
+      dialog.token = this.token;
+    });
   }
 
   #render() {
@@ -336,15 +334,16 @@ function findButton(opened) {
 function discardDialogs(isUnwanted) {
   const unwanted = new Set(openedDialogs.filter(isUnwanted));
   openedDialogs = openedDialogs.filter((opened) => !unwanted.has(opened));
-  for (const { dialog } of unwanted) dialog.remove();
+  for (const { dialog } of unwanted) dialog.discard();
 }
 
 /**
- * Takes a closed dialog without a button out of the document.
+ * Takes a closed dialog that is discarded or without a button out of the document.
  * @param {OpenedDialog} opened
  */
 function detachIfUnused(opened) {
-  if (!opened.dialog.isOpen && !findButton(opened)) opened.dialog.remove();
+  const isUsed = openedDialogs.includes(opened) && findButton(opened);
+  if (!opened.dialog.isOpen && !isUsed) opened.dialog.remove();
 }
 
 /**

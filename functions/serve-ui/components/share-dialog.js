@@ -86,6 +86,10 @@ export class ShareDialog extends ItemDialog {
     if (!this.#form.inert) this.#recipients.input.focus();
   }
 
+  reset() {
+    this.#formItem = undefined;
+  }
+
   #refresh() {
     if (!this.isOpen || !this.isConnected) clearInterval(this.#timer);
     else if (!this.#form.inert) this.#expiration.refresh();

@@ -197,6 +197,8 @@ const en = {
   errors: {
     offline: "You are offline. Nothing is lost: try again once you are online.",
     signedOut: "You are signed out. Sign in, then try again.",
+    otherUser: "You are now signed in as a different user, so unsent input was discarded. To continue, close "
+      + "this dialog and open it again.",
     forbidden: "You do not have permission to share this item.",
     busy: "The service is busy. Try again in a moment.",
     unavailable: "That did not work. Try again in a moment.",
@@ -411,6 +413,8 @@ const de = {
   errors: {
     offline: "Sie sind offline. Es geht nichts verloren: Versuchen Sie es später noch einmal.",
     signedOut: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es noch einmal.",
+    otherUser: "Sie sind jetzt mit einem anderen Konto angemeldet. Nicht gesendete Eingaben wurden deshalb "
+      + "verworfen. Schließen Sie diesen Dialog und öffnen Sie ihn erneut.",
     forbidden: "Sie haben keine Berechtigung, dieses Objekt zu teilen.",
     busy: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal.",
     unavailable: "Das hat nicht funktioniert. Versuchen Sie es gleich noch einmal.",
