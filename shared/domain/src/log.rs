@@ -263,8 +263,10 @@ impl<'a> Entries<'a> {
             self.add_action(&requested.by, requested.at, LogEvent::Resent, &attempt);
         }
         let Some(at) = new.mail.at else { return };
-        let was_sent_before = !is_resend && was_sent(old.mail.state);
-        if was_sent(new.mail.state) && !was_sent_before {
+        let was_logged = !is_resend && old.mail.state.is_sent();
+        // If SES accepts an email and later rejects it, the acceptance is normally logged when the email
+        // becomes `Sent`.
+        if new.mail.state.is_sent() && !was_logged {
             self.add_event(at, LogEvent::Emailed, &attempt);
         }
         if is_resend || new.mail.state != old.mail.state {
@@ -278,13 +280,6 @@ impl<'a> Entries<'a> {
             }
         }
     }
-}
-
-/// Returns whether this state implies that SES has accepted the email. `Failed` does not imply it, because
-/// most failed emails were never accepted. If SES accepts an email and later rejects it, the acceptance is
-/// normally logged when the email becomes `Sent`.
-fn was_sent(state: MailState) -> bool {
-    matches!(state, MailState::Sent | MailState::Delivered | MailState::Bounced(_) | MailState::Complained)
 }
 
 #[cfg(test)]

@@ -78,6 +78,13 @@ impl MailState {
             Self::Complained => complained,
         }
     }
+
+    /// Returns whether this state implies that SES has accepted the email. `Failed` does not imply it, because
+    /// most failed emails were never accepted.
+    #[must_use]
+    pub fn is_sent(self) -> bool {
+        matches!(self, Self::Sent | Self::Delivered | Self::Bounced(_) | Self::Complained)
+    }
 }
 
 /// A share's email.
@@ -92,6 +99,8 @@ pub struct Mail {
     pub attempt: u32,
     /// The action that requested this email, if the email is a resend.
     pub requested: Option<Action>,
+    /// Whether an earlier email for this share was sent.
+    pub was_sent_before: bool,
 }
 
 impl Mail {
@@ -104,19 +113,32 @@ impl Mail {
             detail: None,
             attempt: 1,
             requested: None,
+            was_sent_before: false,
         }
     }
 
     /// Returns the `Mail` of a share that has no email.
     #[must_use]
     pub fn none() -> Self {
-        Self { state: MailState::None, at: None, detail: None, attempt: 0, requested: None }
+        Self {
+            state: MailState::None,
+            at: None,
+            detail: None,
+            attempt: 0,
+            requested: None,
+            was_sent_before: false,
+        }
     }
 
     /// Returns the next email after this one, due immediately.
     #[must_use]
     pub fn next_attempt(&self, action: &Action) -> Self {
-        Self { attempt: self.attempt + 1, requested: Some(action.clone()), ..Self::queued(action.at) }
+        Self {
+            attempt: self.attempt + 1,
+            requested: Some(action.clone()),
+            was_sent_before: self.was_sent_before || self.state.is_sent(),
+            ..Self::queued(action.at)
+        }
     }
 
     /// Returns the due time and the number of tries, if the email is pending.

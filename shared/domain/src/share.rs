@@ -173,11 +173,11 @@ impl Share {
         format_in_english(self.local_expiry())
     }
 
-    /// Returns when the email was requested, in English at the sharer's offset, if the email is a resend. The
-    /// text differs for each resend, because resends are at least five minutes apart.
+    /// Returns when the email was requested, in English at the sharer's offset, if an earlier email was sent.
+    /// The text differs for each resend, because resends are at least five minutes apart.
     #[must_use]
     pub fn resend_text(&self) -> Option<String> {
-        let at = self.mail.requested.as_ref()?.at;
+        let at = self.mail.requested.as_ref().filter(|_| self.mail.was_sent_before)?.at;
         Some(format_in_english(at.with_timezone(&self.expires_offset)))
     }
 
@@ -204,6 +204,7 @@ mod tests {
     use super::*;
     use crate::access::InactiveReason;
     use crate::mail::{self, MailState};
+    use crate::sending::SendOutcome;
     use crate::testing::{NOW, action_by, ann, pending, requested_expiry, share, time};
 
     const PAST_TODAY: &str = "2026-03-10T01:00:00Z";
@@ -402,6 +403,42 @@ mod tests {
     fn share_without_an_email_may_be_emailed_immediately() {
         let share = Share { mail: Mail::none(), ..long_lived_share() };
         assert_eq!(share.resent(&after_minutes(0)).unwrap().mail.attempt, 1);
+    }
+
+    #[test]
+    fn email_says_that_it_is_a_resend_only_if_one_was_sent() {
+        let next_text = |mail: &Mail, minutes| {
+            let resent = Share { mail: mail.clone(), ..long_lived_share() }.resent(&after_minutes(minutes));
+            let mail = resent.unwrap().mail;
+            (Share { mail: mail.clone(), ..long_lived_share() }.resend_text(), mail)
+        };
+        let first = long_lived_share().mail;
+        assert_eq!(long_lived_share().resend_text(), None, "the first email");
+        let unsent = [
+            ("no email", Mail::none()),
+            ("pending", first.clone()),
+            ("withdrawn", first.after_sending(SendOutcome::Withdrawn, time(NOW))),
+            ("failed", first.after_sending(SendOutcome::Failed("why"), time(NOW))),
+        ];
+        for (case, mail) in unsent {
+            let (text, next) = next_text(&mail, 5);
+            assert_eq!(text, None, "{case}");
+            assert_eq!(next_text(&next, 60).0, None, "{case}, twice");
+        }
+        let sent = first.after_sending(SendOutcome::Sent, time(NOW));
+        let states = [
+            MailState::Sent,
+            MailState::Delivered,
+            MailState::Bounced(mail::BounceType::Transient),
+            MailState::Complained,
+        ];
+        for state in states {
+            let (text, next) = next_text(&Mail { state, ..sent.clone() }, 5);
+            assert_eq!(text.as_deref(), Some("10 March 2026 at 12:05 (UTC)"), "{state:?}");
+            let failed = next.after_sending(SendOutcome::Failed("why"), time(NOW));
+            let (text, _) = next_text(&failed, 60);
+            assert_eq!(text.as_deref(), Some("10 March 2026 at 13:00 (UTC)"), "{state:?}, then failed");
+        }
     }
 
     #[test]

@@ -23,10 +23,18 @@ pub(super) struct MailRecord {
     mail_attempt: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_requested: Option<StoredAction>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    mail_sent_before: bool,
     mail_tries: u32,
     /// The sort key in the index `outbox`. Present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_due: Option<i64>,
+}
+
+/// Omits the attribute from the rows of most shares, because DynamoDB bills every write by the size of the row.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 const TRANSIENT: &str = "transient";
@@ -46,6 +54,7 @@ impl From<&Mail> for MailRecord {
             mail_bounce: bounce.map(Into::into),
             mail_attempt: mail.attempt,
             mail_requested: mail.requested.as_ref().map(StoredAction::from),
+            mail_sent_before: mail.was_sent_before,
             mail_tries: mail.pending().map_or(0, |pending| pending.tries),
             mail_due: mail.pending().map(|pending| pending.due.timestamp_millis()),
         }
@@ -76,6 +85,7 @@ impl MailRecord {
             detail: self.mail_detail,
             attempt: self.mail_attempt,
             requested,
+            was_sent_before: self.mail_sent_before,
         })
     }
 }

@@ -87,7 +87,7 @@ impl ShareTable {
         Ok(update
             .update_expression(
                 "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
-                 mailRequestId = :write, mailTries = :zero, mailShard = :shard, mailDue = :due \
+                 mailSentBefore = :sentBefore, mailRequestId = :write, mailTries = :zero, mailShard = :shard, mailDue = :due \
                  REMOVE mailDetail, mailBounce, mailClaim",
             )
             .expression_attribute_names("#version", "version")
@@ -97,6 +97,7 @@ impl ShareTable {
             .expression_attribute_values(":state", text(&mail.state.name()))
             .expression_attribute_values(":new", number(&mail.attempt))
             .expression_attribute_values(":action", encode(&requested)?)
+            .expression_attribute_values(":sentBefore", AttributeValue::Bool(mail.was_sent_before))
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":zero", number(&0))
             .expression_attribute_values(":shard", text(&mail_shard(current.id)))
