@@ -20,19 +20,20 @@ async fn counter_agrees_with_the_api_about_invisible_characters() {
     let browser = &page.browser;
     page.open_share_dialog().await;
     // What office programs put on the clipboard, and an emoji.
-    set_message(browser, "a\u{b}b\u{3}\u{fffc}\u{202e}c\u{85}d\u{2028}\u{0}\u{1f44d}\te".into()).await;
-    browser.wait_for(".counter", "1990 characters left").await;
+    let pasted = "a\u{b}b\u{3}\u{fffc}\u{202e}c\u{85}d\u{2028}\u{0}\u{1f44d}\te\u{7}f\u{1e}g\u{1f}\u{fffd}";
+    set_message(browser, pasted.into()).await;
+    browser.wait_for(".counter", "1985 characters left").await;
     // WebDriver cannot send a lone surrogate.
     let script = "const field = document.querySelector('share-dialog').shadowRoot.querySelector('textarea'); \
                   field.value += '\\ud83d'; field.dispatchEvent(new Event('input'));";
     browser.run(script, vec![]).await;
-    browser.wait_for(".counter", "1990 characters left").await;
+    browser.wait_for(".counter", "1985 characters left").await;
     browser.enter("Recipients", &address("ann")).await;
     browser.press("Share").await;
     browser.wait_for("h2", "Shared with 1 recipient").await;
     let share = item.get("").await.json()["shares"][0].clone();
-    assert_eq!(share["message"], "a\nbc\nd\n\u{1f44d}\te");
-    assert_eq!(share["message"].as_str().unwrap().chars().count(), 2000 - 1990);
+    assert_eq!(share["message"], "a\nbc\nd\n\u{1f44d}\te\tf-g\u{fffd}");
+    assert_eq!(share["message"].as_str().unwrap().chars().count(), 2000 - 1985);
     page.browser.quit().await;
 }
 

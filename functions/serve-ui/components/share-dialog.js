@@ -27,14 +27,17 @@ const NAMED_FILES = 3;
 const OUTCOMES = ["failed", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created"];
 
 /**
- * Returns the message as the API stores it. Characters that office programs use for line breaks become line
- * breaks. Other control characters, direction overrides, placeholders and halves of characters are dropped.
+ * Returns the message as the API stores it. Characters that office programs use for line breaks, tabs and
+ * hyphens become these. Other control characters, direction overrides, placeholders and halves of characters
+ * are dropped.
  * @param {string} text
  */
 function cleanMessage(text) {
   return text
     .replace(/\r\n?|[\v\f\u0085\u2028\u2029]/g, "\n")
-    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{NChar}\u202d\u202e\ufffc\ufffd]/gu, "");
+    .replace(/\x07/g, "\t")
+    .replace(/\x1e/g, "-")
+    .replace(/[^\P{Cc}\n\t]|[\p{Cs}\p{NChar}\u202d\u202e\ufffc]/gu, "");
 }
 
 export class ShareDialog extends ItemDialog {

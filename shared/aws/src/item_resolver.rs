@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
-use sharelink_domain::json::replace_lone_surrogates;
+use sharelink_domain::json::{REPLACEMENT_CHARACTER, replace_lone_surrogates};
 use sharelink_domain::resolution::{DescribedFile, ItemQuery, ResolvedItem};
 use sharelink_domain::{Item, KeyLayout, Timestamp};
 
@@ -189,7 +189,7 @@ impl ItemResolver {
         if response.len() > RESPONSE_LIMIT {
             return Err(format!("response over {RESPONSE_LIMIT} bytes"));
         }
-        let response = replace_lone_surrogates(response);
+        let response = replace_lone_surrogates(response, REPLACEMENT_CHARACTER);
         let ResolverResponse { allowed, files, title } =
             serde_json::from_slice(&response).map_err(|error| malformed("response", &error))?;
         let layout = match &self.layout {

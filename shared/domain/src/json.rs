@@ -2,8 +2,15 @@
 
 use std::borrow::Cow;
 
-/// Replaces each escaped lone surrogate, such as `\ud83d`, with the escaped replacement character `\ufffd`.
-/// The text keeps its length, so a parser's error still has the right position.
+/// The code unit of U+FFFD, which most programs read a lone surrogate as.
+pub const REPLACEMENT_CHARACTER: u16 = 0xfffd;
+
+/// The code unit of U+FFFF, which no text contains. It distinguishes a lone surrogate from a U+FFFD that a
+/// person pasted, which is visible.
+pub const NONCHARACTER: u16 = 0xffff;
+
+/// Replaces each escaped lone surrogate, such as `\ud83d`, with the escape sequence of another code unit, such
+/// as `\ufffd`. The text keeps its length, so a parser's error still has the right position.
 ///
 /// JavaScript strings may contain half of a character, such as an emoji that was cut in two, and
 /// `JSON.stringify` escapes it ([well-formed `JSON.stringify`]). `serde_json` rejects the whole text because
@@ -11,7 +18,7 @@ use std::borrow::Cow;
 ///
 /// [well-formed `JSON.stringify`]: https://github.com/tc39/proposal-well-formed-stringify
 #[must_use]
-pub fn replace_lone_surrogates(json: &[u8]) -> Cow<'_, [u8]> {
+pub fn replace_lone_surrogates(json: &[u8], replacement: u16) -> Cow<'_, [u8]> {
     let mut replaced = Cow::Borrowed(json);
     let mut position = 0;
     while let Some(distance) = json.get(position..).and_then(|rest| rest.iter().position(|b| *b == b'\\')) {
@@ -19,7 +26,8 @@ pub fn replace_lone_surrogates(json: &[u8]) -> Cow<'_, [u8]> {
         position += match (escaped_unit(json, position), escaped_unit(json, position + 6)) {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
             (Some(0xd800..=0xdfff), _) => {
-                replaced.to_mut()[position + 2..position + 6].copy_from_slice(b"fffd");
+                replaced.to_mut()[position + 2..position + 6]
+                    .copy_from_slice(format!("{replacement:04x}").as_bytes());
                 6
             }
             _ => 2,
@@ -41,7 +49,8 @@ mod tests {
     use super::*;
 
     fn replace(json: &str) -> String {
-        String::from_utf8(replace_lone_surrogates(json.as_bytes()).into_owned()).unwrap()
+        let replaced = replace_lone_surrogates(json.as_bytes(), REPLACEMENT_CHARACTER);
+        String::from_utf8(replaced.into_owned()).unwrap()
     }
 
     #[test]
@@ -56,6 +65,7 @@ mod tests {
         ] {
             assert_eq!(replace(json), replaced);
         }
+        assert_eq!(&*replace_lone_surrogates(br#"["\ud83d"]"#, NONCHARACTER), br#"["\uffff"]"#);
     }
 
     #[test]
@@ -69,7 +79,8 @@ mod tests {
             r#"["\"#,
             "",
         ] {
-            assert!(matches!(replace_lone_surrogates(json.as_bytes()), Cow::Borrowed(_)), "{json}");
+            let replaced = replace_lone_surrogates(json.as_bytes(), REPLACEMENT_CHARACTER);
+            assert!(matches!(replaced, Cow::Borrowed(_)), "{json}");
         }
     }
 
@@ -81,13 +92,14 @@ mod tests {
         ) {
             let escapes: Vec<String> = units.iter().map(|unit| format!("\\u{unit:04x}")).collect();
             let json = format!("\"{}\"", escapes.concat());
-            let text: String = serde_json::from_slice(&replace_lone_surrogates(json.as_bytes())).unwrap();
+            let replaced = replace_lone_surrogates(json.as_bytes(), REPLACEMENT_CHARACTER);
+            let text: String = serde_json::from_slice(&replaced).unwrap();
             prop_assert_eq!(text, String::from_utf16_lossy(&units));
         }
 
         #[test]
         fn any_bytes_keep_their_length(json in any::<Vec<u8>>()) {
-            prop_assert_eq!(replace_lone_surrogates(&json).len(), json.len());
+            prop_assert_eq!(replace_lone_surrogates(&json, NONCHARACTER).len(), json.len());
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::names::is_placeholder;
+use crate::names::{is_invisible, is_placeholder};
 
 /// The maximum length of a message, in characters.
 pub const MESSAGE_LIMIT: usize = 2_000;
@@ -14,21 +14,24 @@ pub const MESSAGE_LIMIT: usize = 2_000;
 #[error("must be at most {MESSAGE_LIMIT} characters")]
 pub struct MessageTooLong;
 
-/// The sharer's message: 1 to 2,000 characters, without characters that cannot be seen.
+/// The sharer's message: 1 to 2,000 characters, at least one of them visible, without control characters,
+/// direction overrides and placeholders.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Message(String);
 
 impl Message {
-    /// Parses a message, and removes what cannot be seen. Returns `None` if nothing or only blanks are left.
+    /// Parses a message, and removes control characters, direction overrides and placeholders. Returns `None`
+    /// if nothing visible is left.
     ///
     /// Programs such as Word and `PowerPoint` paste control characters. A sharer cannot find and delete them,
-    /// so they are not an error. Those that break a line become a line break.
+    /// so they are not an error. Those that stand for a line break, a tab or a hyphen become one.
+    /// `cleanMessage` in the web components does the same.
     pub fn parse(text: &str) -> Result<Option<Self>, MessageTooLong> {
         let text = clean(text);
         if text.chars().count() > MESSAGE_LIMIT {
             return Err(MessageTooLong);
         }
-        Ok((!text.trim().is_empty()).then_some(Self(text)))
+        Ok((!text.chars().all(is_invisible)).then_some(Self(text)))
     }
 
     /// Returns the text. Its lines end with `\n` or `\r\n`.
@@ -47,6 +50,9 @@ fn clean(text: &str) -> String {
             // UAX #14 breaks the line after each of these. `PowerPoint` pastes U+000B.
             '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => cleaned.push('\n'),
             '\n' | '\t' => cleaned.push(c),
+            // Word pastes U+0007 at the end of a table's cell, and U+001E for a non-breaking hyphen.
+            '\u{7}' => cleaned.push('\t'),
+            '\u{1e}' => cleaned.push('-'),
             c if c.is_control() || is_bidi_override(c) || is_placeholder(c) => {}
             c => cleaned.push(c),
         }
@@ -86,6 +92,7 @@ mod tests {
             "\ttabbed",
             " indented \n",
             "\u{2067}שלום\u{2069} \u{200f}x\u{200e}",
+            "Caf\u{fffd}",
             "می\u{200c}خواهم 👩\u{200d}🚀 ☂\u{fe0f} 🏴\u{e0067}\u{e0062}\u{e007f} a\u{ad}b",
         ] {
             assert_eq!(parse(text).as_deref(), Some(text));
@@ -94,7 +101,18 @@ mod tests {
 
     #[test]
     fn blank_message_is_none() {
-        for text in ["", " \n", "\u{b}\u{2028}", "\0\u{3}", "\u{fffc}"] {
+        for text in [
+            "",
+            " \n",
+            "\u{b}\u{2028}",
+            "\0\u{3}",
+            "\u{7}\u{1f}",
+            "\u{fffc}",
+            "\u{200b}\u{feff}",
+            "\u{2060}\n\u{ad}",
+            "\u{3164}",
+            "\u{2800}",
+        ] {
             assert_eq!(parse(text), None, "{text:?}");
         }
     }
@@ -115,15 +133,21 @@ mod tests {
     }
 
     #[test]
-    fn characters_that_cannot_be_seen_are_removed() {
+    fn control_characters_of_word_become_what_they_stand_for() {
+        assert_eq!(parse("Name\u{7}Amount\u{7}").as_deref(), Some("Name\tAmount\t"));
+        assert_eq!(parse("A4\u{1e}size, hy\u{1f}phen").as_deref(), Some("A4-size, hyphen"));
+    }
+
+    #[test]
+    fn control_characters_and_placeholders_are_removed() {
         for unseen in [
             "\0",
             "\u{1}",
             "\u{3}",
-            "\u{7}",
             "\u{8}",
             "\u{e}",
             "\u{1b}",
+            "\u{1d}",
             "\u{1f}",
             "\u{7f}",
             "\u{80}",
@@ -133,7 +157,6 @@ mod tests {
             "\u{ffff}",
             "\u{10ffff}",
             "\u{fffc}",
-            "\u{fffd}",
             "\u{202d}",
             "\u{202e}",
         ] {

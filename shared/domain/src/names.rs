@@ -155,7 +155,7 @@ pub fn to_display_text(text: &str) -> Option<String> {
     let breaks_line = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
     let one_line: String = strip_bidi_controls(text.trim())
         .chars()
-        .filter(|c| !is_placeholder(*c))
+        .filter(|c| !is_placeholder(*c) && *c != char::REPLACEMENT_CHARACTER)
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .take(DISPLAY_LIMIT)
         .collect();
@@ -180,9 +180,8 @@ pub fn is_invisible(c: char) -> bool {
 /// Returns whether a character stands for something that is not part of a text.
 #[must_use]
 pub fn is_placeholder(c: char) -> bool {
-    // U+FFFC stands for an image, and U+FFFD for a lost character, such as half of an emoji. Unicode reserves
-    // the noncharacters for programs.
-    matches!(c, '\u{fffc}' | '\u{fffd}' | '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
+    // U+FFFC stands for an image. Unicode reserves the noncharacters for programs.
+    matches!(c, '\u{fffc}' | '\u{fdd0}'..='\u{fdef}') || u32::from(c) & 0xfffe == 0xfffe
 }
 
 /// Shortens text to a number of characters, not counting the ellipsis that then ends it.

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
-use sharelink_domain::json::replace_lone_surrogates;
+use sharelink_domain::json::{NONCHARACTER, replace_lone_surrogates};
 
 use crate::{FieldError, Problem, ProblemType, Request};
 
@@ -29,7 +29,7 @@ fn json_text(request: &Request) -> Result<Cow<'_, [u8]>, Problem> {
     }
     // Some .NET programs send the mark. A parser may ignore it (RFC 8259, section 8.1).
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    Ok(replace_lone_surrogates(bytes))
+    Ok(replace_lone_surrogates(bytes, NONCHARACTER))
 }
 
 /// Parses the body as a JSON object.
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn lone_surrogate_is_read_as_a_replacement_character() {
+    fn lone_surrogate_is_read_as_a_noncharacter() {
         #[derive(Deserialize)]
         struct Text {
             text: String,
@@ -160,7 +160,7 @@ mod tests {
         let mut event = event(&json!({}), &json!({}));
         event["body"] = "\u{feff}{\"text\": \"a\\ud83d\"}".into();
         let parsed: Text = parse_json_body(&request(&event)).unwrap();
-        assert_eq!(parsed.text, "a\u{fffd}");
+        assert_eq!(parsed.text, "a\u{ffff}");
     }
 
     #[test]

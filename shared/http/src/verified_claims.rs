@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use serde_json::{Map, Number, Value};
-use sharelink_domain::json::replace_lone_surrogates;
+use sharelink_domain::json::{REPLACEMENT_CHARACTER, replace_lone_surrogates};
 
 use crate::claim_path::ClaimPath;
 use crate::{Request, header};
@@ -87,7 +87,8 @@ fn decode_token(request: &Request) -> Option<Map<String, Value>> {
         token.split('.').map(|part| URL_SAFE_NO_PAD.decode(part)).collect::<Result<_, _>>().ok()?;
     match parts.as_slice() {
         [header, payload, signature] if !header.is_empty() && !signature.is_empty() => {
-            serde_json::from_slice(&replace_lone_surrogates(payload)).ok()
+            // The authorizer reads them in the same way.
+            serde_json::from_slice(&replace_lone_surrogates(payload, REPLACEMENT_CHARACTER)).ok()
         }
         _ => None,
     }
