@@ -1,5 +1,7 @@
 //! The kinds of files, as recipients know them.
 
+use sharelink_domain::names::is_invisible;
+
 /// What a file's name says about its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind<'a> {
@@ -35,8 +37,13 @@ impl<'a> FileKind<'a> {
             | "webp" => Self::Image,
             "pdf" => Self::Pdf,
             "odp" | "pps" | "ppsx" | "ppt" | "pptm" | "pptx" => Self::Presentation,
-            "apk" | "bat" | "cmd" | "com" | "exe" | "jar" | "lnk" | "msi" | "pif" | "ps1" | "scr" | "sh"
-            | "vbs" => Self::Program,
+            "action" | "apk" | "app" | "appimage" | "application" | "appx" | "appxbundle" | "bash"
+            | "bat" | "chm" | "cmd" | "com" | "command" | "cpl" | "csh" | "deb" | "desktop" | "dll"
+            | "dmg" | "exe" | "gadget" | "hta" | "inf" | "jar" | "jnlp" | "js" | "jse" | "ksh" | "lnk"
+            | "mjs" | "mpkg" | "msc" | "msi" | "msix" | "msixbundle" | "msp" | "mst" | "ocx" | "pif"
+            | "pkg" | "ps1" | "psd1" | "psm1" | "py" | "pyw" | "pyz" | "reg" | "rpm" | "run" | "scf"
+            | "scpt" | "scr" | "sct" | "sh" | "shb" | "snap" | "terminal" | "vb" | "vbe" | "vbs"
+            | "workflow" | "ws" | "wsc" | "wsf" | "wsh" | "xll" | "zsh" => Self::Program,
             "csv" | "numbers" | "ods" | "tsv" | "xls" | "xlsb" | "xlsm" | "xlsx" => Self::Spreadsheet,
             "log" | "md" | "txt" => Self::Text,
             "avi" | "m4v" | "mkv" | "mov" | "mp4" | "mpeg" | "mpg" | "webm" | "wmv" => Self::Video,
@@ -46,12 +53,14 @@ impl<'a> FileKind<'a> {
     }
 }
 
-/// Returns the part of a name after the last dot, if it looks like an extension: at most 10 ASCII letters and
-/// digits, at least one of them a letter.
+/// Returns the part of a name after the last dot, if it looks like an extension: at most 11 ASCII letters and
+/// digits, at least one of them a letter. Ignores trailing dots, blanks and invisible characters, which
+/// browsers or Windows may remove from the name of a saved file.
 fn extension(name: &str) -> Option<&str> {
-    let (stem, extension) = name.rsplit_once('.')?;
+    let saved = name.trim_end_matches(|c| c == '.' || is_invisible(c));
+    let (stem, extension) = saved.rsplit_once('.')?;
     let is_extension = !stem.is_empty()
-        && extension.len() <= 10
+        && extension.len() <= 11
         && extension.bytes().all(|b| b.is_ascii_alphanumeric())
         && extension.bytes().any(|b| b.is_ascii_alphabetic());
     is_extension.then_some(extension)
@@ -70,9 +79,12 @@ mod tests {
             ("data.csv.gz", FileKind::Archive),
             ("חשבונית.pdf", FileKind::Pdf),
             ("dieline.dwg", FileKind::Other("dwg")),
-            ("Archive.DMG", FileKind::Other("DMG")),
+            ("disk.ISO", FileKind::Other("ISO")),
             ("video.ts", FileKind::Other("ts")),
             ("x.mp3", FileKind::Audio),
+            ("a.pdf.", FileKind::Pdf),
+            ("a.pdf ", FileKind::Pdf),
+            ("a.pdf\u{200b}", FileKind::Pdf),
         ] {
             assert_eq!(FileKind::of(name), kind, "{name}");
         }
@@ -80,7 +92,21 @@ mod tests {
 
     #[test]
     fn last_extension_decides_on_programs() {
-        for name in ["photo.jpg.exe", "invoice.pdf.scr", "harmless_filetxt.exe", "budget.com"] {
+        for name in [
+            "photo.jpg.exe",
+            "invoice.pdf.scr",
+            "harmless_filetxt.exe",
+            "budget.com",
+            "invoice.exe.",
+            "invoice.exe. . ",
+            "invoice.pdf.js\u{a0}",
+            "Invoice.HTA",
+            "setup.application",
+            "Archive.DMG",
+            "scan.wsf",
+            "photo.jpg.msix",
+            "install.command",
+        ] {
             assert_eq!(FileKind::of(name), FileKind::Program, "{name}");
         }
     }
@@ -91,9 +117,8 @@ mod tests {
             "README",
             ".gitignore",
             "a.",
-            "a.pdf.",
-            "a.pdf ",
-            "a.pdf\u{200b}",
+            "a..",
+            ". .",
             "Invoice No. 12",
             "v1.5",
             "Notes. Final version",

@@ -201,7 +201,7 @@ impl Language {
         }
     }
 
-    /// Returns what to do about a download that stops. Browsers continue a download by themselves only at the
+    /// Returns what to do about a download that stops. Browsers continue a download automatically only at the
     /// signed URL, and only until it expires.
     pub(crate) fn stopped_download(self) -> &'static str {
         match self {

@@ -13,7 +13,7 @@ use aws_sdk_s3::types::{
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
-use sharelink_domain::names::{NameError, shorten_file_name, strip_bidi_controls};
+use sharelink_domain::names::{NameError, shorten_file_name};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{FileName, ObjectKey, SharedFile};
@@ -57,10 +57,10 @@ pub enum FindError {
 }
 
 /// A file that a signed URL can download.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadableFile {
-    /// Whether the object has a `Content-Encoding`.
-    is_encoded: bool,
+    /// Whether the object has, or may have, a `Content-Encoding`.
+    may_be_encoded: bool,
 }
 
 /// The bucket that contains the platform's files.
@@ -184,7 +184,7 @@ impl FileStore {
         let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(object) if is_archived(&object) => Err(DownloadError::Archived),
-            Ok(object) => Ok(ReadableFile { is_encoded: object.content_encoding().is_some() }),
+            Ok(object) => Ok(ReadableFile { may_be_encoded: object.content_encoding().is_some() }),
             Err(error) if is_missing(&error) => Err(DownloadError::Missing),
             Err(error) => {
                 let is_forbidden = is_forbidden(&error);
@@ -194,7 +194,7 @@ impl FileStore {
                     return Err(DownloadError::Forbidden);
                 }
                 tracing::warn!(%error, "could not check whether a shared file can be read");
-                Ok(ReadableFile::default())
+                Ok(ReadableFile { may_be_encoded: true })
             }
         }
     }
@@ -224,7 +224,7 @@ impl FileStore {
             .build()
             .map_err(|_| InternalError::Signing)?;
         let disposition = content_disposition(name);
-        let encoding = file.is_encoded.then(|| "identity".to_owned());
+        let encoding = file.may_be_encoded.then(|| "identity".to_owned());
         let signed = match method {
             SignedMethod::Get => {
                 let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
@@ -288,8 +288,10 @@ fn size(bytes: Option<i64>) -> u64 {
     bytes.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
-/// The maximum length of a downloaded file's name, in bytes. File systems allow 255. While Chromium downloads
-/// a file, it appends `.crdownload` to the name, and fails if the name is then too long.
+/// The maximum length of a downloaded file's name, in bytes. File systems allow 255, and Chromium appends
+/// `.crdownload` to the name until the download is complete. Its desktop versions shorten the name to this
+/// length themselves. Without this limit, downloads to a folder that a program sets (`DevTools`, headless mode)
+/// and to a name that the user confirms in the dialog "Save as" would fail.
 const SAVED_NAME_LIMIT: usize = 255 - ".crdownload".len();
 
 /// All characters except those that RFC 8187 allows unencoded in an extended value.
@@ -310,7 +312,7 @@ const ATTR_CHAR: &AsciiSet = &NON_ALPHANUMERIC
 /// Returns a `Content-Disposition` value (RFC 6266) that saves the file under its name as pages and emails
 /// show it, with an ASCII fallback for clients that do not support `filename*`.
 fn content_disposition(name: &FileName) -> String {
-    let name = strip_bidi_controls(name.as_str());
+    let name = name.to_display_text();
     let name = shorten_file_name(&name, SAVED_NAME_LIMIT);
     let is_plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '%') || c == ' ';
     let fallback: String = name.chars().map(|c| if is_plain(c) { c } else { '_' }).collect();
@@ -404,6 +406,11 @@ mod tests {
         assert_eq!(
             disposition("a\u{202e}fdp.exe"),
             "attachment; filename=\"afdp.exe\"; filename*=UTF-8''afdp.exe"
+        );
+        assert_eq!(disposition("\u{202e}"), "attachment; filename=\"file\"; filename*=UTF-8''file");
+        assert_eq!(
+            disposition("a\u{2028}b.pdf"),
+            "attachment; filename=\"a b.pdf\"; filename*=UTF-8''a%20b.pdf"
         );
         let longest = format!("{}.pdf", "x".repeat(240));
         assert!(disposition(&longest).ends_with(&longest));

@@ -134,10 +134,22 @@ impl Item {
     }
 }
 
+impl FileName {
+    /// The text for a name that consists of invisible characters only.
+    const INVISIBLE: &str = "file";
+
+    /// Returns the name as pages and emails show it and downloads save it: visible, on one line, and without
+    /// bidirectional control characters.
+    #[must_use]
+    pub fn to_display_text(&self) -> String {
+        let one_line = strip_bidi_controls(&self.0).replace(['\u{2028}', '\u{2029}'], " ");
+        if one_line.chars().all(is_invisible) { Self::INVISIBLE.to_owned() } else { one_line }
+    }
+}
+
 /// Removes bidirectional embeddings, overrides and isolates (UAX #9) from user-supplied text before it is
 /// displayed. These characters reorder the surrounding text and can disguise a file's extension.
-#[must_use]
-pub fn strip_bidi_controls(text: &str) -> String {
+fn strip_bidi_controls(text: &str) -> String {
     text.chars().filter(|c| !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')).collect()
 }
 
@@ -263,6 +275,24 @@ mod tests {
     fn bidi_controls_are_removed_from_displayed_text() {
         assert_eq!(strip_bidi_controls("a\u{202e}fdp.exe"), "afdp.exe");
         assert_eq!(strip_bidi_controls("שלום \u{2067}x\u{2069}"), "שלום x");
+    }
+
+    #[test]
+    fn displayed_file_name_is_visible_and_on_one_line() {
+        for (name, displayed) in [
+            ("brief.pdf", "brief.pdf"),
+            (" a  b ", " a  b "),
+            ("a\u{202e}fdp.exe", "afdp.exe"),
+            ("a\u{2028}b\u{2029}c.pdf", "a b c.pdf"),
+            ("\u{202e}.pdf", ".pdf"),
+            ("\u{202e}", "file"),
+            ("\u{2066}\u{2069}", "file"),
+            ("\u{200b}\u{feff}\u{3164}", "file"),
+            ("\u{2028}", "file"),
+            (" ", "file"),
+        ] {
+            assert_eq!(name.parse::<FileName>().unwrap().to_display_text(), displayed, "{name:?}");
+        }
     }
 
     #[test]
