@@ -3,7 +3,7 @@
 use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::names::{shorten, strip_bidi_controls};
+use sharelink_domain::names::shorten;
 use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile, SharerName, Title};
 
 /// The contents of an email's HTML and text bodies.
@@ -19,7 +19,7 @@ struct Contents<'a> {
     files: Vec<DisplayFile>,
     link: &'a str,
     until: String,
-    /// When the email was requested, if it is not the first one.
+    /// When the email was requested, if an earlier one was sent.
     sent_again_on: Option<String>,
 }
 
@@ -31,7 +31,7 @@ struct DisplayFile {
 
 impl From<&SharedFile> for DisplayFile {
     fn from(file: &SharedFile) -> Self {
-        Self { name: strip_bidi_controls(file.name.as_str()), size: file.size }
+        Self { name: file.name.to_display_text(), size: file.size }
     }
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn compose<'a>(
 
 fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> String {
     let content = match files {
-        [file] => strip_bidi_controls(file.name.as_str()),
+        [file] => file.name.to_display_text(),
         files => format!("{} files", files.len()),
     };
     let heading = match sharer {
@@ -100,17 +100,18 @@ fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> S
 /// The maximum length of the title in the subject, in characters.
 const SUBJECT_TITLE_LIMIT: usize = 80;
 
-/// File name extensions that are no top-level domain, so that mail programs do not link the name.
-const UNLINKED_EXTENSIONS: [&str; 40] = [
-    "7z", "avi", "bin", "bmp", "css", "csv", "doc", "docx", "dwg", "eml", "eps", "exe", "gif", "heic", "htm",
-    "html", "jpeg", "jpg", "json", "log", "mp3", "mp4", "odp", "ods", "odt", "pdf", "png", "ppt", "pptx",
-    "psd", "rtf", "svg", "tif", "tiff", "txt", "wav", "webp", "xls", "xlsx", "xml",
+/// Extensions and words in file names that are not top-level domains.
+const UNLINKED_LABELS: [&str; 45] = [
+    "avi", "bak", "bin", "bmp", "copy", "css", "csv", "doc", "docx", "draft", "dwg", "eml", "entwurf", "eps",
+    "exe", "final", "gif", "heic", "htm", "html", "jpeg", "jpg", "json", "kopie", "log", "odp", "ods", "odt",
+    "old", "pdf", "png", "ppt", "pptx", "psd", "rtf", "signed", "svg", "tif", "tiff", "txt", "wav", "webp",
+    "xls", "xlsx", "xml",
 ];
 
 /// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of
 /// ours can surround it. The inserted character is invisible, and no address may contain it (source:
-/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that mail programs
-/// do not link, such as `brief.pdf` and `Dr. No`, are unchanged, so that they can be copied.
+/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). What certainly is not
+/// linked is unchanged, so that it can be copied: `brief.pdf`, `Q3.final.pdf`, `v1.5`, `2026.11.26`, `Dr. No`.
 fn unlink(text: &str) -> String {
     const WORD_JOINER: char = '\u{2060}';
     let mut unlinked = String::with_capacity(text.len());
@@ -118,9 +119,9 @@ fn unlink(text: &str) -> String {
         let rest = &text[i + c.len_utf8()..];
         let is_within_word = rest.starts_with(|next: char| !next.is_whitespace());
         let is_linked = match c {
-            '.' => is_within_word && (ends_with_www(&text[..i]) || !starts_with_unlinked_extension(rest)),
-            '/' | '@' | '。' | '．' | '｡' => is_within_word,
-            ':' => rest.starts_with('/'),
+            '.' => is_within_word && may_join_host(&text[..i], rest),
+            '/' | '\\' | '@' | '。' | '．' | '｡' => is_within_word,
+            ':' => rest.starts_with(['/', '\\']),
             _ => false,
         };
         if is_linked {
@@ -131,14 +132,28 @@ fn unlink(text: &str) -> String {
     unlinked
 }
 
-/// Returns whether a dot after this text makes mail programs link what follows, whatever it is.
-fn ends_with_www(text: &str) -> bool {
-    text.to_ascii_lowercase().ends_with("www")
+/// Returns whether a dot between these texts may be part of a host's name or IPv4 address.
+fn may_join_host(before: &str, after: &str) -> bool {
+    let label = after.split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default();
+    let label = label.to_ascii_lowercase();
+    // Mail programs link everything after `www.`.
+    if before.to_ascii_lowercase().ends_with("www") || label.starts_with("xn--") {
+        return true;
+    }
+    if !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()) {
+        return is_in_ipv4_address(before, after);
+    }
+    // A top-level domain has at least two characters, and no digits.
+    let may_be_top_level = label.len() != 1 && !label.contains(|c: char| c.is_ascii_digit());
+    may_be_top_level && !UNLINKED_LABELS.contains(&label.as_str())
 }
 
-fn starts_with_unlinked_extension(text: &str) -> bool {
-    let word = text.split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default();
-    UNLINKED_EXTENSIONS.contains(&word.to_ascii_lowercase().as_str())
+fn is_in_ipv4_address(before: &str, after: &str) -> bool {
+    let is_other = |c: char| !c.is_ascii_digit() && c != '.';
+    let start = before.rsplit(is_other).next().unwrap_or_default();
+    let end = after.split(is_other).next().unwrap_or_default();
+    let numbers: Vec<Option<u8>> = start.split('.').chain(end.split('.')).map(|n| n.parse().ok()).collect();
+    numbers.windows(4).any(|four| four.iter().all(Option::is_some))
 }
 
 /// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that
@@ -153,6 +168,7 @@ mod tests {
     use std::collections::HashSet;
 
     use chrono::TimeDelta;
+    use sharelink_domain::sending::SendOutcome;
     use sharelink_domain::testing::{ShareBuilder, file};
     use sharelink_domain::{Action, Sharer};
 
@@ -282,6 +298,11 @@ mod tests {
             "https:example.com",
             "例え。テスト",
             "evil.example",
+            "evil.xn--p1ai",
+            "10.0.0.1",
+            "server 192.168.1.20.pdf",
+            r"\\evil\share",
+            r"file:\\evil",
             ".net",
         ];
         let title = "Open https://evil.example/login or write to eve@evil.example";
@@ -296,7 +317,7 @@ mod tests {
         {
             for address in [
                 ".zip", ".mov", ".md", ".py", ".tar", ".gz", "www.", ".com", "@", ":/", "//", ".example",
-                "え。", ".net",
+                "え。", ".net", ".xn--", ".0", ".168", ".1.", ".20", r"\evil", r"\share", r":\", r"\\",
             ] {
                 let is_linked = |(i, _)| !body[..i].ends_with('\u{2060}');
                 assert!(!body.match_indices(address).any(is_linked), "{part}: {address} in {body}");
@@ -306,25 +327,70 @@ mod tests {
         for name in names {
             assert!(shown.contains(&format!("- {name}")), "{name}: {shown}");
         }
-        for name in ["brief.pdf", "Q3 v1.5.XLSX", "Dr. No", "https: no"] {
-            assert_eq!(unlink(name).replace("v1\u{2060}.5", "v1.5"), name);
+        for name in [
+            "brief.pdf",
+            "Q3 v1.5.XLSX",
+            "Report v1.5.pdf",
+            "Report 1.2.3.pdf",
+            "2026.11.26 notes.pdf",
+            "26.11.2026.pdf",
+            "Q3.final.pdf",
+            "Q3.v2.draft.docx",
+            "A.B.pdf",
+            "song.mp3",
+            "Dr. No",
+            "https: no",
+        ] {
+            assert_eq!(unlink(name), name);
         }
     }
 
     #[test]
     fn file_name_is_a_link_to_the_share_and_can_be_copied() {
         let share = Share {
-            files: vec![file("budget.zip"), file("www.example.com.pdf")],
+            files: vec![file("budget.zip"), file("www.example.com.pdf"), file("שלום.pdf")],
             title: Title::parse("notes.md"),
             ..share("", Some("Dr. No"))
         };
         let html = compose(&share, LINK).unwrap().html;
-        for name in ["budget.zip", "www\u{2060}.example\u{2060}.com.pdf", "notes.md"] {
-            let (before, _) = html.rsplit_once(&format!("<bdi>{name}</bdi></a>")).unwrap();
+        for (direction, name) in [
+            (" dir=\"ltr\"", "budget.zip"),
+            (" dir=\"ltr\"", "www\u{2060}.example\u{2060}.com.pdf"),
+            (" dir=\"ltr\"", "שלום.pdf"),
+            ("", "notes.md"),
+        ] {
+            let (before, _) = html.rsplit_once(&format!("<bdi{direction}>{name}</bdi></a>")).unwrap();
             let (_, link) = before.rsplit_once("<a ").unwrap();
             assert!(link.contains(&format!("href=\"{LINK}\"")), "{link}");
         }
         assert!(html.contains("Dr. No"), "a name that is not linked is unchanged");
+    }
+
+    #[test]
+    fn file_names_are_visible_and_on_one_line() {
+        let one_file = |name: &str| {
+            let share = Share { files: vec![file(name)], ..share("", Some("Ann")) };
+            let email = compose(&share, LINK).unwrap();
+            (email.subject, email.text, email.html)
+        };
+        for (name, shown) in [("\u{202e}\u{2066}", "file"), ("a\u{2028}b\u{2029}c.pdf", "a b c.pdf")] {
+            let (subject, text, html) = one_file(name);
+            assert_eq!(subject, format!("Ann shared {shown} with you"));
+            assert!(text.contains(&format!("\n- {shown}\u{200e} (3 B)\n")), "{text}");
+            assert!(html.contains(&format!("<bdi dir=\"ltr\">{shown}</bdi></a>")), "{html}");
+        }
+    }
+
+    /// A share with several files has a page, which says it.
+    #[test]
+    fn email_with_one_file_says_how_to_restart_a_download() {
+        let hint = "If the download stops, reopen the link to restart it.";
+        for (files, is_said) in [(vec![file("a")], true), (vec![file("a"), file("b")], false)] {
+            let share = Share { files, ..share("", Some("Ann")) };
+            let email = compose(&share, LINK).unwrap();
+            assert_eq!(email.text.contains(hint), is_said, "{}", email.text);
+            assert_eq!(email.html.contains(hint), is_said, "{}", email.html);
+        }
     }
 
     #[test]
@@ -348,7 +414,8 @@ mod tests {
         let resend = |share: &Share, minutes| {
             let at = share.created_at + TimeDelta::minutes(minutes);
             let action = Action { by: share.created_by.clone(), at };
-            Share { mail: share.mail.next_attempt(&action), ..share.clone() }
+            let sent = share.mail.after_sending(SendOutcome::Sent, at);
+            Share { mail: sent.next_attempt(&action), ..share.clone() }
         };
         let second = resend(&first, 5);
         let third = resend(&second, 15);
