@@ -21,28 +21,31 @@ async fn pasted_control_characters_do_not_stop_a_message() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, a bell, an escape
-    // sequence, a direction override, an image, half of an emoji, and a whole one.
+    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, the end of a table's cell,
+    // an escape sequence, a direction override, an image, half of an emoji, and a whole one. Then Word's
+    // non-breaking and optional hyphens, and a character that was lost before it was pasted.
     let message = r"a\u000bb\u000cc\u0003d\u0085e\u2028f\u2029g".to_owned()
-        + r"\u0000h\u0007i\u001bj\u202ek\ufffcl\ud83dm\ude00n\ud83d\ude00";
+        + r"\u0000h\u0007i\u001bj\u202ek\ufffcl\ud83dm\ude00n\ud83d\ude00o\u001ep\u001fq\ufffd";
 
     let created = share_with_raw_message(&item, &ann, &message).await;
 
     created.assert_status(201);
-    let expected = "a\nb\ncd\ne\nf\nghijklmn😀";
+    let expected = "a\nb\ncd\ne\nf\ngh\tijklmn😀o-pq\u{fffd}";
     assert_eq!(created.json()["results"][0]["share"]["message"], expected);
     let email = item.wait_for_email(&ann).await;
     assert!(email.text.trim_end().ends_with(&format!("\n{expected}")), "{}", email.text);
-    assert!(email.html.contains("a<br>b<br>cd<br>e<br>f<br>ghijklmn😀"), "{}", email.html);
+    assert!(email.html.contains("a<br>b<br>cd<br>e<br>f<br>gh\tijklmn😀o-pq\u{fffd}"), "{}", email.html);
 }
 
 #[tokio::test]
-async fn message_of_unseen_characters_is_no_message() {
+async fn message_without_visible_characters_is_omitted() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let created = share_with_raw_message(&item, &address("ann"), r"\u0003\u000b\ud800 \u2029").await;
-    created.assert_status(201);
-    assert!(created.json()["results"][0]["share"].get("message").is_none(), "{created:?}");
+    for message in [r"\u0003\u000b\ud800 \u2029", r"\u200b\ufeff", r"\u2060\u00ad\u3164"] {
+        let created = share_with_raw_message(&item, &address("ann"), message).await;
+        created.assert_status(201);
+        assert!(created.json()["results"][0]["share"].get("message").is_none(), "{created:?}");
+    }
 }
 
 #[tokio::test]
@@ -72,7 +75,7 @@ async fn byte_order_mark_is_ignored() {
 }
 
 #[tokio::test]
-async fn empty_json_value_is_no_body() {
+async fn empty_json_value_counts_as_no_body() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
@@ -83,8 +86,9 @@ async fn empty_json_value_is_no_body() {
     };
     // axios sends `null`, Laravel `[]`, and others an empty string or blanks.
     let bodies = ["", "null", "\"\"", "{}", "[]", " \r\n", " null\n", "\u{feff}"];
-    for (days, body) in (1..).zip(["null", "\"\"", "[]"]) {
-        clock.stop_at(Utc::now() + TimeDelta::days(days));
+    for (i, body) in (1..).zip(bodies) {
+        // The wait before the last resend is more than ten hours.
+        clock.stop_at(Utc::now() + TimeDelta::hours(12 * i));
         assert_eq!(post("resend", body).await, 202, "{body:?}");
         // Another email may be requested once this one is sent.
         item.wait_for_email(&ann).await;
@@ -96,7 +100,7 @@ async fn empty_json_value_is_no_body() {
 }
 
 #[tokio::test]
-async fn file_names_in_an_email_are_no_links_to_websites() {
+async fn file_names_in_an_email_do_not_link_to_websites() {
     let stack = Stack::get().await;
     let files = ["ann@example.com.txt", "budget.zip", "readme.md", "report.mov", "www.example.com.pdf"];
     let item = TestItem::with_files(&stack, &files).await;
@@ -105,7 +109,7 @@ async fn file_names_in_an_email_are_no_links_to_websites() {
     let email = item.wait_for_email(&ann).await;
     for file in files {
         let name = file.replace("www.example.com", "www\u{2060}.example\u{2060}.com");
-        let (before, _) = email.html.split_once(&format!("<bdi>{name}</bdi></a>")).unwrap();
+        let (before, _) = email.html.split_once(&format!("<bdi dir=\"ltr\">{name}</bdi></a>")).unwrap();
         assert!(before.rsplit_once("<a ").unwrap().1.contains(&format!("href=\"{link}\"")), "{file}");
         assert!(!email.text.contains(file), "{}", email.text);
         assert!(email.text.replace('\u{2060}', "").contains(&format!("- {file}")), "{}", email.text);
@@ -131,6 +135,39 @@ async fn second_email_differs_before_the_link() {
     assert!(second.text.starts_with(&format!("S{again}.\n")), "{}", second.text);
     assert!(second.html.split_once(&second.link()).unwrap().0.contains(&again), "{}", second.html);
     assert!(!first.text.contains("again") && !first.html.contains("again"));
+}
+
+#[tokio::test]
+async fn first_email_does_not_say_that_it_was_sent_again() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let ann = address("ann");
+    let body = create_body_with(std::slice::from_ref(&ann), &json!({"notify": false}));
+    let id = item.post(&body).await.share_id();
+
+    item.call(Method::POST, &format!("/{id}/resend")).await.assert_status(202);
+
+    let email = item.wait_for_email(&ann).await;
+    assert!(!email.subject.contains("again"), "{}", email.subject);
+    assert!(email.text.starts_with("A file was shared with you."), "{}", email.text);
+    assert!(!email.html.contains("again"), "{}", email.html);
+}
+
+#[tokio::test]
+async fn invisible_file_names_are_shown_and_saved_visibly() {
+    let stack = Stack::get().await;
+    let files = ["\u{202e}", "a\u{2028}b.pdf"];
+    let item = TestItem::with_files(&stack, &files).await;
+    let ann = address("ann");
+    let link = item.share_with(&ann).await.link;
+    let email = item.wait_for_email(&ann).await;
+    let page = stack.open(&link).await;
+    for (n, shown) in [(1, "a b.pdf"), (2, "file")] {
+        assert!(email.text.contains(&format!("\n- {shown}\u{200e} (")), "{}", email.text);
+        assert!(page.text.contains(&format!(">{shown}</bdi>")), "{}", page.text);
+        let (_, disposition) = stack.download(&format!("{link}/files/{n}")).await;
+        assert!(disposition.contains(&format!("filename=\"{shown}\"")), "{disposition}");
+    }
 }
 
 #[tokio::test]

@@ -98,7 +98,7 @@ async fn ses_reports_set_the_email_state() {
 }
 
 #[tokio::test]
-async fn email_to_a_suppressed_address_is_no_complaint() {
+async fn complaint_about_a_suppressed_address_is_a_bounce() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
