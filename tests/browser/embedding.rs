@@ -262,8 +262,7 @@ async fn open_dialog_refuses_the_token_of_another_user() {
 
     // Manage Link Access, opened from the results, belongs to the same user.
     browser.press("Manage").await;
-    browser.wait_for("button", "Revoke").await;
-    browser.press("Revoke access").await;
+    browser.press("Revoke Access").await;
     browser.run("user = ann;", vec![]).await;
     browser.click(".panel button", "Yes").await;
     browser.wait_for(".banner", EXPLANATION).await;
@@ -303,7 +302,7 @@ async fn open_dialog_remains_modal_after_a_move() {
     for (i, change) in [
         "document.querySelector('main').append(dialog);",
         "window.kept = dialog; kept.remove();",
-        "document.body.append(kept); kept.open();",
+        "document.body.append(kept);",
     ]
     .into_iter()
     .enumerate()
@@ -622,7 +621,8 @@ async fn only_an_on_screen_keyboard_moves_the_dialog() {
     // Without a doctype, the root element is as high as the document.
     let (api, token) = (&stack.info.api_url, &item.token);
     let page = format!(
-        "<body style='height: 4000px'><share-button id=button module=jobs item={}></share-button>
+        "<meta name=viewport content='width=device-width'>
+        <body style='height: 4000px'><share-button id=button module=jobs item={}></share-button>
         <script type=module>const {{ configure }} = await import('{api}/ui/sharelink.js');
         configure({{ api: '{api}', token: async () => '{token}' }});</script>",
         item.name
