@@ -103,8 +103,9 @@ impl ManageShares {
         let limit = parse_limit(call.request)?;
         let cursor = parse_cursor(call.request, LogCursor::parse)?;
         let page = self.table.list_log(&call.item, limit, cursor.as_ref()).await?;
+        let entries = page.entries.iter().filter(|entry| !entry.is_internal());
         let body = LogResponse {
-            entries: page.entries.iter().map(LogEntryResponse::from).collect(),
+            entries: entries.map(LogEntryResponse::from).collect(),
             next_cursor: page.next.map(|cursor| encode_cursor(cursor.as_str())),
         };
         Ok(json_response(StatusCode::OK, "application/json", &body))

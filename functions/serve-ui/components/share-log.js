@@ -39,9 +39,7 @@ export class ShareLog {
     if (hadFocus) this.list.focus();
     try {
       const { entries, nextCursor } = await this.#dialog.client.listLog(this.#dialog.itemRef, cursor);
-      // The undoing of a revocation also sets the expiration, without changing it.
-      const events = entries.filter(({ from, to }) => !to || from !== to);
-      this.list.append(...events.map((entry) => this.#entry(entry)));
+      this.list.append(...entries.map((entry) => this.#entry(entry)));
       const onclick = () => this.load(nextCursor);
       const more = nextCursor && h("button", { type: "button", class: "more", onclick }, texts.more);
       const isEmpty = !more && !this.list.children.length;

@@ -38,6 +38,13 @@ impl LogEntry {
     pub fn is_correction(&self) -> bool {
         matches!(self.event, LogEvent::DownloadFailed { .. })
     }
+
+    /// Returns whether the entry is only for restorations, not for sharers. Undoing a revocation sets the
+    /// expiration that the share already has. If earlier entries are lost, only this entry contains it.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        matches!(self.event, LogEvent::ExpirationChanged { from, to } if from == to)
+    }
 }
 
 /// The kind of an event, with its details.
@@ -437,6 +444,19 @@ mod tests {
         let reactivated = with_expiration(&revoked, "2026-03-11T13:00:00Z", &ann_at("2026-03-10T14:00:00Z"));
         let changed = LogEvent::ExpirationChanged { from: time(EXPIRY), to: reactivated.expires_at };
         assert_eq!(events(&entries_for_change(&revoked, &reactivated)), [&changed, &LogEvent::Reactivated]);
+    }
+
+    #[test]
+    fn expiration_of_an_undone_revocation_is_internal() {
+        let active = share(&["a"]);
+        let revoked = active.revoked(&ann()).unwrap();
+        let is_internal = |old, expiry| {
+            let entries = entries_for_change(old, &with_expiration(old, expiry, &ann()));
+            entries.iter().map(LogEntry::is_internal).collect::<Vec<_>>()
+        };
+        assert_eq!(is_internal(&revoked, EXPIRY), [true, false], "only the reactivation is shown");
+        assert_eq!(is_internal(&revoked, LATER), [false, false]);
+        assert_eq!(is_internal(&active, LATER), [false]);
     }
 
     fn write(id: u8) -> WriteId {

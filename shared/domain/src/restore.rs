@@ -431,6 +431,16 @@ mod tests {
     }
 
     #[test]
+    fn undone_revocation_keeps_an_expiry_that_was_not_logged() {
+        let shortened = with_expiry(&backup(), "2026-03-10T12:40:00Z", minute(5));
+        let revoked = revoked(&shortened, minute(6));
+        let undone = with_expiry(&revoked, "2026-03-10T12:40:00Z", minute(7));
+        let mut log = log_until_deletion(&[&backup(), &shortened, &revoked, &undone]);
+        log.retain(|entry| entry.at != minute(5));
+        assert_eq!(restore(&backup(), &log).share, undone);
+    }
+
+    #[test]
     fn shortened_expiry_is_kept() {
         let share = Share { expires_at: minute(600), ..backup() };
         let shortened = with_expiry(&share, "2026-03-10T12:40:00Z", minute(5));
