@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use thirtyfour::Key;
+use tokio::sync::oneshot;
 
 use crate::browser::{Browser, DESKTOP};
 use crate::faults::open_behind_proxy;
@@ -83,6 +84,30 @@ async fn nothing_is_selected_if_one_link_cannot_hold_all_files() {
 }
 
 #[tokio::test]
+async fn nothing_is_selected_if_the_names_are_too_long() {
+    let stack = Stack::get().await;
+    // One link can hold 68 such names.
+    let names: Vec<_> = (0..70).map(|n| format!("{n:02}-{}.pdf", "ü".repeat(116))).collect();
+    let item = TestItem::with_files(&stack, &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    let too_long = "Together, the names of these files are too long for one link.";
+    wait_for_summary(browser, &format!("None of 70 files selected. {too_long}")).await;
+    browser.click(".files label", "All files").await;
+    browser.wait_for("#files-summary.error", too_long).await;
+    for name in &names[..2] {
+        browser.click(".files label", name).await;
+    }
+    wait_for_summary(browser, "68 of 70 files").await;
+    assert!(!browser.visible_text().await.contains(too_long), "they fit");
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
 async fn list_of_files_is_one_tab_stop() {
     let stack = Stack::get().await;
     let item = item_with(&stack, 12).await;
@@ -106,6 +131,11 @@ async fn list_of_files_is_one_tab_stop() {
         browser.send_keys(typed).await;
         assert!(browser.focused().await.starts_with(focused), "{}", browser.focused().await);
     }
+    // A Hindi vowel sign, which is no letter without the one before it.
+    browser.run("addEventListener('error', ({ message }) => (window.thrown = message));", vec![]).await;
+    browser.send_keys("\u{93f}").await;
+    assert_eq!(browser.run("return window.thrown;", vec![]).await, Value::Null);
+    assert!(browser.focused().await.starts_with("b-004.pdf"));
     browser.send_keys(Key::Space).await;
     wait_for_summary(browser, "11 of 12 files").await;
     browser.send_keys(Key::Tab).await;
@@ -174,5 +204,59 @@ async fn failed_page_of_files_can_be_loaded_again() {
     proxy.clear_faults();
     page.browser.press("Try again").await;
     wait_for_summary(&page.browser, "None of 105 files selected").await;
+    page.browser.quit().await;
+}
+
+/// Opens the dialog for an item of 205 files, selects two of them, closes the dialog, and uploads one more file.
+async fn select_two_and_add_one(page: &Page, item: &TestItem<'_>) {
+    page.open_share_dialog().await;
+    wait_for_summary(&page.browser, "None of 205 files selected").await;
+    for file in ["a-000.pdf", "b-001.pdf"] {
+        page.browser.click(".files label", file).await;
+    }
+    page.browser.press("Cancel").await;
+    item.upload("d-new.pdf").await;
+}
+
+#[tokio::test]
+async fn file_unticked_while_the_list_reloads_stays_unticked() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 205).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    select_two_and_add_one(&page, &item).await;
+    let (notify_arrival, arrived) = oneshot::channel();
+    let (resume, may_resume) = oneshot::channel();
+    proxy.inject_once(&["method: GET", "/files?cursor="], Fault::Pause(notify_arrival, may_resume));
+    page.open_share_dialog().await;
+    arrived.await.unwrap();
+    // The list of before is shown until the new one is complete.
+    page.browser.click(".files label", "a-000.pdf").await;
+    wait_for_summary(&page.browser, "1 of 205 files").await;
+    resume.send(()).unwrap();
+    wait_for_summary(&page.browser, "1 of 206 files").await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    page.browser.press("Share").await;
+    page.browser.wait_for(".given", "1 file, 9 bytes: b-001.pdf").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn failed_reload_of_the_list_can_be_repeated() {
+    let stack = Stack::get().await;
+    let item = item_with(&stack, 205).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    select_two_and_add_one(&page, &item).await;
+    // The client retries three times.
+    proxy.lose_responses(4, &["method: GET", "/files?cursor="]);
+    page.browser.click(".toolbar share-button", "Share").await;
+    page.browser.wait_for(".files .banner", "").await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    page.browser.press("Share").await;
+    page.browser.wait_for(".error", "You are offline.").await;
+    page.browser.press("Try again").await;
+    wait_for_summary(&page.browser, "2 of 206 files").await;
+    let count = "return document.querySelector('share-dialog').shadowRoot\
+                 .querySelectorAll('.files label').length;";
+    assert_eq!(page.browser.run(count, vec![]).await, 207, "each file once, and all files");
     page.browser.quit().await;
 }

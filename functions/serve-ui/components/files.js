@@ -96,12 +96,20 @@ export class FilesField {
 
   /** Returns the error, if any. */
   validate() {
-    const { noneChosen, tooManyFiles, namesTooLong } = this.#language.texts;
-    const selected = this.selected;
     if (this.#loadError) return this.#loadError;
-    if (!selected.length) return noneChosen;
-    if (selected.length > FILES_LIMIT) return tooManyFiles(FILES_LIMIT);
-    return new TextEncoder().encode(selected.join("")).length > FILE_NAMES_LIMIT ? namesTooLong : undefined;
+    const files = this.#selectedFiles;
+    return files.length ? this.#exceededLimit(files) : this.#language.texts.noneChosen;
+  }
+
+  /**
+   * Returns why one link cannot hold the files, if it cannot.
+   * @param {ItemFile[]} files
+   */
+  #exceededLimit(files) {
+    const { tooManyFiles, namesTooLong } = this.#language.texts;
+    if (files.length > FILES_LIMIT) return tooManyFiles(FILES_LIMIT);
+    const names = files.map(({ name }) => name).join("");
+    return new TextEncoder().encode(names).length > FILE_NAMES_LIMIT ? namesTooLong : undefined;
   }
 
   /** @param {string} [error] if omitted, the error is cleared */
@@ -121,8 +129,9 @@ export class FilesField {
     const listed = cursor ? [...this.#listed] : [];
     const goal = cursor ? listed.length + LOAD_LIMIT : Math.max(this.#listed.length, LOAD_LIMIT);
     const isMore = Boolean(cursor);
+    let isShown = isMore;
     let leftOut = false;
-    if (!isMore) this.#loadError = texts.filesLoading;
+    this.#loadError = isMore ? undefined : texts.filesLoading;
     if (!this.#listed.length) fill(this.list, h("p", { class: "empty" }, texts.loading));
     try {
       do {
@@ -132,16 +141,18 @@ export class FilesField {
         leftOut ||= page.leftOut;
         // Initially, all files are selected if one link can hold them. Files that appear later are shared
         // only if the user selects them.
-        const isInitial = isFirst && !listed.length && !cursor;
+        const isInitial = isFirst && !listed.length && !cursor && !this.#exceededLimit(page.files);
         listed.push(...page.files.map((file) => this.#row(file, isInitial)));
         // A refreshed list replaces the previous one only once it is as long.
-        if (!cursor || listed.length >= this.#listed.length) this.#show(listed, cursor, leftOut);
+        isShown ||= !cursor || listed.length >= this.#listed.length;
+        if (isShown) this.#show(listed, cursor, leftOut);
       } while (cursor && listed.length < goal);
     } catch (thrown) {
       if (loading !== this.#loading) return;
       const text = this.#language.describeError(ApiError.from(thrown));
-      if (!isMore && !listed.length) this.#loadError = text;
-      const next = cursor;
+      if (!isShown) this.#loadError = text;
+      // The pages of a refreshed list that is not shown are lost.
+      const next = isShown ? cursor : undefined;
       const retry = h("button", { type: "button", onclick: () => this.load(next) }, texts.tryAgain);
       if (this.#loadError) fill(this.list, banner(text, retry));
       else this.list.append(banner(text, retry));
@@ -156,6 +167,8 @@ export class FilesField {
     const focused = this.list.contains(root.activeElement) && root.activeElement;
     const focusedName = this.#listed.find(({ box }) => box === focused)?.file.name;
     this.#listed = [...listed];
+    // The user may have changed the selection while the list was being refreshed.
+    for (const { file, box } of listed) box.checked = this.#selection.get(file.name);
     this.#cursor = cursor;
     this.#loadError = listed.length ? undefined : texts.noFiles;
     const showMore = () => this.load(cursor);
@@ -216,13 +229,15 @@ export class FilesField {
     const size = this.#language.formatSize(files.reduce((sum, file) => sum + file.size, 0));
     const listed = this.#listed.length;
     const total = this.#cursor ? `${listed}+` : `${listed}`;
-    const isTooMany = files.length > FILES_LIMIT;
-    const limit = (this.#cursor || listed > FILES_LIMIT || isTooMany) && texts.tooManyFiles(FILES_LIMIT);
+    const exceeded = this.#exceededLimit(files);
+    const isLong = this.#cursor || listed > FILES_LIMIT;
+    const whyNone = !files.length && this.#exceededLimit(this.#listed.map(({ file }) => file));
+    const limit = exceeded ?? (isLong ? texts.tooManyFiles(FILES_LIMIT) : whyNone);
     const isAll = files.length === listed && !this.#cursor;
     const count = texts.fileCount(listed, size);
     const text = isAll ? texts.allSelected(count) : texts.selected(files.length, total, size);
     fill(this.summary, listed > 0 && [text, limit].filter(Boolean).join(". "));
-    this.summary.classList.toggle("error", isTooMany);
+    this.summary.classList.toggle("error", Boolean(exceeded));
     const matching = this.#listed.filter(({ element }) => !element.hidden);
     const chosen = matching.filter(({ box }) => box.checked).length;
     this.all.checked = chosen > 0 && chosen === matching.length;
@@ -276,6 +291,8 @@ export class FilesField {
     const isContinued = timeStamp - this.#typed.at < TYPING_PAUSE;
     const text = searchKey(isContinued ? this.#typed.text + key : key);
     this.#typed = { text, at: timeStamp };
+    // An accent or a vowel sign alone.
+    if (!text) return undefined;
     const isRepeated = text === text[0].repeat(text.length);
     const from = isRepeated ? at + 1 : at;
     const start = isRepeated ? text[0] : text;
