@@ -34,10 +34,11 @@ async fn expiration_is_described_in_words() {
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
     let browser = &page.browser;
-    browser.set_clock("2026-11-26T16:00").await;
+    browser.set_clock("2026-11-26T16:00:20").await;
     page.open_share_dialog().await;
     browser.wait_for(".words", "Thursday, 3 December, 23:59, in 7 days").await;
     for (time, words) in [
+        ("2026-11-26T16:00", "Thursday, 26 November, 16:00, this minute"),
         ("2026-11-26T16:20", "Thursday, 26 November, 16:20, in 20 minutes"),
         ("2026-11-26T23:59", "Thursday, 26 November, 23:59, in 8 hours"),
         ("2026-11-27T00:00", "Friday, 27 November, 00:00, tomorrow"),

@@ -315,6 +315,10 @@ async fn link_that_expires_leaves_the_active_tab() {
     assert!(row.text().await.unwrap().contains("Expired"), "{}", row.text().await.unwrap());
     let typed = browser.wait_for("input", "Access expires").await.prop("value").await.unwrap();
     assert_eq!(typed.as_deref(), Some("2030-03-01T12:00"));
+    browser.wait_for(".panel .note", "A time in the future makes the same link work again.").await;
+    page.press_in_row(edited, "Copy link").await;
+    let copied = browser.wait_for(".status p, label", "It does not work now: Expired").await;
+    assert!(!copied.text().await.unwrap().contains("Anyone"));
     browser.press("Cancel").await;
     browser.wait_for("[role=tab]", "Active 3").await;
     browser.click("[role=tab]", "Inactive 1").await;
@@ -332,4 +336,40 @@ async fn link_that_expires_leaves_the_active_tab() {
     browser.wait_for("[role=tab]", "Inactive 3").await;
     browser.wait_for("[role=tab]", "Active 1").await;
     page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn link_that_cannot_be_copied_is_in_view() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let recipients: Vec<_> = (0..4).map(|n| address(&format!("r{n}"))).collect();
+    item.share(&recipients.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    for (width, height) in [(1280, 757), (360, 740), (320, 256)] {
+        let page = Page::open(&item, Device { width, height, ..DESKTOP }).await;
+        let browser = &page.browser;
+        let permission = json!({"permission": {"name": "clipboard-write"}, "setting": "denied"});
+        browser.cdp("Browser.setPermission", permission).await;
+        page.open_link_access().await;
+        browser.wait_for("[role=tab]", "Active 4").await;
+        // The button is at the bottom, so the link appears below the screen.
+        let press = r"
+            const { shadowRoot } = document.querySelector('link-access-dialog');
+            const buttons = shadowRoot.querySelectorAll('.shares > :nth-child(2) button');
+            const copy = [...buttons].find(({ textContent }) => textContent === 'Copy link');
+            copy.scrollIntoView({ block: 'end' });
+            copy.click();
+        ";
+        browser.run(press, vec![]).await;
+        browser.wait_for("label", "Copy the link for").await;
+        let is_in_view = r"
+            const { shadowRoot } = document.querySelector('link-access-dialog');
+            const field = shadowRoot.activeElement;
+            const { left, top, bottom } = field.getBoundingClientRect();
+            const isAt = (y) => shadowRoot.elementFromPoint(left + 20, y) === field;
+            return [field.selectionEnd > 0, isAt(top + 3), isAt(bottom - 3)];
+        ";
+        let visible = browser.run(is_in_view, vec![]).await;
+        assert_eq!(visible, json!([true, true, true]), "{width}x{height}");
+        page.browser.quit().await;
+    }
 }

@@ -49,6 +49,16 @@ async fn assert_message_is_visible(browser: &Browser, height: u32, state: &str) 
     assert_eq!(visible, json!([true, "textarea", "textarea"]), "{state}");
 }
 
+/// Returns whether the counter can be seen.
+async fn is_counter_visible(browser: &Browser) -> Value {
+    let script = r"
+        const root = document.querySelector('share-dialog').shadowRoot;
+        const { right, top, bottom } = root.querySelector('#counter').getBoundingClientRect();
+        return [top + 2, bottom - 2].every((y) => root.elementFromPoint(right - 5, y)?.id === 'counter');
+    ";
+    browser.run(script, vec![]).await
+}
+
 #[tokio::test]
 async fn message_is_visible_while_it_is_typed() {
     let stack = Stack::get().await;
@@ -63,6 +73,10 @@ async fn message_is_visible_while_it_is_typed() {
             page.browser.send_keys(format!("Line {line}\n")).await;
             assert_message_is_visible(&page.browser, height, &format!("{width}x{height}, {line} lines"))
                 .await;
+        }
+        for line in 4..=12 {
+            page.browser.send_keys(format!("Line {line}\n")).await;
+            assert_eq!(is_counter_visible(&page.browser).await, true, "{width}x{height}, {line} lines");
         }
         page.browser.assert_fits(&format!("{width}x{height}")).await;
         page.browser.quit().await;

@@ -1,12 +1,13 @@
 //! The results of sharing.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::browser::{Browser, DESKTOP, PHONE};
+use crate::browser::{Browser, DESKTOP, Device, PHONE};
 use crate::faults::open_behind_proxy;
 use crate::page::Page;
 use crate::support::proxy::Fault;
-use crate::support::{Stack, TestItem, address, emails_to};
+use crate::support::{Stack, TestItem, address, emails_to, rfc3339};
 
 /// Returns the class of each result, in order.
 async fn outcomes(browser: &Browser) -> Value {
@@ -19,26 +20,32 @@ async fn outcomes(browser: &Browser) -> Value {
 async fn existing_link_to_other_files_is_not_called_access() {
     let stack = Stack::get().await;
     let item = TestItem::with_files(&stack, &["first.pdf", "second.pdf"]).await;
-    let (ann, bob) = (address("ann"), address("bob"));
+    let (ann, bob, carl) = (address("ann"), address("bob"), address("carl"));
     item.share_until(&ann, "2030-01-15T12:00:00+01:00").await;
+    item.revoke(&item.share(&[&carl]).await.share_id()).await;
     let page = Page::open(&item, DESKTOP).await;
     let browser = &page.browser;
-    // The link gives both files. A file that appears later is not among them.
+    // The links give both files. A file that appears later is not among them.
     item.upload("third.pdf").await;
     page.open_share_dialog().await;
     browser.click(".files label", "first.pdf").await;
-    browser.enter("Recipients", &format!("{ann},{bob}")).await;
+    browser.enter("Recipients", &format!("{ann},{bob},{carl}")).await;
     browser.press("Share").await;
     browser.wait_for("h2", "Shared with 1 recipient").await;
-    browser
-        .wait_for(
-            ".alreadyActive .what",
-            "Already has a link to first.pdf, second.pdf until Tuesday, 15 January 2030, 12:00. \
-             Not shared: third.pdf. The files of a link cannot be changed.",
-        )
-        .await;
+    let next_step = "Not shared: third.pdf. The files of a link cannot be changed. \
+                     To share them, use another email address of this recipient.";
+    for (outcome, state) in
+        [("Active", "until Tuesday, 15 January 2030, 12:00."), ("Inactive", "which is inactive.")]
+    {
+        let selector = format!(".already{outcome} .what");
+        let what = browser.wait_for(&selector, "Already has a link to first.pdf, second.pdf").await;
+        let text = what.text().await.unwrap();
+        assert!(text.contains(&format!("{state} {next_step}")), "{text}");
+        browser.wait_for(&format!("{selector} .wrong"), "Not shared: third.pdf").await;
+    }
     browser.wait_for(".given", "2 files, 19 bytes: second.pdf, third.pdf. Active until").await;
-    assert_eq!(outcomes(browser).await, json!(["alreadyActive", "created"]));
+    assert_eq!(outcomes(browser).await, json!(["alreadyActive", "alreadyInactive", "created"]));
+    browser.assert_accessible("existing links to other files").await;
     browser.press("Show in Active").await;
     browser.wait_for("h2", "Manage Link Access").await;
     browser.wait_for("li.marked", &ann).await;
@@ -149,5 +156,66 @@ async fn hundred_results_fit_a_phone() {
     browser.wait_for("h2", "Shared with 99 recipients").await;
     assert_eq!(outcomes(browser).await[0], "alreadyActive", "it should not be below 99 successes");
     browser.assert_fits("100 results").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn inactive_link_to_the_same_files_can_be_reactivated() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let ann = address("ann");
+    item.revoke(&item.share(&[&ann]).await.share_id()).await;
+    let page = Page::open(&item, DESKTOP).await;
+    page.open_share_dialog().await;
+    page.browser.enter("Recipients", &ann).await;
+    page.browser.press("Share").await;
+    let next_step = "Already has a link to brief.pdf, which is inactive. \
+                     Change its expiration to make it work again.";
+    page.browser.wait_for(".alreadyInactive .what", next_step).await;
+    page.browser.press("Show in Inactive").await;
+    page.browser.wait_for("li.marked", &ann).await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn results_begin_at_the_top_of_a_low_screen() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let (ann, bob) = (address("ann"), address("bob"));
+    item.share(&[&ann]).await;
+    let page = Page::open(&item, Device { width: 320, height: 256, ..DESKTOP }).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    browser.enter("Recipients", &format!("{ann},{bob}")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    let top = "return document.querySelector('share-dialog').shadowRoot.querySelector('h2')\
+               .getBoundingClientRect().top;";
+    let top = browser.run(top, vec![]).await.as_f64().unwrap();
+    assert!((0.0..40.0).contains(&top), "{top}");
+    assert_eq!(browser.focused().await, "Done");
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn results_do_not_vouch_for_a_link_that_has_expired() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    browser.set_clock(&rfc3339(Utc::now())).await;
+    page.open_share_dialog().await;
+    browser.press("1 day").await;
+    browser.enter("Recipients", &address("ann")).await;
+    browser.press("Share").await;
+    browser.wait_for(".given", "Active until").await;
+    browser.set_clock(&rfc3339(Utc::now() + TimeDelta::days(3))).await;
+    browser.run("tick();", vec![]).await;
+    browser.wait_for(".given", "Expired").await;
+    browser.press("Copy link").await;
+    let copied = browser.wait_for(".alert :is(p, label)", "It does not work now: Expired").await;
+    assert!(!copied.text().await.unwrap().contains("Anyone"));
+    browser.press("Manage").await;
+    browser.wait_for("[role=tab][aria-selected=true]", "Inactive").await;
     page.browser.quit().await;
 }

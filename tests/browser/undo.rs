@@ -79,7 +79,7 @@ async fn revocation_can_be_undone() {
     assert_eq!((&undone["status"], &undone["expiresAt"]), (&json!("active"), &json!(expires_at)));
     stack.open(&shared.link).await.assert_status(302);
 
-    item.wait_for_log(5).await;
+    item.wait_for_log(4).await;
     browser.press("Share log").await;
     browser.wait_for(".log li", "access reactivated, by Ann Example").await;
     browser.wait_for(".log li", "access revoked, by Ann Example").await;
@@ -275,4 +275,67 @@ async fn unchanged_expiration_is_neither_saved_nor_logged() {
     item.revoke(&shared.id).await;
     assert_eq!(events(&item, 3).await, ["created", "emailed", "revoked"]);
     page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn undo_shortcut_works_on_other_keyboards() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let ann = address("ann");
+    item.share_with(&ann).await;
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    let press = async |(key, code, modifiers): (&str, &str, u32)| {
+        let event = json!({"type": "rawKeyDown", "key": key, "code": code, "modifiers": modifiers});
+        browser.cdp("Input.dispatchKeyEvent", event).await;
+        let event = json!({"type": "keyUp", "key": key, "code": code, "modifiers": modifiers});
+        browser.cdp("Input.dispatchKeyEvent", event).await;
+    };
+    let (alt, control, shift) = (1, 2, 8);
+    page.open_link_access().await;
+    // Russian, with Caps Lock, German and Dvorak.
+    for undo in
+        [("я", "KeyZ", control), ("Z", "KeyZ", control), ("z", "KeyY", control), ("z", "Slash", control)]
+    {
+        revoke_in_row(&page, &ann).await;
+        // German and French, AltGr on a Polish keyboard, and Redo.
+        for other in [
+            ("y", "KeyZ", control),
+            ("w", "KeyZ", control),
+            ("ż", "KeyZ", control + alt),
+            ("Z", "KeyZ", control + shift),
+            ("я", "KeyZ", 0),
+        ] {
+            press(other).await;
+            assert!(browser.find("button", "Undo").await.is_some(), "{other:?}");
+        }
+        press(undo).await;
+        browser.wait_for(".status", &format!("{ann} has access until")).await;
+    }
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn copied_link_leaves_the_revocation_open_to_undo() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    item.share(&[&address("a"), &address("b")]).await;
+    for device in [ZOOMED, DESKTOP] {
+        let page = Page::open(&item, device).await;
+        let browser = &page.browser;
+        browser.cdp("Browser.grantPermissions", json!({"permissions": ["clipboardSanitizedWrite"]})).await;
+        page.open_link_access().await;
+        browser.wait_for("[role=tab]", "Active 2").await;
+        let rows = recipients(browser).await;
+        revoke_in_row(&page, &rows[0]).await;
+        page.press_in_row(&rows[1], "Copy link").await;
+        browser.wait_for(".status p", &format!("Link for {} copied.", rows[1])).await;
+        browser.wait_for(".status p", &format!("{} no longer has access.", rows[0])).await;
+        browser.assert_accessible("two results").await;
+        browser.assert_fits("two results").await;
+        browser.press("Undo").await;
+        browser.wait_for(".status", &format!("{} has access until", rows[0])).await;
+        assert!(!browser.visible_text().await.contains("copied"));
+        page.browser.quit().await;
+    }
 }

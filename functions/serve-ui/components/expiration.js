@@ -245,7 +245,12 @@ function isBeforeToday(date) {
   return date < today;
 }
 
-/** Screen readers announce a live region whenever it is filled, so keep the text if it is the same. */
-function replaceText(element, text) {
+/**
+ * Replaces an element's text, unless it is the same: screen readers announce a live region whenever it is
+ * filled, and the user may have selected the text.
+ * @param {Element} element
+ * @param {string} text
+ */
+export function replaceText(element, text) {
   if (element.textContent !== text) fill(element, text);
 }

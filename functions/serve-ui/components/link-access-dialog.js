@@ -5,9 +5,9 @@
 import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { fill, h } from "./dom.js";
-import { rfc3339 } from "./expiration.js";
+import { replaceText, rfc3339 } from "./expiration.js";
 import { ShareLog } from "./share-log.js";
-import { ShareRow, accessText } from "./share-row.js";
+import { ShareRow, accessText, currentShare } from "./share-row.js";
 import { Language, isolate } from "./texts.js";
 
 /** @type {Status[]} */
@@ -322,8 +322,11 @@ export class LinkAccessDialog extends ItemDialog {
       type: "button", "aria-describedby": "status", "aria-keyshortcuts": "Control+Z Meta+Z",
       onclick: () => this.#revert(button, share, previous),
     }, texts.undo);
-    this.#undo = { button, until };
-    fill(this.#status, h("div", { class: "banner good" }, h("p", { id: "status" }, text), canUndo && button));
+    // A result that changes nothing, such as a copied link, leaves the last change open to undo.
+    const earlier = !share && this.#undo.button.closest(".status > *");
+    if (!earlier) this.#undo = { button, until };
+    const result = h("p", { id: !earlier && "status" }, text);
+    fill(this.#status, h("div", { class: "banner good" }, result, canUndo && button), earlier);
     this.announce(canUndo ? `${text} ${texts.undoKeys}` : text);
   }
 
@@ -365,9 +368,13 @@ export class LinkAccessDialog extends ItemDialog {
 
   /** Undoes the last action if the user presses Ctrl+Z outside a text field. */
   #onKey(event) {
+    const { key, code, ctrlKey, metaKey, altKey, shiftKey, target } = event;
     const { button } = this.#undo;
-    const isTyping = event.target instanceof HTMLInputElement;
-    if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || isTyping || !button.isConnected) return;
+    // A keyboard without Latin letters has the shortcut on the same key as an American one.
+    const isZ = /^[a-z]$/i.test(key) ? key.toLowerCase() === "z" : code === "KeyZ";
+    // On Windows, Ctrl and Alt are AltGr, which types characters.
+    const isShortcut = isZ && (ctrlKey || metaKey) && !altKey && !shiftKey;
+    if (!isShortcut || target instanceof HTMLInputElement || !button.isConnected) return;
     event.preventDefault();
     button.click();
   }
@@ -384,13 +391,13 @@ export class LinkAccessDialog extends ItemDialog {
       if (this.#undo.button.matches(":focus")) this.#focusRow();
       this.#undo.button.remove();
     }
+    for (const panel of this.shadowRoot.querySelectorAll(".panel")) panel.dispatchEvent(new Event("tick"));
     let wait = TICK;
     for (const share of [...this.#tabs.active.shares]) {
       const end = Date.parse(share.expiresAt);
       const row = this.#findRow(share);
-      const hasExpired = end > this.#openedAt && end <= now;
-      /** @type {Share} */
-      const current = hasExpired ? { ...share, status: "inactive", reason: "expired" } : share;
+      const current = currentShare(share, this.#openedAt);
+      const hasExpired = current !== share;
       // Do not move a row that is in use.
       const isBusy = row.contains(this.shadowRoot.activeElement) || row.querySelector(".open").hasChildNodes();
       if (hasExpired && !isBusy) {
@@ -398,9 +405,7 @@ export class LinkAccessDialog extends ItemDialog {
         this.#showShare(current, false, false);
         return;
       }
-      const access = row.querySelector(".access");
-      const text = accessText(current, this.#language);
-      if (access.textContent !== text) fill(access, text);
+      replaceText(row.querySelector(".access bdi"), accessText(current, this.#language));
       if (end > now) wait = Math.min(wait, end - now);
     }
     this.#timer = setTimeout(() => this.#tick(), wait);

@@ -10,11 +10,11 @@ import { readAddress } from "./address-list.js";
 import { ApiError, randomKey } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
-import { ExpirationField, rfc3339 } from "./expiration.js";
+import { ExpirationField, replaceText, rfc3339 } from "./expiration.js";
 import { FilesField } from "./files.js";
 import { MESSAGE_LIMIT } from "./limits.js";
 import { RecipientsField } from "./recipients.js";
-import { accessText, copyLink } from "./share-row.js";
+import { accessText, copyLink, currentShare } from "./share-row.js";
 import { Language, isolate } from "./texts.js";
 
 /** The interval at which the form takes the current time into account, in milliseconds. */
@@ -69,6 +69,8 @@ export class ShareDialog extends ItemDialog {
   #lastRequest = {};
   /** Whether results arrived while the dialog was closed. */
   #hasUnseenResults = false;
+  /** Shows until when the links in the results work. */
+  #showAccess = () => {};
 
   /** Opens the dialog. Any unsent input is still there. */
   open() {
@@ -96,6 +98,7 @@ export class ShareDialog extends ItemDialog {
   #refresh() {
     if (!this.isOpen || !this.isConnected) clearInterval(this.#timer);
     else if (!this.#form.inert) this.#expiration.refresh();
+    this.#showAccess();
   }
 
   #build() {
@@ -113,7 +116,8 @@ export class ShareDialog extends ItemDialog {
       id: "message", part: "input", dir: "auto", "aria-describedby": "counter message-hint message-error",
       oninput: () => {
         this.#updateCounter();
-        // The field grows with its text.
+        // The field grows with its text. If not both fit, the field is more important than the counter.
+        this.#counter.scrollIntoView({ block: "nearest" });
         this.#message.scrollIntoView({ block: "nearest" });
       },
       onfocus: () => message.scrollIntoView({ block: "nearest" }),
@@ -331,29 +335,34 @@ export class ShareDialog extends ItemDialog {
     const isRefused = ({ share }) => share && missingFiles(share, body).length > 0;
     const rank = (result) => OUTCOMES.indexOf(isRefused(result) ? "alreadyInactive" : result.outcome);
     const sorted = results.toSorted((a, b) => rank(a) - rank(b));
+    const since = Date.now();
+    const access = h("span");
+    const language = this.#language;
+    this.#showAccess = () => share && replaceText(access, accessText(currentShare(share, since), language));
+    this.#showAccess();
     this.render(this.#language, {
       heading,
       itemName: this.#itemName,
       body: [
         notices,
-        share && h("p", { class: "given" }, ...this.#describeAccess(share)),
+        share && h("p", { class: "given" }, ...this.#describeFiles(share), ". ", access),
         h("ul", { class: "results", tabindex: 0, "aria-label": heading },
-          sorted.map((result) => this.#result(result, body))),
+          sorted.map((result) => this.#result(result, body, since))),
       ],
       buttons: [more, retry, done],
     });
     this.#hasUnseenResults = !this.isOpen;
-    done.focus();
+    // On a low screen, the button is far below the first result.
+    done.focus({ preventScroll: true });
+    this.shadowRoot.querySelector(".head").scrollIntoView();
     this.announce([heading, ...notices.map(({ textContent }) => textContent)].join(". "));
   }
 
-  /** Names the files of a share, and says until when its link works. */
-  #describeAccess(share) {
-    const { files } = share;
+  /** Counts and names the files of a share. */
+  #describeFiles({ files }) {
     const { texts } = this.#language;
     const size = this.#language.formatSize(files.reduce((sum, file) => sum + file.size, 0));
-    return [`${texts.fileCount(files.length, size)}: `, ...this.#nameFiles(files.map(({ name }) => name)),
-      `. ${accessText(share, this.#language)}`];
+    return [`${texts.fileCount(files.length, size)}: `, ...this.#nameFiles(files.map(({ name }) => name))];
   }
 
   /**
@@ -371,8 +380,9 @@ export class ShareDialog extends ItemDialog {
   /**
    * @param {RecipientResult} result
    * @param {CreateShares} body
+   * @param {number} since when the result arrived
    */
-  #result(result, body) {
+  #result(result, body, since) {
     const { recipient, outcome, shareId, share } = result;
     const { texts } = this.#language;
     const alert = h("div", { class: "alert" });
@@ -387,11 +397,11 @@ export class ShareDialog extends ItemDialog {
       this.announce(message);
     };
     const onCopy = (pressed) =>
-      copyLink(share, { dialog: this, language: this.#language, button: pressed, alert, onCopied });
+      copyLink(share, { dialog: this, language: this.#language, button: pressed, alert, since, onCopied });
     const copy = isNew && share.status === "active"
       && button(texts.copy, onCopy, { class: share.mail.state === "none" ? "primary" : "plain" });
-    const manage = share
-      && button(isNew ? texts.manageOne : existingText, () => this.#openManage(share.status, shareId));
+    const onManage = () => this.#openManage(currentShare(share, since).status, shareId);
+    const manage = share && button(isNew ? texts.manageOne : existingText, onManage);
     return h("li", { class: outcome },
       h("span", { class: "who" }, bdi(recipient)),
       h("span", { class: "what" }, ...this.#describeResult(result, body)),
@@ -421,10 +431,9 @@ export class ShareDialog extends ItemDialog {
     const missing = missingFiles(share, body);
     const given = this.#nameFiles(share.files.map(({ name }) => name));
     const until = this.#language.formatDateInWords(new Date(share.expiresAt));
-    return [
-      ...texts.alreadyGives[share.status](given, until).flat(),
-      ...(missing.length ? texts.notGiven(this.#nameFiles(missing)).flat() : []),
-    ];
+    const existing = texts.alreadyGives[share.status](given, until).flat();
+    if (!missing.length) return [...existing, share.status === "inactive" && texts.canReactivate];
+    return [...existing, " ", h("span", { class: "wrong" }, texts.notGiven(this.#nameFiles(missing)).flat())];
   }
 
   /** Opens Manage Link Access, unless the page cancels the event to show a different view. */

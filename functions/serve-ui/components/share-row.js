@@ -32,6 +32,7 @@ export class ShareRow {
   #on;
   #message = h("div");
   #resendKey;
+  #since = Date.now();
 
   /**
    * @param {Share} share
@@ -58,7 +59,7 @@ export class ShareRow {
   }
 
   get #isActive() {
-    return this.#share.status === "active";
+    return currentShare(this.#share, this.#since).status === "active";
   }
 
   /** The recipient, for use within a sentence. */
@@ -89,21 +90,26 @@ export class ShareRow {
 
   #openExpirationForm(opener) {
     const { texts } = this.#language;
-    const isActive = this.#isActive;
-    const pastNote = isActive ? texts.endsAtOnce : texts.staysInactive;
     const field = new ExpirationField(this.#language, {
       id: `expiration-${this.#share.shareId}`,
-      note: (isPast) => (isPast ? pastNote : !isActive && texts.reactivates),
+      // The link may expire while the form is open.
+      note: (isPast) => {
+        if (this.#isActive) return isPast && texts.endsAtOnce;
+        return isPast ? texts.staysInactive : texts.reactivates;
+      },
     });
     // A revoked share keeps its expiration.
     const current = new Date(this.#share.expiresAt);
-    if (isActive || current > new Date()) field.date = current;
+    if (this.#isActive || current > new Date()) field.date = current;
     const form = { share: this.#share, field, alert: h("div"), isStale: false };
     const onSave = () => this.#save(form, save);
     const save = h("button", { type: "button", class: "primary", onclick: onSave }, texts.save);
     const cancel = h("button", { type: "button", onclick: () => this.#cancel(form, opener) }, texts.cancel);
     fill(this.#panel, h("div",
-      { class: "panel", role: "group", "aria-label": texts.changeFor(this.#share.recipient) },
+      {
+        class: "panel", role: "group", "aria-label": texts.changeFor(this.#share.recipient),
+        ontick: () => field.refresh(),
+      },
       form.alert,
       field.element,
       h("div", { class: "row" }, save, cancel),
@@ -230,8 +236,21 @@ export class ShareRow {
 
   #copy(button) {
     const options = { dialog: this.#dialog, language: this.#language, onCopied: this.#on.onStatus };
-    return copyLink(this.#share, { button, alert: this.#message, ...options });
+    return copyLink(this.#share, { button, alert: this.#message, since: this.#since, ...options });
   }
+}
+
+/**
+ * Returns the share as it is now: it may have expired since the API returned it.
+ * @param {Share} share
+ * @param {number} since when the API returned the share. The user's clock may be wrong, so an expiration that
+ *   was in the past even then says nothing.
+ * @returns {Share}
+ */
+export function currentShare(share, since) {
+  const end = Date.parse(share.expiresAt);
+  const hasExpired = share.status === "active" && end > since && end <= Date.now();
+  return hasExpired ? { ...share, status: "inactive", reason: "expired" } : share;
 }
 
 /**
@@ -242,19 +261,25 @@ export class ShareRow {
  * @param {Language} options.language
  * @param {HTMLButtonElement} options.button
  * @param {Element} options.alert where to show an error, or the link if it cannot be copied
+ * @param {number} options.since when the API returned the share
  * @param {(text: string) => void} options.onCopied called with a success message
  */
-export async function copyLink(share, { dialog, language, button, alert, onCopied }) {
+export async function copyLink(share, { dialog, language, button, alert, since, onCopied }) {
   const { texts } = language;
   let link;
   fill(alert);
   const action = async () => {
     link = await dialog.client.getLink(dialog.itemRef, share);
   };
-  const onError = (error) => fill(alert, banner(language.describeError(error)));
+  const show = (element) => {
+    fill(alert, element);
+    element.scrollIntoView({ block: "nearest" });
+  };
+  const onError = (error) => show(banner(language.describeError(error)));
   if (!(await dialog.runAction(button, texts.loading, action, onError))) return;
-  const isActive = share.status === "active";
-  const effect = isActive ? texts.anyone : texts.linkIsInactive(accessText(share, language));
+  const current = currentShare(share, since);
+  const isActive = current.status === "active";
+  const effect = isActive ? texts.anyone : texts.linkIsInactive(accessText(current, language));
   const recipient = isolate(share.recipient);
   try {
     await navigator.clipboard.writeText(link);
@@ -264,9 +289,9 @@ export async function copyLink(share, { dialog, language, button, alert, onCopie
     const field = h("input", { id: `link-${share.shareId}`, part: "input", readonly: true });
     field.value = link;
     const label = h("label", { for: field.id }, `${texts.copyByHand(recipient)} ${effect}`);
-    fill(alert, h("div", { class: "panel" }, label, field));
+    show(h("div", { class: "panel" }, label, field));
+    field.focus({ preventScroll: true });
     field.select();
-    field.focus();
   }
 }
 

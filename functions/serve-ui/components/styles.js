@@ -194,7 +194,7 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 }
 .shares h3 { font-size: 1em; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 1em; color: var(--soft); font-size: .9em; }
-.facts .wrong { color: var(--danger); }
+:is(.facts, .results) .wrong { color: var(--danger); }
 .actions { display: flex; flex-wrap: wrap; gap: .4em; margin-top: .5em; }
 .actions button { padding: .25em .6em; font-size: .9em; }
 .given { margin-top: .2em; font-size: .9em; overflow-wrap: anywhere; }
@@ -224,6 +224,7 @@ dialog.covered { inset-block: var(--top) auto; max-height: var(--height); margin
   .head, .body, .foot, .status .banner { padding: .5em .8em; }
   .tabs { padding-inline: .4em; }
   .status { position: sticky; bottom: 0; }
+  .status:has(.banner + .banner) { max-height: 6em; overflow-y: auto; }
 }
 @media (prefers-reduced-motion: no-preference) {
   dialog[open] { animation: rise .15s ease-out; }

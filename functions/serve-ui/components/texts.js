@@ -90,10 +90,11 @@ const en = {
   createdExpired: "Shared, but access has already expired",
   alreadyGives: {
     active: (files, until) => ["Already has a link to ", files, ` until ${until}.`],
-    inactive: (files) =>
-      ["Already has a link to ", files, ", which is inactive. Change its expiration to make it work again."],
+    inactive: (files) => ["Already has a link to ", files, ", which is inactive."],
   },
-  notGiven: (files) => [" Not shared: ", files, ". The files of a link cannot be changed."],
+  canReactivate: " Change its expiration to make it work again.",
+  notGiven: (files) => ["Not shared: ", files,
+    ". The files of a link cannot be changed. To share them, use another email address of this recipient."],
   andMore: (n) => ` and ${n} more`,
   manageOne: "Manage",
   sharedArchived: "Some of these files are archived. They cannot be downloaded until they are restored.",
@@ -304,10 +305,11 @@ const de = {
   createdExpired: "Geteilt, aber der Zugriff ist bereits abgelaufen",
   alreadyGives: {
     active: (files, until) => ["Hat bereits einen Link auf ", files, ` bis ${until}.`],
-    inactive: (files) =>
-      ["Hat bereits einen Link auf ", files, ". Er ist inaktiv, bis Sie seinen Ablauf ändern."],
+    inactive: (files) => ["Hat bereits einen Link auf ", files, ". Er ist inaktiv."],
   },
-  notGiven: (files) => [" Nicht geteilt: ", files, ". Die Dateien eines Links lassen sich nicht ändern."],
+  canReactivate: " Ändern Sie seinen Ablauf, damit er wieder funktioniert.",
+  notGiven: (files) => ["Nicht geteilt: ", files, ". Die Dateien eines Links lassen sich nicht ändern."
+    + " Verwenden Sie zum Teilen eine andere E-Mail-Adresse dieser Person."],
   andMore: (n) => ` und ${n} weitere`,
   manageOne: "Verwalten",
   sharedArchived:
@@ -525,7 +527,7 @@ export class Language {
     const day = (time) => Date.UTC(time.getFullYear(), time.getMonth(), time.getDate()) / 86_400_000;
     const days = day(date) - day(now);
     const minutes = (date.getTime() - now.getTime()) / 60_000;
-    const rounded = (n) => Math.sign(n) * Math.max(Math.round(Math.abs(n)), 1);
+    const rounded = (n) => Math.sign(n) * Math.round(Math.abs(n));
     const format = (n, unit) => new Intl.RelativeTimeFormat(this.tag, { numeric: "auto" }).format(n, unit);
     if (Math.abs(days) >= 730) return format(rounded(days / 365.25), "year");
     if (Math.abs(days) >= 60) return format(rounded(days / 30.44), "month");
