@@ -246,15 +246,16 @@ async fn failed_reload_of_the_list_can_be_repeated() {
     let item = item_with(&stack, 205).await;
     let (page, proxy) = open_behind_proxy(&item).await;
     select_two_and_add_one(&page, &item).await;
-    // The client retries three times.
-    proxy.lose_responses(4, &["method: GET", "/files?cursor="]);
+    proxy.inject(100, &["method: GET", "/files?cursor="], || Some(Fault::Disconnect));
     page.browser.click(".toolbar share-button", "Share").await;
     page.browser.wait_for(".files .banner", "").await;
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.press("Share").await;
-    page.browser.wait_for(".error", "You are offline.").await;
+    page.browser.wait_for("#files-error", "You are signed out.").await;
+    proxy.clear_faults();
     page.browser.press("Try again").await;
     wait_for_summary(&page.browser, "2 of 206 files").await;
+    page.browser.wait_until_gone(".files .banner", "").await;
     let count = "return document.querySelector('share-dialog').shadowRoot\
                  .querySelectorAll('.files label').length;";
     assert_eq!(page.browser.run(count, vec![]).await, 207, "each file once, and all files");

@@ -291,8 +291,8 @@ export class FilesField {
     const isContinued = timeStamp - this.#typed.at < TYPING_PAUSE;
     const text = searchKey(isContinued ? this.#typed.text + key : key);
     this.#typed = { text, at: timeStamp };
-    // An accent or a vowel sign alone.
-    if (!text) return undefined;
+    // A combining character, such as an accent.
+    if (!searchKey(key)) return undefined;
     const isRepeated = text === text[0].repeat(text.length);
     const from = isRepeated ? at + 1 : at;
     const start = isRepeated ? text[0] : text;
