@@ -118,6 +118,9 @@ describe("pasted text", () => {
     ["\"ann@example.com\",\"bob@example.com\"", "ann@example.com", "bob@example.com"],
     ["\"Doe, Ann\",ann@example.com", "ann@example.com"],
     ["| Ann | ann@example.com |\n| Bob | bob@example.com |", "ann@example.com", "bob@example.com"],
+    ["First Name,Work Email,City\nAnn,ann@example.com,Bonn", "ann@example.com"],
+    ["Name,E-mail 1 - Value,City\nAnn,ann@example.com,Bonn", "ann@example.com"],
+    ["Name;Courriel;Ville\nAnn;ann@example.com;Bonn", "ann@example.com"],
     // A person without an address.
     ["Name\tEmail\nCarol Smith\t\nAnn Doe\tann@example.com", "Carol Smith", "ann@example.com"],
   ]));
@@ -130,7 +133,10 @@ describe("pasted text", () => {
       "ann@example.com", "bob@example.com"],
     ["> *From:* Ann <ann@example.com>\n> *Date:* Thu, Nov 26, 2026\n> *To:* bob@example.com",
       "ann@example.com", "bob@example.com"],
+    ["De : Ann <ann@example.com>\nEnvoyé : jeudi\nÀ : bob@example.com\nObjet : Budget", "ann@example.com",
+      "bob@example.com"],
     ["On Thu, Nov 26, 2026 at 10:00 AM Ann Doe <ann@example.com> wrote:", "ann@example.com"],
+    ["Am Do., 26. Nov. 2026 um 10:00 Uhr schrieb Ann Doe <ann@example.com>:", "ann@example.com"],
   ]));
 
   test("from chats and web pages has the addresses", () => assertEntries([
@@ -151,7 +157,7 @@ describe("pasted text", () => {
       "bob+box@example.com", "carol@example.com"],
     ["mailto:%E0%A4@example.com", "%E0%A4@example.com"],
     ["https://example.com/?to=ann@example.com", "https://example.com/?to=ann@example.com"],
-    ["Hi Bob,\nplease share with ann@example.com.", "Hi Bob,", "ann@example.com"],
+    ["Hi Bob,\nplease share with ann@example.com.", "Hi Bob", "ann@example.com"],
     ["ann＠example．com；bob＠example.com，carol@example.com、dave@example.com", "ann@example.com",
       "bob@example.com", "carol@example.com", "dave@example.com"],
     ["ann@\u200bexample.com\u00a0; b\u00adob@example.com", "ann@example.com", "bob@example.com"],
@@ -162,6 +168,101 @@ describe("pasted text", () => {
       + "BEGIN:VCARD\nFN:Bob Roe\nEND:VCARD\n"
       + "BEGIN:VCARD\nitem1.EMAIL;type=INTERNET:carol@example.com\nitem1.X-ABLabel:Work\nEND:VCARD",
     "ann@example.com", "Bob Roe", "carol@example.com"],
+    ["BEGIN:VCARD\nFN:Ann\nEND:VCARD\ncarol\nEND:VCARD\n<bob@example.com>", "Ann", "carol", "END:VCARD",
+      "bob@example.com"],
+    ["BEGIN:VCARD\nFN:Ann\nEMAIL:ann@example.com\nIMPP:xmpp:eve@example.net\nUID:1@host.example\n"
+      + "NOTE:met eve@example.org\nEND:VCARD", "ann@example.com"],
+    ["BEGIN:VCARD\nEMAIL;TYPE=work:ann@exam\r\n ple.com\nEND:VCARD", "ann@example.com"],
+    ["BEGIN:VCARD\nVERSION:2.1\nN:Doe;Ann\nFN:\nEND:VCARD\nbob@example.com", "Doe Ann", "bob@example.com"],
+    ["BEGIN:VCARD\nNOTE:ann@example.com", "ann@example.com"],
+  ]));
+
+  test("never becomes another person's address", () => assertEntries([
+    // Addresses that no blank separates.
+    ["jörg@example.com/ann@example.com", "jörg@example.com", "ann@example.com"],
+    ["änn@x.com|bob@y.com", "änn@x.com", "bob@y.com"],
+    ["ann@mail.müller.example/bob@x.com", "ann@mail.müller.example", "bob@x.com"],
+    [`${"a".repeat(70)}@x.com/bob@y.com`, `${"a".repeat(70)}@x.com`, "bob@y.com"],
+    ["josé@x.com和ann@y.com", "josé@x.com", "ann@y.com"],
+    ["ann@mail.abc日本.example/bob@x.com", "ann@mail.abc日本.example", "bob@x.com"],
+    ["ann@x.com/_bob@y.com", "ann@x.com", "_bob@y.com"],
+    ["ann@x.com/tel/bob@y.com", "ann@", "x.com/tel/bob@", "y.com"],
+    ["tel/ann@x.com/bob@y.com", "tel/ann@", "x.com/bob@", "y.com"],
+    ["ann@example.com-bob@example.com", "ann@", "example.com-bob@", "example.com"],
+    ["ann@example.com.bob@example.com", "ann@", "example.com.bob@", "example.com"],
+    ["ann@example.com_bob@example.com", "ann@", "example.com_bob@", "example.com"],
+    ["ann@example.com\u200bbob@example.com", "ann@", "example.combob@", "example.com"],
+    ["ann@example.com\\nbob@example.com", "ann@", "example.com\\nbob@", "example.com"],
+    ["ann@x.com+bob@y.com&carol@z.com=dave@y.com", "ann@x.com", "bob@y.com", "carol@z.com", "dave@y.com"],
+    // Quotes and braces.
+    ["'ann'@example.com", "'ann'@example.com"],
+    ["`ann`@example.com", "`ann`@example.com"],
+    ["{ann, bob}@example.com", "{ann", "bob}@example.com"],
+    // Keys and URLs.
+    ["<a href='mailto:ann@example.com'>Ann</a>", "ann@example.com"],
+    ["<a href=mailto:ann@example.com>Ann</a>", "ann@example.com"],
+    ["Email='ann@example.com'; email=bob@example.com", "ann@example.com", "bob@example.com"],
+    ["name=Ann&email=ann@example.com", "ann@example.com"],
+    ["/CN=Ann/emailAddress=ann@example.com", "ann@example.com"],
+    ["CN=Ann,E=ann@example.com", "Ann", "ann@example.com"],
+    ["www.example.com/unsubscribe?e=ann@example.com bob@example.com", "ann@example.com", "bob@example.com"],
+    ["https://user:secret@example.com bob@example.com", "https://user:secret@example.com", "bob@example.com"],
+    ["Message-ID: <CAF+abc@mail.example>\nFrom: Ann <ann@example.com>", "ann@example.com"],
+    ["mailto://ann@example.com", "ann@example.com"],
+    ["MAILTO%3Aann@example.com", "MAILTO%3Aann@example.com"],
+    ["a***@example.com", "a***@example.com"],
+    // Numbers and bullets without a blank.
+    ["1.ann@example.com\n2.bob@example.com", "ann@example.com", "bob@example.com"],
+    ["Guests:\n1.ann@example.com\n2.Carol\n3.bob@example.com", "ann@example.com", "Carol", "bob@example.com"],
+    ["1-ann@example.com 2-bob@example.com", "ann@example.com", "bob@example.com"],
+    ["1.ann@example.com", "1.ann@example.com"],
+    ["2.ann@example.com\n1.bob@example.com", "2.ann@example.com", "1.bob@example.com"],
+    ["-ann@example.com\n-bob@example.com", "ann@example.com", "bob@example.com"],
+    ["*ann@example.com\n*bob@example.com", "ann@example.com", "bob@example.com"],
+    ["=ann@example.com", "=ann@example.com"],
+    ["-ann@example.com\nbob@example.com", "-ann@example.com", "bob@example.com"],
+    // Quoted names with an @.
+    ["\"Ann Doe\" <ann@example.com>, \"@Bob\" <bob@example.com>", "ann@example.com", "bob@example.com"],
+    ["“Ann” <ann@example.com>, “@Bob” <bob@example.com>", "ann@example.com", "bob@example.com"],
+    ["&quot;Ann&quot; &lt;ann@example.com&gt;, &quot;@Bob&quot; &lt;bob@example.com&gt;", "ann@example.com",
+      "bob@example.com"],
+    ["\" ann@example.com \"@", "ann@example.com"],
+  ]));
+
+  test("has the people without an address", () => assertEntries([
+    ["Carol Smith; ann@example.com\nDave Brown; bob@example.com", "Carol Smith", "ann@example.com",
+      "Dave Brown", "bob@example.com"],
+    ["ann@example.com; carol\nbob@example.com; dave", "ann@example.com", "carol", "bob@example.com", "dave"],
+    ["ann@example.com, carol\nbob@example.com, dave", "ann@example.com", "carol", "bob@example.com", "dave"],
+    ["Carol Smith, Ann Doe <ann@example.com>;", "Carol Smith", "ann@example.com"],
+    ["Carol Smith, Ann <ann@example.com>", "Carol Smith", "ann@example.com"],
+    ["Carol, Dave, Ann <ann@example.com>", "Carol", "ann@example.com"],
+    ["王伟, 李娜 <li@example.com>", "王伟", "li@example.com"],
+    ["Carol Smith, Dave Jones, Ann Doe <a@x.com>; Bob Roe <b@x.com>", "Carol Smith", "Dave Jones", "a@x.com",
+      "b@x.com"],
+    ["ann@example.com, Ann Doe, Bob <bob@example.com>", "ann@example.com", "Ann Doe", "bob@example.com"],
+    ["Carol </O=EX/CN=CAROL> Ann <ann@example.com>", "Carol </O=EX/CN=CAROL>", "ann@example.com"],
+    ["Carol <carol.example.com> Ann <ann@example.com>", "Carol <carol.example.com>", "ann@example.com"],
+    ["Carol <carol@> Ann <ann@example.com>", "Carol <carol@>", "ann@example.com"],
+    // The names belong to the addresses.
+    ["Ann Doe,ann@example.com\nBob Roe,bob@example.com", "ann@example.com", "bob@example.com"],
+    ["To: Doe, Ann <ann@example.com>\nCc: Roe, Bob <bob@example.com>", "ann@example.com", "bob@example.com"],
+    ["<b>Ann</b> <ann@example.com><br>bob@example.com", "ann@example.com", "bob@example.com"],
+  ]));
+
+  test("with entities and decorations has the addresses", () => assertEntries([
+    ["&#60;ann@example.com&#62;; Bob &#x3c;bob&#x40;example.com&#x3E;", "ann@example.com", "bob@example.com"],
+    ["ann&#64;example.com, bob&commat;example.com", "ann@example.com", "bob@example.com"],
+    ["&ldquo;Doe, Ann&rdquo; &lt;ann@example.com&gt;, &apos;bob@example.com&apos;", "ann@example.com",
+      "bob@example.com"],
+    ["ann@example.com&#8203;; bob@example.com&zwnj;", "ann@example.com", "bob@example.com"],
+    ["&#x110000;&unknown; ann@example.com", "&#x110000", "&unknown", "ann@example.com"],
+    ["\uf0b7\tann@example.com\n\uf0b7\tbob@example.com", "ann@example.com", "bob@example.com"],
+    ["●ann@example.com 📧bob@example.com →carol@example.com", "ann@example.com", "bob@example.com",
+      "carol@example.com"],
+    ["⟨ann@example.com⟩, ﹤bob@example.com﹥", "ann@example.com", "bob@example.com"],
+    ["ann@example.com¹, bob@example.com*, carol@example.com’s", "ann@example.com", "bob@example.com",
+      "carol@example.com"],
   ]));
 
   // tests/public-reports.md lists the sources.
@@ -183,10 +284,10 @@ describe("pasted text", () => {
 });
 
 describe("any text", () => {
-  const local =
-    fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9!#$%&'*+=?^_`{|}~-]{0,10}[A-Za-z0-9])?(\.[a-z]{1,5})?$/);
+  const local = fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9!#$%&'*+=?^_|~-]{0,10}[A-Za-z0-9])?(\.[a-z]{1,5})?$/);
   const domain = fc.stringMatching(/^[a-z0-9]{1,10}(-[a-z0-9]{1,5})?\.[a-z]{2,6}$/);
-  const address = fc.tuple(local, domain).map((parts) => parts.join("@"));
+  // The shared cases say which local parts are refused.
+  const address = fc.tuple(local, domain).map((parts) => parts.join("@")).filter((text) => readAddress(text));
   const addresses = fc.uniqueArray(address, { minLength: 1, selector: (text) => text.toLowerCase() });
   /** Text that people and programs put around addresses, without an @. */
   const filler = fc.array(fc.oneof(
@@ -196,10 +297,13 @@ describe("any text", () => {
     ),
     fc.string({ maxLength: 10, unit: "grapheme" }).filter((text) => !/[@＠﹫]/.test(text)),
   ), { maxLength: 6 }).map((parts) => parts.join(""));
+  const fillerWithAt = fc.array(fc.oneof(
+    filler, fc.constantFrom(..."@＠\"<", "\"@", "@Bob", "a@", "a@b", "x@y.zz", "https://a@b/", "'@", "email='"),
+  ), { maxLength: 4 }).map((parts) => parts.join(""));
   const identities = (text) => parseAddresses(text).flatMap((entry) => readAddress(entry)?.identity ?? []);
 
   test("keeps each address in angle brackets", () => {
-    fc.assert(fc.property(fc.array(fc.tuple(filler, address)), filler, (parts, end) => {
+    fc.assert(fc.property(fc.array(fc.tuple(fillerWithAt, address)), fillerWithAt, (parts, end) => {
       const text = parts.map(([before, inner]) => `${before} <${inner}> `).join("") + end;
       const found = identities(text);
       for (const [, inner] of parts)
@@ -211,6 +315,8 @@ describe("any text", () => {
     const separator =
       fc.constantFrom(" ", ", ", ";", "\n", "\t", "; ", " and ", "/", "|", "><", "\r\n", "，", "；", "、");
     fc.assert(fc.property(addresses, filler, separator, filler, (list, start, between, end) => {
+      // Neither a separator in a local part nor numbers in front of all addresses.
+      fc.pre(!list.some((one) => one.includes(between)) && !/^1[.-]/.test(list[0]));
       const entries = parseAddresses(`${start} ${list.join(between)} ${end}`);
       assert.ok(entries.length >= list.length, JSON.stringify(entries));
       const found = identities(`${start} ${list.join(between)} ${end}`);
@@ -249,13 +355,15 @@ describe("any text", () => {
       "'", "'a ", "\"\\", "\"@", "\"\" ", " ", "\t", "\n", "<\n", ",", "a,",
       "A, ", ";a,", "*", ".", "a.", "a-", "-", "a@b.c-", "\u200c", "mailto:", "mailto:a?cc=", "&", "&lt;",
       "BEGIN:VCARD\n", "END:VCARD", "EMAIL", ":", "Á", "İ",
-      "\\", "|", "/", "a@b.com/", "a ", "Aa ", "--", "\u00a0", "｡",
+      "\\", "|", "/", "a@b.com/", "a ", "Aa ", "--", "\u00a0", "｡", "a@b.c和", "@a.", "a://", "a-://", "1.a@",
+      "-a@", "e=", "mail=", "='", "<a", "</a", "&#60;", "😀", "●", "a.b/", "\ue000",
+      `${"*".repeat(166)}${".".repeat(660)}@1${"*".repeat(166)}\n`,
     ];
     for (const part of parts) {
       for (const end of ["", "a@example.com", " <a@example.com>", "x"]) {
         const text = part.repeat(100_000 / part.length) + end;
         const start = process.cpuUsage();
-        parseAddresses(text);
+        parseAddresses(text).forEach(readAddress);
         const { user } = process.cpuUsage(start);
         assert.ok(user < 1_000_000, `${JSON.stringify(part)} and ${JSON.stringify(end)}: ${user} µs`);
       }

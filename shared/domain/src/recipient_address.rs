@@ -3,59 +3,89 @@
 //! Only requests are read this way. Stored addresses and addresses in tokens are parsed as they are
 //! ([`EmailAddress::from_str`](std::str::FromStr)), so a change here never makes a stored share unreadable.
 
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory, GeneralCategoryGroup};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use idna::AsciiDenyList;
 use idna::uts46::{Hyphens, Uts46};
+use unicode_normalization::UnicodeNormalization;
 use unicode_security::confusable_detection::skeleton;
 use unicode_security::{RestrictionLevel, RestrictionLevelDetection};
 
 use crate::EmailAddress;
 use crate::address::AddressError;
 
-/// The maximum length of the text around and including an address, in bytes.
+/// The maximum length of an address as typed, in characters. Bounds the time that hostile input takes.
 const TEXT_LIMIT: usize = 1_000;
 
 impl EmailAddress {
-    /// Reads an address that a person typed or pasted. Removes what surrounds it, and refuses a domain that
-    /// looks like another one.
+    /// Reads an address that a person typed or pasted. Removes what surrounds it. Refuses a local part that was
+    /// probably cut from other text, and a domain that looks like another one.
     ///
     /// `readAddress` in the web components does the same. Both pass the cases in
     /// `tests/recipient_addresses.json`.
     pub fn read(text: &str) -> Result<Self, AddressError> {
         let mended = mend(text);
+        if mended.chars().nth(TEXT_LIMIT).is_some() {
+            return Err(AddressError::TooLong);
+        }
         let address: Self = mended.parse()?;
-        let domain = mended.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let (local, domain) = mended.rsplit_once('@').unwrap_or_default();
+        check_local_part(local)?;
         check_domain(domain, address.domain())?;
         Ok(address)
     }
 }
 
-/// Removes what surrounds a single address: quotes, brackets, `mailto:`, punctuation.
+/// Removes what surrounds a single address: quotes, brackets, `mailto:`, punctuation, symbols.
 fn mend(text: &str) -> String {
     let cleaned = clean(text);
-    let mut mended = cleaned.trim_matches(is_blank);
-    // Longer text is no address. The limit also bounds the time that hostile input takes.
-    while mended.len() <= TEXT_LIMIT {
-        let before = mended;
-        mended = mended.trim_start_matches(is_opening).trim_end_matches(is_closing);
-        mended = strip_mailto(mended).unwrap_or(mended);
-        mended = strip_emphasis(mended).unwrap_or(mended);
-        if mended == before {
-            break;
-        }
+    let mut mended = cleaned.as_str();
+    let mut is_link = false;
+    loop {
+        let shorter = mended
+            .strip_prefix(is_opening)
+            .or_else(|| strip_emphasis(mended))
+            .or_else(|| mended.strip_suffix(is_closing))
+            .or_else(|| mended.strip_suffix("'s"));
+        mended = match shorter {
+            Some(shorter) => shorter,
+            None if is_link => break,
+            None => {
+                is_link = true;
+                strip_mailto(mended).unwrap_or(mended)
+            }
+        };
     }
     mended.to_owned()
 }
 
 fn is_opening(c: char) -> bool {
-    is_blank(c) || "'\"`<([{|•·◦▪‣–—¡¿".contains(c)
+    is_blank(c) || "'\"`<([{|".contains(c) || is_decoration(c)
 }
 
+/// Whether a character cannot end an address. A `=` or `%` at the end may be part of an encoding.
 fn is_closing(c: char) -> bool {
-    is_blank(c) || "'\"`>)]}|.,;:!?…/\\".contains(c)
+    is_blank(c) || (c.is_ascii_punctuation() && !"@=%".contains(c)) || is_decoration(c)
 }
 
 fn is_blank(c: char) -> bool {
     c.is_whitespace() || c.is_control()
+}
+
+/// Whether a character is a symbol or punctuation outside ASCII. U+FFFD and letters in circles may stand for
+/// part of an address.
+fn is_decoration(c: char) -> bool {
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    let is_symbol = GeneralCategoryGroup::Punctuation
+        .union(GeneralCategoryGroup::Symbol)
+        .union(GeneralCategoryGroup::OtherNumber)
+        .contains(category)
+        && category != GeneralCategory::ModifierSymbol;
+    let is_emoji_modifier = matches!(c, '\u{1F3FB}'..='\u{1F3FF}');
+    !c.is_ascii()
+        && c != char::REPLACEMENT_CHARACTER
+        && !c.is_alphabetic()
+        && (is_symbol || is_emoji_modifier || is_joiner(c))
 }
 
 /// Removes `mailto:` and what follows the address. Percent-encoded characters stay, which makes the address
@@ -63,7 +93,8 @@ fn is_blank(c: char) -> bool {
 fn strip_mailto(text: &str) -> Option<&str> {
     let (scheme, rest) = text.split_at_checked("mailto:".len())?;
     let (address, _) = rest.split_once('?').unwrap_or((rest, ""));
-    (scheme.eq_ignore_ascii_case("mailto:") && !address.contains('%')).then_some(address)
+    let is_plain = scheme.eq_ignore_ascii_case("mailto:") && !address.contains('%');
+    is_plain.then(|| address.trim_start_matches('/'))
 }
 
 /// Removes a pair of characters that mark emphasis in Markdown. A single one may belong to the address.
@@ -71,13 +102,13 @@ fn strip_emphasis(text: &str) -> Option<&str> {
     ['*', '_', '~'].into_iter().find_map(|mark| text.strip_prefix(mark)?.strip_suffix(mark))
 }
 
-/// Removes invisible characters, and replaces full-width forms, quotation marks and apostrophes by the ASCII
-/// characters that they stand for.
+/// Removes invisible characters, and replaces full-width forms, ligatures, quotation marks and apostrophes by the
+/// ASCII characters that they stand for.
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     // Persian and Indic domains need joiners between letters.
     let mut joiners = String::new();
-    for c in text.chars().filter(|c| !is_invisible(*c)).map(fold) {
+    for c in text.chars().filter(|c| !is_invisible(*c)).flat_map(normalize).map(fold) {
         if is_joiner(c) {
             joiners.push(c);
             continue;
@@ -95,30 +126,69 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
 
-/// Whether a character is invisible: Unicode's `Default_Ignorable_Code_Point`, except the joiners, and the
-/// interlinear annotation characters.
+/// Whether a character is invisible: a default ignorable one, except the joiners, or an interlinear annotation
+/// character.
 fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}'..='\u{1160}' | '\u{17B4}'..='\u{17B5}'
-        | '\u{180B}'..='\u{180F}' | '\u{200B}' | '\u{200E}'..='\u{200F}' | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}'
-        | '\u{FFF0}'..='\u{FFFB}' | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}')
+    let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
+    (is_ignorable && !is_joiner(c)) || matches!(c, '\u{FFF9}'..='\u{FFFB}')
+}
+
+/// Normalizes Latin ligatures, small forms and full-width forms.
+fn normalize(c: char) -> impl Iterator<Item = char> {
+    let is_form = matches!(c, '\u{FB00}'..='\u{FB06}' | '\u{FE50}'..='\u{FE6B}' | '\u{FF01}'..='\u{FF5E}');
+    is_form.then(|| std::iter::once(c).nfkc()).into_iter().flatten().chain((!is_form).then_some(c))
 }
 
 fn fold(c: char) -> char {
     match c {
-        // Full-width forms are in the order of ASCII.
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c),
-        '、' | '､' | '﹐' | '﹑' | '،' => ',',
-        '。' | '｡' | '﹒' => '.',
-        '﹔' | '؛' | '\u{37E}' => ';',
-        '﹫' => '@',
+        '、' | '､' | '،' => ',',
+        '。' | '｡' => '.',
+        '؛' | '\u{37E}' => ';',
         '“' | '”' | '„' | '‟' | '«' | '»' | '‹' | '›' | '「' | '」' | '『' | '』' | '【' | '】' | '《'
         | '》' | '〈' | '〉' | '″' => '"',
         '‘' | '’' | '‚' | '‛' | '′' | '´' => '\'',
+        // Braille's blank, the object replacement character, and the private use area: the bullets of old fonts.
+        '\u{2800}' | '\u{FFFC}' => ' ',
+        _ if CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::PrivateUse => ' ',
         _ => c,
     }
+}
+
+/// Checks that a local part was not cut from other text: a list, code, a path, a masked address.
+fn check_local_part(local: &str) -> Result<(), AddressError> {
+    let starts_well = local.starts_with(|c: char| c.is_ascii_alphanumeric() || "_$".contains(c));
+    let is_cut = local.ends_with('\'')
+        || local.contains(['{', '}', '`'])
+        || ["='", "**", "//"].iter().any(|part| local.contains(part))
+        || splits(local, '=').any(|(before, _)| is_key(before))
+        || splits(local, '/').any(|(before, _)| is_host_name(before))
+        || splits(local, '%').any(|(_, after)| is_percent_encoded(after));
+    if starts_well && !is_cut { Ok(()) } else { Err(AddressError::LocalPart) }
+}
+
+/// Returns the text before and after each occurrence of a character.
+fn splits(text: &str, separator: char) -> impl Iterator<Item = (&str, &str)> {
+    text.match_indices(separator).map(|(i, _)| (&text[..i], &text[i + 1..]))
+}
+
+/// Whether text ends with a key whose value is an address, as in `email=ann@example.com`.
+fn is_key(text: &str) -> bool {
+    const ENDS: [&str; 9] =
+        ["mail", "address", "recipient", "recipients", "name", "user", "login", "contact", "account"];
+    const WORDS: [&str; 9] = ["e", "to", "cc", "bcc", "from", "cn", "href", "uid", "id"];
+    let text = text.to_ascii_lowercase();
+    let word = text.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    WORDS.contains(&word) || ENDS.iter().any(|end| word.ends_with(end))
+}
+
+/// Whether text ends like a host name, as in `example.com/ann@example.com`.
+fn is_host_name(text: &str) -> bool {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    text.rsplit_once('.').is_some_and(|(_, word)| is_word(word))
+}
+
+fn is_percent_encoded(text: &str) -> bool {
+    text.get(..2).is_some_and(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Checks that a domain does not look like another one (UTS 39). `ascii` is the same domain in ASCII.
@@ -128,23 +198,53 @@ fn check_domain(domain: &str, ascii: &str) -> Result<(), AddressError> {
     if domain.is_ascii() {
         return Ok(());
     }
+    // A symbol such as ™ or ¹ stands for letters or digits that a reader does not see.
+    let is_symbol = |c: char| !c.is_ascii() && std::iter::once(c).nfkc().any(|c| c.is_ascii());
+    if domain.chars().any(is_symbol) {
+        return Err(AddressError::Domain);
+    }
     let (unicode, _) = Uts46::new().to_unicode(domain.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow);
-    let resembled = resemble(&unicode);
-    let has_host_name =
-        resembled.rsplit('.').next().is_some_and(|top| top.bytes().all(|b| b.is_ascii_alphabetic()));
-    if resembled.is_ascii() && resembled != unicode && has_host_name {
-        return Err(AddressError::Lookalike { resembled, ascii: ascii.to_owned() });
+    let labels: Vec<_> = unicode.split('.').map(|label| (label, resemble(label))).collect();
+    // In a domain of another script, people expect a label of that script.
+    let has_ascii_top = labels.last().is_some_and(|(_, top)| top.bytes().all(|b| b.is_ascii_alphabetic()));
+    let is_lookalike = |(label, resembled): &(&str, String)| {
+        let is_expected = has_ascii_top || label.contains(|c: char| c.is_ascii_alphabetic());
+        *label != resembled && resembled.is_ascii() && is_expected
+    };
+    let seen = |pair: &(&str, String)| if is_lookalike(pair) { pair.1.clone() } else { pair.0.to_owned() };
+    let resembled = labels.iter().map(seen).collect::<Vec<_>>().join(".");
+    let is_host_name = !resembled.contains(|c: char| c.is_ascii_punctuation() && !"-.".contains(c));
+    let has_lookalike = labels.iter().any(is_lookalike);
+    let ascii = ascii.to_owned();
+    if has_lookalike && is_host_name {
+        return Err(AddressError::Lookalike { resembled, ascii });
     }
     // `idna` has checked that the joiners are where a script needs them.
-    let is_unambiguous = |label: &str| {
-        label.replace(is_joiner, "").check_restriction_level(RestrictionLevel::HighlyRestrictive)
+    let is_ambiguous = |label: &str| {
+        !label.replace(is_joiner, "").check_restriction_level(RestrictionLevel::HighlyRestrictive)
     };
-    let has_odd_character =
-        unicode.chars().any(|c| matches!(c, '\u{2010}'..='\u{2015}' | '\u{2019}' | '\u{30A0}'));
-    if has_odd_character || !unicode.split('.').all(is_unambiguous) {
-        return Err(AddressError::MixedScripts { ascii: ascii.to_owned() });
+    if has_lookalike || labels.iter().any(|(label, _)| has_odd_hyphen(label) || is_ambiguous(label)) {
+        return Err(AddressError::MixedScripts { ascii });
     }
     Ok(())
+}
+
+/// Whether a label has a hyphen or dot that is not the ASCII one, or a letter that looks like one in Latin text.
+fn has_odd_hyphen(label: &str) -> bool {
+    let chars: Vec<_> = label.chars().collect();
+    chars.iter().enumerate().any(|(i, c)| {
+        let neighbors = [i.checked_sub(1).and_then(|i| chars.get(i)), chars.get(i + 1)];
+        match c {
+            '-' => false,
+            '\u{2019}' => true,
+            // Catalan has a dot between two letters l.
+            '·' => neighbors != [Some(&'l'); 2],
+            'ー' | '一' | 'ノ' | '丶' | '丿' | '\u{1173}' | '\u{1175}' | '・' | 'ヽ' | 'ゝ' | '丨' => {
+                neighbors.into_iter().flatten().any(|c| *c < '\u{1100}')
+            }
+            _ => CodePointMapData::<GeneralCategory>::new().get(*c) == GeneralCategory::DashPunctuation,
+        }
+    })
 }
 
 /// Replaces the letters that look like ASCII characters.
@@ -203,7 +303,13 @@ mod tests {
                     other => panic!("{input:?}: {other:?}"),
                 },
                 (None, None) => assert!(
-                    matches!(read, Err(AddressError::Shape | AddressError::LocalPart | AddressError::Domain)),
+                    matches!(
+                        read,
+                        Err(AddressError::Shape
+                            | AddressError::LocalPart
+                            | AddressError::Domain
+                            | AddressError::TooLong)
+                    ),
                     "{input:?}: {read:?}"
                 ),
             }
@@ -228,6 +334,7 @@ mod tests {
             ("AHMET@GMAİL.COM", "gmail.com", "xn--gmail-bgd.com"),
             ("ann@exam\u{2010}ple.com", "exam-ple.com", "xn--example-806c.com"),
             ("ann@аррӏе.com", "apple.com", "xn--80ak6aa92e.com"),
+            ("ann@büro.аррӏе.com", "büro.apple.com", "xn--bro-hoa.xn--80ak6aa92e.com"),
         ] {
             let (resembled, ascii) = (resembled.to_owned(), ascii.to_owned());
             assert_eq!(
@@ -238,15 +345,25 @@ mod tests {
         }
     }
 
+    /// An error names a domain that the address resembles only if it could be one.
+    #[test]
+    fn lookalike_error_names_no_domain_that_cannot_exist() {
+        for input in ["ann@hawai\u{2BB}i.example", "ann@exam丶ple.com", "ann@paypal.comノlogin.example"] {
+            assert!(matches!(EmailAddress::read(input), Err(AddressError::MixedScripts { .. })), "{input}");
+        }
+    }
+
     #[test]
     fn stored_addresses_are_not_mended() {
-        let stored: EmailAddress = serde_json::from_str("\"'ann@example.com\"").unwrap();
-        assert_eq!(stored.as_str(), "'ann@example.com");
+        for address in ["'ann@example.com", "*ann@example.com", "email=ann@example.com", "a***@example.com"] {
+            let stored: EmailAddress = serde_json::from_str(&format!("\"{address}\"")).unwrap();
+            assert_eq!(stored.as_str(), address);
+        }
     }
 
     #[test]
     fn hostile_text_is_refused_in_bounded_time() {
-        for part in ["mailto:", "*", "<", "'", "\u{200C}", "mailto:*", ">@"] {
+        for part in ["mailto:", "*", "<", "'", "\u{200C}", "mailto:*", ">@", "*.@", "•", "/.a", "e="] {
             assert!(EmailAddress::read(&part.repeat(100_000)).is_err(), "{part}");
         }
     }
@@ -263,8 +380,8 @@ mod tests {
         fn address_is_read_within_what_surrounds_it(
             local in "[a-zA-Z0-9][a-zA-Z0-9+_'-]{0,20}[a-z]",
             domain in "[a-z]{1,10}\\.[a-z]{2,5}",
-            before in "[ '\"<(\\[\u{200B}\u{FEFF}\u{A0}]{0,6}",
-            after in "[ '\">)\\].,;:!?\u{200B}\u{FEFF}\u{A0}]{0,6}",
+            before in "[ '\"<(\\[●→\u{200B}\u{FEFF}\u{A0}\u{2800}\u{F0B7}]{0,6}",
+            after in "[ '\">)\\].,;:!?*™¹–\u{200B}\u{FEFF}\u{A0}\u{2800}]{0,6}",
         ) {
             let address = format!("{local}@{domain}");
             let read = EmailAddress::read(&format!("{before}{address}{after}"));
