@@ -183,7 +183,8 @@ fn is_key(text: &str) -> bool {
 
 /// Whether text ends like a host name, as in `example.com/ann@example.com`.
 fn is_host_name(text: &str) -> bool {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     text.rsplit_once('.').is_some_and(|(_, word)| is_word(word))
 }
 
