@@ -30,6 +30,9 @@ async fn text_around_an_address_is_removed() {
         format!("mailto:{ann}?subject=Files"),
         format!("\u{201c}{ann}\u{201d}"),
         format!("{ann}."),
+        format!("{ann}™"),
+        format!("\u{f0b7}{ann}\u{2800}"),
+        format!("mailto://{ann}"),
         format!("\u{feff}{local}\u{200b}@{domain}\u{a0}"),
         format!("{local}＠{}", domain.replace('.', "．")),
         ann.clone(),
@@ -58,8 +61,37 @@ async fn several_addresses_in_one_recipient_are_refused() {
         "Ann <ann@example.com>",
         "\"ann@example.com x\"@example.org",
         "mailto:ann%40example.com",
+        "ann@example.com\u{200b}bob@example.com",
+        "ann@example.com/bob@example.com",
+        "bob}@example.com",
     ] {
         refusal(&item, recipient).await;
+    }
+    assert!(item.list_recipients("active").await.is_empty());
+}
+
+#[tokio::test]
+async fn address_cut_from_other_text_is_refused() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    for recipient in [
+        "'ann'@example.com",
+        "email=ann@example.com",
+        "href='mailto:ann@example.com'",
+        "/CN=Ann/emailAddress=ann@example.com",
+        "=ann@example.com",
+        "-ann@example.com",
+        "//ann@example.com",
+        "calendar.example/ann@example.com",
+        "a***@example.com",
+    ] {
+        let detail = refusal(&item, recipient).await;
+        assert!(detail.contains("before the @"), "{recipient}: {detail}");
+    }
+    for recipient in ["ann@exam™ple.com", "ann@example¹.com", "ann@①example.com", "ann@exam\u{2800}ple.com"]
+    {
+        let detail = refusal(&item, recipient).await;
+        assert!(detail.contains("invalid domain"), "{recipient}: {detail}");
     }
     assert!(item.list_recipients("active").await.is_empty());
 }
@@ -74,6 +106,9 @@ async fn lookalike_domain_is_refused_with_its_ascii_form() {
         ("eve@exam\u{2010}ple.com", "exam-ple.com", "xn--example-806c.com"),
         ("eve@аррӏе.com", "apple.com", "xn--80ak6aa92e.com"),
         ("eve@p\u{430}ypal.com", "paypal.com", "xn--pypal-4ve.com"),
+        ("eve@büro.аррӏе.com", "büro.apple.com", "xn--bro-hoa.xn--80ak6aa92e.com"),
+        ("eve@examーple.com", "unusual character", "xn--example-fc5f.com"),
+        ("eve@paypal.comノlogin.example", "unusual character", "paypal.xn--comlogin-634g.example"),
     ] {
         let detail = refusal(&item, recipient).await;
         assert!(detail.contains(looks_like) && detail.contains(ascii), "{recipient}: {detail}");
@@ -95,6 +130,8 @@ async fn international_domains_are_accepted() {
         "ann@пример.рф",
         "ann@blåbær.example",
         "ann@日本語abc.example",
+        "ann@ışık.com.tr",
+        "ann@メール.example",
         "ann@نامه\u{200c}ای.example",
     ];
     let results = create(&item, &recipients.map(str::to_owned)).await;

@@ -89,6 +89,22 @@ async fn pasted_address_does_not_join_typed_text() {
         ("Ann Doe <", "paste", "ann@example.com", vec!["ann@example.com"]),
         ("bob", "paste", "@example.com, ann@example.com", vec!["bob@example.com", "ann@example.com"]),
         ("bob@exam", "paste", "ple.com, ann@example.com", vec!["bob@example.com", "ann@example.com"]),
+        ("bob@example.co", "paste", "m, ann@example.com", vec!["bob@example.com", "ann@example.com"]),
+        ("bob@example.com", "paste", ".au, ann@example.com", vec!["bob@example.com.au", "ann@example.com"]),
+        (
+            "bob@example.com",
+            "paste",
+            "carol, ann@example.com",
+            vec!["!bob@example.com|carol", "ann@example.com"],
+        ),
+        (
+            "bob@example.com",
+            "paste",
+            "Carol, ann@example.com",
+            vec!["bob@example.com", "!Carol", "ann@example.com"],
+        ),
+        ("bob.", "paste", "roe@example.com", vec!["bob.roe@example.com"]),
+        ("bob@example.com.", "paste", "ann@example.com", vec!["bob@example.com", "ann@example.com"]),
         (
             "bob@example.com",
             "drop",
@@ -119,6 +135,85 @@ async fn paste_replaces_the_selection() {
     browser.run("arguments[0].setSelectionRange(15, 21);", vec![field]).await;
     assert!(transfer(browser, "paste", "ann@example.com").await);
     assert_eq!(chips(browser).await, ["bob@example.com", "ann@example.com"]);
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn address_pasted_within_another_one_joins_neither_part() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    browser.cdp("Input.insertText", json!({"text": "bob@example.com"})).await;
+    let field = browser.wait_for("input", "Recipients").await.to_json().unwrap();
+    browser.run("arguments[0].setSelectionRange(3, 3);", vec![field]).await;
+    assert!(transfer(browser, "paste", "ann@example.com").await);
+    assert_eq!(chips(browser).await, ["!bob", "ann@example.com", "!@example.com"]);
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn edited_text_comes_back_as_it_was() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    for text in ["Doe, Ann", "-ann@example.com", "ann@example.com|carol"] {
+        browser.enter("Recipients", text).await;
+        browser.send_keys(Key::Enter).await;
+        assert_eq!(chips(browser).await, [format!("!{text}")]);
+        key(browser, "Backspace", 8, false).await;
+        assert_eq!(field_text(browser).await, text);
+        key(browser, "Enter", 13, false).await;
+        assert_eq!(chips(browser).await, [format!("!{text}")]);
+        browser.press(&format!("Remove {text}")).await;
+    }
+    page.browser.quit().await;
+}
+
+/// A list that is far too long neither fails nor blocks the page.
+#[tokio::test]
+async fn very_long_list_is_counted() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    let list: Vec<_> = (0..150_000).map(|i| format!("a{i}@b.co")).collect();
+    assert!(transfer(browser, "paste", &list.join("\n")).await);
+    assert_eq!(chips(browser).await.len(), 1_000);
+    browser.press("Share").await;
+    browser.wait_for(".error", "149").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn what_was_cut_from_other_text_is_marked() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let page = open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    for (pasted, expected) in [
+        ("jörg@example.com/ann@example.com", vec!["!jörg@example.com", "ann@example.com"]),
+        ("\"Ann\" <ann@example.com>, \"@Bob\" <bob@example.com>", vec!["ann@example.com", "bob@example.com"]),
+        (
+            "{ann, bob}@example.com; carol@example.com",
+            vec!["!{ann", "!bob}@example.com", "carol@example.com"],
+        ),
+        ("<a href='mailto:ann@example.com'>Ann</a>", vec!["ann@example.com"]),
+        ("1.ann@example.com\n2.bob@example.com", vec!["ann@example.com", "bob@example.com"]),
+        ("=ann@example.com\nbob@example.com", vec!["!=ann@example.com", "bob@example.com"]),
+        ("ann@example.com¹, ann@ışık.com.tr", vec!["ann@example.com", "ann@ışık.com.tr"]),
+        ("ann@examーple.com, bob@example.com", vec!["!ann@examーple.com", "bob@example.com"]),
+        (
+            "Carol Smith; ann@example.com\nDave; bob@example.com",
+            vec!["!Carol Smith", "ann@example.com", "!Dave", "bob@example.com"],
+        ),
+    ] {
+        assert!(transfer(browser, "paste", pasted).await, "{pasted}");
+        assert_eq!(chips(browser).await, expected, "{pasted}");
+        page.show(&item).await;
+        page.open_share_dialog().await;
+    }
     page.browser.quit().await;
 }
 

@@ -280,11 +280,19 @@ describe("pasted text", () => {
       "test3@example.com"],
     ["first.o’last@example.com", "first.o'last@example.com"],
     ["japan＠example.com", "japan@example.com"],
+    ["smith@example.com, Mikel@Lindsaar <mikel@example.com>, abc@ddd <abc@example.com>", "smith@example.com",
+      "Mikel@Lindsaar", "mikel@example.com", "abc@ddd", "abc@example.com"],
+    ["admin@example.com <admin@example.com>", "admin@example.com"],
+    ["BEGIN:VCARD\r\nFN:Ann\r\nEMAIL:ann@exampledomain\r\n .com\r\nEND:VCARD", "ann@exampledomain.com"],
+    ["BEGIN:VCARD\nNOTE:a\n END:VCARD\nEMAIL:ann@example.com\nEND:VCARD", "ann@example.com"],
+    ["test@example.com, Jane Doe, MSc jane@example.com", "test@example.com", "Jane Doe", "jane@example.com"],
+    ["mailto:mailto:ann@example.com", "ann@example.com"],
   ]));
 });
 
 describe("any text", () => {
-  const local = fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9!#$%&'*+=?^_|~-]{0,10}[A-Za-z0-9])?(\.[a-z]{1,5})?$/);
+  const local =
+    fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9!#$%&'*+=?^_|~-]{0,10}[A-Za-z0-9])?(\.[a-z]{1,5})?$/);
   const domain = fc.stringMatching(/^[a-z0-9]{1,10}(-[a-z0-9]{1,5})?\.[a-z]{2,6}$/);
   // The shared cases say which local parts are refused.
   const address = fc.tuple(local, domain).map((parts) => parts.join("@")).filter((text) => readAddress(text));
@@ -298,7 +306,9 @@ describe("any text", () => {
     fc.string({ maxLength: 10, unit: "grapheme" }).filter((text) => !/[@＠﹫]/.test(text)),
   ), { maxLength: 6 }).map((parts) => parts.join(""));
   const fillerWithAt = fc.array(fc.oneof(
-    filler, fc.constantFrom(..."@＠\"<", "\"@", "@Bob", "a@", "a@b", "x@y.zz", "https://a@b/", "'@", "email='"),
+    filler,
+    fc.constantFrom(..."@＠\"<", "\"@", "@Bob", "a@", "a@b", "x@y.zz", "https://a@b/", "'@", "email='",
+      "Subject: "),
   ), { maxLength: 4 }).map((parts) => parts.join(""));
   const identities = (text) => parseAddresses(text).flatMap((entry) => readAddress(entry)?.identity ?? []);
 

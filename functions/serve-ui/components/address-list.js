@@ -15,8 +15,8 @@ const FOLDED = {
 };
 
 /**
- * Removes invisible characters, and replaces full-width forms, ligatures, quotation marks and apostrophes by the
- * ASCII characters that they stand for. `clean` in shared/domain/src/recipient_address.rs does the same.
+ * Removes invisible characters, and replaces full-width forms, ligatures, quotation marks and apostrophes by
+ * the ASCII characters that they stand for. `clean` in shared/domain/src/recipient_address.rs does the same.
  * @param {string} text
  */
 function clean(text) {
@@ -83,7 +83,8 @@ export function mendAddress(text) {
  */
 
 /** Keys whose value is an address, as in `email=ann@example.com`. */
-const KEY = "(?:mail|address|recipients?|name|user|login|contact|account|(?<![a-z0-9])(?:e|to|b?cc|from|cn|href|u?id))=";
+const KEY = "(?:mail|address|recipients?|name|user|login|contact|account|"
+  + "(?<![a-z0-9])(?:e|to|b?cc|from|cn|href|u?id))=";
 /** A local part that was probably cut from other text: code, a path, a masked address. */
 const CUT = new RegExp(`'$|='|\\*\\*|//|\\.\\w+/|%[\\da-f]{2}|${KEY}`, "i");
 
@@ -98,9 +99,9 @@ export function readAddress(text) {
   const [local, domain] = [address.slice(0, at), address.slice(at + 1)];
   if (at < 1 || at > LOCAL_PART_LIMIT || domain.length > RUN_LIMIT) return undefined;
   const ascii = asciiDomain(domain);
-  const isLocal = /^(?=[\w$])[\w!#$%&'*+\-/=?^|~]+(\.[\w!#$%&'*+\-/=?^|~]+)*$/.test(local) && !CUT.test(local);
+  const isLocal = /^(?=[\w$])[\w!#$%&'*+\-/=?^|~]+(\.[\w!#$%&'*+\-/=?^|~]+)*$/.test(local);
   const isDomain = /^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/.test(ascii);
-  if (!isLocal || !isDomain || at + 1 + ascii.length > ADDRESS_LIMIT) return undefined;
+  if (!isLocal || CUT.test(local) || !isDomain || at + 1 + ascii.length > ADDRESS_LIMIT) return undefined;
   const isAscii = ascii === domain.toLowerCase();
   return {
     identity: `${local}@${ascii}`.toLowerCase(),
@@ -163,6 +164,8 @@ const HEADER = new RegExp(
 );
 /** A line of a header whose identifiers look like addresses. */
 const IDENTIFIERS = /^[\s>*]*(message-id|references|in-reply-to)\*? ?:/i;
+/** Keys in front of addresses. */
+const KEYS = new RegExp(`=(?=["'])|(?<![^\\s"'<>(),;?&/])[\\w-]{0,40}${KEY}(?=[^\\s<>]{0,400}@)`, "gi");
 const ENTITIES = {
   lt: "<", gt: ">", amp: "&", nbsp: " ", quot: '"', ldquo: '"', rdquo: '"', apos: "'", lsquo: "'", rsquo: "'",
   commat: "@", zwnj: "",
@@ -202,9 +205,6 @@ export function parseAddresses(text) {
   });
 }
 
-/** Keys in front of addresses. */
-const KEYS = new RegExp(`=(?=["'])|(?<![^\\s"'<>(),;?&/])[\\w-]{0,40}${KEY}(?=[^\\s<>]{0,400}@)`, "gi");
-
 /** Replaces HTML entities and tags, vCards and `mailto:` links by the addresses in them. */
 function unwrap(text) {
   const decode = (encoded) => {
@@ -214,8 +214,8 @@ function unwrap(text) {
       return encoded;
     }
   };
-  const decoded = text.replace(/&(?:#(\d{1,6})|#x([\da-f]{1,5})|([a-z]{2,6}));/gi, (all, decimal, hex, name) => (
-    name ? ENTITIES[name.toLowerCase()] ?? all : String.fromCodePoint(decimal ?? parseInt(hex, 16))
+  const decoded = text.replace(/&(?:#(\d{1,6}|x[\da-f]{1,5})|([a-z]{2,6}));/gi, (all, code, name) => (
+    code ? String.fromCodePoint(Number(`0${code}`)) : ENTITIES[name.toLowerCase()] ?? all
   ));
   return clean(decoded)
     .split(/^BEGIN:VCARD/im).map((part, i) => {
@@ -228,7 +228,7 @@ function unwrap(text) {
       const addresses = [path.replace(/^\/+/, ""), ...more].filter(Boolean).map(decode).join(",");
       return addresses.includes("@") ? addresses : all;
     })
-    .replace(/<\/?(?:a|b|br|i|u|p|li|[ou]l|t[dhr]|table|tbody|div|span|strong|em|font)\b[^<>@]{0,400}>/gi, " ")
+    .replace(/<\/?(?:a|b|br|i|u|p|li|[ou]l|t[dhr]|table|div|span|strong|em|font)\b[^<>@]{0,400}>/gi, " ")
     // A long line may be wrapped within an address.
     .replace(/<[^<>@]{0,400}@[^<>@]{0,400}>/g, (angled) => {
       const parts = angled.split("\n").filter((part) => /[^\s<>]/.test(part));
@@ -340,7 +340,8 @@ const DATE = /\b\d{1,2}\b|\d{4}/;
 /** Whether a comma separates the parts of a name or date, rather than two people. */
 function isNamePart(before, after) {
   const count = (text) => text.match(/\p{Lu}[\p{L}.'-]*/gu)?.length ?? 0;
-  return TITLE.test(after) || DATE.test(after) || !/\p{L}/u.test(before) || (count(before) === 1 && count(after) > 0);
+  return TITLE.test(after) || DATE.test(after) || !/\p{L}/u.test(before)
+    || (count(before) === 1 && count(after) > 0);
 }
 
 /** Whether text names no person: punctuation, a heading, a label. */
@@ -375,7 +376,7 @@ function readPiece(piece) {
   return [...distinct.filter(({ text }) => text !== "@"), ...words.map((text) => ({ text }))];
 }
 
-/** Reads each run of characters that contains an @. A backslash before a letter may stand for a line break. */
+/** Reads each run of characters with an @. A backslash before a letter may stand for a line break. */
 function readRuns(text) {
   const runs = text.match(/(?:[^\s"<>()[\]:,;\\]|\\(?=[\p{L}\p{N}]))+/gu) ?? [];
   return runs.filter((run) => run.includes("@")).flatMap(splitRun).map((entry) => {

@@ -9,6 +9,9 @@ import { RECIPIENTS_LIMIT } from "./limits.js";
 /** The characters of a chip's text that are shown. */
 const SHOWN_LIMIT = 80;
 
+/** The chips that are shown. */
+const CHIPS_LIMIT = 1_000;
+
 /** A text field, with a chip for each recipient below it. */
 export class RecipientsField {
   /** Addresses, and text that could not be read. @type {string[]} */
@@ -91,7 +94,7 @@ export class RecipientsField {
     const { recipientAdded, notRead } = this.#texts;
     const added = parseAddresses(text);
     if (!added.length) return;
-    this.#entries.push(...added);
+    this.#entries = [...this.#entries, ...added];
     this.showError();
     this.#render();
     this.chips.scrollTop = this.chips.scrollHeight;
@@ -139,7 +142,8 @@ export class RecipientsField {
   #render() {
     const faults = this.#findFaults();
     this.#focused = Math.min(this.#focused, Math.max(this.#entries.length - 1, 0));
-    fill(this.chips, this.#entries.map((entry, i) => this.#chip(entry, faults[i], i)));
+    const shown = this.#entries.slice(0, CHIPS_LIMIT);
+    fill(this.chips, shown.map((entry, i) => this.#chip(entry, faults[i], i)));
     this.chips.hidden = !this.#entries.length;
   }
 
@@ -241,11 +245,9 @@ export class RecipientsField {
     const isDrop = event.type === "drop";
     const before = isDrop ? value : value.slice(0, selectionStart);
     const after = isDrop ? "" : value.slice(selectionEnd);
-    // Text belongs to the address next to it only if it opens or completes it.
-    const isPart = /["'<([:]\s*$/.test(before) || text.startsWith("@")
-      || (/@\S*$/.test(before) && !readAddress(before) && !readAddress(entries[0]));
     this.input.value = "";
-    this.add([before, isPart ? "" : "\n", text, /^\s*["'>)\]@]/.test(after) ? "" : "\n", after].join(""));
+    const end = /^\s*["'>)\]]/.test(after) ? "" : "\n";
+    this.add([before, isDrop ? "\n" : glue(before, text), text, end, after].join(""));
   }
 
   #onChipKey(event) {
@@ -261,4 +263,21 @@ export class RecipientsField {
       if (!event.repeat) this.#remove(this.#focused);
     }
   }
+}
+
+/**
+ * Returns what to put between typed text and text that is pasted after it.
+ * @param {string} before
+ * @param {string} text
+ */
+function glue(before, text) {
+  const [typed] = before.match(/\S*$/) ?? [""];
+  const [pasted] = text.match(/^[^\s,;]*/) ?? [""];
+  const hasAt = typed.includes("@");
+  // One opens or completes the other.
+  if (/["'<([:]\s*$/.test(before) || /^[@.]/.test(pasted) || (!hasAt && /[.+_-]$/.test(typed))) return "";
+  if (!hasAt || readAddress(pasted)) return "\n";
+  if (!readAddress(typed) || /^[a-z]{1,3}$/.test(pasted)) return "";
+  // A word may continue the domain, or name a person. A bar leaves both visible, as text that cannot be read.
+  return /^[a-z\d-]/.test(pasted) ? "|" : "\n";
 }

@@ -321,16 +321,14 @@ export class ShareDialog extends ItemDialog {
       body.notify === false && notice(texts.noEmail, "banner good"),
     ].filter(Boolean);
     const heading = created.length ? texts.shared(created.length) : texts.sharedNone;
-    const back = (recipients) => {
-      this.#recipients.value = recipients;
+    const back = () => {
       this.#showForm();
       this.#recipients.input.focus();
     };
-    const onMore = () => back(this.#recipients.value);
-    const more = h("button", { type: "button", class: "push", onclick: onMore }, texts.back);
+    const more = h("button", { type: "button", class: "push", onclick: back }, texts.back);
     const done = h("button", { type: "button", class: "primary", onclick: () => this.close() }, texts.done);
     const retry = failed.length > 0
-      && h("button", { type: "button", onclick: () => back(failed) }, texts.retryFailed(failed.length));
+      && h("button", { type: "button", onclick: back }, texts.retryFailed(failed.length));
     const share = results.find(({ outcome }) => outcome === "created")?.share;
     const isRefused = ({ share }) => share && missingFiles(share, body).length > 0;
     const rank = (result) => OUTCOMES.indexOf(isRefused(result) ? "alreadyInactive" : result.outcome);

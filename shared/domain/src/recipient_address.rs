@@ -18,8 +18,8 @@ use crate::address::AddressError;
 const TEXT_LIMIT: usize = 1_000;
 
 impl EmailAddress {
-    /// Reads an address that a person typed or pasted. Removes what surrounds it. Refuses a local part that was
-    /// probably cut from other text, and a domain that looks like another one.
+    /// Reads an address that a person typed or pasted. Removes what surrounds it. Refuses a local part that
+    /// was probably cut from other text, and a domain that looks like another one.
     ///
     /// `readAddress` in the web components does the same. Both pass the cases in
     /// `tests/recipient_addresses.json`.
@@ -102,8 +102,8 @@ fn strip_emphasis(text: &str) -> Option<&str> {
     ['*', '_', '~'].into_iter().find_map(|mark| text.strip_prefix(mark)?.strip_suffix(mark))
 }
 
-/// Removes invisible characters, and replaces full-width forms, ligatures, quotation marks and apostrophes by the
-/// ASCII characters that they stand for.
+/// Removes invisible characters, and replaces full-width forms, ligatures, quotation marks and apostrophes by
+/// the ASCII characters that they stand for.
 fn clean(text: &str) -> String {
     let mut cleaned = String::with_capacity(text.len());
     // Persian and Indic domains need joiners between letters.
@@ -126,8 +126,8 @@ fn is_joiner(c: char) -> bool {
     matches!(c, '\u{200C}' | '\u{200D}')
 }
 
-/// Whether a character is invisible: a default ignorable one, except the joiners, or an interlinear annotation
-/// character.
+/// Whether a character is invisible: a default ignorable one, except the joiners, or an interlinear
+/// annotation character.
 fn is_invisible(c: char) -> bool {
     let is_ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c);
     (is_ignorable && !is_joiner(c)) || matches!(c, '\u{FFF9}'..='\u{FFFB}')
@@ -147,7 +147,7 @@ fn fold(c: char) -> char {
         '“' | '”' | '„' | '‟' | '«' | '»' | '‹' | '›' | '「' | '」' | '『' | '』' | '【' | '】' | '《'
         | '》' | '〈' | '〉' | '″' => '"',
         '‘' | '’' | '‚' | '‛' | '′' | '´' => '\'',
-        // Braille's blank, the object replacement character, and the private use area: the bullets of old fonts.
+        // Braille's blank, the object replacement character, and private use: the bullets of old fonts.
         '\u{2800}' | '\u{FFFC}' => ' ',
         _ if CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::PrivateUse => ' ',
         _ => c,
@@ -230,7 +230,8 @@ fn check_domain(domain: &str, ascii: &str) -> Result<(), AddressError> {
     Ok(())
 }
 
-/// Whether a label has a hyphen or dot that is not the ASCII one, or a letter that looks like one in Latin text.
+/// Whether a label has a hyphen or dot that is not the ASCII one, or a letter that looks like one in Latin
+/// text.
 fn has_odd_hyphen(label: &str) -> bool {
     let chars: Vec<_> = label.chars().collect();
     chars.iter().enumerate().any(|(i, c)| {
