@@ -148,12 +148,12 @@ async fn missing_permission_and_outage_are_explained() {
     page.open_share_dialog().await;
     page.browser.enter("Recipients", &address("ann")).await;
     // The user loses the permission while the dialog is open.
-    let viewer = stack.token(&["viewer"]).await;
-    page.set_dialog_token(&viewer).await;
+    let demo_user =
+        async |right: &str| stack.token_with_claims(&json!({"sub": "ann", "accessRights": [right]})).await;
+    page.set_dialog_token(&demo_user("viewer").await).await;
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "You do not have permission to share this item.").await;
-    let good = stack.token(&["producer"]).await;
-    page.set_dialog_token(&good).await;
+    page.set_dialog_token(&demo_user("producer").await).await;
     proxy.inject(100, &[], || Some(Fault::Disconnect));
     page.browser.press("Share").await;
     page.browser.wait_for(".banner", "Trying again in").await;

@@ -110,7 +110,10 @@ async fn framework_page_can_share(name: &str) {
     update("{ isShown: false }").await;
     browser.press("Cancel").await;
     browser.wait_until_gone("dialog", "").await;
-    assert_eq!(evaluate(&browser, "document.querySelector('share-dialog')").await, json!(null));
+    eventually("no dialog", async || {
+        (evaluate(&browser, "document.querySelector('share-dialog')").await == json!(null)).then_some(())
+    })
+    .await;
     update("{ isShown: true, key: 4 }").await;
     browser.press("Share").await;
     browser.wait_for(".files label", "").await;
