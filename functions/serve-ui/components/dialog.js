@@ -93,7 +93,7 @@ export class ItemDialog extends ItemElement {
     return this.isOpen || Boolean(this.#next?.isOpen);
   }
 
-  /** The item. If the page changes the attributes while the dialog is open, the dialog stays with its item. */
+  /** The item. It stays the same while the dialog is open, even if the page changes the attributes. */
   get itemRef() {
     return this.isOpen ? this.#openItem : super.itemRef;
   }
@@ -323,9 +323,9 @@ export class ItemDialog extends ItemElement {
 }
 
 /**
- * Returns the element that a dialog must be in: the modal dialog of the page that contains the opener, because
- * a page's focus trap blocks everything outside of it, or the body. It is not simply the opener's parent,
- * because a menu that closes must not hide the dialog.
+ * Returns the element that a dialog must be in: the modal dialog of the page that contains the opener,
+ * because a page's focus trap blocks everything outside of it, or the body. It is not simply the opener's
+ * parent, because a menu that closes must not hide the dialog.
  * @param {Element} opener
  */
 function findContainer(opener) {

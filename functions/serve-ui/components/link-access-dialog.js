@@ -270,7 +270,8 @@ export class LinkAccessDialog extends ItemDialog {
   }
 
   /**
-   * Shows a share in its tab. If its row had the focus and leaves the selected tab, the next row gets the focus.
+   * Shows a share in its tab. If its row had the focus and leaves the selected tab, the next row gets the
+   * focus.
    * @param {Share} share
    * @param {boolean} [keepsPanel] whether to keep an open form
    * @param {boolean} [movesFocus]
@@ -281,7 +282,8 @@ export class LinkAccessDialog extends ItemDialog {
     const row = this.#findRow(share);
     const panel = keepsPanel ? row?.querySelector(".open") : undefined;
     const neighbor = row?.nextElementSibling ?? row?.previousElementSibling;
-    const hadFocus = !activeElement || [row, this.#status].some((element) => element?.contains(activeElement));
+    const hadFocus =
+      !activeElement || [row, this.#status].some((element) => element?.contains(activeElement));
     const to = this.#tabs[share.status];
     const before = to.shares.findIndex(({ shareId }) => shareId === share.shareId);
     this.#removeRow(share);
@@ -311,8 +313,8 @@ export class LinkAccessDialog extends ItemDialog {
    * Shows and announces the result of an action.
    * @param {string} text
    * @param {Share} [share] the changed share
-   * @param {Share} [previous] the share before the change. The change can be undone as long as this share would
-   *   still give access.
+   * @param {Share} [previous] the share before the change. The change can be undone as long as this share
+   *   would still give access.
    */
   #showStatus(text, share, previous) {
     const { texts } = this.#language;
@@ -399,7 +401,8 @@ export class LinkAccessDialog extends ItemDialog {
       const current = currentShare(share, this.#openedAt);
       const hasExpired = current !== share;
       // Do not move a row that is in use.
-      const isBusy = row.contains(this.shadowRoot.activeElement) || row.querySelector(".open").hasChildNodes();
+      const isBusy =
+        row.contains(this.shadowRoot.activeElement) || row.querySelector(".open").hasChildNodes();
       if (hasExpired && !isBusy) {
         this.announce(this.#describe(current));
         this.#showShare(current, false, false);

@@ -53,8 +53,8 @@ const REASONS = {
   noItem: "its module or item is missing",
   noToken: "the promise that `token` returned is still pending",
   signedOut: "the user is signed out, or `token` is not a function that returns a valid token",
-  unavailable: "the API does not respond. Check its address, and that its parameter CorsOrigins contains this "
-    + "page's origin",
+  unavailable: "the API does not respond. Check its address, and that its parameter CorsOrigins contains this"
+    + " page's origin",
 };
 
 /**
@@ -77,8 +77,8 @@ function reportHidden(reason, level = "warn") {
 const tokens = new Map();
 
 /**
- * The buttons whose permissions will be requested in the next task, by API and token: frameworks may give each
- * button a provider of its own.
+ * The buttons whose permissions will be requested in the next task, by API and token: frameworks may give
+ * each button a provider of its own.
  * @type {Map<string, { token: string, buttons: ShareButton[] }>}
  */
 let pending = new Map();
@@ -155,7 +155,8 @@ async function loadPermissions(buttons, user) {
  * @param {ApiError} error
  */
 function retryLater(buttons, { kind, problem }) {
-  if (kind !== "offline") reportHidden(REASONS[kind] ? kind : (problem?.title ?? `the request failed (${kind})`));
+  if (kind !== "offline")
+    reportHidden(REASONS[kind] ? kind : (problem?.title ?? `the request failed (${kind})`));
   for (const button of buttons) button.request = undefined;
   setTimeout(() => {
     for (const button of buttons) if (button.isConnected && !button.request) requestPermission(button);
@@ -163,9 +164,9 @@ function retryLater(buttons, { kind, problem }) {
 }
 
 /**
- * Attributes: `module`, `item`, `name` (the item's name), `action` (`share`, the default, or `manage`) and `api`
- * (the API's base URL). Property: `token` (a TokenProvider). `configure` sets the defaults for `api` and
- * `token`. The label is the slot's content or, if the slot is empty, the action's name.
+ * Attributes: `module`, `item`, `name` (the item's name), `action` (`share`, the default, or `manage`) and
+ * `api` (the API's base URL). Property: `token` (a TokenProvider). `configure` sets the defaults for `api`
+ * and `token`. The label is the slot's content or, if the slot is empty, the action's name.
  */
 export class ShareButton extends ItemElement {
   static observedAttributes = ["module", "item", "name", "action", "api"];
@@ -359,9 +360,11 @@ function forward(event, opened) {
   const { isConnected } = button;
   if (isConnected || !opened.dialog.isConnected) event.stopPropagation();
   if (!button.dispatchEvent(copy())) event.preventDefault();
-  if (!isConnected && !opened.dialog.isConnected && !document.body.dispatchEvent(copy())) event.preventDefault();
+  if (!isConnected && !opened.dialog.isConnected && !document.body.dispatchEvent(copy()))
+    event.preventDefault();
   if (type !== "sharelink-closed") return;
   // The element that had focus when the dialog opened may have been replaced.
-  if (isConnected && [document.body, opened.dialog].some((element) => element === document.activeElement)) button.focus();
+  if (isConnected && [document.body, opened.dialog].some((element) => element === document.activeElement))
+    button.focus();
   detachIfUnused(opened);
 }

@@ -333,7 +333,8 @@ function files({ files }, language) {
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
   const summary = language.texts.fileCount(files.length, language.formatSize(bytes));
   if (files.length <= SHORT_LIST)
-    return h("p", { class: "given" }, `${summary}: `, files.flatMap(({ name }, i) => [i > 0 && ", ", bdi(name)]));
+    return h("p", { class: "given" },
+      `${summary}: `, files.flatMap(({ name }, i) => [i > 0 && ", ", bdi(name)]));
   const row = ({ name, size }) => h("li", {}, bdi(name), ` ${language.formatSize(size)}`);
   return h("details", { class: "given" }, h("summary", {}, summary), h("ul", {}, files.map(row)));
 }

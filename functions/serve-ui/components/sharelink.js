@@ -8,7 +8,8 @@ import { ShareDialog } from "./share-dialog.js";
 const isDefined = customElements.get("share-button");
 if (isDefined) {
   const first = shared.url ?? "an earlier version";
-  console.warn(`Sharelink: ${import.meta.url} does nothing, because ${first} has defined the elements already.`);
+  console.warn(
+    `Sharelink: ${import.meta.url} does nothing, because ${first} has defined the elements already.`);
 } else {
   shared.url = import.meta.url;
 }

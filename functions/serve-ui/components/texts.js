@@ -480,7 +480,8 @@ export class Language {
   /** @param {Element} element */
   constructor(element) {
     const user = [navigator.languages, navigator.language].flat().map(parseTag);
-    this.pageTag = [parseTag(pageLanguage(element)), ...user].find((tag) => languages[languageOf(tag)]) ?? "en";
+    const tags = [parseTag(pageLanguage(element)), ...user];
+    this.pageTag = tags.find((tag) => languages[languageOf(tag)]) ?? "en";
     const language = languageOf(this.pageTag);
     /** @type {typeof en} */
     this.texts = languages[language];

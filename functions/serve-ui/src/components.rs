@@ -85,7 +85,8 @@ impl Components {
 /// scope in the module that browsers load. Compressed, one module is a sixth smaller than many, and it needs
 /// no further requests.
 ///
-/// This function does not parse JavaScript: imports are on one line, and no two modules declare the same name.
+/// This function does not parse JavaScript: imports are on one line, and no two modules declare the same
+/// name.
 fn without_imports(source: &str) -> String {
     let lines = source.lines().filter(|line| !line.starts_with("import "));
     let lines = lines.filter(|line| !line.starts_with("export default "));

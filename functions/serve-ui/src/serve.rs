@@ -15,8 +15,8 @@ pub(crate) struct ServeUi {
 /// `Cache-Control` for the current version: one year, because a version never changes.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may use
-/// the previous version for that long.
+/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may
+/// use the previous version for that long.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
 impl ServeUi {
@@ -35,8 +35,9 @@ impl ServeUi {
     }
 }
 
-/// Returns the components. A request for a different version gets the current one, so that a page that cached an
-/// old entry module still works. Such a response must not be cached, because its URL names a different version.
+/// Returns the components. A request for a different version gets the current one, so that a page that cached
+/// an old entry module still works. Such a response must not be cached, because its URL names a different
+/// version.
 fn module_response(components: &Components, request: &Request) -> Response {
     let is_current = path_parameter(request, "version") == components.version;
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
