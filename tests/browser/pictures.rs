@@ -23,6 +23,7 @@ async fn take_readme_pictures() {
         Aws::new(&stack).upload(&item.key(file), &vec![0; size]).await;
     }
     let page = Page::open(&item, WINDOW).await;
+    page.set_attribute("name", "Spring packaging").await;
     page.open_share_dialog().await;
     page.browser.enter("Recipients", "erin@studio.example, noor@print.example, mika@studio,").await;
     page.browser.enter("Message", "Second round of the packaging. Comments by Friday, please.").await;
