@@ -34,7 +34,7 @@ async fn take_readme_pictures() {
     page.browser.press("Done").await;
 
     let email = item.wait_for_email("erin@studio.example").await;
-    let recipient = Browser::start(Device { width: 800, height: 480, ..WINDOW }).await;
+    let recipient = Browser::start(Device { width: 800, height: 640, ..WINDOW }).await;
     recipient.open(&email.link()).await;
     recipient.wait_for("h1", "Ann Example shared 3 files with you").await;
     take(&recipient, "recipient").await;
