@@ -129,7 +129,7 @@ async fn untouched_default_is_renewed_and_a_chosen_time_is_kept() {
 }
 
 #[tokio::test]
-async fn time_that_clocks_skip_is_mended_visibly() {
+async fn time_that_clocks_skip_is_replaced_visibly() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;
@@ -191,7 +191,7 @@ async fn half_hour_clock_change_is_understood() {
 
 /// Clocks in Cairo skip midnight in spring.
 #[tokio::test]
-async fn midnight_that_clocks_skip_is_mended() {
+async fn midnight_that_clocks_skip_is_replaced() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let page = Page::open(&item, DESKTOP).await;

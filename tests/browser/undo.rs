@@ -204,17 +204,23 @@ async fn undo_does_not_overwrite_another_users_change() {
     page.browser.quit().await;
 }
 
+/// Revokes a share and opens its expiration form. Returns the page, the recipient and the share's id.
+async fn open_form_of_revoked_share(item: &TestItem<'_>) -> (Page, String, String) {
+    let ann = address("ann");
+    let shared = item.share_until(&ann, "2030-03-01T11:00:00Z").await;
+    item.revoke(&shared.id).await;
+    let page = Page::open(item, DESKTOP).await;
+    page.open_link_access().await;
+    page.browser.click("[role=tab]", "Inactive 1").await;
+    page.press_in_row(&ann, "Change Expiration").await;
+    (page, ann, shared.id)
+}
+
 #[tokio::test]
 async fn reactivation_offers_no_undo() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let ann = address("ann");
-    let shared = item.share_until(&ann, "2030-03-01T11:00:00Z").await;
-    item.revoke(&shared.id).await;
-    let page = Page::open(&item, DESKTOP).await;
-    page.open_link_access().await;
-    page.browser.click("[role=tab]", "Inactive 1").await;
-    page.press_in_row(&ann, "Change Expiration").await;
+    let (page, ann, _) = open_form_of_revoked_share(&item).await;
     page.browser.press("1 day").await;
     page.browser.press("Save").await;
     page.browser.wait_for(".status", &format!("{ann} has access until")).await;
@@ -226,16 +232,10 @@ async fn reactivation_offers_no_undo() {
 async fn revoked_share_offers_its_old_expiration() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
-    let ann = address("ann");
-    let shared = item.share_until(&ann, "2030-03-01T11:00:00Z").await;
-    item.revoke(&shared.id).await;
-    let page = Page::open(&item, DESKTOP).await;
-    page.open_link_access().await;
-    page.browser.click("[role=tab]", "Inactive 1").await;
-    page.press_in_row(&ann, "Change Expiration").await;
+    let (page, ann, id) = open_form_of_revoked_share(&item).await;
     page.browser.press("Save").await;
     page.browser.wait_for(".status", &format!("{ann} has access until 1 Mar 2030, 12:00.")).await;
-    assert_eq!(item.get_share(&shared.id).await["expiresAt"], "2030-03-01T11:00:00Z");
+    assert_eq!(item.get_share(&id).await["expiresAt"], "2030-03-01T11:00:00Z");
     page.browser.quit().await;
 }
 

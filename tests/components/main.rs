@@ -1,6 +1,6 @@
 //! Runs the unit tests of the web components' modules, `*.test.js`, in Node.
 //!
-//! Node runs each file in a process of its own, so a file may set `process.env.TZ`.
+//! Node runs each file in a separate process, so a file may set `process.env.TZ`.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "test code")]
 

@@ -110,9 +110,9 @@ const UNLINKED_LABELS: [&str; 45] = [
 
 /// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of
 /// ours can surround it. The inserted character is invisible, and no address may contain it (source:
-/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). What certainly is not
-/// linked is unchanged, so that it can be copied: `brief.pdf`, `Q3.final.pdf`, `v1.5`, `2026.11.26`,
-/// `Dr. No`.
+/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that no
+/// mail program links stay unchanged, so that they can be copied: `brief.pdf`, `Q3.final.pdf`, `v1.5`,
+/// `2026.11.26`, `Dr. No`.
 fn unlink(text: &str) -> String {
     const WORD_JOINER: char = '\u{2060}';
     let mut unlinked = String::with_capacity(text.len());

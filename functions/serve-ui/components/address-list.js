@@ -6,7 +6,7 @@
 
 import { ADDRESS_LIMIT, LOCAL_PART_LIMIT } from "./limits.js";
 
-/** Longer text is no address. */
+/** The maximum length of an address as typed, in characters. */
 const RUN_LIMIT = 1_000;
 
 /** Characters and what they stand for. */
@@ -40,11 +40,11 @@ const OPENING = new RegExp(`[\\s'"\`<([{|]|${DECORATION}`, "u");
 const CLOSING = new RegExp(`(?![A-Za-z0-9@=%])[\\0-\\x7f]|\\s|${DECORATION}`, "u");
 
 /**
- * Removes what surrounds a single address: quotes, brackets, `mailto:`, punctuation, symbols. `mend` in
- * shared/domain/src/recipient_address.rs does the same.
+ * Extracts a single address from what surrounds it: quotes, brackets, `mailto:`, punctuation, symbols.
+ * `extract` in shared/domain/src/recipient_address.rs does the same.
  * @param {string} text
  */
-export function mendAddress(text) {
+export function extractAddress(text) {
   const chars = [...clean(text)];
   let start = 0;
   let end = chars.length;
@@ -94,7 +94,7 @@ const CUT = new RegExp(`'$|='|\\*\\*|//|\\.\\w+/|%[\\da-f]{2}|${KEY}`, "i");
  * @returns {Reading | undefined}
  */
 export function readAddress(text) {
-  const address = mendAddress(text);
+  const address = extractAddress(text);
   const at = address.lastIndexOf("@");
   const [local, domain] = [address.slice(0, at), address.slice(at + 1)];
   if (at < 1 || at > LOCAL_PART_LIMIT || domain.length > RUN_LIMIT) return undefined;
@@ -146,7 +146,7 @@ function isLookalike(label) {
 
 // --- Lists ---
 
-/** Quoted text without an @, text in parentheses or angle brackets, and what is between. */
+/** Quoted text without an @, text in parentheses or angle brackets, and the rest. */
 const TOKENS = new RegExp([
   /"(?:[^"\\@]|\\[^@]){0,200}"/, /(?<![^\s,;(])'[^'@]{0,200}'(?![^\s,;)<])/, /\([^()]{0,200}\)/,
   /<[^<>@]{0,400}(?:@[^<>@]{0,400})?>/, /[^"'(<,;\t]+/, /./,
@@ -369,7 +369,7 @@ function readPiece(piece) {
   });
   const attempts = distinct.filter(({ text, isFragment }) => isFragment || /[^@]@[^@]|>/.test(text));
   if (!identities.size && attempts.length < 2) return [{ text: piece }];
-  // An @ in the name of an address, such as `Ann @ Example <ann@example.com>`, is no address.
+  // An @ in the name of an address, such as `Ann @ Example <ann@example.com>`, is not an address.
   if (piece.includes("<")) return attempts;
   // A word that looks like an address without its @.
   const words = piece.match(/(?<=^|\s)[\w+-]+(\.[\w+-]+)*\.[a-z]{2,}(?=[\s,;]|$)/g) ?? [];
@@ -381,7 +381,7 @@ function readRuns(text) {
   const runs = text.match(/(?:[^\s"<>()[\]:,;\\]|\\(?=[\p{L}\p{N}]))+/gu) ?? [];
   return runs.filter((run) => run.includes("@")).flatMap(splitRun).map((entry) => {
     const reading = readAddress(entry.text);
-    return reading ? { text: mendAddress(entry.text), reading } : entry;
+    return reading ? { text: extractAddress(entry.text), reading } : entry;
   });
 }
 

@@ -40,7 +40,7 @@ export class ItemDialog extends ItemElement {
   #opener;
   /** @type {ItemDialog | undefined} The dialog that was opened from this one most recently. */
   #next;
-  /** @type {{ language: Language, heading: string } | undefined} What was rendered last. */
+  /** @type {{ language: Language, heading: string } | undefined} The last rendered content. */
   #rendered;
   /** Whether the dialog shows only that a different user has signed in. */
   #isEnded = false;
@@ -233,7 +233,7 @@ export class ItemDialog extends ItemElement {
     if (this.isOpen && !this.#dialog.checkVisibility()) document.body.append(this);
   });
 
-  // Pages that show a dialog of their own may disable everything else.
+  // A page that shows its own dialog may disable everything else.
   #attributes = new MutationObserver(() => this.#expose());
 
   #expose() {
@@ -251,7 +251,7 @@ export class ItemDialog extends ItemElement {
     const { texts } = language;
     this.#rendered = { language, heading };
     this.#dialog.lang = language.tag;
-    // All texts are in languages that are written from left to right, whatever the page's language.
+    // All texts are in languages that are written from left to right, even if the page's language is not.
     this.#dialog.dir = "ltr";
     this.showItemName(itemName);
     const close = h("button", {

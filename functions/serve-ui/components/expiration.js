@@ -113,7 +113,7 @@ export class ExpirationField {
     this.input = h("input", {
       id, part: "input", type: "datetime-local", max: "9999-12-31T23:59",
       "aria-describedby": `${id}-words ${id}-note ${id}-error`,
-      oninput: () => this.#onInput(), onblur: () => this.#mend(),
+      oninput: () => this.#onInput(), onblur: () => this.#replaceSkipped(),
     });
     this.error = h("p", { id: `${id}-error`, class: "error" });
     this.note = h("p", { id: `${id}-note`, class: "note", "aria-live": "polite" });
@@ -157,7 +157,7 @@ export class ExpirationField {
 
   /** Validates the field. Shows and returns the error, if any. */
   validate() {
-    this.#mend();
+    this.#replaceSkipped();
     const { noExpiration, dayBeforeToday, tooLate } = this.#language.texts;
     const { date } = this;
     if (!date) return this.showError(noExpiration);
@@ -195,11 +195,11 @@ export class ExpirationField {
     this.showError();
     this.#describe();
     // Changing the value while the user types would disturb the typing.
-    if (!this.input.matches(":focus")) this.#mend();
+    if (!this.input.matches(":focus")) this.#replaceSkipped();
   }
 
   /** Replaces a local time that does not exist. */
-  #mend() {
+  #replaceSkipped() {
     const { date } = this;
     if (!date || localValue(date) === this.input.value) return;
     this.#skipped = this.input.value;

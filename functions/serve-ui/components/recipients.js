@@ -216,7 +216,7 @@ export class RecipientsField {
     else this.commit();
   }
 
-  /** Adds chips after a separator. Keys do not tell: the keyboards of phones do not report theirs. */
+  /** Adds chips after a separator. Does not use key events, because phone keyboards do not report keys. */
   #onInput({ isComposing, data }) {
     this.showError();
     if (isComposing) return;

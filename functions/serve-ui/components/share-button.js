@@ -78,7 +78,7 @@ const tokens = new Map();
 
 /**
  * The buttons whose permissions will be requested in the next task, by API and token: frameworks may give
- * each button a provider of its own.
+ * each button its own provider.
  * @type {Map<string, { token: string, buttons: ShareButton[] }>}
  */
 let pending = new Map();

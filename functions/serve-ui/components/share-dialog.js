@@ -27,9 +27,8 @@ const NAMED_FILES = 3;
 const OUTCOMES = ["failed", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created"];
 
 /**
- * Returns the message as the API stores it. Characters that office programs use for line breaks, tabs and
- * hyphens become these. Other control characters, direction overrides, placeholders and halves of characters
- * are dropped.
+ * Returns the message as the API stores it. Replaces the characters that office programs use for line breaks,
+ * tabs and hyphens. Drops other control characters, direction overrides, placeholders and lone surrogates.
  * @param {string} text
  */
 function cleanMessage(text) {
@@ -325,10 +324,9 @@ export class ShareDialog extends ItemDialog {
       this.#showForm();
       this.#recipients.input.focus();
     };
-    const more = h("button", { type: "button", class: "push", onclick: back }, texts.back);
+    const backText = failed.length ? texts.retryFailed(failed.length) : texts.back;
+    const more = h("button", { type: "button", class: "push", onclick: back }, backText);
     const done = h("button", { type: "button", class: "primary", onclick: () => this.close() }, texts.done);
-    const retry = failed.length > 0
-      && h("button", { type: "button", onclick: back }, texts.retryFailed(failed.length));
     const share = results.find(({ outcome }) => outcome === "created")?.share;
     const isRefused = ({ share }) => share && missingFiles(share, body).length > 0;
     const rank = (result) => OUTCOMES.indexOf(isRefused(result) ? "alreadyInactive" : result.outcome);
@@ -347,7 +345,7 @@ export class ShareDialog extends ItemDialog {
         h("ul", { class: "results", tabindex: 0, "aria-label": heading },
           sorted.map((result) => this.#result(result, body, since))),
       ],
-      buttons: [more, retry, done],
+      buttons: [more, done],
     });
     this.#hasUnseenResults = !this.isOpen;
     // On a low screen, the button is far below the first result.

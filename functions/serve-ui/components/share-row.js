@@ -244,7 +244,7 @@ export class ShareRow {
  * Returns the share as it is now: it may have expired since the API returned it.
  * @param {Share} share
  * @param {number} since when the API returned the share. The user's clock may be wrong, so an expiration that
- *   was in the past even then says nothing.
+ *   had already passed then is ignored.
  * @returns {Share}
  */
 export function currentShare(share, since) {

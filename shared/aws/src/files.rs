@@ -114,8 +114,9 @@ impl FileStore {
         self.connections.preconnect_if_idle();
     }
 
-    /// Lists the files directly under an item's prefix in name order, starting after the name `after`. Returns
-    /// at most one file more than a share may have, so that the caller can tell when there are too many.
+    /// Lists the files directly under an item's prefix in name order, starting after the name `after`.
+    /// Returns at most one file more than a share may have, so that the caller can tell when there are too
+    /// many.
     pub async fn list(&self, prefix: &str, after: Option<&FileName>) -> Result<FileListing, AwsError> {
         let mut listing = FileListing::default();
         let mut pages = self
@@ -290,8 +291,8 @@ fn size(bytes: Option<i64>) -> u64 {
 
 /// The maximum length of a downloaded file's name, in bytes. File systems allow 255, and Chromium appends
 /// `.crdownload` to the name until the download is complete. Its desktop versions shorten the name to this
-/// length themselves. Without this limit, downloads to a folder that a program sets (`DevTools`, headless mode)
-/// and to a name that the user confirms in the dialog "Save as" would fail.
+/// length themselves. Without this limit, downloads to a folder that a program sets (`DevTools`, headless
+/// mode) and to a name that the user confirms in the dialog "Save as" would fail.
 const SAVED_NAME_LIMIT: usize = 255 - ".crdownload".len();
 
 /// All characters except those that RFC 8187 allows unencoded in an extended value.

@@ -49,7 +49,7 @@ impl EmailId {
         ]
     }
 
-    /// Returns the id as one word, for a header. It tells a recipient nothing.
+    /// Returns the id as one word, for a header. It reveals nothing to the recipient.
     #[must_use]
     pub fn to_reference(&self) -> String {
         format!("{}-{}-{}", self.share, self.created_at.timestamp_millis(), self.attempt)
@@ -122,7 +122,7 @@ impl DeliveryEvent {
     /// Returns the event that a complaint with this subtype and feedback type means. Returns `None` if it is
     /// not about spam.
     ///
-    /// Not every `Complaint` is one: SES reports a suppressed email with the reason for which the address was
+    /// Not every `Complaint` event is a complaint: SES reports a suppressed email with the reason for which the address was
     /// put on the list ([`API_Complaint`]), and passes on every kind of feedback ([`complaintFeedbackType`]).
     ///
     /// [`API_Complaint`]: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Complaint.html

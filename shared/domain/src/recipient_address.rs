@@ -24,39 +24,39 @@ impl EmailAddress {
     /// `readAddress` in the web components does the same. Both pass the cases in
     /// `tests/recipient_addresses.json`.
     pub fn read(text: &str) -> Result<Self, AddressError> {
-        let mended = mend(text);
-        if mended.chars().nth(TEXT_LIMIT).is_some() {
+        let extracted = extract(text);
+        if extracted.chars().nth(TEXT_LIMIT).is_some() {
             return Err(AddressError::TooLong);
         }
-        let address: Self = mended.parse()?;
-        let (local, domain) = mended.rsplit_once('@').unwrap_or_default();
+        let address: Self = extracted.parse()?;
+        let (local, domain) = extracted.rsplit_once('@').unwrap_or_default();
         check_local_part(local)?;
         check_domain(domain, address.domain())?;
         Ok(address)
     }
 }
 
-/// Removes what surrounds a single address: quotes, brackets, `mailto:`, punctuation, symbols.
-fn mend(text: &str) -> String {
+/// Extracts a single address from what surrounds it: quotes, brackets, `mailto:`, punctuation, symbols.
+fn extract(text: &str) -> String {
     let cleaned = clean(text);
-    let mut mended = cleaned.as_str();
+    let mut extracted = cleaned.as_str();
     let mut is_link = false;
     loop {
-        let shorter = mended
+        let shorter = extracted
             .strip_prefix(is_opening)
-            .or_else(|| strip_emphasis(mended))
-            .or_else(|| mended.strip_suffix(is_closing))
-            .or_else(|| mended.strip_suffix("'s"));
-        mended = match shorter {
+            .or_else(|| strip_emphasis(extracted))
+            .or_else(|| extracted.strip_suffix(is_closing))
+            .or_else(|| extracted.strip_suffix("'s"));
+        extracted = match shorter {
             Some(shorter) => shorter,
             None if is_link => break,
             None => {
                 is_link = true;
-                strip_mailto(mended).unwrap_or(mended)
+                strip_mailto(extracted).unwrap_or(extracted)
             }
         };
     }
-    mended.to_owned()
+    extracted.to_owned()
 }
 
 fn is_opening(c: char) -> bool {
@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn stored_addresses_are_not_mended() {
+    fn stored_addresses_are_parsed_unchanged() {
         for address in ["'ann@example.com", "*ann@example.com", "email=ann@example.com", "a***@example.com"] {
             let stored: EmailAddress = serde_json::from_str(&format!("\"{address}\"")).unwrap();
             assert_eq!(stored.as_str(), address);

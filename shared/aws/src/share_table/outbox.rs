@@ -87,7 +87,8 @@ impl ShareTable {
         Ok(update
             .update_expression(
                 "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
-                 mailSentBefore = :sentBefore, mailRequestId = :write, mailTries = :zero, mailShard = :shard, mailDue = :due \
+                 mailSentBefore = :sentBefore, mailRequestId = :write, mailTries = :zero, \
+                 mailShard = :shard, mailDue = :due \
                  REMOVE mailDetail, mailBounce, mailClaim",
             )
             .expression_attribute_names("#version", "version")
