@@ -1,5 +1,5 @@
-//! Python virtual environments with pinned packages from `PyPI`: the emulator, the SAM CLI, cargo-lambda and
-//! more.
+//! Python virtual environments with packages from `PyPI`, pinned by version and hash: the emulator, the SAM CLI,
+//! cargo-lambda and more.
 //!
 //! There are several environments because the packages' dependencies conflict. uv installs the packages,
 //! because pip takes ten times as long.
@@ -126,7 +126,7 @@ impl Environment {
             .await
             .context("Python 3.11 or later with its venv module is required")?;
         let mut pip = self.program("pip")?;
-        pip.args(["install", "--quiet", "--no-deps", "--disable-pip-version-check"]);
+        pip.args(["install", "--quiet", "--disable-pip-version-check"]);
         run(self.add_requirements(&mut pip)).await?;
         Ok(())
     }
@@ -134,12 +134,15 @@ impl Environment {
     async fn install_with_uv(&self) -> Result<()> {
         run(uv()?.arg("venv").arg("--python").arg(UV.bin().join("python")).arg(self.directory())).await?;
         let mut install = uv()?;
-        install.args(["pip", "install", "--no-deps", "--python"]).arg(self.bin().join("python"));
+        install.args(["pip", "install", "--python"]).arg(self.bin().join("python"));
         run(self.add_requirements(&mut install)).await?;
         Ok(())
     }
 
+    /// Adds the arguments that pip and uv share. Only wheels are installed, because building a source package
+    /// runs its code, and a wheel must have one of the listed hashes.
     fn add_requirements<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        command.args(["--no-deps", "--require-hashes", "--only-binary", ":all:"]);
         for file in self.requirement_files() {
             command.arg("--requirement").arg(file);
         }
