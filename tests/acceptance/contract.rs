@@ -9,7 +9,7 @@ use serde_json::Value;
 use sharelink_http::ProblemType;
 
 use crate::support::contract::{DOCUMENT, escape, validator};
-use crate::support::{Response, Stack, TestItem, send};
+use crate::support::{Aws, Response, Stack, TestItem, send};
 
 /// A route key such as `GET /s/{token}`, and whether the route requires a JWT.
 type Route = (String, bool);
@@ -34,7 +34,8 @@ async fn deployed_routes_equal_documented_routes() {
     let api_id = stack.info.api_url.rsplit('/').nth(1).unwrap();
     let url = format!("{}/v2/apis/{api_id}/routes", stack.info.aws_endpoint_url);
 
-    let response: Value = stack.client.get(url).send().await.unwrap().json().await.unwrap();
+    let response = Aws::new(&stack).send("apigateway", stack.client.get(url)).await;
+    let response: Value = response.json().await.unwrap();
 
     let deployed: BTreeSet<Route> = response["items"]
         .as_array()

@@ -43,8 +43,8 @@ async fn check(stack: &Stack, proxy: &Proxy) -> Checked {
         .args(UNSUPPORTED.iter().flat_map(|name| ["--skip", name]))
         .env("AWS_ENDPOINT_URL", &proxy.url)
         .env("AWS_REGION", &stack.info.region)
-        .env("AWS_ACCESS_KEY_ID", "test")
-        .env("AWS_SECRET_ACCESS_KEY", "test")
+        .env("AWS_ACCESS_KEY_ID", &stack.info.credentials.aws_access_key_id)
+        .env("AWS_SECRET_ACCESS_KEY", &stack.info.credentials.aws_secret_access_key)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .stderr(Stdio::inherit())
         .kill_on_drop(true);

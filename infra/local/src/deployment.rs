@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::check::deployment_check;
 use crate::command::run;
-use crate::emulator::{Emulator, REGION, credentials};
+use crate::emulator::{Emulator, REGION};
 use crate::functions;
 use crate::output::Step;
 use crate::paths::{root, source, target};
@@ -121,7 +121,7 @@ pub(crate) async fn deploy(
     let mut sam = tools.program("sam")?;
     sam.current_dir(root())
         .envs(sam_environment())
-        .envs(credentials(&emulator.endpoint))
+        .envs(emulator.environment())
         .args(["deploy", "--config-env", environment.name(), "--parameter-overrides"])
         // These overrides replace the entire list in `samconfig.toml`. The issuer's server also serves the
         // demo page, which calls the API, so the issuer's address must be an allowed origin.
@@ -136,7 +136,7 @@ pub(crate) async fn deploy(
     let step = Step::start("completing the deployment");
     let mut complete = tools.script("complete_deployment.py")?;
     complete
-        .envs(credentials(&emulator.endpoint))
+        .envs(emulator.environment())
         .args(["--stack-name", &config.stack_name, "--endpoint", &emulator.endpoint, "--clock-file"])
         .arg(target("clock"));
     if emulator.is_ministack {
@@ -148,7 +148,7 @@ pub(crate) async fn deploy(
 
     let step = Step::start("checking the deployment");
     let mut check = deployment_check(&tools, &config.stack_name)?;
-    check.envs(credentials(&emulator.endpoint)).args(["--api-url", &outputs.api_url]);
+    check.envs(emulator.environment()).args(["--api-url", &outputs.api_url]);
     // `complete_deployment.py` has replaced the base URL with the emulator's address.
     check.args(["--skip", "base-url"]);
     if emulator.is_ministack {
@@ -165,7 +165,7 @@ async fn create_platform(emulator: &Emulator, config: &Config) -> Result<()> {
     let mut create = emulator.host().tools().program("python")?;
     create
         .arg(source("create_platform.py"))
-        .envs(credentials(&emulator.endpoint))
+        .envs(emulator.environment())
         .args(["--endpoint", &emulator.endpoint])
         .args(["--bucket", config.parameter("ExistingFilesBucket")?])
         .args(["--item-resolver", config.parameter("ItemResolver")?]);

@@ -3,32 +3,24 @@
 use std::fs;
 
 use anyhow::{Result, bail};
+use aws_lc_rs::rand::fill;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::Signal;
 
 use crate::deployment::Host;
 use crate::paths::target;
 use crate::python;
 use crate::server::{Server, free_port};
+use crate::signature::Credentials;
 
 /// The region of the local stack.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// Returns the environment variables for a program that calls the emulator, which accepts any credentials.
-pub(crate) fn credentials(endpoint: &str) -> [(&'static str, &str); 6] {
-    [
-        ("AWS_ENDPOINT_URL", endpoint),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-        ("AWS_REGION", REGION),
-        ("AWS_DEFAULT_REGION", REGION),
-        // Without this, an SDK might query an instance metadata server.
-        ("AWS_EC2_METADATA_DISABLED", "true"),
-    ]
-}
-
 /// A running emulator.
 pub(crate) struct Emulator {
     pub(crate) endpoint: String,
+    pub(crate) credentials: Credentials,
     /// Whether the emulator is ministack, whose gaps `complete_deployment.py` fills.
     pub(crate) is_ministack: bool,
     /// The emulator's process, if this process started it.
@@ -47,9 +39,14 @@ impl Emulator {
         // An earlier run may have left its functions' unpacked code behind.
         let _ = fs::remove_dir_all(&scratch);
         fs::create_dir_all(&scratch)?;
+        let credentials =
+            Credentials { aws_access_key_id: "test".to_owned(), aws_secret_access_key: random_secret()? };
         let mut command = python::EMULATOR.program("ministack")?;
         command
-            .envs(credentials(&endpoint))
+            .envs(environment(&endpoint, &credentials))
+            // The emulator runs uploaded code, and every web page in this machine's browsers can send requests
+            // to it, so it must check signatures.
+            .env("AUTH", "true")
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")
             .env("GATEWAY_PORT", port.to_string())
@@ -59,7 +56,7 @@ impl Emulator {
             .env("TMPDIR", scratch);
         let is_ready = async || is_healthy(&endpoint, "/_ministack/health").await;
         let server = Server::start("the emulator", "emulator.log", &mut command, is_ready).await?;
-        Ok(Self { endpoint, is_ministack: true, server: Some(server) })
+        Ok(Self { endpoint, credentials, is_ministack: true, server: Some(server) })
     }
 
     /// Connects to an emulator that is already running.
@@ -69,7 +66,15 @@ impl Emulator {
         if !is_ministack && !is_healthy(&endpoint, "/_localstack/health").await {
             bail!("no emulator responds at {endpoint}");
         }
-        Ok(Self { endpoint, is_ministack, server: None })
+        // LocalStack accepts any credentials.
+        let credentials =
+            Credentials { aws_access_key_id: "test".to_owned(), aws_secret_access_key: "test".to_owned() };
+        Ok(Self { endpoint, credentials, is_ministack, server: None })
+    }
+
+    /// Returns the environment variables for a program that calls the emulator.
+    pub(crate) fn environment(&self) -> [(&'static str, &str); 6] {
+        environment(&self.endpoint, &self.credentials)
     }
 
     /// Returns where this emulator runs functions.
@@ -84,6 +89,25 @@ impl Emulator {
             server.stop(Signal::INT).await;
         }
     }
+}
+
+fn environment<'a>(endpoint: &'a str, credentials: &'a Credentials) -> [(&'static str, &'a str); 6] {
+    [
+        ("AWS_ENDPOINT_URL", endpoint),
+        ("AWS_ACCESS_KEY_ID", &credentials.aws_access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", &credentials.aws_secret_access_key),
+        ("AWS_REGION", REGION),
+        ("AWS_DEFAULT_REGION", REGION),
+        // Without this, an SDK might query an instance metadata server.
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ]
+}
+
+/// Returns a new secret access key.
+fn random_secret() -> Result<String> {
+    let mut bytes = [0; 30];
+    fill(&mut bytes)?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
 async fn is_healthy(endpoint: &str, path: &str) -> bool {

@@ -3,9 +3,8 @@
 use anyhow::Result;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::Client;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE};
+use reqwest::header::CONTENT_TYPE;
 
-use crate::authorization::authorization_header;
 use crate::stack::StackInfo;
 
 /// What the sample item resolver reads: everyone with the Share permission may use the item.
@@ -26,12 +25,10 @@ pub(crate) async fn upload(
 }
 
 async fn put(stack: &StackInfo, key: &str, bytes: Vec<u8>) -> Result<()> {
-    let request = Client::new()
-        .put(object_url(stack, key))
-        .header(AUTHORIZATION, authorization_header("s3"))
-        .header(CONTENT_TYPE, "application/pdf")
-        .header("x-amz-content-sha256", "UNSIGNED-PAYLOAD");
-    request.body(bytes).send().await?.error_for_status()?;
+    let client = Client::new();
+    let request =
+        client.put(object_url(stack, key)).header(CONTENT_TYPE, "application/pdf").body(bytes).build()?;
+    client.execute(stack.credentials.sign(request, "s3", &stack.region)?).await?.error_for_status()?;
     Ok(())
 }
 

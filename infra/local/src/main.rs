@@ -6,7 +6,6 @@
 #![allow(clippy::print_stderr, clippy::print_stdout, reason = "a command-line program prints")]
 #![allow(clippy::unused_async, reason = "axum requires async handlers")]
 
-mod authorization;
 mod check;
 mod clock;
 mod command;
@@ -29,6 +28,7 @@ mod python;
 mod references;
 mod release;
 mod server;
+mod signature;
 mod stack;
 mod ttl;
 mod up;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use crate::paths::target;
+use crate::signature::Credentials;
 
 /// The running stack.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -19,6 +20,8 @@ pub(crate) struct StackInfo {
     /// The emulator's endpoint.
     pub(crate) aws_endpoint_url: String,
     pub(crate) region: String,
+    #[serde(flatten)]
+    pub(crate) credentials: Credentials,
     pub(crate) files_bucket: String,
     /// The pattern of the files' keys, with the placeholders `{module}`, `{item}` and `{file}`.
     pub(crate) file_key_pattern: String,

@@ -8,7 +8,6 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::authorization::authorization_header;
 use crate::clock;
 use crate::stack::StackInfo;
 
@@ -58,7 +57,8 @@ async fn call(client: &Client, stack: &StackInfo, operation: &str, body: &Value)
         .post(&stack.aws_endpoint_url)
         .header("X-Amz-Target", format!("DynamoDB_20120810.{operation}"))
         .header("Content-Type", "application/x-amz-json-1.0")
-        .header("Authorization", authorization_header("dynamodb"))
-        .body(body.to_string());
-    Ok(request.send().await?.error_for_status()?.json().await?)
+        .body(body.to_string())
+        .build()?;
+    let request = stack.credentials.sign(request, "dynamodb", &stack.region)?;
+    Ok(client.execute(request).await?.error_for_status()?.json().await?)
 }

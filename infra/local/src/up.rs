@@ -158,6 +158,7 @@ impl Stack {
             api_url: outputs.api_url,
             aws_endpoint_url: emulator.endpoint.clone(),
             region: REGION.into(),
+            credentials: emulator.credentials.clone(),
             files_bucket: outputs.files_bucket_name,
             file_key_pattern: config.file_key_pattern(),
             document_key_pattern: config.document_key_pattern(),

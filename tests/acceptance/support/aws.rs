@@ -12,10 +12,11 @@ use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::StorageClass;
 use aws_types::SdkConfig;
 use dynoxide::Database;
-use reqwest::StatusCode;
+use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
+use super::stack::StackInfo;
 use super::{Stack, eventually};
 
 pub(crate) struct Aws<'a> {
@@ -23,7 +24,7 @@ pub(crate) struct Aws<'a> {
     config: SdkConfig,
 }
 
-/// Returns the SDK configuration for a local endpoint.
+/// Returns the SDK configuration for a local endpoint that accepts any credentials.
 pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -37,7 +38,10 @@ pub(crate) fn config(endpoint: &str, region: &str) -> SdkConfig {
 
 impl<'a> Aws<'a> {
     pub(crate) fn new(stack: &'a Stack) -> Self {
-        Self { stack, config: config(&stack.info.aws_endpoint_url, &stack.info.region) }
+        let StackInfo { aws_endpoint_url, region, credentials, .. } = &stack.info;
+        let provider = SharedCredentialsProvider::new(credentials.to_sdk());
+        let config = config(aws_endpoint_url, region).to_builder().credentials_provider(provider).build();
+        Self { stack, config }
     }
 
     /// Like `new`, but with this SDK configuration, for example for a DynamoDB at another endpoint.
@@ -288,7 +292,8 @@ impl<'a> Aws<'a> {
     pub(crate) async fn function_environment(&self, function: &str) -> HashMap<String, String> {
         let name = self.function_name(function).await;
         let url = self.function_url(&format!("{name}/configuration"));
-        let configuration: Value = self.stack.client.get(url).send().await.unwrap().json().await.unwrap();
+        let configuration: Value =
+            self.send("lambda", self.stack.client.get(url)).await.json().await.unwrap();
         serde_json::from_value(configuration["Environment"]["Variables"].clone()).unwrap()
     }
 
@@ -300,7 +305,7 @@ impl<'a> Aws<'a> {
             "{}/2015-03-31/event-source-mappings/?FunctionName={name}",
             self.stack.info.aws_endpoint_url
         );
-        let mappings: Value = self.stack.client.get(url).send().await.unwrap().json().await.unwrap();
+        let mappings: Value = self.send("lambda", self.stack.client.get(url)).await.json().await.unwrap();
         mappings["EventSourceMappings"][0].clone()
     }
 
@@ -312,14 +317,14 @@ impl<'a> Aws<'a> {
     pub(crate) async fn invoke(&self, function: &str, event: &Value) -> Value {
         let name = self.function_name(function).await;
         let invoke = self.stack.client.post(self.function_url(&format!("{name}/invocations")));
-        invoke.body(event.to_string()).send().await.unwrap().json().await.unwrap()
+        self.send("lambda", invoke.body(event.to_string())).await.json().await.unwrap()
     }
 
     /// Sets an environment variable of every function, or removes it if `value` is `None`.
     pub(crate) async fn set_function_variable(&self, variable: &str, value: Option<&str>) {
         for name in self.function_names().await {
             let url = self.function_url(&format!("{name}/configuration"));
-            let current = self.stack.client.get(&url).send().await.unwrap();
+            let current = self.send("lambda", self.stack.client.get(&url)).await;
             let mut environment = current.json::<Value>().await.unwrap()["Environment"].clone();
             let variables = environment["Variables"].as_object_mut().unwrap();
             match value {
@@ -327,12 +332,12 @@ impl<'a> Aws<'a> {
                 None => variables.remove(variable),
             };
             let update = self.stack.client.put(&url).body(json!({"Environment": environment}).to_string());
-            update.send().await.unwrap().error_for_status().unwrap();
+            self.send("lambda", update).await.error_for_status().unwrap();
         }
     }
 
     async fn function_names(&self) -> Vec<String> {
-        let response = self.stack.client.get(self.function_url("")).send().await.unwrap();
+        let response = self.send("lambda", self.stack.client.get(self.function_url(""))).await;
         let list: Value = response.json().await.unwrap();
         let name = |function: &Value| function["FunctionName"].as_str().unwrap().to_owned();
         list["Functions"].as_array().unwrap().iter().map(name).collect()
@@ -342,23 +347,23 @@ impl<'a> Aws<'a> {
         format!("{}/2015-03-31/functions/{rest}", self.stack.info.aws_endpoint_url)
     }
 
-    /// Sends a request in AWS's JSON protocol. The signature is a dummy, because the emulator does not check
-    /// it.
+    /// Signs and sends a request to a service.
+    pub(crate) async fn send(&self, service: &str, request: RequestBuilder) -> Response {
+        let StackInfo { credentials, region, .. } = &self.stack.info;
+        let request = credentials.sign(request.build().unwrap(), service, region).unwrap();
+        self.stack.client.execute(request).await.unwrap()
+    }
+
+    /// Sends a request in AWS's JSON protocol.
     pub(crate) async fn call(&self, service: &str, target: &str, body: &Value) -> Value {
-        let scope = format!("test/20260101/{}/{service}/aws4_request", self.stack.info.region);
-        let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
         let content_type = format!("application/x-amz-json-1.{}", u8::from(service != "dynamodb"));
         let response = eventually(target, || async {
             let request = self.stack.client.post(self.config.endpoint_url().unwrap());
-            let response = request
+            let request = request
                 .header("X-Amz-Target", target)
-                .header("X-Amz-Date", "20260101T000000Z")
                 .header("Content-Type", &content_type)
-                .header("Authorization", &authorization)
-                .body(body.to_string())
-                .send()
-                .await
-                .unwrap();
+                .body(body.to_string());
+            let response = self.send(service, request).await;
             // The emulator fails if it lists log groups while another one is created.
             (response.status() != StatusCode::INTERNAL_SERVER_ERROR).then_some(response)
         })

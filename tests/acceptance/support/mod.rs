@@ -9,6 +9,8 @@ pub(crate) mod function;
 mod item;
 pub(crate) mod leaks;
 pub(crate) mod proxy;
+#[path = "../../../infra/local/src/signature.rs"]
+mod signature;
 mod stack;
 pub(crate) mod table;
 pub(crate) mod world;

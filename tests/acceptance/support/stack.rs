@@ -6,7 +6,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use super::{Aws, Proxy};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
@@ -16,6 +15,9 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::signature::Credentials;
+use super::{Aws, Proxy};
+
 /// The fields of `stack.json` that tests need.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -24,6 +26,8 @@ pub(crate) struct StackInfo {
     pub(crate) api_url: String,
     pub(crate) aws_endpoint_url: String,
     pub(crate) region: String,
+    #[serde(flatten)]
+    pub(crate) credentials: Credentials,
     pub(crate) files_bucket: String,
     file_key_pattern: String,
     document_key_pattern: Option<String>,

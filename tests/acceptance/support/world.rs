@@ -144,8 +144,8 @@ impl<'a> World<'a> {
             // High enough that the rate limiter does not slow the tests down.
             ("EMAILS_PER_SECOND".to_owned(), "500".to_owned()),
             ("AWS_REGION".to_owned(), stack.info.region.clone()),
-            ("AWS_ACCESS_KEY_ID".to_owned(), "test".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY".to_owned(), "test".to_owned()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), stack.info.credentials.aws_access_key_id.clone()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), stack.info.credentials.aws_secret_access_key.clone()),
         ]);
         Self {
             stack,

@@ -357,9 +357,7 @@ pub(super) async fn deployed_template(stack: &Stack) -> Value {
         "{}/?Action=GetTemplate&Version=2010-05-15&StackName={name}&TemplateStage=Processed",
         stack.info.aws_endpoint_url
     );
-    let scope = format!("test/20260101/{}/cloudformation/aws4_request", stack.info.region);
-    let authorization = format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0");
-    let response = stack.client.get(url).header("Authorization", authorization).send().await.unwrap();
+    let response = Aws::new(stack).send("cloudformation", stack.client.get(url)).await;
     let xml = response.error_for_status().unwrap().text().await.unwrap();
     let body = xml.split("<TemplateBody>").nth(1).unwrap().split("</TemplateBody>").next().unwrap();
     serde_json::from_str(&unescape_xml(body)).unwrap()
