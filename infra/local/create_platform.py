@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def main():
 
     create_bucket(args.bucket)
     variables = {"FILES_BUCKET": args.bucket, "AWS_ENDPOINT_URL": args.endpoint}
-    create_function(args.item_resolver.rsplit(":", 1)[1], variables)
+    create_function(args.item_resolver.rsplit(":", 1)[1], create_role("item-resolver"), variables)
 
 
 def create_bucket(bucket):
@@ -31,7 +32,24 @@ def create_bucket(bucket):
         s3.create_bucket(Bucket=bucket)
 
 
-def create_function(name, variables):
+def create_role(name):
+    """Creates a role that may read files, and returns its ARN."""
+    iam = boto3.client("iam")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    read = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket"], "Resource": "*"}
+    try:
+        arn = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]["Arn"]
+    except iam.exceptions.EntityAlreadyExistsException:
+        arn = iam.get_role(RoleName=name)["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="read-files", PolicyDocument=policy(read))
+    return arn
+
+
+def policy(statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def create_function(name, role, variables):
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.write(SOURCE, SOURCE.name)
@@ -45,7 +63,7 @@ def create_function(name, variables):
         Runtime="python3.13",
         Handler=f"{SOURCE.stem}.handler",
         Code={"ZipFile": code.getvalue()},
-        Role="arn:aws:iam::000000000000:role/item-resolver",
+        Role=role,
         Timeout=5,
         Environment={"Variables": variables},
     )

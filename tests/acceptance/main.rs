@@ -27,6 +27,7 @@ mod leaks;
 mod limits;
 mod link;
 mod listing;
+mod local_stack;
 mod lost_responses;
 mod model;
 mod notify_recipients;

@@ -68,7 +68,7 @@ impl Components {
     /// Returns the components embedded in this build.
     pub(crate) fn embedded() -> std::io::Result<Self> {
         let source: String =
-            MODULES.iter().map(|(_, source)| without_imports(&without_comments(source))).collect();
+            MODULES.iter().map(|(_, source)| without_comments(&without_imports(source))).collect();
         let version = URL_SAFE_NO_PAD.encode(&digest(&SHA256, source.as_bytes()).as_ref()[..9]);
         let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
         gzip.write_all(source.as_bytes())?;
@@ -97,9 +97,11 @@ fn without_imports(source: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Removes lines that contain only a comment (`//`, `/** … */`), so that browsers do not download them.
+/// Removes indentation, blank lines, and lines that contain only a comment (`//`, `/** … */`), so that browsers
+/// do not download them.
 ///
-/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment.
+/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment, and
+/// its indentation must not matter.
 fn without_comments(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut is_in_block = false;
@@ -113,10 +115,10 @@ fn without_comments(source: &str) -> String {
             is_in_block = true;
             continue;
         }
-        if text.starts_with("//") || (text.starts_with("/**") && text.ends_with("*/")) {
+        if text.is_empty() || text.starts_with("//") || (text.starts_with("/**") && text.ends_with("*/")) {
             continue;
         }
-        code.push_str(line);
+        code.push_str(text);
         code.push('\n');
     }
     code

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::Signal;
 
 use crate::deployment::Host;
+use crate::mailbox::Mailbox;
 use crate::paths::target;
 use crate::python;
 use crate::server::{Server, free_port};
@@ -41,7 +42,7 @@ impl Emulator {
         fs::create_dir_all(&scratch)?;
         let credentials =
             Credentials { aws_access_key_id: "test".to_owned(), aws_secret_access_key: random_secret()? };
-        let mut command = python::EMULATOR.program("ministack")?;
+        let mut command = python::EMULATOR.script("emulator.py")?;
         command
             .envs(environment(&endpoint, &credentials))
             // The emulator runs uploaded code, and every web page in this machine's browsers can send requests
@@ -75,6 +76,15 @@ impl Emulator {
     /// Returns the environment variables for a program that calls the emulator.
     pub(crate) fn environment(&self) -> [(&'static str, &str); 6] {
         environment(&self.endpoint, &self.credentials)
+    }
+
+    /// Returns the emails that this emulator's SES has sent.
+    pub(crate) fn mailbox(&self) -> Mailbox {
+        if self.is_ministack {
+            Mailbox::Ministack(self.endpoint.clone(), self.credentials.aws_secret_access_key.clone())
+        } else {
+            Mailbox::LocalStack(self.endpoint.clone())
+        }
     }
 
     /// Returns where this emulator runs functions.

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,10 +24,12 @@ pub(crate) struct Email {
     pub(crate) html: String,
 }
 
-/// An emulator's list of sent emails. Each variant contains the emulator's endpoint.
-#[derive(Clone, Debug)]
+/// An emulator's list of sent emails.
+#[derive(Clone)]
 pub(crate) enum Mailbox {
-    Ministack(String),
+    /// Contains the emulator's endpoint and secret.
+    Ministack(String, String),
+    /// Contains the emulator's endpoint.
     LocalStack(String),
 }
 
@@ -34,14 +37,15 @@ impl Mailbox {
     /// Returns every sent email, oldest first.
     pub(crate) async fn emails(&self) -> Result<Vec<Email>> {
         match self {
-            Self::Ministack(endpoint) => {
-                let list = fetch(&format!("{endpoint}/_ministack/ses/messages")).await?;
+            Self::Ministack(endpoint, secret) => {
+                let url = format!("{endpoint}/_ministack/ses/messages");
+                let list = fetch(Client::new().get(url).bearer_auth(secret)).await?;
                 let accounts =
                     list["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
                 Ok(accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect())
             }
             Self::LocalStack(endpoint) => {
-                let list = fetch(&format!("{endpoint}/_aws/ses")).await?;
+                let list = fetch(Client::new().get(format!("{endpoint}/_aws/ses"))).await?;
                 Ok(list["messages"].as_array().into_iter().flatten().map(from_localstack).collect())
             }
         }
@@ -57,8 +61,8 @@ async fn list_emails(State(mailbox): State<Arc<Mailbox>>) -> Result<Json<Vec<Ema
     mailbox.emails().await.map(Json).map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
-async fn fetch(url: &str) -> Result<Value> {
-    Ok(reqwest::get(url).await?.error_for_status()?.json().await?)
+async fn fetch(request: RequestBuilder) -> Result<Value> {
+    Ok(request.send().await?.error_for_status()?.json().await?)
 }
 
 fn from_ministack(message: &Value) -> Email {

@@ -1,6 +1,8 @@
 //! Describes the running stack to other programs, in `target/local/stack.json`.
 
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -60,10 +62,13 @@ impl StackInfo {
         Some(self.document_key_pattern.as_ref()?.replace("{module}", module).replace("{item}", item))
     }
 
-    /// Announces to other programs that the stack is ready.
+    /// Announces to this user's other programs that the stack is ready.
     pub(crate) fn write(&self) -> Result<()> {
         let unfinished = target("stack.json.new");
-        fs::write(&unfinished, serde_json::to_vec_pretty(self)?)?;
+        // A file that exists would keep its permissions.
+        let _ = fs::remove_file(&unfinished);
+        let mut private = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+        private.write_all(&serde_json::to_vec_pretty(self)?)?;
         Ok(fs::rename(unfinished, file())?)
     }
 

@@ -7,6 +7,11 @@ use std::{io, thread};
 
 use anyhow::{Context, Result, bail};
 use axum::Router;
+use axum::extract::Request;
+use axum::http::header::HOST;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -142,14 +147,16 @@ impl Stack {
     ) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
         let config = Config::read(environment)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let own_url = format!("http://{}", listener.local_addr()?);
+        let own_address = listener.local_addr()?;
+        let own_url = format!("http://{own_address}");
         let audience = config.parameter("JwtAudience")?.to_owned();
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
-        let new_mailbox = if emulator.is_ministack { Mailbox::Ministack } else { Mailbox::LocalStack };
-        let mailbox = new_mailbox(emulator.endpoint.clone());
+        let mailbox = emulator.mailbox();
         let page = DemoPage::new(mailbox.clone());
         let routes =
             Arc::clone(&issuer).routes().merge(mailbox.clone().routes()).merge(Arc::clone(&page).routes());
+        let hosts = [own_address.to_string(), format!("localhost:{}", own_address.port())];
+        let routes = routes.layer(from_fn(move |request, next| require_host(hosts.clone(), request, next)));
         let server = tokio::spawn(serve(listener, routes));
         clock::reset()?;
         let outputs = deployment::deploy(emulator, environment, &config, &own_url).await?;
@@ -241,6 +248,17 @@ async fn build(host: Host) -> Result<()> {
     let tools = host.tools();
     try_join!(tools.prepare(), compile)?;
     deployment::build(host).await
+}
+
+/// Rejects requests for another host: a web page whose host name resolves to this machine sends them, and could
+/// read the responses, which contain tokens and links.
+async fn require_host(hosts: [String; 2], request: Request, next: Next) -> Response {
+    let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
+    if hosts.iter().any(|expected| host == Some(expected.as_bytes())) {
+        next.run(request).await
+    } else {
+        StatusCode::MISDIRECTED_REQUEST.into_response()
+    }
 }
 
 async fn serve(listener: TcpListener, routes: Router) {

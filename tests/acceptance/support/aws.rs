@@ -336,7 +336,7 @@ impl<'a> Aws<'a> {
         }
     }
 
-    async fn function_names(&self) -> Vec<String> {
+    pub(crate) async fn function_names(&self) -> Vec<String> {
         let response = self.send("lambda", self.stack.client.get(self.function_url(""))).await;
         let list: Value = response.json().await.unwrap();
         let name = |function: &Value| function["FunctionName"].as_str().unwrap().to_owned();
