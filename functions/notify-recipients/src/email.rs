@@ -4,7 +4,10 @@ use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::names::shorten;
-use sharelink_domain::{EmailAddress, Message, PlatformName, Share, SharedFile, SharerName, Title};
+use sharelink_domain::{EmailAddress, PlatformName, Share, SharedFile, SharerName, Title};
+
+use crate::quote::Quote;
+use crate::unlink::{link_text, unlink};
 
 /// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
@@ -13,7 +16,7 @@ struct Contents<'a> {
     sharer: Option<&'a str>,
     /// The sharer's address, if known. It receives the replies.
     reply_to: Option<&'a str>,
-    message: Option<&'a str>,
+    message: Option<Quote>,
     /// The item's title, if known.
     title: Option<&'a str>,
     files: Vec<DisplayFile>,
@@ -21,6 +24,18 @@ struct Contents<'a> {
     until: String,
     /// When the email was requested, if an earlier one was sent.
     sent_again_on: Option<String>,
+}
+
+impl Contents<'_> {
+    /// Returns the sharer's name and address, as far as they are known. Sharers may choose their names, but
+    /// not their addresses.
+    fn author(&self) -> Option<String> {
+        match (self.sharer, self.reply_to) {
+            (Some(name), Some(address)) => Some(format!("{} <{address}>", unlink(name))),
+            (Some(name), None) => Some(unlink(name)),
+            (None, address) => address.map(ToOwned::to_owned),
+        }
+    }
 }
 
 /// A file with a name that is safe to display.
@@ -63,7 +78,7 @@ pub(crate) fn compose<'a>(
         },
         sharer,
         reply_to: reply_to.map(EmailAddress::as_str),
-        message: share.message.as_ref().map(Message::as_str),
+        message: share.message.as_ref().map(Quote::of),
         title,
         files: share.files.iter().map(DisplayFile::from).collect(),
         link,
@@ -99,70 +114,6 @@ fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> S
 
 /// The maximum length of the title in the subject, in characters.
 const SUBJECT_TITLE_LIMIT: usize = 80;
-
-/// Extensions and words in file names that are not top-level domains.
-const UNLINKED_LABELS: [&str; 45] = [
-    "avi", "bak", "bin", "bmp", "copy", "css", "csv", "doc", "docx", "draft", "dwg", "eml", "entwurf", "eps",
-    "exe", "final", "gif", "heic", "htm", "html", "jpeg", "jpg", "json", "kopie", "log", "odp", "ods", "odt",
-    "old", "pdf", "png", "ppt", "pptx", "psd", "rtf", "signed", "svg", "tif", "tiff", "txt", "wav", "webp",
-    "xls", "xlsx", "xml",
-];
-
-/// Prevents mail programs from turning a name such as `budget.zip` into a link to a website, where no link of
-/// ours can surround it. The inserted character is invisible, and no address may contain it (source:
-/// <https://blog.teknkl.com/stop-email-client-hyperlinking-text-without-consent/>). Names that no
-/// mail program links stay unchanged, so that they can be copied: `brief.pdf`, `Q3.final.pdf`, `v1.5`,
-/// `2026.11.26`, `Dr. No`.
-fn unlink(text: &str) -> String {
-    const WORD_JOINER: char = '\u{2060}';
-    let mut unlinked = String::with_capacity(text.len());
-    for (i, c) in text.char_indices() {
-        let rest = &text[i + c.len_utf8()..];
-        let is_within_word = rest.starts_with(|next: char| !next.is_whitespace());
-        let is_linked = match c {
-            '.' => is_within_word && may_join_host(&text[..i], rest),
-            '/' | '\\' | '@' | '。' | '．' | '｡' => is_within_word,
-            ':' => rest.starts_with(['/', '\\']),
-            _ => false,
-        };
-        if is_linked {
-            unlinked.push(WORD_JOINER);
-        }
-        unlinked.push(c);
-    }
-    unlinked
-}
-
-/// Returns whether a dot between these texts may be part of a host's name or IPv4 address.
-fn may_join_host(before: &str, after: &str) -> bool {
-    let label = after.split(|c: char| !c.is_alphanumeric() && c != '-').next().unwrap_or_default();
-    let label = label.to_ascii_lowercase();
-    // Mail programs link everything after `www.`.
-    if before.to_ascii_lowercase().ends_with("www") || label.starts_with("xn--") {
-        return true;
-    }
-    if !label.is_empty() && label.bytes().all(|b| b.is_ascii_digit()) {
-        return is_in_ipv4_address(before, after);
-    }
-    // A top-level domain has at least two characters, and no digits.
-    let may_be_top_level = label.len() != 1 && !label.contains(|c: char| c.is_ascii_digit());
-    may_be_top_level && !UNLINKED_LABELS.contains(&label.as_str())
-}
-
-fn is_in_ipv4_address(before: &str, after: &str) -> bool {
-    let is_other = |c: char| !c.is_ascii_digit() && c != '.';
-    let start = before.rsplit(is_other).next().unwrap_or_default();
-    let end = after.split(is_other).next().unwrap_or_default();
-    let numbers: Vec<Option<u8>> = start.split('.').chain(end.split('.')).map(|n| n.parse().ok()).collect();
-    numbers.windows(4).any(|four| four.iter().all(Option::is_some))
-}
-
-/// Returns a name as the text of a link to the share, in which mail programs add no other link. A text that
-/// is a URL is broken there, too: filters take a link for phishing if its text and its target differ.
-fn link_text(name: &str) -> String {
-    let lowercase = name.to_ascii_lowercase();
-    if lowercase.contains("://") || lowercase.contains("www.") { unlink(name) } else { name.to_owned() }
-}
 
 #[cfg(test)]
 mod tests {
@@ -201,7 +152,8 @@ mod tests {
         let message = "<script>alert(1)</script> & \"é\" שלום 🎉\r\nsecond line";
         let share = share(message, Some("Ann <i>"));
         let email = compose(&share, LINK).unwrap();
-        assert!(email.text.contains(message), "the text body shows the message unchanged");
+        let quoted = message.replace("\r\n", "\n> ");
+        assert!(email.text.ends_with(&format!("\n> {quoted}")), "{}", email.text);
         assert!(email.html.contains("&#60;script&#62;alert(1)&#60;/script&#62;"));
         for tag in ["<script>", "<i>", "<b>"] {
             assert!(!email.html.contains(tag), "{tag}");
@@ -220,7 +172,9 @@ mod tests {
         let email = compose(&share, LINK).unwrap();
         assert_eq!(email.subject, "Ann shared <b>.pdf with you: Spring <i> campaign");
         assert!(
-            email.text.contains("\n\nShared by: Ann\n\nAbout: Spring <i> campaign\n\nThe file:\n"),
+            email.text.contains(
+                "\n\nShared by: Ann <ann@example.com>\n\nAbout: Spring <i> campaign\n\nThe file:\n"
+            ),
             "{}",
             email.text
         );
@@ -262,7 +216,7 @@ mod tests {
 
     #[test]
     fn link_precedes_all_text_of_the_sharer() {
-        let share = share("https://evil.example/\nOpen this instead.", Some("evil.example"));
+        let share = share("https://evil.example/\nOpen this instead.", Some("evil.museum"));
         let title = Title::parse("Open https://evil.example/login");
         let email = compose(&Share { title, ..share }, LINK).unwrap().text;
         let (before, after) = email.split_once(LINK).unwrap();
@@ -270,8 +224,91 @@ mod tests {
             assert!(!before.contains(text), "{before}");
         }
         let after = after.replace('\u{2060}', "");
-        for text in ["Shared by: evil.example", "About: Open https://evil.example/login", "\nhttps://evil"] {
+        for text in [
+            "Shared by: evil.museum <ann@example.com>",
+            "About: Open https://evil.example/login",
+            "\n> https:// evil.example/\n> Open this instead.",
+        ] {
             assert!(after.contains(text), "{after}");
+        }
+    }
+
+    #[test]
+    fn message_is_quoted_below_the_button() {
+        let message = "Click here\r\n\r\nReply to this email to write to Bank.\n\
+                       Everything below was written by Platform.\n-----\n> Download";
+        for files in [1, 2, 6] {
+            let files = (0..files).map(|n| file(&format!("{n}.pdf"))).collect();
+            let share = Share { files, ..share(message, Some("Ann")) };
+            let email = compose(&share, LINK).unwrap();
+
+            let (ours, quote) = email
+                .text
+                .split_once("\n\nEverything below was written by Ann <ann@example.com>.\n")
+                .unwrap();
+            assert!(ours.contains(LINK) && !ours.contains("Click here"), "{ours}");
+            let (_, quote) = quote.split_once("\n\n").unwrap();
+            assert_eq!(quote.lines().count(), 6);
+            assert!(quote.lines().all(|line| line.starts_with('>')), "{quote}");
+
+            let (above, below) = email.html.split_once("Message from <bdi").unwrap();
+            assert!(above.contains("class=\"button-text\"") && !above.contains("Click here"), "{above}");
+            let (author, below) = below.split_once("</bdi>").unwrap();
+            assert!(author.ends_with(">Ann &#60;ann@example.com&#62;"), "{author}");
+            let (quote, ours) = below.split_once("</table>").unwrap();
+            assert!(quote.contains("Click here<br><br>Reply") && quote.contains("&#62; Download"), "{quote}");
+            assert!(ours.contains("If the button does not work") && !ours.contains("Click here"), "{ours}");
+        }
+    }
+
+    #[test]
+    fn sharer_is_shown_with_name_and_address() {
+        let shown = |name, email: Option<&str>| {
+            let created_by =
+                Sharer { email: email.map(|email| email.parse().unwrap()), ..share("", name).created_by };
+            let share = Share { created_by, ..share("Hi", name) };
+            let email = compose(&share, LINK).unwrap();
+            (email.text, email.html)
+        };
+        let address = ">ann@example.com</bdi></td>";
+        for (name, email, shared_by, written_by) in [
+            (Some("Ann"), Some("ann@example.com"), "Ann <ann@example.com>", "Ann <ann@example.com>"),
+            (Some("Ann"), None, "Ann", "Ann"),
+            (None, Some("ann@example.com"), "ann@example.com", "ann@example.com"),
+            (Some("Platform Support"), Some("ann@example.com"), "ann@example.com", "ann@example.com"),
+            (None, None, "", "the sharer"),
+        ] {
+            let (text, html) = shown(name, email);
+            assert!(text.contains(&format!("\nEverything below was written by {written_by}.\n")), "{text}");
+            assert_eq!(
+                text.contains(&format!("\nShared by: {shared_by}\n")),
+                !shared_by.is_empty(),
+                "{text}"
+            );
+            let (before, _) = html.split_once("class=\"button-text\"").unwrap();
+            assert_eq!(before.contains(address), email.is_some(), "{before}");
+        }
+    }
+
+    /// Mail programs show the start of an email beside the sender in the list of emails.
+    #[test]
+    fn message_is_not_in_the_preview() {
+        let share = share("Your account is locked", Some("Ann"));
+        let html = compose(&share, LINK).unwrap().html;
+        let (_, body) = html.split_once("<body").unwrap();
+        let (preview, _) = body.split_once("</div>").unwrap();
+        assert!(preview.contains("&#60;b&#62;.pdf") && !preview.contains("locked"), "{preview}");
+    }
+
+    #[test]
+    fn message_with_websites_says_that_they_are_not_links() {
+        let note = "Web addresses in it are not links.";
+        for (message, is_said) in [("See https://evil.example.", true), ("See brief.pdf.", false)] {
+            let share = share(message, Some("Ann"));
+            let email = compose(&share, LINK).unwrap();
+            for body in [email.text, email.html] {
+                assert_eq!(body.contains(note), is_said, "{body}");
+            }
         }
     }
 
@@ -287,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn mail_programs_find_no_address_in_names_and_title() {
+    fn mail_programs_find_no_address_in_text_of_the_sharer() {
         let names = [
             "budget.zip",
             "report.mov",
@@ -307,42 +344,32 @@ mod tests {
             ".net",
         ];
         let title = "Open https://evil.example/login or write to eve@evil.example";
+        let message = names.join("\n") + "\nOpen https://evil.example/login";
         let share = Share {
             title: Title::parse(title),
             files: names.map(file).to_vec(),
-            ..share("", Some("evil.example"))
+            ..share(&message, Some("evil.museum"))
         };
         let email = compose(&share, LINK).unwrap();
-        for (part, body) in
-            [("HTML", text_outside_links(&email.html)), ("text", email.text.replace(LINK, ""))]
-        {
+        // The sharer's own address may be a link.
+        let (html, text) = (text_outside_links(&email.html), email.text.replace(LINK, ""));
+        for (part, body) in [("HTML", html), ("text", text)] {
+            let body = body.replace("ann@example.com", "");
             for address in [
-                ".zip", ".mov", ".md", ".py", ".tar", ".gz", "www.", ".com", "@", ":/", "//", ".example",
-                "え。", ".net", ".xn--", ".0", ".168", ".1.", ".20", r"\evil", r"\share", r":\", r"\\",
+                ".zip", ".mov", ".md", ".py", ".tar", ".gz", "www.", ".com", "@", ":/", ".example",
+                ".museum", "え。", ".net", ".xn--", ".0", ".168", ".1.", ".20", r"\evil", r"\share", r":\",
+                r"\\",
             ] {
-                let is_linked = |(i, _)| !body[..i].ends_with('\u{2060}');
+                let is_linked = |(i, _): (usize, &str)| {
+                    let rest = body[i..].trim_start_matches([':', '/']);
+                    !body[..i].ends_with('\u{2060}') && !(address == ":/" && rest.starts_with(' '))
+                };
                 assert!(!body.match_indices(address).any(is_linked), "{part}: {address} in {body}");
             }
         }
         let shown = email.text.replace('\u{2060}', "");
         for name in names {
             assert!(shown.contains(&format!("- {name}")), "{name}: {shown}");
-        }
-        for name in [
-            "brief.pdf",
-            "Q3 v1.5.XLSX",
-            "Report v1.5.pdf",
-            "Report 1.2.3.pdf",
-            "2026.11.26 notes.pdf",
-            "26.11.2026.pdf",
-            "Q3.final.pdf",
-            "Q3.v2.draft.docx",
-            "A.B.pdf",
-            "song.mp3",
-            "Dr. No",
-            "https: no",
-        ] {
-            assert_eq!(unlink(name), name);
         }
     }
 
@@ -398,7 +425,8 @@ mod tests {
     fn names_are_not_translated() {
         let share = Share { title: Title::parse("Spring"), ..share("Hi", Some("Ann")) };
         let html = compose(&share, LINK).unwrap().html;
-        for (name, count) in [("Ann", 3), ("Spring", 1), ("&#60;b&#62;.pdf", 1)] {
+        let (author, address) = ("Ann &#60;ann@example.com&#62;", "ann@example.com");
+        for (name, count) in [("Ann", 2), (author, 1), (address, 1), ("Spring", 1), ("&#60;b&#62;.pdf", 1)] {
             let shown: Vec<_> = html.match_indices(&format!(">{name}</bdi>")).collect();
             assert_eq!(shown.len(), count, "{name}");
             for (end, _) in shown {

@@ -3,8 +3,10 @@
 
 mod email;
 mod notify;
+mod quote;
 mod rate_limiter;
 mod send_budget;
+mod unlink;
 
 use lambda_runtime::{LambdaEvent, run, service_fn};
 use sharelink_aws::base_url::PublicBaseUrl;

@@ -45,6 +45,13 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(20);
 /// [source]: https://resend.com/docs/dashboard/emails/custom-headers
 const REFERENCE_HEADER: &str = "X-Entity-Ref-ID";
 
+/// Headers that prevent automatic replies, which the sharer would receive: the standard's (RFC 3834) and
+/// Exchange's (MS-OXCMAIL). The latter's value `All` would also suppress bounces.
+///
+/// There is no `List-Unsubscribe`, because there is no list: a sharer addresses each email to one recipient.
+const AUTOMATIC_REPLY_HEADERS: [(&str, &str); 2] =
+    [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "OOF, AutoReply")];
+
 const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
 
 /// The sender of all emails.
@@ -159,8 +166,13 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
 fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
     let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
-    let reference = MessageHeader::builder().name(REFERENCE_HEADER).value(email.id.to_reference()).build()?;
-    let message = Message::builder().subject(content(&email.subject)?).body(body).headers(reference).build();
+    let header = |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build();
+    let mut headers = vec![header(REFERENCE_HEADER, &email.id.to_reference())?];
+    for (name, value) in AUTOMATIC_REPLY_HEADERS {
+        headers.push(header(name, value)?);
+    }
+    let message =
+        Message::builder().subject(content(&email.subject)?).body(body).set_headers(Some(headers)).build();
     Ok(EmailContent::builder().simple(message).build())
 }
 
@@ -252,7 +264,7 @@ mod tests {
     #[test]
     fn each_attempt_has_its_own_reference_header() {
         let share = sharelink_domain::testing::share(&["a"]);
-        let reference = |attempt| {
+        let headers = |attempt| {
             let email = Email {
                 to: &share.recipient,
                 from_name: None,
@@ -263,12 +275,13 @@ mod tests {
                 id: EmailId { attempt, ..EmailId::of(&share) },
             };
             let content = email_content(&email).unwrap();
-            let [header] = content.simple().unwrap().headers() else { panic!("{content:?}") };
-            assert_eq!(header.name(), "X-Entity-Ref-ID");
-            header.value().to_owned()
+            let headers = content.simple().unwrap().headers();
+            headers.iter().map(|h| (h.name().to_owned(), h.value().to_owned())).collect::<Vec<_>>()
         };
-        assert_eq!(reference(1), reference(1));
-        assert_ne!(reference(1), reference(2));
+        assert_eq!(headers(1)[0].0, "X-Entity-Ref-ID");
+        assert_eq!(headers(1), headers(1));
+        assert_ne!(headers(1)[0], headers(2)[0]);
+        assert_eq!(headers(1)[1..], headers(2)[1..]);
     }
 
     #[test]

@@ -4,6 +4,9 @@ use std::str::FromStr;
 
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_security::MixedScript;
+use unicode_security::confusable_detection::skeleton;
 
 use crate::names::{is_invisible, shorten, to_display_text};
 
@@ -30,22 +33,23 @@ const SHARER_NAME_LIMIT: usize = 80;
 
 /// A sharer's name, as an email shows it: one line of at most 80 characters.
 ///
-/// Sharers may be able to choose their names. A name that could pass for an address or for the platform is
-/// not shown at all. Letters of another script that look alike are not detected.
+/// Sharers may be able to choose their names. A name that could pass for an address, for the platform or for
+/// the operator of a service is not shown at all. A name that is another person's cannot be detected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SharerName(String);
 
 impl SharerName {
-    /// Makes a name safe to show in an email from this platform. Returns `None` if the name contains the
-    /// platform's name, contains `@` or `://`, or has no visible letter or digit.
+    /// Makes a name safe to show in an email from this platform. Returns `None` if the name is misleading or
+    /// has no visible letter or digit.
     #[must_use]
     pub fn parse(name: &str, platform: Option<&PlatformName>) -> Option<Self> {
         let name = join_words(&to_display_text(name)?);
-        let looks = to_appearance(&name);
-        let is_misleading = looks.contains('@')
-            || looks.contains("://")
-            || platform.is_some_and(|platform| looks.contains(&to_appearance(&platform.0)));
-        let is_readable = looks.chars().any(char::is_alphanumeric);
+        let appearance = Appearance::of(&name);
+        let is_misleading = appearance.has_address()
+            || appearance.is_role()
+            || appearance.has_lookalike_letters()
+            || platform.is_some_and(|platform| appearance.contains(&Appearance::of(&platform.0)));
+        let is_readable = appearance.visible.chars().any(char::is_alphanumeric);
         (is_readable && !is_misleading).then(|| Self(shorten(&name, SHARER_NAME_LIMIT).into_owned()))
     }
 
@@ -55,11 +59,150 @@ impl SharerName {
     }
 }
 
-/// Returns what a reader sees of a text, to compare it: without invisible characters, in lowercase, and with
-/// wide and other compatibility forms of a character replaced (NFKC).
-fn to_appearance(text: &str) -> String {
-    let visible = text.nfkc().filter(|c| c.is_whitespace() || !is_invisible(*c));
-    join_words(&visible.flat_map(char::to_lowercase).collect::<String>())
+/// A name as a reader may see it, to compare it with other text.
+struct Appearance {
+    /// Without invisible characters, and with wide and other compatibility forms replaced (NFKC).
+    visible: String,
+    /// In lowercase, without accents, and with ASCII characters for those of other scripts that look alike.
+    plain: String,
+    /// Only letters and digits, those that look alike with the same code (UTS 39). A letter may resemble
+    /// another one in only one case, such as `I` and `l`, so this is derived from the name as typed and in
+    /// lowercase.
+    skeletons: [String; 2],
+}
+
+/// The minimum length of a platform's name that is also found across spaces and punctuation. A shorter one
+/// appears within many names.
+const DISTINCTIVE_LENGTH: usize = 6;
+
+/// The top-level domains with more than two letters that are most used, and the one of examples.
+const TOP_LEVEL_DOMAINS: [&str; 24] = [
+    "app", "biz", "blog", "cloud", "com", "dev", "edu", "email", "example", "gov", "help", "info", "link",
+    "live", "mil", "net", "online", "org", "page", "shop", "site", "store", "top", "xyz",
+];
+
+/// The words that make a name that of a service, in English and German.
+const ROLE_WORDS: [&str; 27] = [
+    "abrechnung",
+    "admin",
+    "administrator",
+    "alert",
+    "alerts",
+    "antworten",
+    "billing",
+    "daemon",
+    "desk",
+    "helpdesk",
+    "helpline",
+    "hotline",
+    "kundendienst",
+    "kundenservice",
+    "mailer",
+    "noreply",
+    "donotreply",
+    "notification",
+    "notifications",
+    "postmaster",
+    "reply",
+    "root",
+    "security",
+    "sicherheit",
+    "support",
+    "system",
+    "webmaster",
+];
+
+/// The other words in names of services.
+const ROLE_ADDITIONS: [&str; 20] = [
+    "account", "bitte", "center", "customer", "der", "do", "email", "help", "it", "keine", "mail", "my",
+    "nicht", "no", "not", "our", "service", "team", "the", "your",
+];
+
+impl Appearance {
+    fn of(name: &str) -> Self {
+        // A circled letter becomes a plain one, but this one is read as an `@`.
+        let name = name.replace(['ⓐ', 'Ⓐ'], "@");
+        let visible = name.nfkc().filter(|c| c.is_whitespace() || !is_invisible(*c)).collect::<String>();
+        let visible = join_words(&visible);
+        let plain = visible.nfd().filter(|c| !is_combining_mark(*c)).flat_map(to_ascii_lookalike);
+        let plain: String = plain.filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect();
+        let skeletons = [&visible, &visible.to_lowercase()].map(|text| to_skeleton(text));
+        Self { visible, plain, skeletons }
+    }
+
+    /// Returns whether the name contains an email address, a URL or a host's name.
+    fn has_address(&self) -> bool {
+        let plain = &self.plain;
+        let words: Vec<&str> = self.words().collect();
+        plain.contains('@')
+            || ["://", "www.", "xn--", "(at)", "[at]", "{at}"].iter().any(|part| plain.contains(part))
+            || (words.contains(&"at") && words.contains(&"dot"))
+            || plain.match_indices('.').any(|(i, _)| ends_host_name(&plain[..i], &plain[i + 1..]))
+    }
+
+    /// Returns whether the name is that of a service, such as `IT Support` or `no-reply`.
+    fn is_role(&self) -> bool {
+        let is_any =
+            |roles: &[&str], word: &str| roles.iter().any(|role| to_skeleton(role) == to_skeleton(word));
+        let may_be_role = |word| is_any(&ROLE_WORDS, word) || is_any(&ROLE_ADDITIONS, word);
+        let is_spaced_role = |skeleton: &String| ROLE_WORDS.iter().any(|role| to_skeleton(role) == *skeleton);
+        (self.words().all(may_be_role) && self.words().any(|word| is_any(&ROLE_WORDS, word)))
+            || self.skeletons.iter().any(is_spaced_role)
+    }
+
+    /// Returns whether a word contains ASCII letters and others that look like them, but belong to another
+    /// script. No language mixes them.
+    fn has_lookalike_letters(&self) -> bool {
+        let is_lookalike = |c: char| !c.is_ascii() && to_ascii_lookalike(c).all(|seen| seen.is_ascii());
+        let has_lookalike = |word: &str| {
+            let letters: String = word.chars().filter(|c| c.is_alphabetic()).collect();
+            letters.contains(|c: char| c.is_ascii())
+                && letters.contains(is_lookalike)
+                && !letters.as_str().is_single_script()
+        };
+        self.visible.split_whitespace().any(has_lookalike)
+    }
+
+    /// Returns whether another name can be read in this one.
+    fn contains(&self, other: &Self) -> bool {
+        let may_read = |skeleton: &String, other: &String| {
+            let is_distinctive = other.chars().count() >= DISTINCTIVE_LENGTH;
+            !other.is_empty() && (skeleton == other || (is_distinctive && skeleton.contains(other)))
+        };
+        let is_within = |other: &String| self.skeletons.iter().any(|skeleton| may_read(skeleton, other));
+        self.visible.to_lowercase().contains(&other.visible.to_lowercase())
+            || self.plain.contains(&other.plain)
+            || other.skeletons.iter().any(is_within)
+    }
+
+    fn words(&self) -> impl Iterator<Item = &str> {
+        self.plain.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty())
+    }
+}
+
+/// Returns the ASCII characters that a character looks like, or the character itself.
+fn to_ascii_lookalike(c: char) -> impl Iterator<Item = char> {
+    let mut buffer = [0; 4];
+    let seen: Vec<char> = match c {
+        '。' => vec!['.'],
+        _ if c.is_ascii() => vec![c],
+        _ => skeleton(c.encode_utf8(&mut buffer)).collect(),
+    };
+    seen.into_iter()
+}
+
+fn to_skeleton(text: &str) -> String {
+    skeleton(text).filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// Returns whether a dot between these texts ends a host's name, as in `bank.com` and `bank.co.uk`, but not
+/// in `Dr.Smith` and `J.R. Hartley`.
+fn ends_host_name(before: &str, after: &str) -> bool {
+    let is_separator = |c: char| !c.is_alphanumeric() && c != '-';
+    let label = before.rsplit(is_separator).next().unwrap_or_default();
+    let top_level = after.split(is_separator).next().unwrap_or_default();
+    let is_country = top_level.len() == 2 && top_level.bytes().all(|b| b.is_ascii_lowercase());
+    (!label.is_empty() && TOP_LEVEL_DOMAINS.contains(&top_level)) || (label.chars().count() > 1 && is_country)
 }
 
 fn join_words(text: &str) -> String {
@@ -145,6 +288,127 @@ mod tests {
         let platform: PlatformName = "My  Platform".parse().unwrap();
         assert_eq!(SharerName::parse("my\u{a0} platform", Some(&platform)), None);
         assert!(SharerName::parse("Platform", None).is_some());
+    }
+
+    #[test]
+    fn name_that_resembles_the_platform_is_left_out() {
+        for name in [
+            "P l a t f o r m",
+            "Plat-form",
+            "Plat form Support",
+            "P.l.a.t.f.o.r.m",
+            "PIatform",
+            "P1atform",
+            "P|atform",
+            "PLATF0RM",
+            "Рlаtfоrm",
+            "РLАТFОRМ",
+            "Plátform",
+            "P\u{336}latform",
+            "𝐏𝐥𝐚𝐭𝐟𝐨𝐫𝐦",
+            "Ⓟⓛⓐⓣⓕⓞⓡⓜ",
+            "Platforrn",
+        ] {
+            assert_eq!(display_name(name), "Platform", "{name}");
+        }
+        let short: PlatformName = "Art".parse().unwrap();
+        for name in ["Art", "A r t", "A-R-T", "Аrt Team"] {
+            assert_eq!(SharerName::parse(name, Some(&short)), None, "{name}");
+        }
+        assert!(
+            SharerName::parse("Omar Tan", Some(&short)).is_some(),
+            "a short name is not found across words"
+        );
+        let symbol: PlatformName = "🎉".parse().unwrap();
+        assert!(SharerName::parse("Ann", Some(&symbol)).is_some());
+    }
+
+    #[test]
+    fn name_that_contains_a_host_is_left_out() {
+        for name in [
+            "bank.com",
+            "Ann from bank.example",
+            "BANK.COM Security",
+            "bank.co.uk",
+            "bank.de/login",
+            "www.bank",
+            "bank․com",
+            "bank。com",
+            "bаnk.com",
+            "bank.cоm",
+            "xn--bnk-5cd.com",
+            "x.com",
+            "https:∕∕bank",
+            "ceo (at) bank",
+            "ceo[at]bank",
+            "ceo at bank dot test",
+            "ceoⓐbank",
+        ] {
+            assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn name_of_a_service_is_left_out() {
+        for name in [
+            "Support",
+            "IT Support",
+            "The Security Team",
+            "no-reply",
+            "No Reply",
+            "noreply",
+            "Do not reply",
+            "MAILER-DAEMON",
+            "Help Desk",
+            "Supp0rt",
+            "Ѕupport",
+            "S u p p o r t",
+            "Ａｄｍｉｎ",
+            "Ádmin",
+            "Kundendienst",
+            "Bitte nicht antworten",
+        ] {
+            assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn name_that_mixes_lookalike_letters_is_left_out() {
+        for name in ["Аnn Example", "Ann Ехample", "Jοhn"] {
+            assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn ordinary_names_are_shown() {
+        for name in [
+            "Dr.Smith",
+            "J.R. Hartley",
+            "J.Li",
+            "St.John Smith",
+            "John.Doe",
+            "Doe, John (IT Security)",
+            "Ann Support-Smith",
+            "No Do",
+            "Zoë O’Neil",
+            "Yıldız Şahin",
+            "Łukasz Đorđević",
+            "Анна Иванова",
+            "Νίκος Παπαδόπουλος",
+            "Ann 李",
+            "李Ann",
+            "山田 太郎",
+            "राम",
+            "محمد",
+            "M. de Vries",
+            "Mª José",
+            "Sean 3rd",
+            "Studio 54",
+            "Team Blue",
+        ] {
+            let platform: PlatformName = "Platform".parse().unwrap();
+            assert!(SharerName::parse(name, Some(&platform)).is_some(), "{name}");
+        }
     }
 
     #[test]
