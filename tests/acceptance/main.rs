@@ -16,6 +16,7 @@ mod deployment_check;
 mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
+mod email_trust;
 mod expiration_changes;
 mod expiry;
 mod expiry_alarms;

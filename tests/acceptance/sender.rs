@@ -37,6 +37,20 @@ async fn from_header_names_sharer_and_platform() {
 }
 
 #[tokio::test]
+async fn sharer_whose_name_resembles_the_platform_is_not_named() {
+    // The platform's name has a Cyrillic letter here, as an attacker's would.
+    let (from, _) = send_with(&[("EMAIL_FROM_NAME", "Tеss")], "").await;
+    assert_eq!(decode_name(&from), "Tеss");
+}
+
+#[tokio::test]
+async fn email_asks_for_no_automatic_reply() {
+    let headers = r#"{"Name":"Auto-Submitted","Value":"auto-generated"},"#.to_owned()
+        + r#"{"Name":"X-Auto-Response-Suppress","Value":"OOF, AutoReply"}"#;
+    assert_eq!(send_with(&[], &headers).await.1, 1);
+}
+
+#[tokio::test]
 async fn without_a_platform_name_from_is_the_bare_address() {
     let (from, _) = send_with(&[("EMAIL_FROM_NAME", "")], "").await;
     assert_eq!(from, ADDRESS);

@@ -91,7 +91,8 @@ async fn message_is_escaped_and_cannot_add_recipients() {
     item.post(&create_body_with(&[&recipient], &json!({"message": message}))).await.assert_status(201);
 
     let email = item.wait_for_email(&recipient).await;
-    assert!(email.text.contains(message), "{}", email.text);
+    let quoted = message.replace("\r\n", "\n> ").replace("> \n", ">\n");
+    assert!(email.text.contains(&format!("\n> {quoted}")), "{}", email.text);
     assert!(!email.html.contains("<script>"), "{}", email.html);
     assert!(email.html.contains("🎉 שלום עולם"), "{}", email.html);
     assert_eq!(email.to.len(), 1);

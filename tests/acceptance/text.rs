@@ -33,7 +33,8 @@ async fn pasted_control_characters_do_not_stop_a_message() {
     let expected = "a\nb\ncd\ne\nf\ngh\tijklmn😀o-pq\u{fffd}";
     assert_eq!(created.json()["results"][0]["share"]["message"], expected);
     let email = item.wait_for_email(&ann).await;
-    assert!(email.text.trim_end().ends_with(&format!("\n{expected}")), "{}", email.text);
+    let quoted = expected.replace('\n', "\n> ");
+    assert!(email.text.trim_end().ends_with(&format!("\n> {quoted}")), "{}", email.text);
     assert!(email.html.contains("a<br>b<br>cd<br>e<br>f<br>gh\tijklmn😀o-pq\u{fffd}"), "{}", email.html);
 }
 
