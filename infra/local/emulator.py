@@ -1,34 +1,73 @@
-"""Starts ministack, and protects its administrative requests.
+"""Starts ministack, and lets nobody without its secret key use it.
 
-With AUTH=true, ministack checks the signatures of AWS requests, but not of its own requests under
-/_ministack/, which delete everything, change its settings, and return sent emails. Web pages can send them.
+With AUTH=true, ministack checks signatures, but not those of the account's own keys, and not those of its own
+requests under /_ministack/, which delete everything, change its settings, and return sent emails. Every web page
+can send both. It also serves S3 without any signature.
 """
 
 import hmac
 import os
+import re
+from urllib.parse import parse_qs
 
 import ministack.app
+from ministack.core import iam_evaluator
 
 HEALTH = "/_ministack/health"
 
+# The deployed API, which checks tokens itself.
+API = "/_aws/execute-api/"
+
+CREDENTIAL = r"[^/,\s]+/\d{8}/[^/,\s]+/[^/,\s]+/aws4_request"
+SIGNATURE = "[0-9a-f]{64}"
+SIGNED_HEADER = re.compile(
+    rf"AWS4-HMAC-SHA256 Credential={CREDENTIAL}, ?SignedHeaders=[^,\s]+, ?Signature={SIGNATURE}"
+)
+SIGNED_QUERY = {
+    "X-Amz-Algorithm": re.compile("AWS4-HMAC-SHA256"),
+    "X-Amz-Credential": re.compile(CREDENTIAL),
+    "X-Amz-Signature": re.compile(SIGNATURE),
+}
+
+
+def is_signed(headers, query):
+    """Returns whether a request has one well-formed signature, which ministack then checks."""
+    authorization = [value.decode("latin-1") for name, value in headers if name == b"authorization"]
+    if authorization:
+        return len(authorization) == 1 and SIGNED_HEADER.fullmatch(authorization[0]) is not None
+    parameters = parse_qs(query.decode("latin-1"), keep_blank_values=True)
+    values = {name: parameters.get(name, []) for name in SIGNED_QUERY}
+    return all(len(value) == 1 and SIGNED_QUERY[name].fullmatch(value[0]) for name, value in values.items())
+
+
+def is_allowed(scope, secret):
+    """Returns whether ministack may see this request."""
+    path, headers = scope["path"], scope["headers"]
+    if path == HEALTH or path.startswith(API):
+        return True
+    if path.startswith("/_"):
+        expected = f"Bearer {secret}".encode()
+        return hmac.compare_digest(dict(headers).get(b"authorization", b""), expected)
+    return is_signed(headers, scope["query_string"])
+
 
 def require_secret(app, secret):
-    """Returns the application, which then refuses administrative requests without the secret."""
-    expected = f"Bearer {secret}".encode()
+    """Returns the application, with unsigned requests refused."""
 
     async def protected(scope, receive, send):
-        path = scope.get("path", "")
-        if path.startswith("/_ministack/") and path != HEALTH:
-            header = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(header, expected):
-                await send({"type": "http.response.start", "status": 403, "headers": []})
-                await send({"type": "http.response.body"})
-                return
-        await app(scope, receive, send)
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.close"})
+        elif scope["type"] == "http" and not is_allowed(scope, secret):
+            await send({"type": "http.response.start", "status": 403, "headers": []})
+            await send({"type": "http.response.body"})
+        else:
+            await app(scope, receive, send)
 
     return protected
 
 
 if __name__ == "__main__":
+    # The account's own keys are no exception.
+    iam_evaluator._is_root_key = lambda access_key_id: False
     ministack.app.app = require_secret(ministack.app.app, os.environ["AWS_SECRET_ACCESS_KEY"])
     ministack.app.main()
