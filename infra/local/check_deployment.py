@@ -307,13 +307,95 @@ def mapped_apis(domain):
         arguments["NextToken"] = page["NextToken"]
 
 
+def check_distribution(stack, report):
+    """The distribution in front of the API, if there is one."""
+    for id, properties in stack.of_type("AWS::CloudFront::Distribution").items():
+        wanted = stack.resolve(properties["DistributionConfig"])
+        distribution = find("cloudfront", "get_distribution", "NoSuchDistribution", Id=stack.ids[id])
+        if distribution is None:
+            report.missing("the distribution does not exist")
+            continue
+        distribution = distribution["Distribution"]
+        actual = distribution["DistributionConfig"]
+        if distribution["Status"] != "Deployed":
+            report.pending(
+                f"the distribution is {distribution['Status']}", "Wait until CloudFront has deployed it."
+            )
+        report.expect(True, actual["Enabled"], "whether the distribution is enabled")
+        report.expect(wanted["Aliases"], actual["Aliases"].get("Items", []), "the distribution's domain")
+        report.expect(wanted.get("WebACLId", ""), actual.get("WebACLId", ""), "the distribution's web ACL")
+        report.expect(
+            wanted["ViewerCertificate"]["MinimumProtocolVersion"],
+            actual["ViewerCertificate"].get("MinimumProtocolVersion"),
+            "the distribution's minimum TLS version",
+        )
+        report.expect(origins(wanted["Origins"]), origins(actual["Origins"]["Items"]), "the origin")
+        behaviors = {"every other path": (wanted["DefaultCacheBehavior"], actual["DefaultCacheBehavior"])}
+        found = {b["PathPattern"]: b for b in actual["CacheBehaviors"].get("Items", [])}
+        for behavior in wanted["CacheBehaviors"]:
+            path = behavior["PathPattern"]
+            behaviors[path] = (behavior, found.get(path, {}))
+        for path, (behavior, current) in behaviors.items():
+            for setting in ("CachePolicyId", "OriginRequestPolicyId", "ViewerProtocolPolicy"):
+                report.expect(
+                    behavior.get(setting, ""), current.get(setting, ""), f"the {setting} of {path}"
+                )
+        # The paths in such a log contain the links.
+        if actual.get("Logging", {}).get("Enabled"):
+            report.missing("the distribution logs every link", "Disable its standard logs, and delete them.")
+        if not wanted.get("WebACLId"):
+            report.pending(
+                "the distribution has no web ACL, so nothing limits a single client",
+                "Create one, and set WebAclArn. infra/README.md has the commands.",
+            )
+
+
+def origins(configured):
+    """Returns each origin's domain and the names of its headers, whose values are secret."""
+
+    def names(origin):
+        headers = origin.get("OriginCustomHeaders") or origin.get("CustomHeaders", {}).get("Items", [])
+        return sorted(header["HeaderName"].lower() for header in headers)
+
+    return {origin["DomainName"]: names(origin) for origin in configured}
+
+
+def check_bypass(stack, report):
+    """The API's own address: behind a distribution, the functions refuse requests to it."""
+    api, body = api_definition(stack)
+    if not stack.of_type("AWS::CloudFront::Distribution"):
+        return
+    suffix = "amazonaws.com.cn" if stack.partition == "aws-cn" else "amazonaws.com"
+    for key, _, schemes in operations(body):
+        method, path = key.split(" ")
+        if schemes != ["NONE"]:
+            continue
+        url = f"https://{api}.execute-api.{stack.region}.{suffix}" + sample_path(path)
+        try:
+            status, _ = fetch(url, method)
+        except UNREACHABLE as error:
+            report.missing(f"{key} does not respond at the API's own address: {describe(error)}")
+            return
+        report.expect(
+            421,
+            status,
+            f"the status of {key} at the API's own address",
+            "The function accepts requests that bypass the distribution. See functions.",
+        )
+
+
+def sample_path(path):
+    """Returns a route's path with the name of nothing that exists."""
+    return re.sub(r"\{[^}]+\}", "deployment-check", path)
+
+
 def check_requests(stack, report, api_url):
     """The API itself: without a token, exactly the public routes respond with something else than 401."""
     _, body = api_definition(stack)
     for key, _, schemes in operations(body):
         method, path = key.split(" ")
         # No link, page or file has this name, so a public route responds with 404.
-        url = (api_url or stack.outputs["ApiUrl"]) + re.sub(r"\{[^}]+\}", "deployment-check", path)
+        url = (api_url or stack.outputs["ApiUrl"]) + sample_path(path)
         try:
             status, _ = fetch(url, method)
         except UNREACHABLE as error:
@@ -657,7 +739,7 @@ def check_item_resolver(stack, report):
 
 def check_key_ring(stack, report):
     """The key ring: not being deleted, and a valid ring as far as these credentials may read it."""
-    for id in stack.of_type("AWS::SecretsManager::Secret"):
+    for id in stack.of_type("AWS::SecretsManager::Secret").keys() & {"KeyRing"}:
         secret = client("secretsmanager").describe_secret(SecretId=stack.ids[id])
         if secret.get("DeletedDate"):
             report.missing(
@@ -859,7 +941,9 @@ CHECKS = {
     "stage": check_stage,
     "throttles": check_throttles,
     "domain": check_domain,
+    "distribution": check_distribution,
     "requests": check_requests,
+    "bypass": check_bypass,
     "functions": check_functions,
     "concurrency": check_concurrency,
     "permissions": check_permissions,

@@ -49,6 +49,13 @@ OTHERS = {
     "TrackConcurrency": "10",
 }
 
+# Every other of these combinations has a distribution.
+DISTRIBUTION = {
+    "CertificateArn": "",
+    "DistributionCertificateArn": OTHERS["CertificateArn"].replace(REGION, "us-east-1"),
+    "WebAclArn": "arn:aws:wafv2:us-east-1:123456789012:global/webacl/sharelink/01234567-89ab-cdef-0123-456789abcdef",
+}
+
 
 class Resolver:
     """Resolves a template's conditions for given parameter values."""
@@ -165,6 +172,8 @@ def main():
     ]
     for combination in combinations[::2]:
         combination.update(OTHERS)
+    for combination in combinations[::4]:
+        combination.update(DISTRIBUTION)
     with multiprocessing.Pool() as pool:
         problems = [p for found in pool.imap_unordered(find_problems, combinations) for p in found]
     print("\n".join([*problems, f"linted {len(combinations)} combinations of parameters"]))

@@ -159,6 +159,90 @@ class Calls(unittest.TestCase):
         (found,) = findings("email-identity", stack(ExistingEmailIdentityArn=arn))
         self.assertRegex(found, "^MISSING the identity example.com is in us-east-1")
 
+    def distribution(self, status="Deployed", **changes):
+        config = {
+            "Aliases": [DOMAIN],
+            "ViewerCertificate": {"MinimumProtocolVersion": "TLSv1.2_2021"},
+            "WebACLId": "acl",
+            "Origins": [
+                {"DomainName": "api.example.com", "OriginCustomHeaders": [{"HeaderName": "X-Origin-Secret"}]}
+            ],
+            "DefaultCacheBehavior": {"CachePolicyId": "none", "ViewerProtocolPolicy": "https-only"},
+            "CacheBehaviors": [{"PathPattern": "/s/*", "CachePolicyId": "none"}],
+        }
+        behavior = {"TargetOriginId": "api", "ViewerProtocolPolicy": "https-only", "CachePolicyId": "none"}
+        secret = {"HeaderName": "X-Origin-Secret", "HeaderValue": "hidden"}
+        origin = {"Id": "api", "DomainName": "api.example.com"}
+        actual = {
+            "CallerReference": "1",
+            "Comment": "",
+            "Enabled": True,
+            "Aliases": {"Quantity": 1, "Items": [DOMAIN]},
+            "ViewerCertificate": {"MinimumProtocolVersion": "TLSv1.2_2021"},
+            "WebACLId": "acl",
+            "Origins": {
+                "Quantity": 1,
+                "Items": [origin | {"CustomHeaders": {"Quantity": 1, "Items": [secret]}}],
+            },
+            "DefaultCacheBehavior": behavior,
+            "CacheBehaviors": {
+                "Quantity": 1,
+                "Items": [behavior | {"PathPattern": "/s/*", "ViewerProtocolPolicy": "allow-all"}],
+            },
+        }
+        config["CacheBehaviors"][0]["ViewerProtocolPolicy"] = "allow-all"
+        cloudfront = self.stub("cloudfront")
+        response = {
+            "Id": "Distribution",
+            "ARN": "arn",
+            "Status": status,
+            "LastModifiedTime": 0,
+            "InProgressInvalidationBatches": 0,
+            "DomainName": "d.cloudfront.net",
+            "DistributionConfig": actual | changes,
+        }
+        cloudfront.add_response("get_distribution", {"Distribution": response}, {"Id": "Distribution"})
+        resource = {
+            "Type": "AWS::CloudFront::Distribution",
+            "Properties": {"DistributionConfig": config},
+        }
+        return findings("distribution", stack({"Distribution": resource}))
+
+    def test_distribution_that_differs_from_the_template_is_found(self):
+        self.assertEqual(self.distribution(), [])
+        self.assertRegex(self.distribution("InProgress")[0], "^PENDING the distribution is InProgress")
+        self.assertRegex(self.distribution(Enabled=False)[0], "^MISSING whether the distribution is enabled")
+        self.assertRegex(self.distribution(WebACLId="")[0], "^MISSING the distribution's web ACL is ")
+        self.assertRegex(
+            self.distribution(Aliases={"Quantity": 0})[0], "^MISSING the distribution's domain is "
+        )
+        logging = {"Enabled": True, "IncludeCookies": False, "Bucket": "logs", "Prefix": ""}
+        self.assertEqual(self.distribution(Logging=logging), ["MISSING the distribution logs every link"])
+        cached = {"TargetOriginId": "api", "ViewerProtocolPolicy": "allow-all", "CachePolicyId": "all"}
+        behaviors = {"Quantity": 1, "Items": [cached | {"PathPattern": "/s/*"}]}
+        (found,) = self.distribution(CacheBehaviors=behaviors)
+        self.assertEqual(found, "MISSING the CachePolicyId of /s/* is all, but should be none")
+        bare = {"Quantity": 1, "Items": [{"Id": "api", "DomainName": "api.example.com"}]}
+        self.assertRegex(self.distribution(Origins=bare)[0], "^MISSING the origin is ")
+
+    def bypass(self, status):
+        operation = {"get": {"security": [{"NONE": []}]}}
+        api = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": {"paths": {"/s/{token}": operation}}}}
+        resources = {"Api": api, "Distribution": {"Type": "AWS::CloudFront::Distribution"}}
+        self.stub("cloudformation")
+        with mock.patch("check_deployment.fetch", return_value=(status, b"")) as fetch:
+            found = findings("bypass", stack(resources))
+        fetch.assert_called_once_with(
+            "https://Api.execute-api.eu-central-1.amazonaws.com/s/deployment-check", "GET"
+        )
+        return found
+
+    def test_function_that_accepts_requests_around_the_distribution_is_found(self):
+        self.assertEqual(self.bypass(421), [])
+        (found,) = self.bypass(404)
+        self.assertRegex(found, "^MISSING the status of GET /s/{token} at the API's own address is 404")
+        self.assertEqual(findings("bypass", stack({"Api": API})), [])
+
     def resolver(self, code=None, region="eu-central-1", account="123456789012"):
         arn = f"arn:aws:lambda:{region}:{account}:function:resolver"
         functions = self.stub("lambda")

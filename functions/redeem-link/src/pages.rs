@@ -9,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
 };
 use serde::Serialize;
 use sharelink_domain::{Message, Share, SharedFile, SharerName, TimeLeft, Timestamp, Title};
@@ -229,7 +228,6 @@ pub(crate) fn with_security_headers(mut response: Response) -> Response {
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(policy) = HeaderValue::from_str(&CONTENT_POLICY) {
         headers.insert(CONTENT_SECURITY_POLICY, policy);
     }

@@ -1,7 +1,7 @@
 //! Serves the components' modules.
 
 use lambda_http::http::header::{
-    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, VARY,
 };
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 
@@ -73,7 +73,6 @@ fn file_response(
     for (name, value) in [
         (CONTENT_TYPE, content_type),
         (CACHE_CONTROL, cache_control),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (VARY, "Accept-Encoding, Origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "cross-origin"),
     ] {

@@ -4,7 +4,7 @@ use aws_sdk_ssm::Client;
 use aws_sdk_ssm::config::Builder;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
-use sharelink_domain::Timestamp;
+use sharelink_domain::{BaseUrl, Timestamp};
 
 use crate::AwsError;
 use crate::call_timer::CallTimer;
@@ -20,7 +20,7 @@ const MAX_AGE: TimeDelta = TimeDelta::minutes(5);
 pub struct PublicBaseUrl {
     client: Client,
     parameter: String,
-    cache: StaleIfErrorCache<String>,
+    cache: StaleIfErrorCache<BaseUrl>,
 }
 
 impl PublicBaseUrl {
@@ -35,13 +35,13 @@ impl PublicBaseUrl {
         }
     }
 
-    /// Returns the base URL without a trailing slash. The value is at most five minutes old, or older while
-    /// Parameter Store is failing.
-    pub async fn get(&self, now: Timestamp) -> Result<String, AwsError> {
+    /// Returns the base URL. The value is at most five minutes old, or older while Parameter Store is failing
+    /// or contains something else.
+    pub async fn get(&self, now: Timestamp) -> Result<BaseUrl, AwsError> {
         self.cache.get(MAX_AGE, now, || self.fetch()).await
     }
 
-    async fn fetch(&self) -> Result<String, AwsError> {
+    async fn fetch(&self) -> Result<BaseUrl, AwsError> {
         let response = self
             .client
             .get_parameter()
@@ -52,7 +52,7 @@ impl PublicBaseUrl {
         response
             .parameter
             .and_then(|parameter| parameter.value)
-            .map(|url| url.trim_end_matches('/').to_owned())
+            .and_then(|url| url.trim_end_matches('/').parse().ok())
             .ok_or(AwsError::InvalidData { service: SERVICE, what: "parameter" })
     }
 }

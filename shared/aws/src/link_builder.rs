@@ -35,6 +35,6 @@ impl LinkBuilder {
                 LinkError::Token(_) => Error::from(InternalError::UnknownLinkKey),
             })?;
         let base_url = self.base_url.get(now).await?;
-        Ok(format!("{base_url}/s/{}", token.expose()))
+        Ok(format!("{}/s/{}", base_url.as_str(), token.expose()))
     }
 }

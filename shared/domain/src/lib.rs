@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod address;
+pub mod base_url;
 pub mod date_text;
 pub mod delivery;
 pub mod expiry;
@@ -35,6 +36,7 @@ pub mod title;
 
 pub use access::Status;
 pub use address::EmailAddress;
+pub use base_url::BaseUrl;
 pub use expiry::Expiry;
 pub use history::Action;
 pub use ids::{Generation, ShareId, WriteId};

@@ -1,6 +1,7 @@
 //! API Gateway events, reduced to the fields that are safe to parse.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -16,9 +17,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::Request;
+use crate::origin::{OriginHeaders, SECRET_HEADER, VIEWER_ADDRESS_HEADER};
 
 /// The headers that the functions may read.
-const ALLOWED_HEADERS: [&str; 10] = [
+pub const ALLOWED_HEADERS: [&str; 10] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -31,9 +33,9 @@ const ALLOWED_HEADERS: [&str; 10] = [
     "x-purpose",
 ];
 
-/// Parses an HTTP API event into a request.
+/// Parses an HTTP API event into a request, without checking that it came through the distribution.
 pub fn parse_event(json: &[u8]) -> Result<Request, serde_json::Error> {
-    serde_json::from_slice::<HttpApiEvent>(json).map(|HttpApiEvent(request)| request.into())
+    serde_json::from_slice::<HttpApiEvent>(json).map(HttpApiEvent::into_request)
 }
 
 /// An HTTP API event (payload format 2.0) that `lambda_http` can convert to a request without failing.
@@ -41,7 +43,26 @@ pub fn parse_event(json: &[u8]) -> Result<Request, serde_json::Error> {
 /// For an unfiltered event, `lambda_http` panics if the host, path and query do not form a URL, and fails if
 /// a header is not ASCII. The caller controls all of these. Only the fields in [`EventFields`] and the
 /// headers in [`ALLOWED_HEADERS`] are passed on, and a header that is not ASCII becomes empty.
-pub(crate) struct HttpApiEvent(pub(crate) LambdaRequest);
+pub(crate) struct HttpApiEvent {
+    request: ApiGatewayV2httpRequest,
+    pub(crate) origin_headers: OriginHeaders,
+}
+
+impl HttpApiEvent {
+    /// Returns the route that API Gateway matched.
+    pub(crate) fn route_key(&self) -> &str {
+        self.request.request_context.route_key.as_deref().unwrap_or_default()
+    }
+
+    /// Replaces the source address that API Gateway saw.
+    pub(crate) fn set_source_ip(&mut self, address: Option<IpAddr>) {
+        self.request.request_context.http.source_ip = address.map(|address| address.to_string());
+    }
+
+    pub(crate) fn into_request(self) -> Request {
+        LambdaRequest::ApiGatewayV2(self.request).into()
+    }
+}
 
 /// The fields of an event that the functions use.
 #[derive(Deserialize)]
@@ -75,8 +96,10 @@ struct JwtFields {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct HttpFields {
     method: String,
+    source_ip: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for HttpApiEvent {
@@ -89,16 +112,17 @@ impl<'de> Deserialize<'de> for HttpApiEvent {
         if base64_body.is_some_and(|body| STANDARD.decode(body).is_err()) {
             return Err(invalid());
         }
-        fields.try_into().map(Self).map_err(|_: InvalidMethod| invalid())
+        fields.try_into().map_err(|_: InvalidMethod| invalid())
     }
 }
 
-impl TryFrom<EventFields> for LambdaRequest {
+impl TryFrom<EventFields> for HttpApiEvent {
     type Error = InvalidMethod;
 
     fn try_from(event: EventFields) -> Result<Self, InvalidMethod> {
         let mut context = ApiGatewayV2httpRequestContext::default();
         context.http.method = event.request_context.http.method.parse()?;
+        context.http.source_ip = event.request_context.http.source_ip;
         context.route_key = event.request_context.route_key;
         context.stage = Some("$default".to_owned());
         context.authorizer = event.request_context.authorizer.map(|authorizer| {
@@ -116,12 +140,23 @@ impl TryFrom<EventFields> for LambdaRequest {
         request.path_parameters = event.path_parameters.unwrap_or_default();
         // Without `rawQueryString`, `lambda_http` uses the query parameters that API Gateway parsed.
         request.query_string_parameters = event.query_string_parameters.unwrap_or_default().into();
-        request.headers = event.headers.unwrap_or_default().into_iter().filter_map(allowed_header).collect();
+        let mut headers = event.headers.unwrap_or_default();
+        let origin_headers = OriginHeaders {
+            secret: take_header(&mut headers, SECRET_HEADER),
+            viewer_address: take_header(&mut headers, VIEWER_ADDRESS_HEADER),
+        };
+        request.headers = headers.into_iter().filter_map(allowed_header).collect();
         request.body = event.body;
         request.is_base64_encoded = event.is_base64_encoded;
         request.request_context = context;
-        Ok(Self::ApiGatewayV2(request))
+        Ok(Self { request, origin_headers })
     }
+}
+
+/// Removes a header and returns its text.
+fn take_header(headers: &mut HashMap<String, Value>, name: &str) -> Option<String> {
+    let name = headers.keys().find(|key| key.eq_ignore_ascii_case(name))?.clone();
+    headers.remove(&name)?.as_str().map(str::to_owned)
 }
 
 /// Returns a claim as text, which is how API Gateway usually passes it. It has also passed numbers, such as

@@ -68,6 +68,9 @@ problem_types! {
     ShareNotFound = NOT_FOUND "share-not-found" "Share not found";
     /// The API has no route with this method and path. Check both against the API document.
     RouteNotFound = NOT_FOUND "route-not-found" "Route not found";
+    /// The request did not come through the API's public address, which links and the operator use. Nothing
+    /// was changed. Send the request to that address.
+    WrongAddress = MISDIRECTED_REQUEST "wrong-address" "The API is not available at this address";
     /// The request body is larger than 256 KiB, which is more than any valid request needs. Send a smaller
     /// body.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body-too-large" "The body is too large";

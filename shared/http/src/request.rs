@@ -1,5 +1,7 @@
 //! The parts of a request that handlers may read.
 
+use std::net::IpAddr;
+
 use lambda_http::RequestExt;
 use lambda_http::request::RequestContext;
 use sharelink_domain::Item;
@@ -8,7 +10,7 @@ use sharelink_domain::names::NameError;
 use crate::{FieldError, Problem};
 
 /// A request to the API. It contains only the route key, the method, the path and query parameters, the
-/// verified claims, the body, and the allowed headers. The raw path, `Host` and `X-Forwarded-*` are removed,
+/// verified claims, the source address, the body, and the allowed headers. The raw path, `Host` and `X-Forwarded-*` are removed,
 /// because they are untrusted.
 pub type Request = lambda_http::Request;
 
@@ -18,6 +20,15 @@ pub fn route_key(request: &Request) -> &str {
     match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV2(context)) => context.route_key.as_deref().unwrap_or_default(),
         _ => "",
+    }
+}
+
+/// Returns the address that the request came from: behind the distribution, the viewer's.
+#[must_use]
+pub fn source_ip(request: &Request) -> Option<IpAddr> {
+    match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_ref()?.parse().ok(),
+        _ => None,
     }
 }
 

@@ -3,7 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::Body;
-use lambda_http::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use lambda_http::http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS,
+};
 use lambda_http::http::{self, StatusCode};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -22,6 +24,15 @@ pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Adds the security headers that every response of every function has: browsers use only HTTPS for this host
+/// for a year, and do not guess content types.
+pub(crate) fn with_security_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -55,6 +66,22 @@ impl From<Response> for GatewayResponse {
             headers: parts.headers.iter().filter_map(header).collect(),
             body,
             is_base64_encoded,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_response_is_https_only_and_not_sniffed() {
+        let mut sniffed = Response::new(Body::Empty);
+        sniffed.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("no"));
+        for response in [json_response(StatusCode::OK, "application/json", &1), sniffed] {
+            let response = with_security_headers(response);
+            assert_eq!(response.headers()[STRICT_TRANSPORT_SECURITY], "max-age=31536000");
+            assert_eq!(response.headers()[X_CONTENT_TYPE_OPTIONS], "nosniff");
         }
     }
 }

@@ -8,8 +8,9 @@ use sharelink_runtime::Metrics;
 use tokio::time::timeout;
 
 use crate::event::HttpApiEvent;
-use crate::response::GatewayResponse;
-use crate::{Problem, ProblemType, Request, Response, route_key};
+use crate::origin::Origin;
+use crate::response::{GatewayResponse, with_security_headers};
+use crate::{Problem, ProblemType, Request, Response};
 
 /// Time reserved for sending the timeout response.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
@@ -17,28 +18,36 @@ const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 /// Runs an API function, with one handler for all of its routes.
 ///
 /// Every request gets a response before the function times out: a handler that takes too long is canceled,
-/// and the caller gets [`ProblemType::TemporarilyUnavailable`].
+/// and the caller gets [`ProblemType::TemporarilyUnavailable`]. A request that did not come through the
+/// distribution is refused before the handler sees it.
 pub async fn run<H, F>(metrics: &Metrics, handler: H) -> Result<(), Error>
 where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Response, Problem>>,
 {
+    let origin = Origin::from_env()?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<HttpApiEvent>| {
         let start = Instant::now();
-        let request = Request::from(event.payload.0);
-        let route = route_key(&request).to_owned();
+        let route = event.payload.route_key().to_owned();
         let time_left = event.context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
-        // Box the future, because it is large: it contains all state that the handler keeps across AWS calls.
-        let completion = timeout(time_left.saturating_sub(RESPONSE_MARGIN), Box::pin(handler(request)));
+        let completion = origin.admit(event.payload).map(|request| {
+            // Box the future, because it is large: it contains all state that the handler keeps across AWS
+            // calls.
+            timeout(time_left.saturating_sub(RESPONSE_MARGIN), Box::pin(handler(request)))
+        });
         async move {
-            let result = completion.await.unwrap_or_else(|_| {
-                tracing::error!("a request timed out");
-                Err(ProblemType::TemporarilyUnavailable.into())
-            });
+            let result = match completion {
+                Ok(completion) => completion.await.unwrap_or_else(|_| {
+                    tracing::error!("a request timed out");
+                    Err(ProblemType::TemporarilyUnavailable.into())
+                }),
+                Err(refusal) => Err(refusal.into()),
+            };
             let response = result.unwrap_or_else(|problem| {
                 problem.problem_type().count();
                 problem.into_response()
             });
+            let response = with_security_headers(response);
             let duration_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(route, status = response.status().as_u16(), duration_ms, "request handled");
             metrics.flush();
