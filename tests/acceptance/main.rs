@@ -13,6 +13,7 @@ mod claims;
 mod components;
 mod contract;
 mod deployment_check;
+mod distribution;
 mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;

@@ -2,7 +2,7 @@
 //! versions.
 
 use serde_json::{Value, json};
-use sharelink_domain::KeyLayout;
+use sharelink_domain::{BaseUrl, KeyLayout};
 
 use super::document::{TEMPLATE, TEXT, functions, properties, refers_to};
 
@@ -12,8 +12,9 @@ const README: &str = include_str!("../../../infra/README.md");
 /// (<https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>).
 const MAX_ENVIRONMENT: u64 = 4096;
 
-/// The length to spare for the variables that contain no parameter, such as the table's name.
-const OTHER_VARIABLES: u64 = 400;
+/// The length to spare for the variables that contain no parameter, such as the table's name and the origin
+/// secrets.
+const OTHER_VARIABLES: u64 = 700;
 
 /// Returns the parameters in the template's order. The order comes from the template's text, because the
 /// parsed template is ordered only if another crate enables `serde_json`'s `preserve_order` feature.
@@ -81,6 +82,43 @@ fn table_row(name: &str, parameter: &Value) -> String {
         number => format!("`{number}`"),
     };
     format!("| `{name}` | {description} | {default} |\n")
+}
+
+/// A link is a credential, so the functions refuse a base URL whose links would be sent in plain text.
+#[test]
+fn template_allows_exactly_the_valid_base_urls() {
+    assert!(is_allowed("PublicBaseUrl", ""), "empty uses the API's own address");
+    for url in [
+        "https://files.example.com",
+        "https://files.example.com:8443/base/path",
+        "https://[2001:db8::1]",
+        "https://",
+        "https:///path",
+        "https://user@files.example.com",
+        "https://files.example.com/",
+        "https://files.example.com/a/",
+        "https://files.example.com?a",
+        "https://files.example.com/#a",
+        "https://files.example.com/a b",
+        "https://files.example.com\n",
+        "http://files.example.com",
+        "HTTP://files.example.com",
+        "http://",
+        "ftp://localhost",
+        "http://localhost",
+        "http://localhost:4566/_aws/execute-api/a/$default",
+        "http://localhost.evil.example",
+        "http://localhost:80.evil.example",
+        "http://localhost:80@evil.example",
+        "http://localhost/",
+        "http://127.0.0.1:80/a",
+        "http://127.0.0.1@evil.example",
+        "http://127.0.0.1:",
+        "http://127.0.0.10",
+        "http://[::1]:1",
+    ] {
+        assert_eq!(is_allowed("PublicBaseUrl", url), url.parse::<BaseUrl>().is_ok(), "{url:?}");
+    }
 }
 
 #[test]
