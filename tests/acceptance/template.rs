@@ -18,10 +18,9 @@ const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
 /// The routes whose throttle differs from the default. Like `ROLES`, this list deliberately repeats the
 /// template, so that every change takes two edits.
-const THROTTLES: [(&str, Limit); 14] = [
+const THROTTLES: [(&str, Limit); 13] = [
     ("GET /modules/{module}/items/{item}/share-permission", Limit::Parameter("RevocationsPerSecond")),
     ("GET /modules/{module}/items/{item}/shares", Limit::Parameter("RevocationsPerSecond")),
-    ("GET /modules/{module}/items/{item}/shares/{shareId}", Limit::Parameter("RevocationsPerSecond")),
     ("GET /problems/{problem}", Limit::Rate(10)),
     ("GET /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
@@ -256,6 +255,22 @@ fn costly_and_public_routes_have_separate_throttles() {
             assert_eq!(settings[route]["ThrottlingBurstLimit"], Value::from(limit), "{route}");
         }
     }
+}
+
+/// The maximum requests per second to all APIs of an account in most regions (API Gateway quotas).
+const ACCOUNT_QUOTA: u64 = 10_000;
+
+/// Otherwise, a flood of one route could block the others.
+#[test]
+fn all_limits_together_are_below_the_accounts_quota() {
+    let rate = |limit: Limit| match limit {
+        Limit::Rate(rate) => rate,
+        Limit::Parameter(name) => TEMPLATE["Parameters"][name]["Default"].as_u64().unwrap(),
+    };
+    let other_routes = (routes().len() - THROTTLES.len()) as u64;
+    let other = other_routes * rate(Limit::Parameter("RequestsPerSecond"));
+    let sum = THROTTLES.iter().map(|(_, limit)| rate(*limit)).sum::<u64>() + other;
+    assert!(sum < ACCOUNT_QUOTA, "{sum}");
 }
 
 #[test]
