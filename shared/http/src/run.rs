@@ -25,7 +25,8 @@ where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Response, Problem>>,
 {
-    let origin = Origin::from_env()?;
+    // The text of the error, because only its `Debug` output reaches the log.
+    let origin = Origin::from_env().map_err(|error| error.to_string())?;
     lambda_runtime::run(service_fn(|event: LambdaEvent<HttpApiEvent>| {
         let start = Instant::now();
         let route = event.payload.route_key().to_owned();
