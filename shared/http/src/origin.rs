@@ -36,7 +36,7 @@ pub(crate) enum OriginError {
     #[error("{VARIABLE} contains no secret named current")]
     NoCurrent,
     #[error(
-        "{VARIABLE} contains a secret that has fewer than {MIN_LENGTH} characters or characters that a header cannot contain"
+        "{VARIABLE} contains a secret that is shorter than {MIN_LENGTH} characters or not printable ASCII"
     )]
     Unusable,
 }

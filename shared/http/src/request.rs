@@ -10,8 +10,8 @@ use sharelink_domain::names::NameError;
 use crate::{FieldError, Problem};
 
 /// A request to the API. It contains only the route key, the method, the path and query parameters, the
-/// verified claims, the source address, the body, and the allowed headers. The raw path, `Host` and `X-Forwarded-*` are removed,
-/// because they are untrusted.
+/// verified claims, the source address, the body, and the allowed headers. The raw path, `Host` and
+/// `X-Forwarded-*` are removed, because they are untrusted.
 pub type Request = lambda_http::Request;
 
 /// Returns the route that API Gateway matched, such as `GET /s/{token}`.
