@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::arbitrary::{self, Arbitrary};
 use libfuzzer_sys::fuzz_target;
-use sharelink_domain::link::{KeyId, KeyRing, Link};
+use sharelink_domain::link::{KeyId, KeyRing, Link, find_tokens};
 use sharelink_domain::{Generation, Item, ShareId};
 
 static KEY_RING: LazyLock<KeyRing> = LazyLock::new(|| {
@@ -85,6 +85,8 @@ fuzz_target!(|token: Token| {
     let key = if input.uses_current_key { KEY_RING.current().clone() } else { "k1".parse().unwrap() };
     let sealed = seal(&key, &link);
     assert_eq!(KEY_RING.open(&sealed), Ok(link));
+    assert!(sealed.ends_with(|c: char| c.is_ascii_alphanumeric()), "a program may cut off the end of {sealed}");
+    assert_eq!(find_tokens(&format!("{sealed}.")).next(), Some(sealed.as_str()));
     let edited = edit_token(&sealed, edits);
     let opened = KEY_RING.open(&edited);
     assert_eq!(opened.is_ok(), edited == sealed);

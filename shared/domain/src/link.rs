@@ -7,6 +7,10 @@
 //! anything that creates or reveals a link. A token reveals its key id and the length of the item's path, and
 //! equal links have equal tokens. Nothing else leaks. The version, the purpose and the key id are also
 //! authenticated. Forging a token requires guessing a 128-bit tag.
+//!
+//! A new token never ends in `-` or `_`, because mail clients and chat programs cut these off a link. The last
+//! character of base64 is any of the 64 only if the length in bytes is a multiple of three. A link whose token
+//! would have such a length is therefore padded by one byte before encryption.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -22,6 +26,12 @@ use crate::{Generation, Item, Share, ShareId};
 
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"sharelink link 1";
+
+/// The byte that pads a link. No item's path contains it.
+const PADDING: u8 = 0;
+
+/// The length of the authentication tag (RFC 8452), in bytes.
+const TAG_LEN: usize = 16;
 
 /// The contents of a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +54,7 @@ impl Link {
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let bytes = bytes.strip_suffix(&[PADDING]).unwrap_or(bytes);
         let (share, rest) = bytes.split_first_chunk::<16>()?;
         let (generation, path) = rest.split_first_chunk::<16>()?;
         Some(Self {
@@ -156,14 +167,18 @@ impl KeyRing {
     /// Seals a link with one of the ring's keys. The same link and key always give the same token.
     pub fn seal(&self, id: &KeyId, link: &Link) -> Result<LinkToken, TokenError> {
         let key = self.keys.get(id).ok_or_else(|| TokenError::UnknownKey(id.clone()))?;
+        let header = header(id);
         let mut sealed = link.to_bytes();
+        if (header.len() + sealed.len() + TAG_LEN).is_multiple_of(3) {
+            sealed.push(PADDING);
+        }
         key.seal_in_place_append_tag(nonce(), Aad::from(associated_data(id)), &mut sealed)
             .map_err(|_| TokenError::Forged)?;
-        let token = [header(id).as_slice(), &sealed].concat();
+        let token = [header.as_slice(), &sealed].concat();
         Ok(LinkToken(URL_SAFE_NO_PAD.encode(token)))
     }
 
-    /// Opens a token. Accepts only the exact text that [`seal`](Self::seal) returns.
+    /// Opens a token. Accepts only the exact text that [`seal`](Self::seal) returns, with or without padding.
     pub fn open(&self, token: &str) -> Result<Link, TokenError> {
         let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Forged)?;
         let (id, sealed) = split_header(&bytes).ok_or(TokenError::Forged)?;
@@ -174,6 +189,17 @@ impl KeyRing {
             .map_err(|_| TokenError::Forged)?;
         Link::from_bytes(opened).ok_or(TokenError::Forged)
     }
+}
+
+/// Returns the texts that may be the token in a segment of a URL's path, the most likely first.
+///
+/// Programs that turn text into links often include the punctuation around a link, such as a period, a closing
+/// bracket or a quotation mark. Markup adds `_`, which a token may contain but no longer ends in.
+pub fn find_tokens(segment: &str) -> impl Iterator<Item = &str> {
+    let is_token_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let run = segment.split(|c| !is_token_character(c)).find(|run| !run.is_empty());
+    let trimmed = run.map(|run| run.trim_matches(['-', '_'])).filter(|trimmed| Some(*trimmed) != run);
+    run.into_iter().chain(trimmed)
 }
 
 impl fmt::Debug for KeyRing {
@@ -332,7 +358,81 @@ mod tests {
         assert_eq!(format!("{token:?}"), "LinkToken(..)");
     }
 
+    /// A link whose token needs padding.
+    fn padded_link() -> Link {
+        Link { item: Item::parse("jobs/104151").unwrap(), ..link() }
+    }
+
+    /// Golden vector, like [`token_format_is_frozen`]. Never edit this vector.
+    #[test]
+    fn padded_token_format_is_frozen() {
+        let token = ring().seal(&"k1".parse().unwrap(), &padded_link()).unwrap();
+        assert_eq!(
+            token.expose(),
+            "AQJrMSq9_hBYOO7ghqP8nOhaKPN7mgqWNn5Fe1C2K-cUD6xCkQuMP86nrzs8JWC1Z4NQ_o1pA5kiikeVZHP14w"
+        );
+    }
+
+    /// Golden vector: the same link, sealed before tokens were padded. Never edit this vector.
+    #[test]
+    fn token_without_padding_opens() {
+        let token = "AQJrMZOvooSLnxxSRa88BLhw3OFfZ-mx_2L0_gfjomBf_lRFmMU7Yc_0hQYNbHvOt366p-ZWz46CY8tCIlb_";
+        assert_eq!(ring().open(token), Ok(padded_link()));
+        assert_eq!(find_tokens(&format!("{token}.")).next(), Some(token));
+    }
+
+    #[test]
+    fn only_one_byte_of_padding_is_accepted() {
+        let bytes = link().to_bytes();
+        assert_eq!(Link::from_bytes(&[&bytes[..], &[0]].concat()), Some(link()));
+        for padding in [&[0, 0][..], &[1], b" ", b"\0/"] {
+            assert_eq!(Link::from_bytes(&[&bytes[..], padding].concat()), None, "{padding:?}");
+        }
+    }
+
+    #[test]
+    fn token_is_found_within_punctuation() {
+        let found = |segment: &str| find_tokens(segment).map(str::to_owned).collect::<Vec<_>>();
+        for around in [
+            ".", ",", ")", ">", ";", "!", "?", "'", "\"", "*", "]", "}", "|", "`", "~", ":", " ", "%20",
+            "\u{2026}", "\u{bb}", "\u{201d}", "\u{2019}", "\u{3002}", "\u{ff09}", "\u{200b}", "\u{a0}",
+            "...", ").", ">,", "\").",
+        ] {
+            assert_eq!(found(&format!("AQ-x_y{around}")), ["AQ-x_y"], "{around:?}");
+            assert_eq!(found(&format!("AQ-x_y{around}and more")), ["AQ-x_y"], "{around:?}");
+        }
+        for before in ["<", "(", "\"", "\u{201e}", " ", "\u{200b}", "[["] {
+            assert_eq!(found(&format!("{before}AQ-x_y>")), ["AQ-x_y"], "{before:?}");
+        }
+        assert_eq!(found("AQ-x_y_"), ["AQ-x_y_", "AQ-x_y"]);
+        assert_eq!(found("__AQ-x_y__."), ["__AQ-x_y__", "AQ-x_y"]);
+        assert_eq!(found("AQ-x_y--"), ["AQ-x_y--", "AQ-x_y"]);
+        for none in ["", ".", "\u{2026}", "()"] {
+            assert!(found(none).is_empty(), "{none:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn token_ends_in_a_letter_or_a_digit(
+            path in "[A-Za-z0-9]{1,64}/[A-Za-z0-9._~-]{0,63}[a-z]", id in "[A-Za-z0-9_-]{1,32}",
+            share in any::<[u8; 16]>(), generation in any::<[u8; 16]>(),
+        ) {
+            prop_assume!(id != CURRENT);
+            let secret = "a secret that has at least 32 bytes";
+            let ring = KeyRing::parse(&format!(r#"{{"current": "{id}", "{id}": "{secret}"}}"#)).unwrap();
+            let (share, generation) = (ShareId::from_bytes(share), Generation::from_bytes(generation));
+            let link = Link { item: Item::parse(&path).unwrap(), share, generation };
+            let token = ring.seal(ring.current(), &link).unwrap();
+            let token = token.expose();
+            prop_assert!(token.ends_with(|c: char| c.is_ascii_alphanumeric()), "{token}");
+            // What cuts off or adds punctuation leaves exactly this token.
+            prop_assert_eq!(token.trim_end_matches(['-', '_']), token);
+            let surrounded = format!("_{token}_).");
+            let opened = find_tokens(&surrounded).find_map(|token| ring.open(token).ok());
+            prop_assert_eq!(opened, Some(link));
+        }
+
         #[test]
         fn opening_arbitrary_text_fails_without_a_panic(text in any::<String>(), bytes in any::<Vec<u8>>()) {
             prop_assert!(ring().open(&text).is_err());

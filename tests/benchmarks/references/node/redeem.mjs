@@ -1,6 +1,6 @@
 // The redemption of `redeem-link` in plain Node, for a link to a single file.
 //
-// It leaves out file lists, HEAD, prefetch detection, JSON responses, key ring refresh and logging; each
+// It leaves out file lists, HEAD, prefetches, previews, JSON responses, key ring refresh and logging; each
 // could only slow it down.
 
 import { hkdfSync, randomBytes } from "node:crypto";
@@ -45,7 +45,7 @@ function openToken(keys, token) {
     const cipher = gcmsiv(key, NONCE, Buffer.concat([PURPOSE, header]));
     const link = Buffer.from(cipher.decrypt(bytes.subarray(header.length)));
     const [share, generation] = [link.toString("hex", 0, 16), link.toString("hex", 16, 32)];
-    return { share, generation, item: link.toString("utf8", 32) };
+    return { share, generation, item: link.toString("utf8", 32).replace(/\0$/, "") };
   } catch {
     return undefined;
   }

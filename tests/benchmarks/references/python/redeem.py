@@ -1,6 +1,6 @@
 """The redemption of `redeem-link` in plain Python, for a link to a single file.
 
-It leaves out file lists, HEAD, prefetch detection, JSON responses, key ring refresh and logging; each could
+It leaves out file lists, HEAD, prefetches, previews, JSON responses, key ring refresh and logging; each could
 only slow it down.
 """
 
@@ -56,7 +56,7 @@ def open_token(keys, token):
         link = keys[header[2:].decode()].decrypt(NONCE, sealed, PURPOSE + header)
     except (ValueError, IndexError, KeyError, InvalidTag):
         return None
-    return link[32:].decode(), link[:16].hex(), link[16:32].hex()
+    return link[32:].decode().removesuffix("\0"), link[:16].hex(), link[16:32].hex()
 
 
 def redeem(item, share, generation, now):
