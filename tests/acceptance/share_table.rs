@@ -227,13 +227,17 @@ async fn retried_use_is_counted_once() {
 async fn use_is_counted_if_and_only_if_access_is_granted() {
     let stack = Stack::get().await;
     // Proptest cannot drive async tests, so this test draws 60 cases from proptest's generators.
-    let cases = (1_usize..4, 0_usize..5, -3_000_i64..3_000, any::<bool>(), any::<bool>());
+    let cases = (1_usize..4, 0_usize..6, -3_000_i64..3_000, any::<bool>(), any::<bool>());
     let mut runner = TestRunner::deterministic();
     for table in tables(&stack).await {
         for _ in 0..60 {
             let case = cases.new_tree(&mut runner).unwrap().current();
             let (files, target_number, offset, is_revoked, has_other_generation) = case;
-            let target = NonZeroUsize::new(target_number).map_or(Target::Link, Target::File);
+            let target = match target_number {
+                0 => Target::Link,
+                5 => Target::List,
+                n => Target::File(NonZeroUsize::new(n).unwrap()),
+            };
             let share = new_share_of_files(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
             create(&table, &share).await;
             if is_revoked {
@@ -255,6 +259,7 @@ async fn use_is_counted_if_and_only_if_access_is_granted() {
             assert_eq!(used.usage.last_at.is_some(), has_access, "{description}");
             let (opens, downloads) = match target {
                 Target::Link if has_access => (1, u64::from(files == 1)),
+                Target::List if has_access => (1, 0),
                 Target::File(_) if has_access => (0, 1),
                 _ => (0, 0),
             };

@@ -35,6 +35,8 @@ pub const MIN_URL_LIFETIME: TimeDelta = TimeDelta::seconds(1);
 pub enum Target {
     /// The link itself, which leads to the only file or to the list of files.
     Link,
+    /// The list of files, even if there is only one.
+    List,
     /// The file at this position in the list, counting from 1.
     File(NonZeroUsize),
 }
@@ -44,7 +46,7 @@ pub enum Target {
 pub enum Redemption<'a> {
     /// One file, through a signed URL with this lifetime.
     File(&'a SharedFile, Duration),
-    /// The list of files, if there are several.
+    /// The list of files.
     List(&'a [SharedFile]),
 }
 
@@ -102,6 +104,7 @@ impl Share {
         }
         let file = match target {
             Target::File(n) => self.files.get(n.get() - 1).ok_or(RedeemError::UnknownLink)?,
+            Target::List => return Ok(Redemption::List(&self.files)),
             Target::Link => match self.files.as_slice() {
                 [file] => file,
                 files => return Ok(Redemption::List(files)),
@@ -179,6 +182,13 @@ mod tests {
     fn link_to_several_files_returns_the_list() {
         let share = share(&["a", "b"]);
         assert_eq!(redeem(&share, Target::Link, time(NOW)), Ok(Redemption::List(&share.files)));
+    }
+
+    #[test]
+    fn list_of_a_single_file_is_available() {
+        let share = share(&["a"]);
+        assert_eq!(redeem(&share, Target::List, time(NOW)), Ok(Redemption::List(&share.files)));
+        assert_eq!(redeem(&share, Target::List, time(EXPIRY)), Err(RedeemError::AccessEnded));
     }
 
     #[test]

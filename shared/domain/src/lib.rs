@@ -21,6 +21,7 @@ pub mod mail;
 pub mod message;
 pub mod names;
 pub mod permission;
+pub mod previewer;
 mod recipient_address;
 pub mod request;
 pub mod resolution;

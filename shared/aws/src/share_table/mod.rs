@@ -263,10 +263,11 @@ impl ShareTable {
     ) -> Result<Option<Share>, AwsError> {
         let count = match target {
             Target::Link => "opens = opens + :one, downloads = downloads + downloadsPerOpen",
+            Target::List => "opens = opens + :one",
             Target::File(_) => "downloads = downloads + :one",
         };
         let file = match target {
-            Target::Link => 1,
+            Target::Link | Target::List => 1,
             Target::File(n) => n.get(),
         };
         let update = self
