@@ -33,6 +33,7 @@ async fn link_works_until_revoked_and_after_reactivation() {
     sharer.browser.wait_for("[role=tab]", "Active 2").await;
     let row = sharer.browser.wait_for("li[data-share]", &ann).await;
     assert!(row.text().await.unwrap().contains("Opened once, 1 download"));
+    sharer.browser.wait_for("p", "Mail scanners also open links, and a resumed download counts again.").await;
     sharer.press_in_row(&ann, "Revoke Access").await;
     sharer.browser.press("Yes, revoke").await;
     sharer.browser.wait_for("p", &format!("{ann} no longer has access.")).await;

@@ -220,7 +220,7 @@ export class LinkAccessDialog extends ItemDialog {
     }
   }
 
-  /** Shows the end of a tab: a button for the next page, or a note that the tab is empty. */
+  /** Shows the end of a tab: what the counts mean, a button for the next page, or a note that it is empty. */
   #showEnd(tab) {
     const { texts } = this.#language;
     tab.showCount();
@@ -228,7 +228,9 @@ export class LinkAccessDialog extends ItemDialog {
     const showMore = () => this.#load(tab);
     const more = !tab.isComplete
       && h("button", { type: "button", class: "more", onclick: showMore }, texts.more);
-    fill(tab.end, more, tab.isComplete && !tab.shares.length && h("p", { class: "empty" }, none));
+    const isUsed = tab.shares.some(({ lastOpenedAt }) => lastOpenedAt);
+    const hint = isUsed && h("p", { class: "hint" }, texts.useHint);
+    fill(tab.end, hint, more, tab.isComplete && !tab.shares.length && h("p", { class: "empty" }, none));
     if (more) this.#observer.observe(more);
   }
 

@@ -25,7 +25,7 @@ export class ShareLog {
     this.#language = language;
     this.#observer = observer;
     this.list = h("ol", { class: "log", tabindex: 0, "aria-label": language.texts.log });
-    this.elements = [this.list, this.#end];
+    this.elements = [h("p", { class: "hint" }, language.texts.useHint), this.list, this.#end];
   }
 
   /**

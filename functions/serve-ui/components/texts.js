@@ -73,7 +73,7 @@ const en = {
   sendEmail: "Send email",
   noEmail: "Recipients get no email. Copy each link and send it yourself.",
   messageOnPage: "They see the message on the page with the files.",
-  messageUnseen: "They do not see the message, because a link to a single file downloads it at once.",
+  messageUnseen: "They may not see the message, because a link to a single file usually downloads it at once.",
   sharing: "Sharing…",
 
   // The results.
@@ -115,6 +115,7 @@ const en = {
   opens: (n) => (n === 1 ? "Opened once" : `Opened ${n} times`),
   downloads: (n) => (n === 1 ? "1 download" : `${n} downloads`),
   neverOpened: "Not opened yet",
+  useHint: "Mail scanners also open links, and a resumed download counts again.",
   lastUse: (time) => `last ${time}`,
   mail: {
     none: "No email",
@@ -289,7 +290,7 @@ const de = {
   noEmail: "Die Empfänger erhalten keine E-Mail. Kopieren Sie jeden Link und senden Sie ihn selbst.",
   messageOnPage: "Die Nachricht steht auf der Seite mit den Dateien.",
   messageUnseen:
-    "Die Nachricht sehen sie nicht, denn ein Link auf eine einzelne Datei lädt diese sofort herunter.",
+    "Womöglich sehen sie die Nachricht nicht: Ein Link auf eine einzelne Datei lädt diese meist sofort herunter.",
   sharing: "Wird geteilt …",
 
   shared: (n) => (n === 1 ? "Mit einem Empfänger geteilt" : `Mit ${n} Empfängern geteilt`),
@@ -330,6 +331,7 @@ const de = {
   opens: (n) => (n === 1 ? "Einmal geöffnet" : `${n}-mal geöffnet`),
   downloads: (n) => (n === 1 ? "1 Download" : `${n} Downloads`),
   neverOpened: "Noch nicht geöffnet",
+  useHint: "Auch Mailscanner öffnen Links, und ein fortgesetzter Download zählt noch einmal.",
   lastUse: (time) => `zuletzt ${time}`,
   mail: {
     none: "Keine E-Mail",
