@@ -6,6 +6,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "this crate contains only tests")]
 
 mod access;
+mod altered_links;
 mod api;
 mod aws_errors;
 mod bad_input;
@@ -52,3 +53,4 @@ mod track_delivery;
 mod unavailable;
 mod unavailable_files;
 mod unchanged_expiration;
+mod uncounted;

@@ -1,14 +1,14 @@
 //! Redemption: the redirect, page or error that a recipient gets from a link.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use reqwest::{Method, StatusCode, Url};
+use reqwest::{Method, Url};
 use serde_json::Value;
 
 use crate::support::{Aws, Response, Stack, TestItem, address, send};
 
 /// Asserts that a response has the security headers required for every response to a recipient.
 #[track_caller]
-fn assert_protected(response: &Response) {
+pub(crate) fn assert_protected(response: &Response) {
     assert_eq!(response.header("cache-control"), "no-store");
     assert_eq!(response.header("referrer-policy"), "no-referrer");
     assert_eq!(response.header("x-robots-tag"), "noindex");
@@ -17,7 +17,7 @@ fn assert_protected(response: &Response) {
 }
 
 #[track_caller]
-fn assert_uses(share: &Value, opens: u64, downloads: u64) {
+pub(crate) fn assert_uses(share: &Value, opens: u64, downloads: u64) {
     assert_eq!(share["opens"], opens, "opens");
     assert_eq!(share["downloads"], downloads, "downloads");
 }
@@ -128,29 +128,6 @@ async fn invalid_tokens_and_file_numbers_get_the_same_404_page() {
     assert_eq!(pages.len(), 1, "{pages:?}");
     assert!(pages[0].contains("This link does not work"), "{}", pages[0]);
     assert_uses(&item.get_share(&shared.id).await, 0, 0);
-}
-
-#[tokio::test]
-async fn head_and_prefetch_requests_are_not_counted() {
-    let stack = Stack::get().await;
-    let item = TestItem::new(&stack).await;
-    let shared = item.share_with(&address("ann")).await;
-
-    let head = send(stack.client.head(&shared.link)).await;
-    head.assert_status(302);
-    assert_protected(&head);
-    let file = stack.client.head(head.header("location")).send().await.unwrap();
-    assert_eq!(file.status(), StatusCode::OK, "the URL is signed for HEAD");
-
-    for (name, value) in
-        [("Purpose", "prefetch"), ("Sec-Purpose", "prefetch;prerender"), ("X-Moz", "prefetch")]
-    {
-        let prefetched = send(stack.client.get(&shared.link).header(name, value)).await;
-        assert_eq!(prefetched.status, 302, "{name}: {prefetched:?}");
-    }
-
-    stack.download(&shared.link).await;
-    assert_uses(&item.get_share(&shared.id).await, 1, 1);
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
-//! `GET` and `HEAD` for `/s/{token}` and `/s/{token}/files/{n}`: redeem a recipient's link for the shared
-//! files. No login is required: the link itself grants access.
+//! `GET` and `HEAD` for `/s/{token}`, `/s/{token}/files/{n}` and every other path under `/s/`: redeem a
+//! recipient's link for the shared files. No login is required: the link itself grants access.
 
 mod file_kind;
 mod pages;
+mod path;
+mod purpose;
 mod redeem;
 mod texts;
 
@@ -30,6 +32,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink {
+        always_shows_page: required_bool("ALWAYS_SHOW_PAGE")?,
         clock,
         ended_page_names_sharer: required_bool("ENDED_PAGE_NAMES_SHARER")?,
         files,

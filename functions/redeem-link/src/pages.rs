@@ -72,6 +72,15 @@ impl FilesPage<'_> {
     }
 }
 
+/// The page that link previewers get. It names no file and no person.
+#[derive(Template)]
+#[template(path = "preview.html")]
+struct PreviewPage<'a> {
+    style: &'static str,
+    language: Language,
+    title: &'a str,
+}
+
 /// A file on the page.
 struct FileRow {
     name: String,
@@ -170,6 +179,17 @@ pub(crate) fn files(
             files: rows.collect(),
         },
     )
+}
+
+/// Creates the response for link previewers. It contains nothing but the item's title, if any, because a
+/// previewer stores what it gets, and its request is not counted.
+pub(crate) fn preview(title: Option<&Title>, format: ResponseFormat) -> Response {
+    let language = match format {
+        ResponseFormat::Page(language) => language,
+        ResponseFormat::Json => Language::English,
+    };
+    let title = title.map_or(language.shared_files(), Title::as_str);
+    page(StatusCode::OK, &PreviewPage { style: STYLE, language, title })
 }
 
 /// Creates the response for a link whose access has ended. It is the same for expired and revoked shares, and
@@ -283,6 +303,45 @@ mod tests {
     fn list_states_any_total() {
         let share = share(&[("a", u64::MAX), ("b", u64::MAX)]).build();
         assert_contains(&list(&share, ENGLISH), &["2 files, 18.44 EB in total"]);
+    }
+
+    #[test]
+    fn list_of_a_single_file_is_in_the_singular() {
+        let share = share(&[("art.pdf", 2_417_000)]).build();
+        assert_contains(
+            &list(&share, ENGLISH),
+            &["Ann Example</bdi> shared a file with you</h1>", "1 file, 2.41 MB", "href=\"token/files/1\""],
+        );
+        assert_contains(
+            &list(&share, GERMAN),
+            &["Ann Example</bdi> hat eine Datei mit Ihnen geteilt</h1>", "1 Datei, 2,41 MB"],
+        );
+        let anonymous = |format| text(&files(&share, &share.files, None, "token", time(NOW), format));
+        assert_contains(&anonymous(ENGLISH), &["<h1>A file was shared with you</h1>"]);
+        assert_contains(&anonymous(GERMAN), &["<h1>Eine Datei wurde mit Ihnen geteilt</h1>"]);
+    }
+
+    #[test]
+    fn preview_contains_only_the_escaped_title() {
+        let share = share(&[("art.pdf", 1)]).title("Budget <2027>").message("Secret").build();
+        let page = text(&preview(share.title.as_ref(), ENGLISH));
+        assert_contains(
+            &page,
+            &[
+                "<title>Budget &#60;2027&#62;</title>",
+                "<meta property=\"og:title\" content=\"Budget &#60;2027&#62;\">",
+                "<meta name=\"robots\" content=\"noindex\">",
+                "Open this link in a browser to get the files.",
+            ],
+        );
+        for hidden in ["art.pdf", "Ann", "Secret", "href", "token"] {
+            assert!(!page.contains(hidden), "{hidden}: {page}");
+        }
+        assert_contains(
+            &text(&preview(None, GERMAN)),
+            &["<title>Geteilte Dateien</title>", "content=\"Geteilte Dateien\"", "in einem Browser"],
+        );
+        assert_contains(&text(&preview(None, ResponseFormat::Json)), &["<title>Shared files</title>"]);
     }
 
     #[test]

@@ -1,25 +1,28 @@
 //! Redeems links.
 
-use std::num::NonZeroUsize;
 use std::time::{Duration, SystemTime};
 
+use lambda_http::http::StatusCode;
 use lambda_http::http::header::{HeaderValue, LOCATION};
-use lambda_http::http::{Method, StatusCode};
 use sharelink_aws::files::{FileStore, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
 use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
 use sharelink_domain::history::FailedDownload;
-use sharelink_domain::link::Link;
-use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName};
-use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
+use sharelink_domain::link::{Link, TokenError, find_tokens};
+use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName, Timestamp};
+use sharelink_http::{Problem, ProblemType, Request, Response};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
 use crate::pages::{self, ResponseFormat};
+use crate::path::{LinkPath, PathError};
+use crate::purpose::Purpose;
 
 pub(crate) struct RedeemLink {
+    /// Whether a link to a single file shows the page, too.
+    pub(crate) always_shows_page: bool,
     pub(crate) clock: Clock,
     /// Whether the page of a link that has ended names the sharer.
     pub(crate) ended_page_names_sharer: bool,
@@ -49,6 +52,7 @@ const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reason a redemption failed.
 enum RedemptionFailure {
+    Prefetch,
     UnknownRoute,
     UnknownLink,
     /// Access has ended. Contains the name of the sharer to ask, if the recipient may see it.
@@ -68,6 +72,15 @@ impl From<AwsError> for RedemptionFailure {
 impl From<InternalError> for RedemptionFailure {
     fn from(error: InternalError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+impl From<PathError> for RedemptionFailure {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::UnknownRoute => Self::UnknownRoute,
+            PathError::UnknownLink => Self::UnknownLink,
+        }
     }
 }
 
@@ -95,17 +108,28 @@ impl RedeemLink {
     async fn redeem(&self, request: &Request, format: ResponseFormat) -> Result<Response, RedemptionFailure> {
         // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
         // which may differ from this deployment's clock.
+        // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
+        // which may differ from this deployment's clock.
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
-        let target = parse_target(request)?;
-        let token = path_parameter(request, "token");
+        let path = LinkPath::parse(request)?;
+        let purpose = Purpose::of(request);
+        if purpose == Purpose::Prefetch {
+            return Err(RedemptionFailure::Prefetch);
+        }
+        let target = match path.target {
+            Target::Link if self.always_shows_page => Target::List,
+            target => target,
+        };
         if !self.key_ring_cache.is_fresh(now).await {
             // After such a long time, the other connections are probably stale too: overlap the handshakes.
             self.table.preconnect_if_idle();
             self.files.preconnect_if_idle();
         }
-        let link = self.key_ring_cache.open(&token, now).await?;
-        self.files.preconnect_if_idle();
-        let counted_use = if is_counted(request) { Some(new_write_id()?) } else { None };
+        let (link, token) = self.open(&path.token, now).await?;
+        if purpose != Purpose::Preview {
+            self.files.preconnect_if_idle();
+        }
+        let counted_use = if purpose == Purpose::Use { Some(new_write_id()?) } else { None };
         let found = match counted_use {
             Some(id) => self.table.redeem(&link, target, id, now).await?,
             None => self.table.get(&link.item, link.share).await?,
@@ -117,13 +141,16 @@ impl RedeemLink {
                 self.ended_page_names_sharer.then(|| self.sharer_name(&share)).flatten(),
             ),
         })?;
-        if counted_use.is_some() && target == Target::Link {
+        if purpose == Purpose::Preview {
+            return Ok(pages::preview(share.title.as_ref(), format));
+        }
+        if counted_use.is_some() && !matches!(target, Target::File(_)) {
             metrics::counter!("Opens").increment(1);
         }
         let (file, lifetime) = match redemption {
             Redemption::List(files) => {
                 let sharer = self.sharer_name(&share);
-                return Ok(pages::files(&share, files, sharer.as_ref(), &token, now, format));
+                return Ok(pages::files(&share, files, sharer.as_ref(), token, now, format));
             }
             Redemption::File(file, lifetime) => (file, lifetime),
         };
@@ -140,12 +167,24 @@ impl RedeemLink {
                 return Err(RedemptionFailure::NoFile(error));
             }
         };
-        let method = if request.method() == Method::HEAD { SignedMethod::Head } else { SignedMethod::Get };
+        // Only a counted use gets the file, whatever the request says about itself.
+        let method = if counted_use.is_some() { SignedMethod::Get } else { SignedMethod::Head };
         let url = self.files.sign_url(&key, readable, &file.name, method, decided_at, lifetime).await?;
         if counted_use.is_some() {
             metrics::counter!("Downloads").increment(1);
         }
         redirect(&url)
+    }
+
+    /// Opens the token in a path segment. Returns the link and the token.
+    async fn open<'a>(&self, segment: &'a str, now: Timestamp) -> Result<(Link, &'a str), LinkError> {
+        for token in find_tokens(segment) {
+            match self.key_ring_cache.open(token, now).await {
+                Err(LinkError::Token(TokenError::Forged)) => {}
+                opened => return Ok((opened?, token)),
+            }
+        }
+        Err(TokenError::Forged.into())
     }
 
     /// Returns the sharer's name, if it is known and may be shown, by the same rules as in emails.
@@ -166,36 +205,11 @@ impl RedeemLink {
     }
 }
 
-/// Returns the part of the share that the route requests. A file number has exactly one valid form: decimal,
-/// without a sign or leading zeros.
-fn parse_target(request: &Request) -> Result<Target, RedemptionFailure> {
-    match route_key(request) {
-        "GET /s/{token}" | "HEAD /s/{token}" => Ok(Target::Link),
-        "GET /s/{token}/files/{n}" | "HEAD /s/{token}/files/{n}" => {
-            let n = path_parameter(request, "n");
-            let number = n.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == n);
-            Ok(Target::File(number.ok_or(RedemptionFailure::UnknownLink)?))
-        }
-        _ => Err(RedemptionFailure::UnknownRoute),
-    }
-}
-
 /// Returns the URL of the list that a file's URL belongs to, relative to the file's URL.
 fn list_url(request: &Request) -> Option<String> {
-    let is_file = matches!(parse_target(request), Ok(Target::File(_)));
-    is_file.then(|| format!("../../{}", path_parameter(request, "token")))
-}
-
-/// Returns whether a request is counted as a use of the link. HEAD requests and prefetches are not counted,
-/// because they show nothing to the recipient.
-fn is_counted(request: &Request) -> bool {
-    let contains =
-        |name, word| header(request, name).is_some_and(|value| value.to_ascii_lowercase().contains(word));
-    let is_prefetch = contains("sec-purpose", "prefetch")
-        || contains("purpose", "prefetch")
-        || contains("x-moz", "prefetch")
-        || contains("x-purpose", "preview");
-    request.method() != Method::HEAD && !is_prefetch
+    let LinkPath { token, target } = LinkPath::parse(request).ok()?;
+    let token = find_tokens(&token).next()?;
+    matches!(target, Target::File(_)).then(|| format!("../../{token}"))
 }
 
 fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
@@ -208,6 +222,7 @@ fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
 
 fn error_response(failure: &RedemptionFailure, list: Option<String>, format: ResponseFormat) -> Response {
     let problem_type = match failure {
+        RedemptionFailure::Prefetch => ProblemType::PrefetchRefused,
         RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
         RedemptionFailure::UnknownLink => ProblemType::UnknownLink,
         RedemptionFailure::AccessEnded(_) => ProblemType::AccessEnded,
@@ -223,7 +238,10 @@ fn error_response(failure: &RedemptionFailure, list: Option<String>, format: Res
             ProblemType::TemporarilyUnavailable
         }
     };
-    metrics::counter!("Refusals", "Reason" => problem_type.name()).increment(1);
+    // A prefetch is not a recipient's request.
+    if !matches!(failure, RedemptionFailure::Prefetch) {
+        metrics::counter!("Refusals", "Reason" => problem_type.name()).increment(1);
+    }
     match failure {
         RedemptionFailure::AccessEnded(sharer) => pages::access_ended(sharer.as_ref(), format),
         _ => pages::problem(problem_type, list, format),
@@ -236,56 +254,24 @@ mod tests {
 
     use super::*;
 
-    fn request(route_key: &str, n: &str, headers: &str) -> Request {
+    fn request(route_key: &str, n: &str) -> Request {
         let method = route_key.split(' ').next().unwrap();
         let event = format!(
-            r#"{{"headers": {{{headers}}}, "pathParameters": {{"token": "x", "n": "{n}"}},
+            r#"{{"pathParameters": {{"token": "x", "n": "{n}"}},
                 "requestContext": {{"routeKey": "{route_key}", "http": {{"method": "{method}"}}}}}}"#
         );
         parse_event(event.as_bytes()).unwrap()
     }
 
     #[test]
-    fn link_route_targets_the_link() {
-        for route_key in ["GET /s/{token}", "HEAD /s/{token}"] {
-            let target = parse_target(&request(route_key, "", ""));
-            assert!(matches!(target, Ok(Target::Link)), "{route_key}");
-        }
-    }
-
-    #[test]
-    fn file_route_targets_the_file() {
-        for route_key in ["GET /s/{token}/files/{n}", "HEAD /s/{token}/files/{n}"] {
-            let target = parse_target(&request(route_key, "12", ""));
-            assert!(matches!(target, Ok(Target::File(n)) if n.get() == 12), "{route_key}");
-        }
-    }
-
-    #[test]
     fn list_url_is_relative_to_the_file() {
-        assert_eq!(list_url(&request("GET /s/{token}/files/{n}", "2", "")).as_deref(), Some("../../x"));
-        assert_eq!(list_url(&request("GET /s/{token}", "", "")), None);
-    }
-
-    #[test]
-    fn invalid_file_number_is_an_unknown_link() {
-        for n in ["", "0", "01", "+1", "-1", "1.0", " 1", "99999999999999999999999"] {
-            let target = parse_target(&request("GET /s/{token}/files/{n}", n, ""));
-            assert!(matches!(target, Err(RedemptionFailure::UnknownLink)), "{n:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_route_is_refused() {
-        for route_key in ["POST /s/{token}", "GET /s/{token}/files", "GET /ui/{file}", "$default"] {
-            let target = parse_target(&request(route_key, "", ""));
-            assert!(matches!(target, Err(RedemptionFailure::UnknownRoute)), "{route_key}");
-        }
+        assert_eq!(list_url(&request("GET /s/{token}/files/{n}", "2")).as_deref(), Some("../../x"));
+        assert_eq!(list_url(&request("GET /s/{token}", "")), None);
     }
 
     #[test]
     fn unknown_route_gets_a_not_found_page_or_problem() {
-        let english = ResponseFormat::requested(&request("GET /", "", ""));
+        let english = ResponseFormat::requested(&request("GET /", ""));
         let page = error_response(&RedemptionFailure::UnknownRoute, None, english);
         assert_eq!(page.status(), 404);
         assert!(String::from_utf8_lossy(page.body()).contains("This link does not work"), "{page:?}");
@@ -293,19 +279,5 @@ mod tests {
         let problem = error_response(&RedemptionFailure::UnknownRoute, None, ResponseFormat::Json);
         assert_eq!(problem.status(), 404);
         assert!(String::from_utf8_lossy(problem.body()).contains("/problems/route-not-found"), "{problem:?}");
-    }
-
-    #[test]
-    fn head_requests_and_prefetches_are_not_counted() {
-        assert!(is_counted(&request("GET /s/{token}", "", "")));
-        assert!(!is_counted(&request("HEAD /s/{token}", "", "")));
-        for prefetch in [
-            r#""Sec-Purpose": "prefetch;prerender""#,
-            r#""Purpose": "Prefetch""#,
-            r#""X-Moz": "prefetch""#,
-            r#""X-Purpose": "preview""#,
-        ] {
-            assert!(!is_counted(&request("GET /s/{token}", "", prefetch)), "{prefetch}");
-        }
     }
 }

@@ -62,6 +62,14 @@ impl Language {
         }
     }
 
+    /// Returns what the page for link previewers says.
+    pub(crate) fn open_in_browser(self) -> &'static str {
+        match self {
+            Self::English => "Open this link in a browser to get the files.",
+            Self::German => "Öffnen Sie diesen Link in einem Browser, um die Dateien zu erhalten.",
+        }
+    }
+
     /// Returns the title of the page that lists a share's files.
     pub(crate) fn shared_files(self) -> &'static str {
         match self {
@@ -72,17 +80,21 @@ impl Language {
 
     /// Returns the part of the heading that follows the sharer's name.
     pub(crate) fn heading_after_sharer(self, files: usize) -> String {
-        match self {
-            Self::English => format!("shared {files} files with you"),
-            Self::German => format!("hat {files} Dateien mit Ihnen geteilt"),
+        match (self, files) {
+            (Self::English, 1) => "shared a file with you".to_owned(),
+            (Self::English, _) => format!("shared {files} files with you"),
+            (Self::German, 1) => "hat eine Datei mit Ihnen geteilt".to_owned(),
+            (Self::German, _) => format!("hat {files} Dateien mit Ihnen geteilt"),
         }
     }
 
     /// Returns the heading used if the sharer's name is unknown.
     pub(crate) fn heading_without_sharer(self, files: usize) -> String {
-        match self {
-            Self::English => format!("{files} files were shared with you"),
-            Self::German => format!("{files} Dateien wurden mit Ihnen geteilt"),
+        match (self, files) {
+            (Self::English, 1) => "A file was shared with you".to_owned(),
+            (Self::English, _) => format!("{files} files were shared with you"),
+            (Self::German, 1) => "Eine Datei wurde mit Ihnen geteilt".to_owned(),
+            (Self::German, _) => format!("{files} Dateien wurden mit Ihnen geteilt"),
         }
     }
 
@@ -98,9 +110,11 @@ impl Language {
     /// Returns the number of files and their total size.
     pub(crate) fn total(self, files: usize, bytes: u64) -> String {
         let size = self.size(bytes);
-        match self {
-            Self::English => format!("{files} files, {size} in total"),
-            Self::German => format!("{files} Dateien, insgesamt {size}"),
+        match (self, files) {
+            (Self::English, 1) => format!("1 file, {size}"),
+            (Self::English, _) => format!("{files} files, {size} in total"),
+            (Self::German, 1) => format!("1 Datei, {size}"),
+            (Self::German, _) => format!("{files} Dateien, insgesamt {size}"),
         }
     }
 
@@ -281,6 +295,14 @@ impl Language {
             (Self::German, ProblemType::UnknownLink) => (
                 "Dieser Link funktioniert nicht",
                 "Vielleicht wurde er abgeschnitten oder verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
+            ),
+            (Self::English, ProblemType::PrefetchRefused) => (
+                "Open the link again",
+                "Your browser requested this page in advance. Open the link again to get the files.",
+            ),
+            (Self::German, ProblemType::PrefetchRefused) => (
+                "Öffnen Sie den Link noch einmal",
+                "Ihr Browser hat diese Seite im Voraus angefordert. Öffnen Sie den Link noch einmal, um die Dateien zu erhalten.",
             ),
             (Self::English, _) => {
                 ("Please try again", "We could not get the file just now. Open the link again in a moment.")

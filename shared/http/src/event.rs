@@ -20,7 +20,7 @@ use crate::Request;
 use crate::origin::{OriginHeaders, SECRET_HEADER, VIEWER_ADDRESS_HEADER};
 
 /// The headers that the functions may read.
-pub const ALLOWED_HEADERS: [&str; 10] = [
+pub const ALLOWED_HEADERS: [&str; 11] = [
     "accept",
     "accept-encoding",
     "accept-language",
@@ -29,6 +29,7 @@ pub const ALLOWED_HEADERS: [&str; 10] = [
     "if-match",
     "purpose",
     "sec-purpose",
+    "user-agent",
     "x-moz",
     "x-purpose",
 ];

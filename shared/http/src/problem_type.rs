@@ -106,6 +106,10 @@ problem_types! {
     /// missing. Only the operator of the API can resolve this. Try again later, or tell the person who sent
     /// the link.
     FileForbidden = FORBIDDEN "file-forbidden" "The file cannot be opened right now";
+    /// A browser requested the link in advance, which its `Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz`
+    /// header states. Nothing was counted and no file was returned. Request the link without this header once
+    /// the recipient opens it; browsers do so on their own.
+    PrefetchRefused = SERVICE_UNAVAILABLE "prefetch-refused" "Links cannot be prefetched";
     /// Changing the expiration requires an `If-Match` header with the version of the share to change. Nothing
     /// was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
@@ -137,9 +141,9 @@ impl ProblemType {
         metrics::counter!("Problems", "Type" => self.name()).increment(1);
     }
 
-    /// Sets the `Retry-After` header if this is [`Self::TemporarilyUnavailable`].
+    /// Sets the `Retry-After` header if the same request may succeed in a moment.
     pub fn set_retry_after(self, response: &mut Response) {
-        if self == Self::TemporarilyUnavailable {
+        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
         }
     }

@@ -1,6 +1,7 @@
 //! Client for the local stack's emulated AWS. Tests use it in the roles of the platform and of an operator.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -8,6 +9,7 @@ use aws_sdk_dynamodb::types::{
     LocalSecondaryIndex, ScalarAttributeType, TimeToLiveSpecification,
 };
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
+use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::StorageClass;
 use aws_types::SdkConfig;
@@ -194,8 +196,47 @@ impl<'a> Aws<'a> {
     }
 
     fn s3(&self) -> aws_sdk_s3::Client {
-        let config = aws_sdk_s3::config::Builder::from(&self.config).force_path_style(true).build();
+        Self::s3_at(&self.config)
+    }
+
+    fn s3_at(config: &SdkConfig) -> aws_sdk_s3::Client {
+        let config = aws_sdk_s3::config::Builder::from(config).force_path_style(true).build();
         aws_sdk_s3::Client::from_conf(config)
+    }
+
+    /// Returns the method that a URL for a file is signed for. Signs the same URL for each method, and compares
+    /// the signatures.
+    pub(crate) async fn signed_method(&self, url: &str) -> reqwest::Method {
+        let url = reqwest::Url::parse(url).unwrap();
+        let parameter = |name: &str| {
+            let found = url.query_pairs().find(|(key, _)| key == name);
+            found.map(|(_, value)| value.into_owned())
+        };
+        let time =
+            |text: &str| chrono::NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%SZ").unwrap().and_utc();
+        let presigning = PresigningConfig::builder()
+            .start_time(time(&parameter("X-Amz-Date").unwrap()).into())
+            .expires_in(Duration::from_secs(parameter("X-Amz-Expires").unwrap().parse().unwrap()))
+            .build()
+            .unwrap();
+        let endpoint = url.origin().ascii_serialization();
+        let s3 = Self::s3_at(&self.config.to_builder().endpoint_url(endpoint).build());
+        let (bucket, key) = url.path()[1..].split_once('/').unwrap();
+        let [disposition, kind, encoding] =
+            ["disposition", "type", "encoding"].map(|name| parameter(&format!("response-content-{name}")));
+        let get =
+            s3.get_object().bucket(bucket).key(key).set_response_content_disposition(disposition.clone());
+        let get = get.set_response_content_type(kind.clone()).set_response_content_encoding(encoding.clone());
+        let head = s3.head_object().bucket(bucket).key(key).set_response_content_disposition(disposition);
+        let head = head.set_response_content_type(kind).set_response_content_encoding(encoding);
+        let get = get.presigned(presigning.clone()).await.unwrap();
+        let head = head.presigned(presigning).await.unwrap();
+        let signature = format!("X-Amz-Signature={}", parameter("X-Amz-Signature").unwrap());
+        match [get, head].map(|signed| signed.uri().contains(&signature)) {
+            [true, false] => reqwest::Method::GET,
+            [false, true] => reqwest::Method::HEAD,
+            matches => panic!("the URL is signed for neither method, or for both: {matches:?}"),
+        }
     }
 
     /// Returns an item's rows in the table.

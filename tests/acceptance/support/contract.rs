@@ -76,9 +76,14 @@ fn is_from_api_gateway(response: &Response) -> bool {
     response.header("content-type") == "application/json" && response.status >= 400
 }
 
-/// Returns the documented route that matches a path.
+/// Returns the documented route that matches a path. As in API Gateway, a route whose last parameter matches
+/// several segments matches only paths that no other route matches.
 fn find_route(path: &str) -> Option<&'static str> {
     let segments: Vec<&str> = path.split('/').collect();
+    let is_greedy_match = |route: &&String| {
+        let prefix = route.strip_suffix("{proxy+}");
+        prefix.and_then(|prefix| path.strip_prefix(prefix)).is_some_and(|rest| !rest.is_empty())
+    };
     let matches = |route: &&String| {
         let names = route.split('/');
         let same = |(name, segment): (&str, &&str)| {
@@ -86,7 +91,8 @@ fn find_route(path: &str) -> Option<&'static str> {
         };
         names.clone().count() == segments.len() && names.zip(&segments).all(same)
     };
-    DOCUMENT["paths"].as_object().unwrap().keys().find(matches).map(String::as_str)
+    let routes = || DOCUMENT["paths"].as_object().unwrap().keys();
+    routes().find(matches).or_else(|| routes().find(is_greedy_match)).map(String::as_str)
 }
 
 /// Returns the validator for the schema at a JSON pointer. Validators are cached.

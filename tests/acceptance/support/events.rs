@@ -47,6 +47,18 @@ pub(crate) fn open_event(link: &str) -> Value {
     api_event("GET /s/{token}", &json!({"token": token}), &Value::Null)
 }
 
+/// Returns the event for a request for the link or one of its files, with these request headers.
+pub(crate) fn link_event(method: &str, link: &str, file: Option<usize>, headers: Value) -> Value {
+    let token = link.rsplit('/').next().unwrap();
+    let (path, parameters) = match file {
+        None => ("/s/{token}", json!({"token": token})),
+        Some(n) => ("/s/{token}/files/{n}", json!({"token": token, "n": n.to_string()})),
+    };
+    let mut event = api_event(&format!("{method} {path}"), &parameters, &Value::Null);
+    event["headers"] = headers;
+    event
+}
+
 /// Returns the event for a sharer sharing an item's files with these recipients for a week.
 pub(crate) fn create_event(item: &Item, recipients: &[String], now: DateTime<Utc>) -> Value {
     let body = json!({"recipients": recipients, "expiresAt": rfc3339(now + TimeDelta::days(7))});

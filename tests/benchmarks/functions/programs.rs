@@ -69,6 +69,7 @@ impl Program {
             ("STACK_NAME", "sharelink"),
             ("TABLE_NAME", TABLE),
             ("FILES_BUCKET", "files"),
+            ("ALWAYS_SHOW_PAGE", "false"),
             ("ENDED_PAGE_NAMES_SHARER", "false"),
             ("FILES_PREFIX", "{module}/{item}/"),
             ("KEY_RING_SECRET", "key-ring"),
