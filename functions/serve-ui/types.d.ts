@@ -92,7 +92,8 @@ export interface CreateShares {
 }
 
 export type Outcome =
-  "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "failed";
+  | "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "limitReached"
+  | "failed";
 
 export interface RecipientResult {
   /** The address as the user entered it. */

@@ -1,15 +1,22 @@
 //! Creates the shares for one request.
 
+use std::collections::HashMap;
+
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
+use sharelink_aws::email_quota::EmailRequest;
 use sharelink_aws::files::{FileListing, FindError};
+use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
 use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
+use sharelink_domain::quota::{EmailLimits, LimitReached};
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
 use sharelink_domain::resolution::ItemFile;
-use sharelink_domain::{EmailAddress, FileName, Item, Share, Sharer, Status, Timestamp, Title, WriteId};
+use sharelink_domain::{
+    EmailAddress, FileName, Item, Share, ShareId, Sharer, Status, Timestamp, Title, WriteId,
+};
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
     parse_json_body, route_key,
@@ -27,7 +34,10 @@ const CONCURRENCY: usize = 16;
 pub(crate) struct CreateShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    pub(crate) email_limits: EmailLimits,
     pub(crate) items: ItemSource,
+    /// Its keyed hash identifies sharers and mailboxes in the counters of emails.
+    pub(crate) key_ring_cache: KeyRingCache,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
@@ -50,6 +60,14 @@ struct SettledListing {
     /// Whether some of the files are archived. Absent in records of earlier versions.
     #[serde(default)]
     archived: bool,
+}
+
+/// The shares of a request that are not to be created.
+#[derive(Default)]
+struct Known {
+    existing: HashMap<ShareId, Creation>,
+    /// Those whose email would exceed a limit.
+    refused: HashMap<ShareId, LimitReached>,
 }
 
 impl CreateShares {
@@ -107,8 +125,17 @@ impl CreateShares {
             expiry,
             notify,
         };
-        let write = idempotent.map(|idempotent| idempotent.write_id(first_received_at));
-        let results = self.create_shares(&share_request, &recipients, write, first_received_at).await;
+        let write = match idempotent {
+            Some(idempotent) => idempotent.write_id(first_received_at),
+            None => new_write_id()?,
+        };
+        let parsed = request::parse_recipients(&recipients);
+        let known = if notify {
+            self.count_emails(&share_request, &parsed, write, now).await?
+        } else {
+            Known::default()
+        };
+        let results = self.create_shares(&share_request, parsed, known, write, first_received_at).await;
         results::count(&results, now);
 
         let is_expired = |result: &RecipientResult| match result {
@@ -154,40 +181,68 @@ impl CreateShares {
         }
     }
 
+    /// Counts the emails of the shares that do not exist yet.
+    async fn count_emails(
+        &self,
+        request: &ShareRequest,
+        recipients: &[ParsedRecipient],
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Known, Problem> {
+        let addresses = recipients.iter().filter_map(|recipient| match recipient {
+            ParsedRecipient::Address(address) => Some((ShareId::new(&request.item, address), address)),
+            _ => None,
+        });
+        let mut emails: Vec<(ShareId, &EmailAddress)> = addresses.collect();
+        let ids: Vec<ShareId> = emails.iter().map(|(id, _)| *id).collect();
+        let existing = self.table.find_created(&request.item, &ids, write).await?;
+        emails.retain(|(id, _)| !existing.contains_key(id));
+        let ring = self.key_ring_cache.ring(now).await?;
+        let emails = EmailRequest { sharer: &request.sharer, write, emails };
+        let refused = emails.count(&self.table, &ring, self.email_limits, now).await?;
+        Ok(Known { existing, refused })
+    }
+
     /// Creates a share for each recipient. A failure for one recipient does not affect the others.
     async fn create_shares(
         &self,
         request: &ShareRequest,
-        recipients: &[String],
-        write: Option<WriteId>,
+        recipients: Vec<ParsedRecipient>,
+        known: Known,
+        write: WriteId,
         received_at: Timestamp,
     ) -> Vec<RecipientResult> {
+        let known = &known;
         let create = |recipient| async move {
             match recipient {
                 ParsedRecipient::Invalid(error) => RecipientResult::Invalid(error),
                 ParsedRecipient::Duplicate => RecipientResult::Duplicate,
                 ParsedRecipient::Address(address) => {
-                    let created = self.create_share(request, address, write, received_at).await;
+                    let created = self.create_share(request, address, known, write, received_at).await;
                     created.unwrap_or_else(RecipientResult::Failed)
                 }
             }
         };
-        stream::iter(request::parse_recipients(recipients)).map(create).buffered(CONCURRENCY).collect().await
+        stream::iter(recipients).map(create).buffered(CONCURRENCY).collect().await
     }
 
     async fn create_share(
         &self,
         request: &ShareRequest,
         recipient: EmailAddress,
-        write: Option<WriteId>,
+        known: &Known,
+        write: WriteId,
         received_at: Timestamp,
     ) -> Result<RecipientResult, Error> {
         let share: Share = request.share_with(recipient, new_generation()?, received_at);
-        let write = match write {
-            Some(write) => write,
-            None => new_write_id()?,
+        if let Some(limit) = known.refused.get(&share.id) {
+            return Ok(RecipientResult::LimitReached(*limit));
+        }
+        let creation = match known.existing.get(&share.id) {
+            Some(creation) => creation.clone(),
+            None => self.table.create(&share, self.retention, write).await?,
         };
-        Ok(match self.table.create(&share, self.retention, write).await? {
+        Ok(match creation {
             Creation::Created => RecipientResult::Created(Box::new(share)),
             Creation::Retried => RecipientResult::Retried(Box::new(share)),
             Creation::Exists(existing) => RecipientResult::Exists(existing),

@@ -7,6 +7,8 @@ mod files;
 mod item_source;
 mod results;
 
+use sharelink_aws::email_quota::load_email_limits;
+use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_http::{Authorization, run};
@@ -20,12 +22,18 @@ async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
-    let (table, items) =
-        tokio::join!(ShareTable::connected(&config, required("TABLE_NAME")?), ItemSource::from_env(&config));
+    let clock = Clock::from_env();
+    let (table, items, key_ring_cache) = tokio::join!(
+        ShareTable::connected(&config, required("TABLE_NAME")?),
+        ItemSource::from_env(&config),
+        KeyRingCache::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
+    );
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
-        clock: Clock::from_env(),
+        clock,
+        email_limits: load_email_limits()?,
         items: items?,
+        key_ring_cache,
         retention: required_days("RETENTION_DAYS")?,
         table,
     };

@@ -1,11 +1,13 @@
 //! The result for each recipient, and the response that contains them.
 
 use lambda_http::http::StatusCode;
+use lambda_http::http::header::RETRY_AFTER;
 use serde::Serialize;
 use sharelink_aws::Error;
 use sharelink_domain::address::AddressError;
+use sharelink_domain::quota::{LimitReached, until_next_day};
 use sharelink_domain::{Share, Status, Timestamp};
-use sharelink_http::problem::{ProblemBody, problem_response};
+use sharelink_http::problem::{ProblemBody, limit_detail, problem_response, whole_seconds};
 use sharelink_http::{ProblemType, Response, ShareResponse, json_response};
 
 /// The result for one recipient.
@@ -18,6 +20,8 @@ pub(crate) enum RecipientResult {
     Exists(Box<Share>),
     Invalid(AddressError),
     Duplicate,
+    /// The share was not created, because its email would exceed a daily limit.
+    LimitReached(LimitReached),
     /// The share could not be created. The other recipients are not affected.
     Failed(Error),
 }
@@ -79,6 +83,7 @@ impl RecipientResult {
             Self::Exists(_) => "alreadyInactive",
             Self::Invalid(_) => "invalidRecipient",
             Self::Duplicate => "duplicate",
+            Self::LimitReached(_) => "limitReached",
             Self::Failed(_) => "failed",
         }
     }
@@ -91,8 +96,13 @@ impl RecipientResult {
             Self::Exists(_) => Some(ProblemType::AlreadyInactive),
             Self::Invalid(_) => Some(ProblemType::InvalidRecipient),
             Self::Duplicate => Some(ProblemType::DuplicateRecipient),
+            Self::LimitReached(limit) => Some((*limit).into()),
             Self::Failed(error) => Some(error.into()),
         }
+    }
+
+    fn is_limited(&self) -> bool {
+        matches!(self, Self::LimitReached(_))
     }
 
     fn to_response<'a>(&'a self, recipient: &'a str, now: Timestamp) -> ResultResponse<'a> {
@@ -103,6 +113,7 @@ impl RecipientResult {
         };
         let detail = match self {
             Self::Invalid(error) => Some(error.to_string()),
+            Self::LimitReached(limit) => Some(limit_detail(*limit)),
             Self::Exists(_) => Some("Change its expiration instead of sharing again.".to_owned()),
             _ => None,
         };
@@ -139,22 +150,31 @@ pub(crate) fn to_response(
         .zip(results)
         .map(|(recipient, result)| result.to_response(recipient, now))
         .collect();
-    if created == 0 {
+    let mut response = if created == 0 {
         let problem = common_problem(results, now);
         problem.count();
         let body = CreateResponse { problem: Some(problem.body(None)), results: bodies, warnings };
-        return problem_response(problem, &body);
+        problem_response(problem, &body)
+    } else {
+        let status = if created == results.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
+        let body = CreateResponse { problem: None, results: bodies, warnings };
+        json_response(status, "application/json", &body)
+    };
+    // A failure may be retried sooner.
+    if results.iter().any(RecipientResult::is_limited) {
+        let wait = whole_seconds(until_next_day(now));
+        response.headers_mut().entry(RETRY_AFTER).or_insert(wait);
     }
-    let status = if created == results.len() { StatusCode::CREATED } else { StatusCode::MULTI_STATUS };
-    json_response(status, "application/json", &CreateResponse { problem: None, results: bodies, warnings })
+    response
 }
 
-/// Returns the problem to report for a request that created no share. A failure takes precedence, because a
-/// retry may help. Otherwise, the problem is the one that all recipients have in common, or
+/// Returns the problem to report for a request that created no share. A failure takes precedence, and then a
+/// limit, because a retry may help. Otherwise, the problem is the one that all recipients have in common, or
 /// [`ProblemType::NothingCreated`] if their problems differ.
 fn common_problem(results: &[RecipientResult], now: Timestamp) -> ProblemType {
     let failure = results.iter().find(|result| matches!(result, RecipientResult::Failed(_)));
-    if let Some(problem) = failure.and_then(|result| result.problem(now)) {
+    let temporary = failure.or_else(|| results.iter().find(|result| result.is_limited()));
+    if let Some(problem) = temporary.and_then(|result| result.problem(now)) {
         return problem;
     }
     let mut problems = results.iter().filter_map(|result| result.problem(now));
@@ -224,6 +244,25 @@ mod tests {
         let body = body(&response);
         assert_eq!(body["title"], json!(ProblemType::TemporarilyUnavailable.title()));
         assert_eq!(body["results"][0]["outcome"], "alreadyActive");
+    }
+
+    #[test]
+    fn caller_learns_when_a_limit_ends() {
+        let limited = || RecipientResult::LimitReached(LimitReached::Mailbox);
+        for (results, status) in
+            [(vec![created(), limited()], 207), (vec![exists(), limited()], 429), (vec![limited()], 429)]
+        {
+            let response = respond(&results);
+            assert_eq!(response.status(), status, "{results:?}");
+            assert_eq!(response.headers()["retry-after"], "43201", "{results:?}");
+        }
+        let mixed = respond(&[unavailable(), limited()]);
+        assert_eq!(mixed.status(), 503);
+        assert_eq!(mixed.headers()["retry-after"], "2");
+        let reached = RecipientResult::LimitReached(LimitReached::Sharer { left: 3, limit: 500 });
+        let problem = body(&respond(&[reached]))["results"][0]["problem"].clone();
+        assert_eq!(problem["type"], "/problems/sharer-limit-reached");
+        assert!(problem["detail"].as_str().unwrap().contains("3 are left"), "{problem}");
     }
 
     #[test]

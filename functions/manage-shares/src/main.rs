@@ -11,6 +11,7 @@ mod share_permission;
 mod shares;
 
 use sharelink_aws::base_url::PublicBaseUrl;
+use sharelink_aws::email_quota::load_email_limits;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::link_builder::LinkBuilder;
@@ -35,6 +36,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let manage_shares = ManageShares {
         authorization: Authorization::from_env()?,
         clock,
+        email_limits: load_email_limits()?,
         item_resolver: optional("ITEM_RESOLVER").map(|function| ItemResolver::for_access(&config, function)),
         links: LinkBuilder::new(key_ring_cache, base_url),
         retention: required_days("RETENTION_DAYS")?,

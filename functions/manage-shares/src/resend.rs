@@ -1,15 +1,24 @@
 //! `POST …/shares/{shareId}/resend`.
 
 use lambda_http::http::StatusCode;
+use sharelink_aws::email_quota::EmailRequest;
 use sharelink_aws::share_table::IdempotencyRecord;
 use sharelink_aws::{ChangeError, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
+use sharelink_domain::quota::until_next_day;
 use sharelink_domain::share::ResendError;
-use sharelink_domain::{Share, ShareId, Timestamp};
+use sharelink_domain::{EmailAddress, Share, ShareId, Timestamp, WriteId};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, require_empty_body};
 
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
+
+/// The reason an email was not queued.
+enum Refusal {
+    Resend(ResendError),
+    /// The email to this recipient may be queued once it has been counted.
+    NotCounted(EmailAddress),
+}
 
 impl ManageShares {
     pub(crate) async fn resend(&self, call: &Call<'_>) -> Result<Response, Problem> {
@@ -27,13 +36,44 @@ impl ManageShares {
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
-        let result = self.table.resend(&call.item, id, write, resend).await;
+        // Count the email only if it is about to be queued.
+        let check = |share: &Share| match resend(share).map_err(Refusal::Resend)? {
+            Some(resent) => Err(Refusal::NotCounted(resent.recipient)),
+            None => Ok(None),
+        };
+        let result = match self.table.resend(&call.item, id, write, check).await {
+            Err(ChangeError::Refused(Refusal::NotCounted(recipient))) => {
+                self.count_email(call, id, &recipient, write).await?;
+                let resend = |share: &Share| resend(share).map_err(Refusal::Resend);
+                self.table.resend(&call.item, id, write, resend).await
+            }
+            result => result,
+        };
         let share = result.map_err(|error| match error {
             ChangeError::NotFound => ProblemType::ShareNotFound.into(),
-            ChangeError::Refused(error) => resend_problem(error, call.action.at),
+            ChangeError::Refused(Refusal::Resend(error)) => resend_problem(error, call.action.at),
+            ChangeError::Refused(Refusal::NotCounted(_)) => ProblemType::Internal.into(),
             ChangeError::Failed(error) => error.into(),
         })?;
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
+    }
+
+    /// Counts an email that is about to be queued, unless a daily limit is reached.
+    pub(crate) async fn count_email(
+        &self,
+        call: &Call<'_>,
+        id: ShareId,
+        recipient: &EmailAddress,
+        write: WriteId,
+    ) -> Result<(), Problem> {
+        let now = call.action.at;
+        let request = EmailRequest { sharer: &call.action.by, write, emails: vec![(id, recipient)] };
+        let ring = self.links.key_ring(now).await?;
+        let refused = request.count(&self.table, &ring, self.email_limits, now).await?;
+        match refused.get(&id) {
+            Some(limit) => Err(Problem::LimitReached(*limit, until_next_day(now))),
+            None => Ok(()),
+        }
     }
 
     /// Determines the attempt number of the email to send. A retry gets the same number as the first request.
@@ -58,5 +98,6 @@ fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
     match error {
         ResendError::Inactive => ProblemType::ShareInactive.into(),
         ResendError::TooSoon { until } => Problem::TooSoon(until - now),
+        ResendError::Complained => ProblemType::RecipientComplained.into(),
     }
 }

@@ -7,6 +7,7 @@ use sharelink_aws::ResolveError;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::share_table::ShareTable;
+use sharelink_domain::quota::EmailLimits;
 use sharelink_domain::resolution::Purpose;
 use sharelink_domain::{Action, Item, Share, Timestamp};
 use sharelink_http::{
@@ -23,6 +24,7 @@ const REVOKE: &str = "POST /modules/{module}/items/{item}/shares/{shareId}/revok
 pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    pub(crate) email_limits: EmailLimits,
     /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,

@@ -24,7 +24,9 @@ const REFRESH_INTERVAL = 30_000;
 const NAMED_FILES = 3;
 
 /** The order of the results: what needs the user's attention comes first. */
-const OUTCOMES = ["failed", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created"];
+const OUTCOMES = [
+  "failed", "limitReached", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created",
+];
 
 /**
  * Returns the message as the API stores it. Replaces the characters that office programs use for line breaks,
@@ -304,7 +306,7 @@ export class ShareDialog extends ItemDialog {
     const recipientsOf = (outcome) =>
       results.filter((result) => result.outcome === outcome).map(({ recipient }) => recipient);
     const created = recipientsOf("created");
-    const failed = recipientsOf("failed");
+    const failed = [...recipientsOf("failed"), ...recipientsOf("limitReached")];
     this.#lastRequest = {};
     // The form keeps the recipients that still need attention.
     const refused = recipientsOf("invalidRecipient");
@@ -413,7 +415,7 @@ export class ShareDialog extends ItemDialog {
    */
   #describeResult({ recipient, outcome, share, problem }, body) {
     const { texts } = this.#language;
-    if (outcome === "failed") {
+    if (outcome === "failed" || outcome === "limitReached") {
       const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
       return [`${texts.outcome.failed}: ${reason}`];
     }

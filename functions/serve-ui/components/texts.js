@@ -210,6 +210,10 @@ const en = {
     "item-access-denied": "The platform does not allow you to share this item.",
     "share-not-found": "This link no longer exists.",
     "share-inactive": "This link is inactive: change its expiration first.",
+    "recipient-complained": "The recipient reported an email as spam, so no more are sent.",
+    "sharer-limit-reached": "Your emails for today are used up. Try again tomorrow, or share without email.",
+    "mailbox-limit-reached":
+      "This mailbox gets no more emails today. Try again tomorrow, or share without email.",
     "stale-version": "Someone else has changed this link.",
     "invalid-request": "Correct the marked fields.",
     "malformed-body": "The request could not be read.",
@@ -428,6 +432,11 @@ const de = {
     "item-access-denied": "Die Plattform erlaubt Ihnen nicht, dieses Objekt zu teilen.",
     "share-not-found": "Diesen Link gibt es nicht mehr.",
     "share-inactive": "Dieser Link ist inaktiv: Ändern Sie zuerst seinen Ablauf.",
+    "recipient-complained": "Eine E-Mail wurde als Spam gemeldet, daher wird keine weitere gesendet.",
+    "sharer-limit-reached":
+      "Ihre E-Mails für heute sind aufgebraucht. Versuchen Sie es morgen, oder teilen Sie ohne E-Mail.",
+    "mailbox-limit-reached":
+      "Dieses Postfach erhält heute keine E-Mails mehr. Versuchen Sie es morgen, oder teilen Sie ohne E-Mail.",
     "stale-version": "Jemand anderes hat diesen Link geändert.",
     "invalid-request": "Korrigieren Sie die markierten Felder.",
     "malformed-body": "Die Anfrage konnte nicht gelesen werden.",

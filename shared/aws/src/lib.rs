@@ -28,6 +28,8 @@ mod warm_up;
 
 #[cfg(feature = "parameters")]
 pub mod base_url;
+#[cfg(feature = "dynamodb")]
+pub mod email_quota;
 #[cfg(feature = "s3")]
 pub mod files;
 #[cfg(feature = "lambda")]

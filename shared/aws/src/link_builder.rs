@@ -1,6 +1,8 @@
 //! Builds links for emails and for "copy link".
 
-use sharelink_domain::link::{KeyId, Link};
+use std::sync::Arc;
+
+use sharelink_domain::link::{KeyId, KeyRing, Link};
 use sharelink_domain::{Share, Timestamp};
 
 use crate::base_url::PublicBaseUrl;
@@ -21,9 +23,14 @@ impl LinkBuilder {
         Self { key_ring_cache, base_url }
     }
 
+    /// Returns the ring of keys that seal links.
+    pub async fn key_ring(&self, now: Timestamp) -> Result<Arc<KeyRing>, AwsError> {
+        self.key_ring_cache.ring(now).await
+    }
+
     /// Returns the id of the key that seals new links.
     pub async fn current_key(&self, now: Timestamp) -> Result<KeyId, AwsError> {
-        Ok(self.key_ring_cache.ring(now).await?.current().clone())
+        Ok(self.key_ring(now).await?.current().clone())
     }
 
     /// Builds the link to a share whose [`link_key`](Share::link_key) is set. The token is deterministic.

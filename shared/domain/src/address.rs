@@ -61,6 +61,22 @@ impl EmailAddress {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
+    /// Returns the address that the limit per mailbox applies to: in lowercase, and without the dots and the
+    /// `+tag` of the local part.
+    ///
+    /// Anyone can invent such variants of an address, and with many providers, all of them reach the same
+    /// mailbox. The rule is the same for every domain, because a list of providers would be incomplete. At a
+    /// provider that distinguishes them, two people share a limit, which is harmless. Never use this form to
+    /// decide whether two recipients are the same.
+    #[must_use]
+    pub fn mailbox(&self) -> String {
+        let identity = self.identity();
+        let Some((local, domain)) = identity.rsplit_once('@') else { return identity };
+        let user = local.split_once('+').map_or(local, |(user, _)| user).replace('.', "");
+        // Without a user, the tag is all there is.
+        if user.is_empty() { identity } else { format!("{user}@{domain}") }
+    }
+
     /// Returns the address in lowercase, the form that the one-link rule compares. `+tags` and dots stay
     /// significant, because only some providers ignore them.
     ///
@@ -168,6 +184,23 @@ mod tests {
     }
 
     #[test]
+    fn variants_of_an_address_share_a_mailbox() {
+        for (address, mailbox) in [
+            ("victim@gmail.com", "victim@gmail.com"),
+            ("victim+1@gmail.com", "victim@gmail.com"),
+            ("VICTIM+Shop@Gmail.com", "victim@gmail.com"),
+            ("v.i.c.t.i.m@gmail.com", "victim@gmail.com"),
+            ("vic.tim+a+b.c@gmail.com", "victim@gmail.com"),
+            ("victim+@gmail.com", "victim@gmail.com"),
+            ("victim+1@Bücher.example", "victim@xn--bcher-kva.example"),
+            ("jean-paul_b@example.com", "jean-paul_b@example.com"),
+            ("+tag@example.com", "+tag@example.com"),
+        ] {
+            assert_eq!(address.parse::<EmailAddress>().unwrap().mailbox(), mailbox, "{address}");
+        }
+    }
+
+    #[test]
     fn invalid_address_is_rejected() {
         for (typed, error) in [
             ("", AddressError::Shape),
@@ -228,6 +261,17 @@ mod tests {
         #[test]
         fn parsing_never_panics(typed in any::<String>()) {
             let _ = typed.parse::<EmailAddress>();
+        }
+
+        #[test]
+        fn no_tag_or_dot_leads_to_another_mailbox(
+            user in "[a-z0-9_-]{1,20}", dot in 0_usize..20, tag in "[a-zA-Z0-9+_-]{0,20}",
+        ) {
+            let mailbox = |address: String| address.parse::<EmailAddress>().unwrap().mailbox();
+            let (start, end) = user.split_at(dot.min(user.len()));
+            let dotted = if start.is_empty() || end.is_empty() { user.clone() } else { format!("{start}.{end}") };
+            let plain = mailbox(format!("{user}@example.com"));
+            prop_assert_eq!(mailbox(format!("{dotted}+{tag}@EXAMPLE.com")), plain);
         }
 
         #[test]

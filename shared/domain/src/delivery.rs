@@ -196,9 +196,15 @@ impl Mail {
 impl Share {
     /// Returns the share after a delivery report on `email`, or `None` if the report is about another email
     /// or adds nothing new.
+    ///
+    /// A complaint about any of the share's emails counts, and stops one that is pending: complaints often take
+    /// hours.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
-        if EmailId::of(self) != *email {
+        let current = EmailId::of(self);
+        let is_complaint = event == DeliveryEvent::Complained && email.attempt < current.attempt;
+        let expected = if is_complaint { EmailId { attempt: email.attempt, ..current } } else { current };
+        if expected != *email {
             return None;
         }
         Some(Self { mail: self.mail.after_event(event, at)?, ..self.clone() })
@@ -271,6 +277,20 @@ mod tests {
         assert_eq!(report(&resent), None, "an earlier attempt");
         let created_again = Share { created_at: sent.created_at + TimeDelta::days(100), ..sent };
         assert_eq!(report(&created_again), None, "an earlier share with the same id");
+    }
+
+    #[test]
+    fn late_complaint_stops_the_resend() {
+        let mut share = share(&["a"]);
+        let first = EmailId::of(&share);
+        share.mail.attempt = 2;
+        let complained = share.with_delivery_report(&first, DeliveryEvent::Complained, time(NOW)).unwrap();
+        assert_eq!(complained.mail.state, MailState::Complained);
+        assert_eq!(complained.mail.attempt, 2);
+        let future = EmailId { attempt: 3, ..first.clone() };
+        assert_eq!(share.with_delivery_report(&future, DeliveryEvent::Complained, time(NOW)), None);
+        let created_again = Share { created_at: share.created_at + TimeDelta::days(100), ..share };
+        assert_eq!(created_again.with_delivery_report(&first, DeliveryEvent::Complained, time(NOW)), None);
     }
 
     #[test]

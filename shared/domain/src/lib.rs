@@ -22,6 +22,7 @@ pub mod message;
 pub mod names;
 pub mod permission;
 pub mod previewer;
+pub mod quota;
 mod recipient_address;
 pub mod request;
 pub mod resolution;

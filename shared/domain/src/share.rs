@@ -8,8 +8,8 @@ use crate::expiry::{ExpiryError, RequestedExpiry};
 use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
 use crate::{
-    EmailAddress, FileName, Generation, Item, Mail, Message, ObjectKey, ShareId, Sharer, Status, Timestamp,
-    Title,
+    EmailAddress, FileName, Generation, Item, Mail, MailState, Message, ObjectKey, ShareId, Sharer, Status,
+    Timestamp, Title,
 };
 
 /// A shared file, with its size at the time of sharing.
@@ -87,6 +87,9 @@ pub enum ResendError {
     /// The previous email was requested too recently or is still pending.
     #[error("it is too soon for another email")]
     TooSoon { until: Timestamp },
+    /// The recipient reported an earlier email as spam.
+    #[error("the recipient has complained")]
+    Complained,
 }
 
 impl Share {
@@ -155,6 +158,9 @@ impl Share {
         if self.status(action.at) != Status::Active {
             return Err(ResendError::Inactive);
         }
+        if self.mail.state == MailState::Complained {
+            return Err(ResendError::Complained);
+        }
         match self.mail.resend_allowed_at(self.created_at) {
             Some(until) if action.at < until => Err(ResendError::TooSoon { until }),
             _ => Ok(Self { mail: self.mail.next_attempt(action), ..self.clone() }),
@@ -203,7 +209,7 @@ impl Share {
 mod tests {
     use super::*;
     use crate::access::InactiveReason;
-    use crate::mail::{self, MailState};
+    use crate::mail;
     use crate::sending::SendOutcome;
     use crate::testing::{NOW, action_by, ann, pending, requested_expiry, share, time};
 
@@ -400,6 +406,13 @@ mod tests {
     }
 
     #[test]
+    fn email_is_not_resent_after_a_complaint() {
+        let mut complained = sent_share();
+        complained.mail.state = MailState::Complained;
+        assert_eq!(complained.resent(&after_minutes(24 * 60)), Err(ResendError::Complained));
+    }
+
+    #[test]
     fn share_without_an_email_may_be_emailed_immediately() {
         let share = Share { mail: Mail::none(), ..long_lived_share() };
         assert_eq!(share.resent(&after_minutes(0)).unwrap().mail.attempt, 1);
@@ -426,12 +439,7 @@ mod tests {
             assert_eq!(next_text(&next, 60).0, None, "{case}, twice");
         }
         let sent = first.after_sending(SendOutcome::Sent, time(NOW));
-        let states = [
-            MailState::Sent,
-            MailState::Delivered,
-            MailState::Bounced(mail::BounceType::Transient),
-            MailState::Complained,
-        ];
+        let states = [MailState::Sent, MailState::Delivered, MailState::Bounced(mail::BounceType::Transient)];
         for state in states {
             let (text, next) = next_text(&Mail { state, ..sent.clone() }, 5);
             assert_eq!(text.as_deref(), Some("10 March 2026 at 12:05 (UTC)"), "{state:?}");

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError, ResolveError};
+use sharelink_domain::quota::LimitReached;
 
 use crate::{ProblemType, Response, json_response};
 
@@ -25,6 +26,8 @@ pub enum Problem {
     Invalid(Vec<FieldError>),
     /// An email was requested again too soon. Contains the remaining wait.
     TooSoon(TimeDelta),
+    /// An email would exceed a daily limit. Contains the remaining wait.
+    LimitReached(LimitReached, TimeDelta),
     /// An AWS call or an internal operation failed.
     Failed(Error),
 }
@@ -80,6 +83,7 @@ impl Problem {
             Self::Malformed(_) => ProblemType::MalformedBody,
             Self::Invalid(_) => ProblemType::InvalidRequest,
             Self::TooSoon(_) => ProblemType::ResendTooSoon,
+            Self::LimitReached(limit, _) => (*limit).into(),
             Self::Failed(error) => error.into(),
         }
     }
@@ -94,10 +98,12 @@ impl Problem {
             Self::Malformed(detail) => problem_type.body(Some(detail)),
             Self::Invalid(errors) => ProblemBody { errors, ..problem_type.body(None) },
             Self::TooSoon(wait) => {
-                // `Retry-After` is in whole seconds. Round up, so that the caller's next request is not
-                // early.
-                retry_after = Some(HeaderValue::from(wait.num_seconds().max(0) + 1));
+                retry_after = Some(whole_seconds(wait));
                 problem_type.body(None)
+            }
+            Self::LimitReached(limit, wait) => {
+                retry_after = Some(whole_seconds(wait));
+                problem_type.body(Some(limit_detail(limit)))
             }
             Self::Failed(error) => {
                 tracing::error!(%error, "a request failed");
@@ -109,6 +115,33 @@ impl Problem {
             response.headers_mut().insert(RETRY_AFTER, retry_after);
         }
         response
+    }
+}
+
+/// Returns a wait as the value of `Retry-After`, which is in whole seconds. Rounds up, so that the caller's next
+/// request is not early.
+#[must_use]
+pub fn whole_seconds(wait: TimeDelta) -> HeaderValue {
+    HeaderValue::from(wait.num_seconds().max(0) + 1)
+}
+
+/// Describes how many emails a limit leaves.
+#[must_use]
+pub fn limit_detail(limit: LimitReached) -> String {
+    match limit {
+        LimitReached::Sharer { left, limit } => {
+            format!("Of the caller's {limit} emails a day, {left} are left. The day ends at midnight in UTC.")
+        }
+        LimitReached::Mailbox => "The day ends at midnight in UTC.".to_owned(),
+    }
+}
+
+impl From<LimitReached> for ProblemType {
+    fn from(limit: LimitReached) -> Self {
+        match limit {
+            LimitReached::Sharer { .. } => Self::SharerLimitReached,
+            LimitReached::Mailbox => Self::MailboxLimitReached,
+        }
     }
 }
 

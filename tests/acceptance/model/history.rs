@@ -156,7 +156,7 @@ impl History {
                     Err(ChangeError::NotFound) => Response::NotFound,
                     Err(ChangeError::Refused(ResendError::TooSoon { .. })) => Response::TooSoon,
                     Err(ChangeError::Refused(ResendError::Inactive)) => Response::Inactive,
-                    Err(ChangeError::Failed(error)) => panic!("{error}"),
+                    Err(error) => panic!("{error}"),
                 }
             }),
             Operation::Send => Box::pin(async move {

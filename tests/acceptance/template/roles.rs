@@ -13,14 +13,18 @@ const ROLES: [(&str, &[&str]); 7] = [
     (
         "CreateShares",
         &[
+            "-dynamodb:BatchGetItem",
             "-dynamodb:PutItem",
+            "dynamodb:BatchGetItem",
             "dynamodb:GetItem",
             "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
             "lambda:InvokeFunction",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "s3:GetObject",
             "s3:ListBucket",
+            "secretsmanager:GetSecretValue",
             "xray:PutTelemetryRecords",
             "xray:PutTraceSegments",
         ],

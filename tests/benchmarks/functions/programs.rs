@@ -85,6 +85,8 @@ impl Program {
             ("CONFIGURATION_SET", "emails"),
             // High enough that the rate limiter does not affect the measurement.
             ("EMAILS_PER_SECOND", "60000"),
+            ("SHARER_EMAILS_PER_DAY", "65535"),
+            ("MAILBOX_EMAILS_PER_DAY", "1000"),
         ];
         let mut environment = aws.environment(self.is_reference);
         environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));

@@ -154,8 +154,24 @@ impl ShareTable {
     /// query are omitted.
     async fn read_entries(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, Error> {
         let ids = entries.iter().map(share_id).collect::<Result<Vec<_>, _>>()?;
+        let mut records = self.read_records(item, &ids).await?;
+        // An invalid row must not hide the other rows.
+        let decode = |record: ShareRecord| {
+            let share = record.into_share();
+            share.inspect_err(|error| tracing::error!(%error, "a share was omitted from a list")).ok()
+        };
+        Ok(ids.iter().filter_map(|id| decode(records.remove(id)?)).collect())
+    }
+
+    /// Reads those of an item's shares that exist, with strong consistency. Rows that cannot be parsed are
+    /// omitted.
+    pub(super) async fn read_records(
+        &self,
+        item: &Item,
+        ids: &[ShareId],
+    ) -> Result<HashMap<ShareId, ShareRecord>, Error> {
         let mut remaining: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
-        let mut shares = HashMap::new();
+        let mut records = HashMap::new();
         let mut waits = UNPROCESSED_WAITS.into_iter();
         while !remaining.is_empty() {
             let keys = KeysAndAttributes::builder()
@@ -171,12 +187,12 @@ impl ShareTable {
                 .await
                 .map_err(|e| AwsError::new(SERVICE, &e))?;
             for attributes in response.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                // An invalid row must not hide the other rows.
-                match ShareRecord::parse(attributes).and_then(ShareRecord::into_share) {
-                    Ok(share) => {
-                        shares.insert(share.id, share);
+                let parsed = share_id(&attributes).and_then(|id| Ok((id, ShareRecord::parse(attributes)?)));
+                match parsed {
+                    Ok((id, record)) => {
+                        records.insert(id, record);
                     }
-                    Err(error) => tracing::error!(%error, "a share was omitted from a list"),
+                    Err(error) => tracing::error!(%error, "a share could not be read"),
                 }
             }
             // Keys that did not fit in the response or were throttled.
@@ -194,7 +210,7 @@ impl ShareTable {
                 tokio::time::sleep(wait).await;
             }
         }
-        Ok(ids.iter().filter_map(|id| shares.remove(id)).collect())
+        Ok(records)
     }
 }
 

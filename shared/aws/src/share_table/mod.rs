@@ -13,6 +13,7 @@ mod list;
 mod log;
 mod mail_record;
 mod outbox;
+mod quota;
 mod record;
 mod restore;
 mod stored;
@@ -62,6 +63,15 @@ pub enum Creation {
     Retried,
     /// This share already exists for the same item and recipient.
     Exists(Box<Share>),
+}
+
+impl Creation {
+    fn found(existing: ShareRecord, write: WriteId) -> Result<Self, DecodeError> {
+        if existing.was_written_by(write) {
+            return Ok(Self::Retried);
+        }
+        Ok(Self::Exists(Box::new(existing.into_share()?)))
+    }
 }
 
 /// The table of shares.
@@ -119,11 +129,19 @@ impl ShareTable {
         let Some(PutItemError::ConditionalCheckFailedException(failure)) = error.as_service_error() else {
             return Err(AwsError::new(SERVICE, &error).into());
         };
-        let existing = ShareRecord::parse(failure.item.clone().unwrap_or_default())?;
-        if existing.was_written_by(write) {
-            return Ok(Creation::Retried);
-        }
-        Ok(Creation::Exists(Box::new(existing.into_share()?)))
+        Ok(Creation::found(ShareRecord::parse(failure.item.clone().unwrap_or_default())?, write)?)
+    }
+
+    /// Returns what [`create`](Self::create) would return for those of an item's shares that already exist.
+    pub async fn find_created(
+        &self,
+        item: &Item,
+        ids: &[ShareId],
+        write: WriteId,
+    ) -> Result<HashMap<ShareId, Creation>, Error> {
+        let records = self.read_records(item, ids).await?;
+        let found = |(id, record)| Ok((id, Creation::found(record, write)?));
+        records.into_iter().map(found).collect()
     }
 
     /// Reads a share with strong consistency.
