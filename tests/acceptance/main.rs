@@ -19,6 +19,7 @@ mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
 mod email_trust;
+mod email_limits;
 mod expiration_changes;
 mod expiry;
 mod expiry_alarms;

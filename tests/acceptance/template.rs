@@ -319,6 +319,15 @@ fn email_requires_tls() {
     }
 }
 
+/// The account's setting may be off, and would then apply.
+#[test]
+fn addresses_that_bounce_or_complain_get_no_more_email() {
+    for (name, set) in properties("AWS::SES::ConfigurationSet") {
+        let reasons = &set["SuppressionOptions"]["SuppressedReasons"];
+        assert_eq!(*reasons, json!(["BOUNCE", "COMPLAINT"]), "{name}");
+    }
+}
+
 #[test]
 fn canary_shifts_a_tenth_for_ten_minutes() {
     let preference = &TEMPLATE["Globals"]["Function"]["DeploymentPreference"];

@@ -219,3 +219,28 @@ async fn results_do_not_vouch_for_a_link_that_has_expired() {
     browser.wait_for("[role=tab][aria-selected=true]", "Inactive").await;
     page.browser.quit().await;
 }
+
+#[tokio::test]
+async fn limit_is_explained_and_its_recipients_are_kept() {
+    let (stack, _clock) = Stack::with_function_variable("MAILBOX_EMAILS_PER_DAY", "1").await;
+    let item = TestItem::new(&stack).await;
+    let victim = address("victim");
+    let variant = victim.replace('@', "+2@");
+    let page = Page::open(&item, DESKTOP).await;
+    let browser = &page.browser;
+    page.open_share_dialog().await;
+    browser.enter("Recipients", &format!("{victim},{variant}")).await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    assert_eq!(outcomes(browser).await, json!(["limitReached", "created"]));
+    browser.wait_for(".limitReached .what", "This mailbox gets no more emails today.").await;
+    browser.assert_accessible("a limit").await;
+
+    browser.press("Retry 1 recipient").await;
+    browser.wait_for(".chip-text", &variant).await;
+    browser.click("label", "Send email").await;
+    browser.press("Share").await;
+    browser.wait_for("h2", "Shared with 1 recipient").await;
+    browser.wait_for(".what", "Link created, no email").await;
+    page.browser.quit().await;
+}

@@ -175,7 +175,7 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 .results .what { color: var(--soft); }
 .results .actions { margin-top: 0; }
 .results .created .what { color: var(--good); }
-.results :is(.failed, .invalidRecipient) .what { color: var(--danger); }
+.results :is(.failed, .limitReached, .invalidRecipient) .what { color: var(--danger); }
 
 .tabs { display: flex; gap: .25em; padding: 0 1.25em; border-bottom: 1px solid var(--line); }
 .tabs button {

@@ -211,9 +211,10 @@ const en = {
     "share-not-found": "This link no longer exists.",
     "share-inactive": "This link is inactive: change its expiration first.",
     "recipient-complained": "The recipient reported an email as spam, so no more are sent.",
-    "sharer-limit-reached": "Your emails for today are used up. Try again tomorrow, or share without email.",
+    "sharer-limit-reached":
+      "You cannot send this many emails today. Try again tomorrow, or send the links yourself.",
     "mailbox-limit-reached":
-      "This mailbox gets no more emails today. Try again tomorrow, or share without email.",
+      "This mailbox gets no more emails today. Try again tomorrow, or send the link yourself.",
     "stale-version": "Someone else has changed this link.",
     "invalid-request": "Correct the marked fields.",
     "malformed-body": "The request could not be read.",
@@ -433,10 +434,10 @@ const de = {
     "share-not-found": "Diesen Link gibt es nicht mehr.",
     "share-inactive": "Dieser Link ist inaktiv: Ändern Sie zuerst seinen Ablauf.",
     "recipient-complained": "Eine E-Mail wurde als Spam gemeldet, daher wird keine weitere gesendet.",
-    "sharer-limit-reached":
-      "Ihre E-Mails für heute sind aufgebraucht. Versuchen Sie es morgen, oder teilen Sie ohne E-Mail.",
-    "mailbox-limit-reached":
-      "Dieses Postfach erhält heute keine E-Mails mehr. Versuchen Sie es morgen, oder teilen Sie ohne E-Mail.",
+    "sharer-limit-reached": "So viele E-Mails können Sie heute nicht senden. Versuchen Sie es morgen noch"
+      + " einmal, oder verschicken Sie die Links selbst.",
+    "mailbox-limit-reached": "Dieses Postfach bekommt heute keine weiteren E-Mails. Versuchen Sie es morgen"
+      + " noch einmal, oder verschicken Sie den Link selbst.",
     "stale-version": "Jemand anderes hat diesen Link geändert.",
     "invalid-request": "Korrigieren Sie die markierten Felder.",
     "malformed-body": "Die Anfrage konnte nicht gelesen werden.",

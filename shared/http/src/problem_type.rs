@@ -135,7 +135,7 @@ problem_types! {
     /// of seconds in `Retry-After`, when the day ends (UTC).
     SharerLimitReached = TOO_MANY_REQUESTS "sharer-limit-reached" "The daily limit on your emails is reached";
     /// The mailbox has been sent as many emails today as it may get from all sharers together. Addresses that
-    /// differ only in their dots and `+tag` count as one mailbox. Share without email (`notify`), or try again
+    /// differ only in punctuation or a `+tag` count as one mailbox. Share without email (`notify`), or try again
     /// after the number of seconds in `Retry-After`, when the day ends (UTC).
     MailboxLimitReached = TOO_MANY_REQUESTS "mailbox-limit-reached" "The mailbox gets no more emails today";
     /// A service that the API depends on is not responding. Try again after the number of seconds in

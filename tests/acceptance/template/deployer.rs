@@ -204,8 +204,9 @@ const ACTIONS: [(&str, &str); 36] = [
     (
         "AWS::SES::ConfigurationSet",
         "ses:CreateConfigurationSet ses:DeleteConfigurationSet ses:DescribeConfigurationSet \
-         ses:GetConfigurationSet ses:PutConfigurationSetDeliveryOptions ses:PutConfigurationSetVdmOptions \
-         ses:TagResource ses:UntagResource",
+         ses:GetConfigurationSet ses:PutConfigurationSetDeliveryOptions \
+         ses:PutConfigurationSetSuppressionOptions ses:PutConfigurationSetVdmOptions ses:TagResource \
+         ses:UntagResource",
     ),
     (
         "AWS::SES::ConfigurationSetEventDestination",
