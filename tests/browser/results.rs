@@ -233,7 +233,7 @@ async fn limit_is_explained_and_its_recipients_are_kept() {
     browser.press("Share").await;
     browser.wait_for("h2", "Shared with 1 recipient").await;
     assert_eq!(outcomes(browser).await, json!(["limitReached", "created"]));
-    browser.wait_for(".limitReached .what", "This mailbox gets no more emails today.").await;
+    browser.wait_for(".limitReached .what", "Too many emails to this mailbox.").await;
     browser.assert_accessible("a limit").await;
 
     browser.press("Retry 1 recipient").await;

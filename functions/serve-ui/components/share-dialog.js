@@ -303,10 +303,10 @@ export class ShareDialog extends ItemDialog {
   #showResults({ results, warnings }, body) {
     const { texts } = this.#language;
     const hasWarning = (expected) => warnings.some(({ code }) => code === expected);
-    const recipientsOf = (outcome) =>
-      results.filter((result) => result.outcome === outcome).map(({ recipient }) => recipient);
+    const recipientsOf = (...outcomes) =>
+      results.filter(({ outcome }) => outcomes.includes(outcome)).map(({ recipient }) => recipient);
     const created = recipientsOf("created");
-    const failed = [...recipientsOf("failed"), ...recipientsOf("limitReached")];
+    const failed = recipientsOf("failed", "limitReached");
     this.#lastRequest = {};
     // The form keeps the recipients that still need attention.
     const refused = recipientsOf("invalidRecipient");
@@ -415,7 +415,7 @@ export class ShareDialog extends ItemDialog {
    */
   #describeResult({ recipient, outcome, share, problem }, body) {
     const { texts } = this.#language;
-    if (outcome === "failed" || outcome === "limitReached") {
+    if (["failed", "limitReached"].includes(outcome)) {
       const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
       return [`${texts.outcome.failed}: ${reason}`];
     }

@@ -77,7 +77,8 @@ export class ShareRow {
     return h("div", { class: "actions", role: "group", "aria-label": label },
       action(texts.change, (button) => this.#openExpirationForm(button), { "data-action": "change" }),
       this.#isActive && action(texts.revoke, (button) => this.#openRevokeForm(button), { class: "danger" }),
-      this.#isActive && this.#share.mail.state !== "complained" && action(texts.resend, (button) => this.#resend(button)),
+      this.#isActive && this.#share.mail.state !== "complained"
+        && action(texts.resend, (button) => this.#resend(button)),
       action(texts.copy, (button) => this.#copy(button)),
     );
   }

@@ -210,11 +210,9 @@ const en = {
     "item-access-denied": "The platform does not allow you to share this item.",
     "share-not-found": "This link no longer exists.",
     "share-inactive": "This link is inactive: change its expiration first.",
-    "recipient-complained": "The recipient reported an email as spam, so no more are sent.",
-    "sharer-limit-reached":
-      "You cannot send this many emails today. Try again tomorrow, or send the links yourself.",
-    "mailbox-limit-reached":
-      "This mailbox gets no more emails today. Try again tomorrow, or send the link yourself.",
+    "recipient-complained": "Reported as spam: no more emails are sent.",
+    "sharer-limit-reached": "Too many emails for today. Try again tomorrow, or send the link yourself.",
+    "mailbox-limit-reached": "Too many emails to this mailbox. Try again tomorrow, or send the link yourself.",
     "stale-version": "Someone else has changed this link.",
     "invalid-request": "Correct the marked fields.",
     "malformed-body": "The request could not be read.",
@@ -433,11 +431,11 @@ const de = {
     "item-access-denied": "Die Plattform erlaubt Ihnen nicht, dieses Objekt zu teilen.",
     "share-not-found": "Diesen Link gibt es nicht mehr.",
     "share-inactive": "Dieser Link ist inaktiv: Ändern Sie zuerst seinen Ablauf.",
-    "recipient-complained": "Eine E-Mail wurde als Spam gemeldet, daher wird keine weitere gesendet.",
-    "sharer-limit-reached": "So viele E-Mails können Sie heute nicht senden. Versuchen Sie es morgen noch"
-      + " einmal, oder verschicken Sie die Links selbst.",
-    "mailbox-limit-reached": "Dieses Postfach bekommt heute keine weiteren E-Mails. Versuchen Sie es morgen"
-      + " noch einmal, oder verschicken Sie den Link selbst.",
+    "recipient-complained": "Als Spam gemeldet: Es werden keine E-Mails mehr gesendet.",
+    "sharer-limit-reached":
+      "Zu viele E-Mails für heute. Versuchen Sie es morgen wieder, oder senden Sie den Link selbst.",
+    "mailbox-limit-reached":
+      "Zu viele E-Mails an dieses Postfach. Versuchen Sie es morgen wieder, oder senden Sie den Link selbst.",
     "stale-version": "Jemand anderes hat diesen Link geändert.",
     "invalid-request": "Korrigieren Sie die markierten Felder.",
     "malformed-body": "Die Anfrage konnte nicht gelesen werden.",
