@@ -1,19 +1,21 @@
-//! Deletions by TTL in AWS's DynamoDB Local, which appear in the table's stream. DynamoDB Local runs in real
-//! time, so the test creates its shares in the past.
+//! AWS's DynamoDB Local: deletions by TTL, which appear in the table's stream, and the counters of emails.
+//! DynamoDB Local runs in real time, so the TTL test creates its shares in the past.
 //!
-//! DynamoDB Local's license requires an AWS account, so the test is behind the Cargo feature
+//! DynamoDB Local's license requires an AWS account, so the tests are behind the Cargo feature
 //! `dynamodb-local`.
 
 use std::process::Stdio;
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};
+use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::Share;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use crate::support::{Stack, World, address, eventually, root, within_minutes};
+use crate::email_limits::check_retries;
+use crate::support::{Aws, Proxy, Stack, World, address, eventually, root, within_minutes};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
 
@@ -54,6 +56,15 @@ async fn sweep_until_logged<'a>(world: World<'a>, share: &Share, event: &str) ->
 fn is_deletion_by_ttl(record: &Value) -> bool {
     record["eventName"] == "REMOVE"
         && record["userIdentity"] == json!({"Type": "Service", "PrincipalId": "dynamodb.amazonaws.com"})
+}
+
+#[tokio::test]
+async fn emails_are_counted_once() {
+    let stack = Stack::get().await;
+    let dynamodb = DynamoDbLocal::start().await;
+    let proxy = Proxy::start(&dynamodb.endpoint).await;
+    let config = Aws::new(&stack).copy_table(&proxy.url, true).await;
+    check_retries(&proxy, &ShareTable::new(&config, &stack.info.table_name)).await;
 }
 
 #[tokio::test]

@@ -325,7 +325,7 @@ async fn count(
     (refused.len() - mailboxes, mailboxes)
 }
 
-fn addresses(texts: Vec<String>) -> Vec<EmailAddress> {
+fn addresses(texts: &[String]) -> Vec<EmailAddress> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
@@ -346,31 +346,36 @@ async fn tables(stack: &Stack) -> Vec<(Proxy, ShareTable)> {
 async fn sdk_retry_does_not_count_again() {
     let stack = Stack::get().await;
     for (proxy, table) in tables(&stack).await {
-        let (sub, write, at) = (unique("sub"), new_write_id().unwrap(), now());
-        let mut recipients = addresses(variants(3));
-        recipients.push(address("other").parse().unwrap());
-        proxy.lose_responses(1, &[UPDATE, "QUOTA#", ":requests", "attribute_not_exists(emails)"]);
-        proxy.lose_responses(1, &[UPDATE, "QUOTA#", "counted"]);
-        proxy.lose_responses(1, &[UPDATE, "QUOTA#", "released"]);
-
-        assert_eq!(count(&table, &sub, write, &recipients, (4, 2), at).await, (0, 1));
-        assert_eq!(proxy.pending_faults(), 0);
-        // A retry by the client, before any share was created.
-        assert_eq!(count(&table, &sub, write, &recipients, (4, 2), at).await, (0, 1));
-
-        // Three of the sharer's four emails are used.
-        let next = addresses(vec![address("r"), address("r")]);
-        assert_eq!(count(&table, &sub, new_write_id().unwrap(), &next, (4, 2), at).await, (2, 0));
-        assert_eq!(count(&table, &sub, new_write_id().unwrap(), &next[..1], (4, 2), at).await, (0, 0));
-        assert_eq!(count(&table, &sub, new_write_id().unwrap(), &next[1..], (4, 2), at).await, (1, 0));
+        check_retries(&proxy, &table).await;
     }
+}
+
+/// Checks that neither a retry by the SDK nor one by the client counts emails again.
+pub(crate) async fn check_retries(proxy: &Proxy, table: &ShareTable) {
+    let (sub, write, at) = (unique("sub"), new_write_id().unwrap(), now());
+    let mut recipients = addresses(&variants(3));
+    recipients.push(address("other").parse().unwrap());
+    proxy.lose_responses(1, &[UPDATE, "QUOTA#", ":requests", "attribute_not_exists(emails)"]);
+    proxy.lose_responses(1, &[UPDATE, "QUOTA#", "counted"]);
+    proxy.lose_responses(1, &[UPDATE, "QUOTA#", "released"]);
+
+    assert_eq!(count(table, &sub, write, &recipients, (4, 2), at).await, (0, 1));
+    assert_eq!(proxy.pending_faults(), 0);
+    // A retry by the client, before any share was created.
+    assert_eq!(count(table, &sub, write, &recipients, (4, 2), at).await, (0, 1));
+
+    // Three of the sharer's four emails are used.
+    let next = addresses(&[address("r"), address("r")]);
+    assert_eq!(count(table, &sub, new_write_id().unwrap(), &next, (4, 2), at).await, (2, 0));
+    assert_eq!(count(table, &sub, new_write_id().unwrap(), &next[..1], (4, 2), at).await, (0, 0));
+    assert_eq!(count(table, &sub, new_write_id().unwrap(), &next[1..], (4, 2), at).await, (1, 0));
 }
 
 #[tokio::test]
 async fn racing_requests_fill_a_mailbox_exactly() {
     let stack = Stack::get().await;
     for (_proxy, table) in tables(&stack).await {
-        let (sub, at, recipients) = (unique("sub"), now(), addresses(variants(60)));
+        let (sub, at, recipients) = (unique("sub"), now(), addresses(&variants(60)));
         let race = recipients.chunks(4).map(|chunk| {
             let (table, sub) = (&table, &sub);
             async move { count(table, sub, new_write_id().unwrap(), chunk, (60, 25), at).await }
@@ -386,7 +391,7 @@ async fn counting_takes_one_write_per_sharer_and_mailbox() {
     let stack = Stack::get().await;
     for (proxy, table) in tables(&stack).await {
         let sub = unique("sub");
-        let recipients = addresses([variants(30), (0..5).map(|_| address("r")).collect()].concat());
+        let recipients = addresses(&[variants(30), (0..5).map(|_| address("r")).collect()].concat());
         let write = new_write_id().unwrap();
         assert_eq!(count(&table, &sub, write, &recipients, (100, 50), now()).await, (0, 0));
         assert_eq!(proxy.take_call_count(&[UPDATE]), 1 + 6);

@@ -31,30 +31,29 @@ impl ManageShares {
                 (request.write_id(record.received_at), Some(record.settled))
             }
         };
-        let resend = |share: &Share| match attempt {
+        let decide = |share: &Share| match attempt {
             // An earlier attempt already requested this email, and a newer email has been requested since.
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
         // Count the email only if it is about to be queued.
-        let check = |share: &Share| match resend(share).map_err(Refusal::Resend)? {
-            Some(resent) => Err(Refusal::NotCounted(resent.recipient)),
+        let check = |share: &Share| match decide(share).map_err(Refusal::Resend)? {
+            Some(queued) => Err(Refusal::NotCounted(queued.recipient)),
             None => Ok(None),
         };
-        let result = match self.table.resend(&call.item, id, write, check).await {
+        let share = match self.table.resend(&call.item, id, write, check).await {
+            Ok(share) => share,
             Err(ChangeError::Refused(Refusal::NotCounted(recipient))) => {
                 self.count_email(call, id, &recipient, write).await?;
-                let resend = |share: &Share| resend(share).map_err(Refusal::Resend);
-                self.table.resend(&call.item, id, write, resend).await
+                let resent = self.table.resend(&call.item, id, write, decide).await;
+                resent.map_err(|error| resend_problem(error, call.action.at))?
             }
-            result => result,
+            Err(ChangeError::Refused(Refusal::Resend(error))) => {
+                return Err(resend_problem(ChangeError::Refused(error), call.action.at));
+            }
+            Err(ChangeError::NotFound) => return Err(ProblemType::ShareNotFound.into()),
+            Err(ChangeError::Failed(error)) => return Err(error.into()),
         };
-        let share = result.map_err(|error| match error {
-            ChangeError::NotFound => ProblemType::ShareNotFound.into(),
-            ChangeError::Refused(Refusal::Resend(error)) => resend_problem(error, call.action.at),
-            ChangeError::Refused(Refusal::NotCounted(_)) => ProblemType::Internal.into(),
-            ChangeError::Failed(error) => error.into(),
-        })?;
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
     }
 
@@ -89,15 +88,18 @@ impl ManageShares {
         }
         let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
         // Do not record a refused request, so that the caller can send it again with the same key.
-        let resent = share.resent(&call.action).map_err(|error| resend_problem(error, now))?;
+        let resent =
+            share.resent(&call.action).map_err(|error| resend_problem(ChangeError::Refused(error), now))?;
         Ok(self.table.save_idempotency_record(request, resent.mail.attempt, now).await?)
     }
 }
 
-fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
+fn resend_problem(error: ChangeError<ResendError>, now: Timestamp) -> Problem {
     match error {
-        ResendError::Inactive => ProblemType::ShareInactive.into(),
-        ResendError::TooSoon { until } => Problem::TooSoon(until - now),
-        ResendError::Complained => ProblemType::RecipientComplained.into(),
+        ChangeError::NotFound => ProblemType::ShareNotFound.into(),
+        ChangeError::Refused(ResendError::Inactive) => ProblemType::ShareInactive.into(),
+        ChangeError::Refused(ResendError::Complained) => ProblemType::RecipientComplained.into(),
+        ChangeError::Refused(ResendError::TooSoon { until }) => Problem::TooSoon(until - now),
+        ChangeError::Failed(error) => error.into(),
     }
 }

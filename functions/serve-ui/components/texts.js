@@ -212,7 +212,8 @@ const en = {
     "share-inactive": "This link is inactive: change its expiration first.",
     "recipient-complained": "Reported as spam: no more emails are sent.",
     "sharer-limit-reached": "Too many emails for today. Try again tomorrow, or send the link yourself.",
-    "mailbox-limit-reached": "Too many emails to this mailbox. Try again tomorrow, or send the link yourself.",
+    "mailbox-limit-reached":
+      "Too many emails to this mailbox. Try again tomorrow, or send the link yourself.",
     "stale-version": "Someone else has changed this link.",
     "invalid-request": "Correct the marked fields.",
     "malformed-body": "The request could not be read.",

@@ -176,7 +176,9 @@ impl KeyRing {
     #[must_use]
     pub fn hash(&self, purpose: &str, value: &str) -> String {
         let tag = hmac::sign(&self.hash_key, format!("{purpose}\0{value}").as_bytes());
-        tag.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&tag.as_ref()[..16]);
+        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     /// Seals a link with one of the ring's keys. The same link and key always give the same token.

@@ -5,6 +5,7 @@
 //! hashes, so the counters do not reveal whom they are about.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
@@ -80,7 +81,11 @@ pub fn email_id(request: WriteId, share: ShareId) -> WriteId {
 /// Returns which of the requested emails a mailbox may get: those that are already counted, and as many of the
 /// others as fit, in order.
 #[must_use]
-pub fn admit(requested: &[WriteId], counted: &HashSet<WriteId>, limit: usize) -> HashSet<WriteId> {
+pub fn admit(
+    requested: &[WriteId],
+    counted: &HashSet<WriteId, impl BuildHasher>,
+    limit: usize,
+) -> HashSet<WriteId> {
     let (earlier, new): (Vec<WriteId>, Vec<WriteId>) = requested.iter().partition(|id| counted.contains(id));
     earlier.into_iter().chain(new.into_iter().take(limit.saturating_sub(counted.len()))).collect()
 }
@@ -131,7 +136,7 @@ mod tests {
 
     #[test]
     fn mailbox_gets_the_first_emails_that_fit() {
-        let counted = ids(0..3).into_iter().collect();
+        let counted: HashSet<WriteId> = ids(0..3).into_iter().collect();
         let admitted = |requested: &[WriteId], limit| {
             let admitted = admit(requested, &counted, limit);
             requested.iter().map(|id| admitted.contains(id)).collect::<Vec<_>>()
