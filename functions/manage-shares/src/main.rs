@@ -1,5 +1,6 @@
 //! The routes behind the Manage Link Access dialog: an item's shares, changes to them, and the share log.
 
+mod email_quota;
 mod link;
 mod parameters;
 mod problems;

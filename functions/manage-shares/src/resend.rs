@@ -1,24 +1,16 @@
 //! `POST …/shares/{shareId}/resend`.
 
 use lambda_http::http::StatusCode;
-use sharelink_aws::email_quota::EmailRequest;
 use sharelink_aws::share_table::IdempotencyRecord;
 use sharelink_aws::{ChangeError, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
-use sharelink_domain::quota::until_next_day;
 use sharelink_domain::share::ResendError;
-use sharelink_domain::{EmailAddress, Share, ShareId, Timestamp, WriteId};
+use sharelink_domain::{Share, ShareId, Timestamp};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, require_empty_body};
 
+use crate::email_quota::{Refusal, refuse_uncounted};
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
-
-/// The reason an email was not queued.
-enum Refusal {
-    Resend(ResendError),
-    /// The email to this recipient may be queued once it has been counted.
-    NotCounted(EmailAddress),
-}
 
 impl ManageShares {
     pub(crate) async fn resend(&self, call: &Call<'_>) -> Result<Response, Problem> {
@@ -36,43 +28,20 @@ impl ManageShares {
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
-        // Count the email only if it is about to be queued.
-        let check = |share: &Share| match decide(share).map_err(Refusal::Resend)? {
-            Some(queued) => Err(Refusal::NotCounted(queued.recipient)),
-            None => Ok(None),
-        };
-        let share = match self.table.resend(&call.item, id, write, check).await {
+        let share = match self.table.resend(&call.item, id, write, refuse_uncounted(decide)).await {
             Ok(share) => share,
             Err(ChangeError::Refused(Refusal::NotCounted(recipient))) => {
                 self.count_email(call, id, &recipient, write).await?;
                 let resent = self.table.resend(&call.item, id, write, decide).await;
                 resent.map_err(|error| resend_problem(error, call.action.at))?
             }
-            Err(ChangeError::Refused(Refusal::Resend(error))) => {
+            Err(ChangeError::Refused(Refusal::Other(error))) => {
                 return Err(resend_problem(ChangeError::Refused(error), call.action.at));
             }
             Err(ChangeError::NotFound) => return Err(ProblemType::ShareNotFound.into()),
             Err(ChangeError::Failed(error)) => return Err(error.into()),
         };
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
-    }
-
-    /// Counts an email that is about to be queued, unless a daily limit is reached.
-    pub(crate) async fn count_email(
-        &self,
-        call: &Call<'_>,
-        id: ShareId,
-        recipient: &EmailAddress,
-        write: WriteId,
-    ) -> Result<(), Problem> {
-        let now = call.action.at;
-        let request = EmailRequest { sharer: &call.action.by, write, emails: vec![(id, recipient)] };
-        let ring = self.links.key_ring(now).await?;
-        let refused = request.count(&self.table, &ring, self.email_limits, now).await?;
-        match refused.get(&id) {
-            Some(limit) => Err(Problem::LimitReached(*limit, until_next_day(now))),
-            None => Ok(()),
-        }
     }
 
     /// Determines the attempt number of the email to send. A retry gets the same number as the first request.
