@@ -129,6 +129,15 @@ export interface LogEntry {
   detail?: string;
   /** Only for `downloadFailed`. */
   reason?: "missing" | "archived" | "forbidden";
+  /** Only for `opened` and `downloaded`: how often this has happened so far. */
+  number?: number;
+  /** Only for uses of the link, if the deployment keeps where they came from. */
+  source?: UseSource;
+}
+
+export interface UseSource {
+  network?: string;
+  client: "chrome" | "edge" | "firefox" | "safari" | "browser" | "bot" | "tool" | "unknown";
 }
 
 export interface LogPage {

@@ -26,7 +26,7 @@ from deployed_stack import Stack, client
 
 METHODS = {"get", "head", "post", "put", "patch", "delete"}
 
-# The shortest secret that functions accept in a key ring, in bytes.
+# The shortest secret that functions accept, in bytes.
 MIN_KEY_LENGTH = 32
 
 # The error code of Lambda, EventBridge and DynamoDB for something that does not exist.
@@ -586,7 +586,8 @@ def check_table(stack, report):
         )
         stream = actual.get("StreamSpecification", {})
         view = stream.get("StreamViewType") if stream.get("StreamEnabled") else None
-        report.expect(properties["StreamSpecification"]["StreamViewType"], view, f"the stream of {id}")
+        wanted = properties.get("StreamSpecification", {}).get("StreamViewType")
+        report.expect(wanted, view, f"the stream of {id}")
         report.expect(
             properties["DeletionProtectionEnabled"],
             actual.get("DeletionProtectionEnabled", False),
@@ -737,13 +738,14 @@ def check_item_resolver(stack, report):
 # --- Secrets and settings -----------------------------------------------------------------------------------
 
 
-def check_key_ring(stack, report):
-    """The key ring: not being deleted, and a valid ring as far as these credentials may read it."""
-    for id in stack.of_type("AWS::SecretsManager::Secret").keys() & {"KeyRing"}:
+def check_secrets(stack, report):
+    """The secrets: not being deleted, and valid as far as these credentials may read them."""
+    for id in stack.of_type("AWS::SecretsManager::Secret").keys() & SECRETS.keys():
+        what, is_valid, harm, remedy = SECRETS[id]
         secret = client("secretsmanager").describe_secret(SecretId=stack.ids[id])
         if secret.get("DeletedDate"):
             report.missing(
-                f"the key ring is scheduled for deletion on {secret['DeletedDate']:%Y-%m-%d}",
+                f"the {what} is scheduled for deletion on {secret['DeletedDate']:%Y-%m-%d}",
                 f"aws secretsmanager restore-secret --secret-id {stack.ids[id]}",
             )
             continue
@@ -752,16 +754,13 @@ def check_key_ring(stack, report):
         except ClientError as error:
             if error_code(error) != "AccessDeniedException":
                 raise
-            # A deployer need not be able to read the key ring, which opens every link.
+            # A deployer need not be able to read the secrets. The key ring opens every link.
             report.pending(
-                "these credentials may not read the key ring", "Nothing to do: its content was not checked."
+                f"these credentials may not read the {what}", "Nothing to do: its content was not checked."
             )
             continue
-        if not is_key_ring(text):
-            report.missing(
-                "the key ring is not valid, so no link can be created or opened",
-                "Restore the secret's previous version. operations.md describes the format.",
-            )
+        if not is_valid(text):
+            report.missing(f"the {what} is not valid, so {harm}", remedy)
 
 
 def is_key_ring(text):
@@ -772,6 +771,28 @@ def is_key_ring(text):
         return current in ring and all(len(key.encode()) >= MIN_KEY_LENGTH for key in ring.values())
     except (ValueError, AttributeError, KeyError, TypeError):
         return False
+
+
+def is_hash_key(text):
+    """Returns whether functions accept a secret as the key of the hashes in their logs."""
+    return len(text.encode()) >= MIN_KEY_LENGTH
+
+
+# What each secret is, whether its content is valid, what an invalid one prevents, and the remedy.
+SECRETS = {
+    "KeyRing": (
+        "key ring",
+        is_key_ring,
+        "no link can be created or opened",
+        "Restore the secret's previous version. operations.md describes the format.",
+    ),
+    "LogHashKey": (
+        "key of the hashes in the logs",
+        is_hash_key,
+        "the functions' logs do not show who was refused or who read a log",
+        "Restore the secret's previous version, or set a random one of 64 characters.",
+    ),
+}
 
 
 def check_base_url(stack, report):
@@ -954,7 +975,7 @@ CHECKS = {
     "backups": check_backups,
     "bucket": check_bucket,
     "item-resolver": check_item_resolver,
-    "key-ring": check_key_ring,
+    "secrets": check_secrets,
     "base-url": check_base_url,
     "email-identity": check_email_identity,
     "email-account": check_email_account,

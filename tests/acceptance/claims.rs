@@ -55,7 +55,7 @@ async fn address_that_is_not_verified_appears_nowhere() {
     response.assert_status(201);
     assert_eq!(response.json()["results"][0]["share"]["createdBy"]["name"], "Kim");
     let email = item.wait_for_email(&recipient).await;
-    let table = Aws::new(&stack).scan_table().await;
+    let table = Aws::new(&stack).scan_tables().await;
     for text in [&response.text, &email.text, &email.html, &table] {
         assert!(!text.contains(&sharer), "{text}");
     }

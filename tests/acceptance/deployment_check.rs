@@ -109,7 +109,7 @@ async fn check_finds_every_missing_part() {
     checked.assert_finds("MISSING  rules: the rule NotifyRecipientsOverdueEmails is disabled");
     checked.assert_finds("MISSING  rules: the rule NotifyRecipientsOverdueEmails does not invoke arn:");
     checked.assert_finds("MISSING  alarms: EmailsFailedAlarm does not exist");
-    checked.assert_finds("MISSING  key-ring: the key ring is not valid");
+    checked.assert_finds("MISSING  secrets: the key ring is not valid");
     checked.assert_finds("MISSING  permissions: apigateway.amazonaws.com may not invoke");
     checked.assert_finds("PENDING  email-identity: sharelink.example is not verified");
     checked.assert_finds("MISSING  email-configuration: the list of events that SES reports");
@@ -206,6 +206,6 @@ async fn check_never_prints_the_key_ring() {
 
     let checked = check(&stack, &proxy).await;
 
-    checked.assert_finds("MISSING  key-ring: the key ring is not valid");
+    checked.assert_finds("MISSING  secrets: the key ring is not valid");
     assert!(!checked.output.contains(key));
 }

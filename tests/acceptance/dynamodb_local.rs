@@ -63,7 +63,7 @@ async fn emails_are_counted_once() {
     let stack = Stack::get().await;
     let dynamodb = DynamoDbLocal::start().await;
     let proxy = Proxy::start(&dynamodb.endpoint).await;
-    let config = Aws::new(&stack).copy_table(&proxy.url, true).await;
+    let config = Aws::new(&stack).copy_tables(&proxy.url, true).await;
     check_retries(&proxy, &ShareTable::new(&config, &stack.info.table_name)).await;
 }
 

@@ -295,7 +295,7 @@ async fn counters_contain_no_address_and_no_subject() {
 
 /// Returns the rows that count emails, as text.
 async fn counters(stack: &Stack) -> HashSet<String> {
-    let table = Aws::new(stack).scan_table().await;
+    let table = Aws::new(stack).scan_tables().await;
     let pages = serde_json::Deserializer::from_str(&table).into_iter::<Vec<Value>>();
     let rows = pages.flat_map(Result::unwrap).map(|row| row.to_string());
     rows.filter(|row| row.contains("QUOTA#")).collect()

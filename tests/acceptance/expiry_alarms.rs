@@ -28,7 +28,7 @@ async fn run_ttl_and_sweep(world: &mut World<'_>) -> usize {
 
 /// Returns the newest entry of the item's log.
 async fn latest_entry(world: &World<'_>) -> LogEntry {
-    world.table.list_log(&world.item, 1, None).await.unwrap().entries.remove(0)
+    world.log.list(&world.item, 1, None).await.unwrap().entries.remove(0)
 }
 
 #[tokio::test]
@@ -283,6 +283,6 @@ async fn log_entries_are_kept_longer_than_the_share() {
     assert_eq!(run_ttl_and_sweep(&mut world).await, 2, "the log entries from the first day are due");
 
     assert_eq!(world.log_events(share.id).await, ["expired", "purged"]);
-    // The sweeper ignores the deletion of log entries, and of alarms whose share no longer exists.
+    // The sweeper ignores the deletion of alarms whose share no longer exists.
     assert_eq!(world.sweep.mapping.discarded, []);
 }

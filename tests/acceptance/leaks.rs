@@ -51,6 +51,7 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     let created_again = send_with_key(stack.client.post(item.url("")).json(&body)).await;
     created_again.assert_status(409);
     let list = item.get("").await;
+    item.log_page("").await.assert_status(200);
     let read = item.get(&format!("/{}", shared.id)).await;
     let revoked = item.revoke(&shared.id).await;
     let gone = stack.open(&shared.link).await;
@@ -58,7 +59,7 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     item.share(&[&recipient]).await;
     item.share(&["stranger <stranger@example.com>"]).await;
 
-    let table = aws.scan_table().await;
+    let table = aws.scan_tables().await;
     let stream = json!(aws.stream_records().await).to_string();
     // Log lines arrive in order: when the line for the last redemption is there, all earlier lines are too.
     let logs = eventually("the logs", || async {
@@ -96,6 +97,10 @@ async fn link_appears_only_in_emails_and_copy_responses() {
         assert_eq!(find_leak(line), None, "{line}");
     }
     assert!(!logs.contains("stranger"), "an address is in the logs");
+    // Refusals and reads are logged with hashes of the caller and the item.
+    assert!(logs.contains(r#""caller":""#), "the logs have no caller");
+    assert!(!logs.contains("test-user"), "a caller's subject is in the logs");
+    assert!(!logs.contains(&item.name), "an item is in the logs");
     assert!(!logs.contains(&item.token), "a caller's token is in the logs");
 }
 

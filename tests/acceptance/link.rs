@@ -41,7 +41,7 @@ async fn share_log_is_paginated_newest_first() {
     let rows = [
         (1, "created", json!({"by": {"M": {"sub": {"S": "u1"}, "name": {"S": "Tess"}}}})),
         (2, "mailFailed", json!({"detail": {"S": "SES rejected the message"}})),
-        (2, "opened", json!({})),
+        (2, "opened", json!({"number": {"N": "128"}})),
         (
             3,
             "expirationChanged",
@@ -53,13 +53,13 @@ async fn share_log_is_paginated_newest_first() {
     ];
     for (sequence, (second, event, details)) in rows.iter().enumerate() {
         let mut row = json!({
-            "item": {"S": format!("LOG#{}", item.path())},
+            "item": {"S": item.path()},
             "entry": {"S": format!("2026-03-10T12:00:0{second}.000Z#{sequence}")},
             "event": {"S": event}, "shareId": {"S": SHARE_ID}, "recipient": {"S": "ann@example.com"},
             "ttl": {"N": "4000000000"},
         });
         row.as_object_mut().unwrap().extend(details.as_object().unwrap().clone());
-        let put = json!({"TableName": stack.info.table_name, "Item": row});
+        let put = json!({"TableName": stack.info.log_table_name, "Item": row});
         Aws::new(&stack).call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;
     }
 

@@ -8,6 +8,7 @@
 mod access;
 mod altered_links;
 mod api;
+mod audit;
 mod aws_errors;
 mod bad_input;
 mod claims;
@@ -18,8 +19,8 @@ mod distribution;
 mod duplicates;
 #[cfg(feature = "dynamodb-local")]
 mod dynamodb_local;
-mod email_trust;
 mod email_limits;
+mod email_trust;
 mod expiration_changes;
 mod expiry;
 mod expiry_alarms;

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join;
 use serde_json::{Value, json};
-use sharelink_aws::share_table::{RestoreOptions, RestoreSummary, ShareTable};
+use sharelink_aws::share_table::{Restore, RestoreOptions, RestoreSummary, ShareLog, ShareTable};
 use sharelink_domain::restore::{Policy, Unconfirmed};
 use sharelink_domain::{Item, MailState, Share};
 use tokio::sync::oneshot;
@@ -36,26 +36,40 @@ fn options(now: DateTime<Utc>) -> RestoreOptions {
     }
 }
 
-async fn restore(
-    live: &ShareTable,
-    backup: &ShareTable,
-    items: &[Item],
-    options: RestoreOptions,
-) -> RestoreSummary {
-    live.restore_from(backup, items, options, |_| {}).await.unwrap()
+/// A table of shares and a share log: a deployment's, or their backups.
+#[derive(Clone)]
+struct Tables {
+    shares: ShareTable,
+    log: ShareLog,
 }
 
-/// Copies the world's rows to a backup, and returns the backup's name and a client for it.
-async fn back_up(world: &World<'_>) -> (String, ShareTable) {
+impl Tables {
+    fn new(shares: ShareTable, log: &str) -> Self {
+        Self { log: ShareLog::beside(&shares, log), shares }
+    }
+}
+
+async fn restore(live: &Tables, backup: &Tables, items: &[Item], options: RestoreOptions) -> RestoreSummary {
+    let mut restore = Restore::new(&live.shares, &live.log, options);
+    restore.log_from(&backup.log, items, |_| {}).await.unwrap();
+    restore.shares_from(&backup.shares, items, |_| {}).await.unwrap();
+    restore.summary()
+}
+
+fn live_tables(world: &World<'_>) -> Tables {
+    Tables { shares: world.table.clone(), log: world.log.clone() }
+}
+
+/// Copies the world's rows to backups.
+async fn back_up(world: &World<'_>) -> Tables {
     let aws = world.aws();
-    let name = aws.back_up(&world.item.to_string()).await;
-    let table = ShareTable::new(aws.config(), &name);
-    (name, table)
+    let [shares, log] = aws.back_up(&world.item.to_string()).await;
+    Tables::new(ShareTable::new(aws.config(), shares), &log)
 }
 
 /// Restores the whole backup at the world's current time.
-async fn restore_all(world: &World<'_>, backup: &ShareTable) -> RestoreSummary {
-    restore(&world.table, backup, &[], options(world.now())).await
+async fn restore_all(world: &World<'_>, backup: &Tables) -> RestoreSummary {
+    restore(&live_tables(world), backup, &[], options(world.now())).await
 }
 
 /// Creates a share, sends its email and logs both.
@@ -78,7 +92,7 @@ async fn lost_share_is_restored_and_not_emailed_again() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     lose_and_sweep(&mut world, &share).await;
     world.advance(TimeDelta::minutes(1));
 
@@ -105,7 +119,7 @@ async fn share_that_expired_before_its_loss_logs_one_expiry() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     world.advance(WEEK + TimeDelta::days(1));
     lose_and_sweep(&mut world, &share).await;
     world.advance(TimeDelta::minutes(1));
@@ -125,7 +139,7 @@ async fn revocation_after_the_backup_survives_the_restore() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     world.advance(TimeDelta::minutes(1));
     world.revoke(&share).await;
     let revoked = world.read(&share).await;
@@ -144,7 +158,7 @@ async fn share_with_an_unlogged_change_is_restored_as_revoked() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     // The sweeper is behind: neither the revocation nor the deletion is logged.
     world.revoke(&share).await;
     world.lose(&share).await;
@@ -165,12 +179,12 @@ async fn trusted_backup_restores_access_without_a_log() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     world.lose(&share).await;
     let policy = Policy { unconfirmed: Unconfirmed::Trust, now: world.now() };
     let trusting = RestoreOptions { policy, ..options(world.now()) };
 
-    let restored = restore(&world.table, &backup, &[], trusting).await;
+    let restored = restore(&live_tables(&world), &backup, &[], trusting).await;
 
     assert_eq!(restored, RestoreSummary { restored: 1, ..NOTHING });
     assert_eq!(world.read(&share).await, Some(share));
@@ -182,7 +196,7 @@ async fn email_pending_in_the_backup_is_not_sent_again() {
     let mut world = World::new(&stack).await;
     let share = world.share(&address("ann"), WEEK).await;
     let unsent = world.share(&address("bob"), WEEK).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     world.lose(&unsent).await;
     world.run_notify().await;
     lose_and_sweep(&mut world, &share).await;
@@ -207,7 +221,7 @@ async fn share_created_again_keeps_its_new_link() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     lose_and_sweep(&mut world, &share).await;
     world.advance(TimeDelta::minutes(1));
     let again = world.share(share.recipient.as_str(), WEEK).await;
@@ -226,9 +240,9 @@ async fn share_created_during_the_restore_is_not_overwritten() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (name, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     lose_and_sweep(&mut world, &share).await;
-    let live = world.table_under_faults(&stack.info.table_name);
+    let live = Tables::new(world.table_under_faults(&stack.info.table_name), &stack.info.log_table_name);
     let (notice, requested) = oneshot::channel();
     let (resume, resumed) = oneshot::channel();
     world.dynamodb.inject_once(&["TransactWriteItems"], Fault::Pause(notice, resumed));
@@ -243,7 +257,7 @@ async fn share_created_during_the_restore_is_not_overwritten() {
     let (restored, again) = within_minutes(1, join(restoring, share_again)).await;
 
     assert_eq!(restored, RestoreSummary { not_written: 1, ..NOTHING });
-    assert_eq!(world.read(&share).await, Some(again), "{name}");
+    assert_eq!(world.read(&share).await, Some(again));
 }
 
 #[tokio::test]
@@ -251,7 +265,7 @@ async fn damaged_row_is_repaired() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     let damage = json!({
         "TableName": stack.info.table_name,
         "Key": {"item": {"S": share.item.to_string()}, "entry": {"S": format!("SHARE#{}", share.id)}},
@@ -276,20 +290,20 @@ async fn lost_log_entries_are_restored_until_their_ttl() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
-    let log = format!("LOG#{}", world.item);
-    let rows = world.aws().rows(&log).await;
+    let backup = back_up(&world).await;
+    let item = world.item.to_string();
+    let rows = world.aws().log_rows(&item).await;
     for row in &rows {
-        world.aws().delete_row(&log, row["entry"].as_s().unwrap()).await;
+        world.aws().delete_log_row(&item, row["entry"].as_s().unwrap()).await;
     }
     assert_eq!(world.log_events(share.id).await, Vec::<String>::new());
 
     let late = world.now() + TimeDelta::days(365);
-    let restored = restore(&world.table, &backup, &[], options(late)).await;
+    let restored = restore(&live_tables(&world), &backup, &[], options(late)).await;
     assert_eq!(restored.log_entries, 0, "their TTL has passed");
     let restored = restore_all(&world, &backup).await;
     assert_eq!(restored, RestoreSummary { intact: 1, log_entries: 2, ..NOTHING });
-    assert_eq!(world.aws().rows(&log).await, rows);
+    assert_eq!(world.aws().log_rows(&item).await, rows);
     assert_eq!(restore_all(&world, &backup).await, RestoreSummary { intact: 1, ..NOTHING });
 }
 
@@ -298,13 +312,13 @@ async fn dry_run_counts_and_writes_nothing() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let (lost, unlogged) = (emailed_share(&mut world).await, emailed_share(&mut world).await);
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     lose_and_sweep(&mut world, &lost).await;
     world.lose(&unlogged).await;
     let records = world.records().await.len();
 
     let dry_run = RestoreOptions { is_dry_run: true, ..options(world.now()) };
-    let counted = restore(&world.table, &backup, &[], dry_run).await;
+    let counted = restore(&live_tables(&world), &backup, &[], dry_run).await;
 
     assert_eq!(counted, RestoreSummary { restored: 1, restored_as_revoked: 1, ..NOTHING });
     assert_eq!(world.read(&lost).await, None);
@@ -316,13 +330,13 @@ async fn only_the_selected_items_are_restored() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     lose_and_sweep(&mut world, &share).await;
 
-    let other = restore(&world.table, &backup, &[job("other")], options(world.now())).await;
+    let other = restore(&live_tables(&world), &backup, &[job("other")], options(world.now())).await;
     assert_eq!(other, NOTHING);
     let selected =
-        restore(&world.table, &backup, std::slice::from_ref(&share.item), options(world.now())).await;
+        restore(&live_tables(&world), &backup, std::slice::from_ref(&share.item), options(world.now())).await;
     assert_eq!(selected, RestoreSummary { restored: 1, ..NOTHING });
 }
 
@@ -331,7 +345,7 @@ async fn share_past_its_retention_is_not_restored() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
     let share = emailed_share(&mut world).await;
-    let (_, backup) = back_up(&world).await;
+    let backup = back_up(&world).await;
     world.advance(WEEK + crate::support::fixtures::RETENTION);
     world.run_ttl();
     world.run_sweep().await;
@@ -358,7 +372,8 @@ async fn restored_link_works_and_revoked_link_stays_dead() {
     let lost = item.share_with(&ann).await;
     let revoked = item.share_with(&bob).await;
     item.wait_for_log(4).await;
-    let backup = ShareTable::new(aws.config(), aws.back_up(&item.path()).await);
+    let [shares, log] = aws.back_up(&item.path()).await;
+    let backup = Tables::new(ShareTable::new(aws.config(), shares), &log);
     clock.stop_at(start + TimeDelta::minutes(1));
     item.revoke(&revoked.id).await.assert_status(200);
     item.wait_for_log(5).await;
@@ -371,7 +386,8 @@ async fn restored_link_works_and_revoked_link_stays_dead() {
 
     let now = Utc::now();
     clock.stop_at(now);
-    let live = ShareTable::new(aws.config(), &stack.info.table_name);
+    let shares = ShareTable::new(aws.config(), &stack.info.table_name);
+    let live = Tables::new(shares, &stack.info.log_table_name);
     let restored = restore(&live, &backup, &[job(&item.name)], options(now)).await;
 
     assert_eq!(restored, RestoreSummary { restored: 2, ..NOTHING });

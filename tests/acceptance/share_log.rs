@@ -5,8 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
 use reqwest::Method;
 use serde_json::{Value, json};
+use sharelink_domain::log::LogEvent;
 
-use crate::support::{Stack, TestItem, World, address, next_week, rfc3339};
+use crate::support::events::open_event;
+use crate::support::{Aws, Stack, TestItem, World, address, next_week, rfc3339};
 
 const PUT: &str = "DynamoDB_20120810.PutItem";
 
@@ -142,6 +144,75 @@ async fn dynamodb_throttling_loses_no_log_entry() {
     }
     world.advance(TimeDelta::days(1));
     assert_eq!(world.run_ttl(), 10, "every share has an expiry alarm");
+}
+
+/// Returns the numbers of a share's entries of this kind, oldest first.
+async fn numbers(world: &World<'_>, number: impl Fn(&LogEvent) -> Option<u64>) -> Vec<u64> {
+    let (mut numbers, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = world.log.list(&world.item, 100, cursor.as_ref()).await.unwrap();
+        numbers.extend(page.entries.iter().filter_map(|entry| number(&entry.event)));
+        cursor = page.next;
+        if cursor.is_none() {
+            numbers.sort_unstable();
+            return numbers;
+        }
+    }
+}
+
+/// The uses that are logged if a link is used 300 times.
+fn logged_of_300() -> Vec<u64> {
+    (1..=100).chain([128, 256]).collect()
+}
+
+#[tokio::test]
+async fn recipient_cannot_fill_the_log_by_opening_a_link() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (share, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    for _ in 0..300 {
+        assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 302);
+    }
+
+    let records = world.records().await;
+    world.sweep_forwards_and_backwards(&records).await;
+    world.run_sweep().await;
+
+    assert_eq!(world.read(&share).await.unwrap().usage.opens, 300, "every use is counted");
+    let opened = numbers(&world, |event| match event {
+        LogEvent::Opened { number } => Some(*number),
+        _ => None,
+    });
+    assert_eq!(opened.await, logged_of_300());
+    let downloaded = numbers(&world, |event| match event {
+        LogEvent::Downloaded { number } => Some(*number),
+        _ => None,
+    });
+    assert_eq!(downloaded.await, logged_of_300());
+}
+
+/// The count of downloads never grows here, so it cannot decide which uses are logged.
+#[tokio::test]
+async fn recipient_cannot_fill_the_log_with_failed_downloads() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (share, link) = world.share_by_email(&address("ann")).await;
+    Aws::new(&stack).upload_archived(&format!("{}/brief.pdf", world.item), b"abc").await;
+    let redeem = world.new_function("RedeemLink").await;
+    for _ in 0..130 {
+        assert_eq!(redeem.invoke(&open_event(&link)).await.unwrap()["statusCode"], 409);
+    }
+
+    let records = world.records().await;
+    world.sweep_forwards_and_backwards(&records).await;
+    world.run_sweep().await;
+
+    let usage = world.read(&share).await.unwrap().usage;
+    assert_eq!((usage.opens, usage.downloads, usage.failed_downloads), (130, 0, 130));
+    let events = world.log_events(share.id).await;
+    let count = |name| events.iter().filter(|event| *event == name).count();
+    assert_eq!((count("opened"), count("downloaded"), count("downloadFailed")), (101, 0, 101));
 }
 
 #[tokio::test]

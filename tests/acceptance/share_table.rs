@@ -10,16 +10,16 @@ use futures_util::stream::{StreamExt, iter};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
+use sharelink_aws::share_table::{Creation, ShareLog, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
 use sharelink_domain::access::{DownloadError, Target};
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::history::{FailedDownload, Usage};
+use sharelink_domain::history::{FailedDownload, LinkUse, Usage};
 use sharelink_domain::link::Link;
 use sharelink_domain::log::{self, LogEvent};
 use sharelink_domain::sending::{Fault, SendOutcome};
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
-use sharelink_domain::{Item, Mail, MailState, Share, ShareId, Title, WriteId, mail};
+use sharelink_domain::{Item, Mail, MailState, Share, ShareId, Title, UseSource, WriteId, mail};
 
 use crate::support::fixtures::{RETENTION, action, new_item, new_share, new_share_of_files, now};
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
@@ -82,7 +82,17 @@ fn expiry_in(life: TimeDelta) -> RequestedExpiry {
 
 /// Redeems a link once, and returns the share as stored afterward.
 async fn redeem(table: &ShareTable, link: &Link, write: WriteId) -> Option<Share> {
-    table.redeem(link, Target::Link, write, now()).await.unwrap()
+    redeem_from(table, link, write, None).await
+}
+
+async fn redeem_from(
+    table: &ShareTable,
+    link: &Link,
+    id: WriteId,
+    source: Option<UseSource>,
+) -> Option<Share> {
+    let link_use = LinkUse { id, at: now(), source };
+    table.redeem(link, Target::Link, &link_use).await.unwrap()
 }
 
 #[tokio::test]
@@ -249,7 +259,8 @@ async fn use_is_counted_if_and_only_if_access_is_granted() {
             }
             let at = share.expires_at + TimeDelta::milliseconds(offset);
 
-            let used = table.redeem(&link, target, new_write_id().unwrap(), at).await.unwrap().unwrap();
+            let link_use = LinkUse { id: new_write_id().unwrap(), at, source: None };
+            let used = table.redeem(&link, target, &link_use).await.unwrap().unwrap();
 
             let description = format!(
                 "{files} files, {target:?}, {offset} ms after the expiry, revoked: {is_revoked}, \
@@ -279,15 +290,36 @@ async fn failed_download_is_removed_from_the_count_once() {
         redeem(&table, &link, first).await;
         redeem(&table, &link, second).await;
 
-        let failed = FailedDownload { id: first, at: now(), error: DownloadError::Archived };
+        let failed = FailedDownload {
+            id: first,
+            at: now(),
+            error: DownloadError::Archived,
+            number: Some(1),
+            source: None,
+        };
         for _ in 0..3 {
             table.record_failed_download(&link, &failed).await.unwrap();
         }
 
         let usage = read(&table, &share).await.unwrap().usage;
-        assert_eq!((usage.opens, usage.downloads), (2, 1));
+        assert_eq!((usage.opens, usage.downloads, usage.failed_downloads), (2, 1, 1));
         assert_eq!(usage.last_failure, Some(failed));
         assert_eq!(usage.last_id, None, "the last write was not a use");
+    }
+}
+
+#[tokio::test]
+async fn source_is_kept_with_the_last_use_only() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = saved_share(&table).await;
+        let link = Link::of(&share);
+        let source = UseSource::of("203.0.113.77".parse().ok(), "curl/8.5.0");
+        let used = redeem_from(&table, &link, new_write_id().unwrap(), Some(source)).await.unwrap();
+        assert_eq!(used.usage.last_source, Some(source));
+        assert_eq!(used.usage.last_source.unwrap().network.unwrap().to_string(), "203.0.113.0/24");
+        let used = redeem(&table, &link, new_write_id().unwrap()).await.unwrap();
+        assert_eq!(used.usage.last_source, None, "the deployment no longer keeps it");
     }
 }
 
@@ -295,6 +327,7 @@ async fn failed_download_is_removed_from_the_count_once() {
 async fn correction_replaces_its_log_entry_in_any_order() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
+        let share_log = ShareLog::beside(&table, &stack.info.log_table_name);
         for is_correction_first in [false, true] {
             let share = unsaved_share();
             let (id, at, error) = (new_write_id().unwrap(), now(), DownloadError::Archived);
@@ -305,7 +338,8 @@ async fn correction_replaces_its_log_entry_in_any_order() {
             failed.usage = Usage {
                 downloads: 0,
                 last_id: None,
-                last_failure: Some(FailedDownload { id, at, error }),
+                failed_downloads: 1,
+                last_failure: Some(FailedDownload { id, at, error, number: Some(1), source: None }),
                 ..used.usage
             };
             let mut changes =
@@ -315,12 +349,12 @@ async fn correction_replaces_its_log_entry_in_any_order() {
             }
 
             for entry in changes.concat() {
-                table.append_to_log(&share.item, entry, RETENTION).await.unwrap();
+                share_log.append(&share.item, entry, RETENTION).await.unwrap();
             }
 
-            let logged = table.list_log(&share.item, 10, None).await.unwrap().entries;
+            let logged = share_log.list(&share.item, 10, None).await.unwrap().entries;
             let newest_first: Vec<LogEvent> = logged.into_iter().map(|entry| entry.event).collect();
-            let expected = [LogEvent::DownloadFailed { reason: error }, LogEvent::Opened];
+            let expected = [LogEvent::DownloadFailed { reason: error }, LogEvent::Opened { number: 1 }];
             assert_eq!(newest_first, expected, "correction first: {is_correction_first}");
         }
     }
@@ -331,7 +365,8 @@ async fn failed_download_makes_no_count_negative() {
     let stack = Stack::get().await;
     for table in tables(&stack).await {
         let share = saved_share(&table).await;
-        let failed = FailedDownload { id: new_write_id().unwrap(), at: now(), error: DownloadError::Missing };
+        let (id, error) = (new_write_id().unwrap(), DownloadError::Missing);
+        let failed = FailedDownload { id, at: now(), error, number: None, source: None };
         let other_link = Link { generation: new_generation().unwrap(), ..Link::of(&share) };
         for link in [Link::of(&share), other_link, Link::of(&unsaved_share())] {
             table.record_failed_download(&link, &failed).await.unwrap();

@@ -105,7 +105,18 @@ fn table_is_encrypted_backed_up_and_protected() {
         assert_eq!(table["SSESpecification"]["SSEEnabled"], true, "{name}");
         assert_eq!(table["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"], true, "{name}");
         assert_eq!(table["DeletionProtectionEnabled"], true, "{name}");
+        let ttl = json!({"AttributeName": "ttl", "Enabled": true});
+        assert_eq!(table["TimeToLiveSpecification"], ttl, "{name}");
     }
+}
+
+/// A local index would limit an item's log to 10 GB. A recipient could then fill the log, and the sweeper would
+/// fail to write later entries.
+#[test]
+fn share_log_has_a_table_without_indexes() {
+    let table = properties("AWS::DynamoDB::Table")["LogTable"];
+    assert!(table.get("LocalSecondaryIndexes").is_none());
+    assert!(table.get("GlobalSecondaryIndexes").is_none());
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod recipient;
 mod recipients;
 mod results;
 mod selection;
+mod share_log;
 mod sharing;
 mod site;
 mod undo;

@@ -6,7 +6,7 @@ use lambda_http::http::header::ETAG;
 use sharelink_aws::ResolveError;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
-use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_domain::quota::EmailLimits;
 use sharelink_domain::resolution::Purpose;
 use sharelink_domain::{Action, Item, Share, Timestamp};
@@ -28,6 +28,7 @@ pub(crate) struct ManageShares {
     /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
+    pub(crate) log: ShareLog,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }

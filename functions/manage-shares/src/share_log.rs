@@ -3,8 +3,10 @@
 use lambda_http::http::StatusCode;
 use serde::Serialize;
 use sharelink_aws::share_table::LogCursor;
+use sharelink_domain::UseSource;
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::log::{LogEntry, LogEvent};
+use sharelink_domain::use_source::ClientKind;
 use sharelink_http::{
     Problem, Response, SharerResponse, encode_cursor, json_response, parse_cursor, to_rfc3339,
 };
@@ -30,6 +32,33 @@ struct LogEntryResponse<'a> {
     recipient: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<SharerResponse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<UseSourceResponse>,
+}
+
+#[derive(Serialize)]
+struct UseSourceResponse {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    client: &'static str,
+}
+
+impl From<UseSource> for UseSourceResponse {
+    fn from(source: UseSource) -> Self {
+        Self {
+            network: source.network.map(|network| network.to_string()),
+            client: match source.client {
+                ClientKind::Chrome => "chrome",
+                ClientKind::Edge => "edge",
+                ClientKind::Firefox => "firefox",
+                ClientKind::Safari => "safari",
+                ClientKind::Browser => "browser",
+                ClientKind::Bot => "bot",
+                ClientKind::Tool => "tool",
+                ClientKind::Unknown => "unknown",
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -41,8 +70,8 @@ enum EventResponse<'a> {
     Delivered,
     Bounced { detail: &'a str },
     Complained,
-    Opened,
-    Downloaded,
+    Opened { number: u64 },
+    Downloaded { number: u64 },
     DownloadFailed { reason: &'static str },
     ExpirationChanged { from: String, to: String },
     Revoked,
@@ -63,8 +92,8 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::Delivered => Self::Delivered,
             LogEvent::Bounced { detail } => Self::Bounced { detail },
             LogEvent::Complained => Self::Complained,
-            LogEvent::Opened => Self::Opened,
-            LogEvent::Downloaded => Self::Downloaded,
+            LogEvent::Opened { number } => Self::Opened { number: *number },
+            LogEvent::Downloaded { number } => Self::Downloaded { number: *number },
             LogEvent::DownloadFailed { reason } => Self::DownloadFailed {
                 reason: match reason {
                     DownloadError::Missing => "missing",
@@ -94,6 +123,7 @@ impl<'a> From<&'a LogEntry> for LogEntryResponse<'a> {
             share_id: entry.share.to_string(),
             recipient: entry.recipient.as_str(),
             by: entry.by.as_ref().map(SharerResponse::from),
+            source: entry.source.map(UseSourceResponse::from),
         }
     }
 }
@@ -102,7 +132,7 @@ impl ManageShares {
     pub(crate) async fn list_share_log(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let limit = parse_limit(call.request)?;
         let cursor = parse_cursor(call.request, LogCursor::parse)?;
-        let page = self.table.list_log(&call.item, limit, cursor.as_ref()).await?;
+        let page = self.log.list(&call.item, limit, cursor.as_ref()).await?;
         let entries = page.entries.iter().filter(|entry| !entry.is_internal());
         let body = LogResponse {
             entries: entries.map(LogEntryResponse::from).collect(),

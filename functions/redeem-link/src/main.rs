@@ -38,6 +38,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         files,
         key_layout: load_key_layout()?,
         key_ring_cache,
+        logs_use_sources: required_bool("LOG_USE_SOURCES")?,
         platform_name: optional("EMAIL_FROM_NAME").map(|name| name.parse()).transpose()?,
         table,
     };

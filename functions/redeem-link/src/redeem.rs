@@ -9,10 +9,10 @@ use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
 use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
-use sharelink_domain::history::FailedDownload;
+use sharelink_domain::history::{FailedDownload, LinkUse};
 use sharelink_domain::link::{Link, TokenError, find_tokens};
-use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName, Timestamp};
-use sharelink_http::{Problem, ProblemType, Request, Response};
+use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName, Timestamp, UseSource};
+use sharelink_http::{Problem, ProblemType, Request, Response, header, source_ip};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
@@ -29,6 +29,8 @@ pub(crate) struct RedeemLink {
     pub(crate) files: FileStore,
     pub(crate) key_layout: KeyLayout,
     pub(crate) key_ring_cache: KeyRingCache,
+    /// Whether the share log keeps where a use came from.
+    pub(crate) logs_use_sources: bool,
     /// The platform's name in emails, which no sharer's name may imitate.
     pub(crate) platform_name: Option<PlatformName>,
     pub(crate) table: ShareTable,
@@ -84,6 +86,12 @@ impl From<PathError> for RedemptionFailure {
     }
 }
 
+impl From<Error> for RedemptionFailure {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl From<LinkError> for RedemptionFailure {
     fn from(error: LinkError) -> Self {
         match error {
@@ -129,9 +137,13 @@ impl RedeemLink {
         if purpose != Purpose::Preview {
             self.files.preconnect_if_idle();
         }
-        let counted_use = if purpose == Purpose::Use { Some(new_write_id()?) } else { None };
-        let found = match counted_use {
-            Some(id) => self.table.redeem(&link, target, id, now).await?,
+        let counted_use = if purpose == Purpose::Use {
+            Some(LinkUse { id: new_write_id()?, at: now, source: self.use_source(request) })
+        } else {
+            None
+        };
+        let found = match &counted_use {
+            Some(counted_use) => self.table.redeem(&link, target, counted_use).await?,
             None => self.table.get(&link.item, link.share).await?,
         };
         let share = found.ok_or(RedemptionFailure::UnknownLink)?;
@@ -161,8 +173,10 @@ impl RedeemLink {
         let (key, readable) = match access {
             Ok(access) => access,
             Err(error) => {
-                if let Some(id) = counted_use {
-                    self.record_failed_download(&link, &FailedDownload { id, at: now, error }).await;
+                if let Some(LinkUse { id, at, source }) = counted_use {
+                    let number = share.usage.download_number(id);
+                    let failed = FailedDownload { id, at, error, number, source };
+                    self.record_failed_download(&link, &failed).await;
                 }
                 return Err(RedemptionFailure::NoFile(error));
             }
@@ -185,6 +199,12 @@ impl RedeemLink {
             }
         }
         Err(TokenError::Forged.into())
+    }
+
+    /// Returns where the request came from, if the share log keeps it.
+    fn use_source(&self, request: &Request) -> Option<UseSource> {
+        let user_agent = header(request, "user-agent").unwrap_or_default();
+        self.logs_use_sources.then(|| UseSource::of(source_ip(request), user_agent))
     }
 
     /// Returns the sharer's name, if it is known and may be shown, by the same rules as in emails.

@@ -52,12 +52,19 @@ export class ShareLog {
   }
 
   /** @param {LogEntry} entry */
-  #entry({ at, event, recipient, by, from, to, detail, reason }) {
+  #entry({ at, event, recipient, by, from, to, detail, reason, number, source }) {
     const { texts } = this.#language;
     const format = (time) => this.#language.formatTime(time);
     const who = by && texts.by(isolate(by.name ?? by.email ?? by.sub));
     const change = to && texts.fromTo(format(from), format(to));
-    const rest = [texts.event[event], change, detail, texts.failure[reason], who].filter(Boolean).join(", ");
+    // Up to here, the log has an entry for every use.
+    const times = number > 100 && texts.times(number);
+    const client =
+      source && (texts.client[source.client] ?? source.client.replace(/^./, (c) => c.toUpperCase()));
+    const why = texts.failure[reason];
+    const rest = [texts.event[event], times, client, source?.network, change, detail, why, who]
+      .filter(Boolean)
+      .join(", ");
     return h("li", {}, h("time", { datetime: at }, format(at)), bdi(recipient), `: ${rest}`);
   }
 }

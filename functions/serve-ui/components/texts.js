@@ -181,6 +181,14 @@ const en = {
     purged: "deleted",
     restored: "restored from a backup",
   },
+  times: (number) => `${number} in all`,
+  // Browsers have the same names in every language.
+  client: {
+    browser: "other browser",
+    bot: "automatic program",
+    tool: "download program",
+    unknown: "unknown program",
+  },
   fromTo: (from, to) => `from ${from} to ${to}`,
   failure: {
     missing: "the file was moved or removed",
@@ -403,6 +411,13 @@ const de = {
     expired: "abgelaufen",
     purged: "gelöscht",
     restored: "aus einer Sicherung wiederhergestellt",
+  },
+  times: (number) => `insgesamt ${number}`,
+  client: {
+    browser: "anderer Browser",
+    bot: "automatisches Programm",
+    tool: "Downloadprogramm",
+    unknown: "unbekanntes Programm",
   },
   fromTo: (from, to) => `von ${from} auf ${to}`,
   failure: {

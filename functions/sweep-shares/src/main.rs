@@ -6,7 +6,7 @@ mod sweep;
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sharelink_aws::load_config;
-use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
 use sweep::SweepShares;
@@ -15,11 +15,13 @@ use sweep::SweepShares;
 async fn main() -> Result<(), Error> {
     start_logging();
     let config = load_config()?;
+    let table = ShareTable::new(&config, required("TABLE_NAME")?);
     let sweep_shares = SweepShares {
         clock: Clock::from_env(),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
+        log: ShareLog::beside(&table, required("LOG_TABLE_NAME")?),
         log_retention: required_days("LOG_RETENTION_DAYS")?,
-        table: ShareTable::new(&config, required("TABLE_NAME")?),
+        table,
     };
     let sweep_shares = &sweep_shares;
     run(service_fn(|event: LambdaEvent<Event>| sweep_shares.handle(event))).await

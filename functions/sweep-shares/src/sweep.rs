@@ -6,7 +6,7 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
 use lambda_runtime::LambdaEvent;
-use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_aws::{AwsError, Error};
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, ShareId};
@@ -18,6 +18,7 @@ use crate::stream_change::{ShareImages, StreamChange};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
+    pub(crate) log: ShareLog,
     pub(crate) log_retention: TimeDelta,
     pub(crate) metrics: Metrics,
     pub(crate) table: ShareTable,
@@ -79,18 +80,18 @@ impl SweepShares {
     async fn attempt(&self, record: EventRecord) -> Result<(), Error> {
         match StreamChange::parse(record, &self.clock)? {
             StreamChange::ShareCreated(share) => {
-                self.log(&share.item, log::entries_for_creation(&share)).await?;
+                self.append(&share.item, log::entries_for_creation(&share)).await?;
                 self.table.set_alarm(&share).await?;
             }
             StreamChange::ShareChanged(images) => {
                 let ShareImages { old, new } = *images;
-                self.log(&new.item, log::entries_for_change(&old, &new)).await?;
+                self.append(&new.item, log::entries_for_change(&old, &new)).await?;
                 if new.version != old.version {
                     self.table.set_alarm(&new).await?;
                 }
             }
             StreamChange::SharePurged { share, at } => {
-                self.log(&share.item, log::entries_for_purge(&share, at)).await?;
+                self.append(&share.item, log::entries_for_purge(&share, at)).await?;
                 self.table.clear_alarm(&share).await?;
             }
             StreamChange::AlarmRemoved { item, share } => self.handle_alarm_removal(&item, share).await?,
@@ -105,16 +106,16 @@ impl SweepShares {
     async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), Error> {
         let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
-        self.log(item, log::entries_for_expiry(&share, now)).await?;
+        self.append(item, log::entries_for_expiry(&share, now)).await?;
         if share.scheduled_expiry().is_some_and(|at| at > now) {
             self.table.set_alarm(&share).await?;
         }
         Ok(())
     }
 
-    async fn log(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), Error> {
+    async fn append(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), Error> {
         for entry in entries {
-            self.table.append_to_log(item, entry, self.log_retention).await?;
+            self.log.append(item, entry, self.log_retention).await?;
         }
         Ok(())
     }

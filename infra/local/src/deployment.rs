@@ -86,6 +86,7 @@ pub(crate) struct Outputs {
     pub(crate) api_url: String,
     pub(crate) files_bucket_name: String,
     pub(crate) table_name: String,
+    pub(crate) log_table_name: String,
 }
 
 /// Builds the functions' packages with `sam build --config-env local`. All environments deploy this build.

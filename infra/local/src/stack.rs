@@ -30,6 +30,7 @@ pub(crate) struct StackInfo {
     /// The pattern of the keys of the items' documents, if an item resolver reads them.
     pub(crate) document_key_pattern: Option<String>,
     pub(crate) table_name: String,
+    pub(crate) log_table_name: String,
     pub(crate) issuer: String,
     pub(crate) audience: String,
     /// The URL that returns the sent emails as a JSON list.

@@ -11,23 +11,25 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::stack::StackInfo;
 
-/// Time between scans. Each scan reads the whole table.
+/// Time between scans. Each scan reads a whole table.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Deletes expired rows until the task is aborted.
 pub(crate) async fn run(stack: StackInfo) {
     let client = Client::new();
     loop {
-        // A scan may fail if the emulator is busy; the next scan finds the same rows.
-        let _ = delete_expired(&client, &stack).await;
+        for table in [&stack.table_name, &stack.log_table_name] {
+            // A scan may fail if the emulator is busy; the next scan finds the same rows.
+            let _ = delete_expired(&client, &stack, table).await;
+        }
         sleep(INTERVAL).await;
     }
 }
 
-async fn delete_expired(client: &Client, stack: &StackInfo) -> Result<()> {
+async fn delete_expired(client: &Client, stack: &StackInfo, table: &str) -> Result<()> {
     let expired = || {
         json!({
-            "TableName": stack.table_name,
+            "TableName": table,
             "ExpressionAttributeNames": {"#ttl": "ttl"},
             "ExpressionAttributeValues": {":now": {"N": clock::now().timestamp().to_string()}},
         })

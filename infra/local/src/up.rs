@@ -170,6 +170,7 @@ impl Stack {
             file_key_pattern: config.file_key_pattern(),
             document_key_pattern: config.document_key_pattern(),
             table_name: outputs.table_name,
+            log_table_name: outputs.log_table_name,
             issuer: own_url.clone(),
             audience,
             mail_url: format!("{own_url}/mail"),

@@ -19,7 +19,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Restores lost and damaged shares from a backup of the table, without reviving revoked links
+    /// Restores lost and damaged shares and log entries from backups of the tables, without reviving revoked links
     Restore(restore::Options),
 }
 

@@ -6,19 +6,25 @@ use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use clap::{Args, value_parser};
 use sharelink_aws::load_config;
-use sharelink_aws::share_table::{RestoreOptions, RestoreSummary, ShareTable};
+use sharelink_aws::share_table::{Restore, RestoreOptions, RestoreSummary, ShareLog, ShareTable};
 use sharelink_domain::Item;
 use sharelink_domain::restore::{Policy, Unconfirmed};
 use sharelink_runtime::Clock;
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// The table that was restored from the backup
+    /// The table of shares that was restored from a backup
     #[arg(long, value_name = "TABLE")]
     from: String,
-    /// The deployment's table
+    /// The deployment's table of shares
     #[arg(long, value_name = "TABLE")]
     to: String,
+    /// The table of the share log that was restored from a backup, if log entries were lost too
+    #[arg(long, value_name = "TABLE")]
+    log_from: Option<String>,
+    /// The deployment's table of the share log
+    #[arg(long, value_name = "TABLE")]
+    log_to: String,
     /// Restores only this item; may be repeated
     #[arg(long = "item", value_name = "MODULE/ITEM", value_parser = Item::parse)]
     items: Vec<Item>,
@@ -40,9 +46,13 @@ pub(crate) struct Options {
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     ensure!(options.from != options.to, "--from and --to must be different tables");
+    let is_same_log = options.log_from.as_ref() == Some(&options.log_to);
+    ensure!(!is_same_log, "--log-from and --log-to must be different tables");
     let config = load_config()?;
     let backup = ShareTable::new(&config, options.from);
     let live = ShareTable::new(&config, options.to);
+    let live_log = ShareLog::beside(&live, options.log_to);
+    let backup_log = options.log_from.map(|name| ShareLog::beside(&backup, name));
     let unconfirmed = if options.trust_backup { Unconfirmed::Trust } else { Unconfirmed::Revoke };
     let settings = RestoreOptions {
         policy: Policy { unconfirmed, now: Clock::from_env().now() },
@@ -50,11 +60,15 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         max_writes_per_second: options.max_writes_per_second,
         is_dry_run: options.dry_run,
     };
-    let summary = live
-        .restore_from(&backup, &options.items, settings, print_progress)
-        .await
-        .context("the restore stopped; if the cause is temporary, run the command again")?;
-    println!("{}", describe(&summary, options.dry_run));
+    let mut restore = Restore::new(&live, &live_log, settings);
+    let restored = async {
+        if let Some(backup_log) = &backup_log {
+            restore.log_from(backup_log, &options.items, print_progress).await?;
+        }
+        restore.shares_from(&backup, &options.items, print_progress).await
+    };
+    restored.await.context("the restore stopped; if the cause is temporary, run the command again")?;
+    println!("{}", describe(&restore.summary(), options.dry_run));
     Ok(())
 }
 

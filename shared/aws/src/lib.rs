@@ -38,6 +38,8 @@ pub mod item_resolver;
 pub mod key_ring_cache;
 #[cfg(all(feature = "parameters", feature = "secrets"))]
 pub mod link_builder;
+#[cfg(feature = "secrets")]
+pub mod log_hash_key;
 #[cfg(feature = "ses")]
 pub mod mailer;
 #[cfg(feature = "dynamodb")]

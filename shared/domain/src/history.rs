@@ -1,7 +1,7 @@
 //! The part of a share's history that is stored in the share itself.
 
 use crate::access::DownloadError;
-use crate::{Sharer, Timestamp, WriteId};
+use crate::{Sharer, Timestamp, UseSource, WriteId};
 
 /// An action by a sharer, as recorded in the share log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +42,8 @@ pub struct Usage {
     pub opens: u64,
     /// The number of signed URLs issued.
     pub downloads: u64,
+    /// The number of failed downloads, which `downloads` no longer includes.
+    pub failed_downloads: u64,
     /// The time of the first use.
     pub first_at: Option<Timestamp>,
     /// The time of the last use.
@@ -49,8 +51,34 @@ pub struct Usage {
     /// Identifies the last use, and distinguishes it from others at the same time. `None` if there was no
     /// use, or if a failed download was recorded since.
     pub last_id: Option<WriteId>,
+    /// The source of the last use, if the deployment keeps it.
+    pub last_source: Option<UseSource>,
     /// The last failed download, which is no longer counted.
     pub last_failure: Option<FailedDownload>,
+}
+
+impl Usage {
+    /// Returns how many downloads were ever counted, including failed ones. Unlike `downloads`, this number
+    /// never decreases, so it numbers the downloads.
+    #[must_use]
+    pub fn download_attempts(&self) -> u64 {
+        self.downloads.saturating_add(self.failed_downloads)
+    }
+
+    /// Returns the number of the download with this id, if it is the last use.
+    #[must_use]
+    pub fn download_number(&self, id: WriteId) -> Option<u64> {
+        (self.last_id == Some(id)).then(|| self.download_attempts())
+    }
+}
+
+/// A use of a link, before it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkUse {
+    pub id: WriteId,
+    pub at: Timestamp,
+    /// Where the use came from, if the deployment keeps it.
+    pub source: Option<UseSource>,
 }
 
 /// A use of a link that was counted as a download before its file turned out to be unavailable.
@@ -61,4 +89,8 @@ pub struct FailedDownload {
     /// The time of the use.
     pub at: Timestamp,
     pub error: DownloadError,
+    /// The download's number within its share. `None` if a lost response hid it.
+    pub number: Option<u64>,
+    /// The source of the use, if the deployment keeps it.
+    pub source: Option<UseSource>,
 }

@@ -10,6 +10,7 @@ pub mod base_url;
 pub mod date_text;
 pub mod delivery;
 pub mod expiry;
+pub mod hash_key;
 pub mod history;
 pub mod idempotency;
 pub mod ids;
@@ -35,6 +36,7 @@ pub mod sharer;
 pub mod testing;
 pub mod time_left;
 pub mod title;
+pub mod use_source;
 
 pub use access::Status;
 pub use address::EmailAddress;
@@ -51,6 +53,7 @@ pub use share::{Share, SharedFile};
 pub use sharer::Sharer;
 pub use time_left::TimeLeft;
 pub use title::Title;
+pub use use_source::UseSource;
 
 /// A point in time with millisecond precision, as in the table and in every response.
 pub type Timestamp = chrono::DateTime<chrono::Utc>;

@@ -6,6 +6,10 @@
 //!
 //! An entry never replaces another, with one exception: the entry for a failed download replaces the entry
 //! for the download, in whichever order the two changes are processed.
+//!
+//! A recipient can use a link any number of times, but must not be able to fill the log. A share's first
+//! [`LOGGED_USES`] opens and downloads are all logged, and later ones only if their number is a power of two.
+//! The numbers never repeat, so a redelivered change makes the same decision.
 
 use std::fmt::Display;
 
@@ -13,7 +17,7 @@ use crate::access::{DownloadError, InactiveReason};
 use crate::history::ChangeKind;
 use crate::mail::MailState;
 use crate::share::FIRST_VERSION;
-use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp};
+use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp, UseSource, WriteId};
 
 /// A log entry: one event in a share's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +32,16 @@ pub struct LogEntry {
     pub event: LogEvent,
     /// The sharer who caused the event, if any.
     pub by: Option<Sharer>,
+    /// For a use of the link, where it came from, if the deployment keeps it.
+    pub source: Option<UseSource>,
+}
+
+/// The number of opens, and of downloads, up to which each is logged.
+pub const LOGGED_USES: u64 = 100;
+
+/// Returns whether the open or the download with this number is logged. Numbers begin at 1.
+fn is_logged(number: u64) -> bool {
+    number <= LOGGED_USES || number.is_power_of_two()
 }
 
 impl LogEntry {
@@ -60,8 +74,14 @@ pub enum LogEvent {
         detail: String,
     },
     Complained,
-    Opened,
-    Downloaded,
+    Opened {
+        /// The number of opens of the share so far.
+        number: u64,
+    },
+    Downloaded {
+        /// The number of downloads of the share so far, including failed ones.
+        number: u64,
+    },
     DownloadFailed {
         reason: DownloadError,
     },
@@ -90,9 +110,9 @@ impl LogEvent {
     fn rank(&self) -> u8 {
         match self {
             Self::Created => 10,
-            Self::Opened => 20,
+            Self::Opened { .. } => 20,
             // A failed download has the same place in the log as the download that it corrects.
-            Self::Downloaded | Self::DownloadFailed { .. } => 21,
+            Self::Downloaded { .. } | Self::DownloadFailed { .. } => 21,
             Self::ExpirationChanged { .. } => 30,
             Self::Revoked => 31,
             Self::Reactivated => 32,
@@ -210,7 +230,16 @@ impl<'a> Entries<'a> {
             recipient: self.share.recipient.clone(),
             event,
             by: by.cloned(),
+            source: None,
         });
+    }
+
+    /// Adds a use of the link.
+    fn add_use(&mut self, at: Timestamp, event: LogEvent, id: WriteId, source: Option<UseSource>) {
+        self.add_event(at, event, &id);
+        if let Some(entry) = self.entries.last_mut() {
+            entry.source = source;
+        }
     }
 
     /// Adds the scheduled expiry of `share`, if that time has passed.
@@ -246,20 +275,27 @@ impl<'a> Entries<'a> {
     }
 
     /// Adds the entries for one use, because every use is a separate change. The entries are identified by
-    /// the use's id, not by the counts: a count goes back when a download fails, so a later use may have the
-    /// same count.
+    /// the use's id, not by its number: a correction must find its download even if it does not know the
+    /// number.
     fn add_usage_change(&mut self, old: &Share, new: &Share) {
         let (old, new) = (&old.usage, &new.usage);
         if let (Some(at), Some(id)) = (new.last_at, new.last_id) {
-            if new.opens > old.opens {
-                self.add_event(at, LogEvent::Opened, &id);
+            let number = new.opens;
+            if number > old.opens && is_logged(number) {
+                self.add_use(at, LogEvent::Opened { number }, id, new.last_source);
             }
-            if new.downloads > old.downloads {
-                self.add_event(at, LogEvent::Downloaded, &id);
+            let number = new.download_attempts();
+            if number > old.download_attempts() && is_logged(number) {
+                self.add_use(at, LogEvent::Downloaded { number }, id, new.last_source);
             }
         }
         if let Some(failed) = new.last_failure.filter(|failed| old.last_failure.as_ref() != Some(failed)) {
-            self.add_event(failed.at, LogEvent::DownloadFailed { reason: failed.error }, &failed.id);
+            // An unknown number may be that of a logged download. It follows only from a lost response, so it
+            // cannot fill the log.
+            if failed.number.is_none_or(is_logged) {
+                let event = LogEvent::DownloadFailed { reason: failed.error };
+                self.add_use(failed.at, event, failed.id, failed.source);
+            }
         }
     }
 
@@ -296,11 +332,12 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
+    use crate::Mail;
     use crate::delivery::DeliveryEvent;
     use crate::history::{FailedDownload, LinkCopy};
     use crate::share::ExpectedVersion;
     use crate::testing::{NOW, ann, requested_expiry, share, time};
-    use crate::{Mail, WriteId};
+    use crate::use_source::ClientKind;
 
     const EXPIRY: &str = "2026-03-10T13:00:00Z";
     const LATER: &str = "2026-03-10T15:00:00Z";
@@ -476,10 +513,23 @@ mod tests {
     fn with_failed_download(share: &Share, id: u8) -> Share {
         let mut failed = share.clone();
         failed.usage.downloads -= 1;
+        failed.usage.failed_downloads += 1;
         failed.usage.last_id = None;
-        failed.usage.last_failure =
-            Some(FailedDownload { id: write(id), at: time(EXPIRY), error: DownloadError::Archived });
+        failed.usage.last_failure = Some(FailedDownload {
+            id: write(id),
+            at: time(EXPIRY),
+            error: DownloadError::Archived,
+            number: Some(share.usage.download_attempts()),
+            source: share.usage.last_source,
+        });
         failed
+    }
+
+    /// Returns a share of one file, used this often.
+    fn used(times: u64) -> Share {
+        let mut share = share(&["a"]);
+        (share.usage.opens, share.usage.downloads) = (times, times);
+        share
     }
 
     fn link_copy(id: u8) -> LinkCopy {
@@ -492,8 +542,9 @@ mod tests {
         let once = with_use(&unused, 1);
         let twice = with_use(&once, 2);
         let entries = [entries_for_change(&unused, &once), entries_for_change(&once, &twice)].concat();
-        let (opened, downloaded) = (&LogEvent::Opened, &LogEvent::Downloaded);
-        assert_eq!(events(&entries), [opened, downloaded, opened, downloaded]);
+        let opened = |number| LogEvent::Opened { number };
+        let downloaded = |number| LogEvent::Downloaded { number };
+        assert_eq!(events(&entries), [&opened(1), &downloaded(1), &opened(2), &downloaded(2)]);
         let sequences: BTreeSet<_> = entries.iter().map(|entry| &entry.sequence).collect();
         assert_eq!(sequences.len(), 4);
     }
@@ -515,8 +566,71 @@ mod tests {
         let third = with_use(&failed, 3);
         assert_eq!(third.usage.downloads, second.usage.downloads);
         let next = entries_for_change(&failed, &third);
-        assert_eq!(events(&next), [&LogEvent::Opened, &LogEvent::Downloaded]);
+        assert_eq!(events(&next), [&LogEvent::Opened { number: 3 }, &LogEvent::Downloaded { number: 3 }]);
         assert_ne!(next[1].sequence, correction.sequence);
+    }
+
+    #[test]
+    fn uses_after_the_hundredth_are_logged_at_powers_of_two() {
+        let mut logged = vec![];
+        let mut current = used(0);
+        for n in 1..=2_000 {
+            let next = with_use(&current, 1);
+            let entries = entries_for_change(&current, &next);
+            assert!(entries.is_empty() || entries.len() == 2, "{entries:?}");
+            if let Some(entry) = entries.first() {
+                assert_eq!(entry.event, LogEvent::Opened { number: n });
+                logged.push(n);
+            }
+            current = next;
+        }
+        assert_eq!(logged, (1..=100).chain([128, 256, 512, 1024]).collect::<Vec<u64>>());
+    }
+
+    /// A missing file lets a recipient repeat a download that is never counted in the end.
+    #[test]
+    fn failed_downloads_do_not_fill_the_log() {
+        let mut current = used(0);
+        let mut entries = vec![];
+        for _ in 1..=2_000 {
+            let used = with_use(&current, 1);
+            entries.extend(entries_for_change(&current, &used));
+            current = with_failed_download(&used, 1);
+            entries.extend(entries_for_change(&used, &current));
+        }
+        assert_eq!(current.usage.downloads, 0);
+        let count = |is_counted: fn(&LogEvent) -> bool| {
+            entries.iter().filter(|entry| is_counted(&entry.event)).count()
+        };
+        assert_eq!(count(|event| matches!(event, LogEvent::Downloaded { .. })), 104);
+        assert_eq!(count(|event| matches!(event, LogEvent::DownloadFailed { .. })), 104);
+        assert_eq!(entries.len(), 3 * 104);
+    }
+
+    #[test]
+    fn correction_is_logged_exactly_if_its_download_was() {
+        for number in [1, 100, 101, 127, 128, 129, 1 << 40] {
+            let before = used(number - 1);
+            let used = with_use(&before, 1);
+            let failed = with_failed_download(&used, 1);
+            let is_logged = entries_for_change(&before, &used).len() == 2;
+            assert_eq!(entries_for_change(&used, &failed).len() == 1, is_logged, "download {number}");
+        }
+        let mut failed = with_failed_download(&used(127), 1);
+        failed.usage.last_failure.as_mut().unwrap().number = None;
+        assert_eq!(entries_for_change(&used(127), &failed).len(), 1, "unknown number");
+    }
+
+    #[test]
+    fn use_is_logged_with_its_source() {
+        let source = UseSource { network: None, client: ClientKind::Firefox };
+        let mut used = with_use(&share(&["a"]), 1);
+        used.usage.last_source = Some(source);
+        let entries = entries_for_change(&share(&["a"]), &used);
+        assert_eq!(entries.iter().map(|entry| entry.source).collect::<Vec<_>>(), [Some(source); 2]);
+        let [correction] = entries_for_change(&used, &with_failed_download(&used, 1)).try_into().unwrap();
+        assert_eq!(correction.source, Some(source));
+        assert_eq!(entries_for_creation(&used)[0].source, None, "not a use");
     }
 
     #[test]

@@ -150,8 +150,18 @@ impl Replay {
             return;
         }
         match &entry.event {
-            LogEvent::Opened => return self.count_use(entry.at, |usage| &mut usage.opens),
-            LogEvent::Downloaded => return self.count_use(entry.at, |usage| &mut usage.downloads),
+            LogEvent::Opened { number } => {
+                return self.count_use(entry.at, |usage| usage.opens = (usage.opens + 1).max(*number));
+            }
+            LogEvent::Downloaded { number } => {
+                return self.count_use(entry.at, |usage| {
+                    let not_failed = number.saturating_sub(usage.failed_downloads);
+                    usage.downloads = (usage.downloads + 1).max(not_failed);
+                });
+            }
+            LogEvent::DownloadFailed { .. } => {
+                return self.count_use(entry.at, |usage| usage.failed_downloads += 1);
+            }
             _ => {}
         }
         let Some(number) = entry.number() else { return };
@@ -185,12 +195,13 @@ impl Replay {
         Share { version, changed, ..self.share.clone() }
     }
 
-    fn count_use(&mut self, at: Timestamp, counter: fn(&mut Usage) -> &mut u64) {
+    /// Counts a use after the backup. Its number also counts the uses before it that were not logged.
+    fn count_use(&mut self, at: Timestamp, count: impl FnOnce(&mut Usage)) {
         if self.counted_until.is_some_and(|last| at <= last) {
             return;
         }
         let usage = &mut self.share.usage;
-        *counter(usage) += 1;
+        count(usage);
         usage.first_at.get_or_insert(at);
         usage.last_at = Some(at);
     }
@@ -691,7 +702,7 @@ mod tests {
             first_at: Some(share.usage.first_at.unwrap_or(at)),
             last_at: Some(at),
             last_id: Some(WriteId::from_bytes([id; 16])),
-            last_failure: None,
+            ..share.usage
         };
         Share { usage, ..share.clone() }
     }
@@ -759,17 +770,33 @@ mod tests {
     fn failed_download_after_the_backup_is_not_counted() {
         let first = used(&backup(), minute(2), 1);
         let mut failed = first.clone();
-        failed.usage.downloads = 0;
+        (failed.usage.downloads, failed.usage.failed_downloads) = (0, 1);
         failed.usage.last_failure = Some(FailedDownload {
             id: WriteId::from_bytes([1; 16]),
             at: minute(2),
             error: DownloadError::Missing,
+            number: Some(1),
+            source: None,
         });
+        let second = used(&failed, minute(3), 2);
         // A correction replaces the entry of the download.
-        let mut log = log_until_deletion(&[&backup(), &first, &failed]);
-        log.retain(|entry| entry.event != LogEvent::Downloaded);
+        let mut log = log_until_deletion(&[&backup(), &first, &failed, &second]);
+        log.retain(|entry| entry.event != LogEvent::Downloaded { number: 1 });
         let usage = restore(&backup(), &log).share.usage;
-        assert_eq!((usage.opens, usage.downloads), (1, 0));
+        assert_eq!((usage.opens, usage.downloads, usage.failed_downloads), (2, 1, 1));
+    }
+
+    #[test]
+    fn uses_that_were_not_logged_are_counted() {
+        let unused = backup();
+        let mut states = vec![unused.clone()];
+        for n in 1..=200 {
+            let last = states.last().unwrap();
+            states.push(used(last, minute(2) + TimeDelta::seconds(n), 1));
+        }
+        let log = log_until_deletion(&states.iter().collect::<Vec<_>>());
+        let usage = restore(&unused, &log).share.usage;
+        assert_eq!((usage.opens, usage.downloads), (128, 128), "the last use that was logged");
     }
 
     fn pending() -> Share {

@@ -34,5 +34,5 @@ pub use problem::{FieldError, Problem};
 pub use problem_type::ProblemType;
 pub use request::{Request, header, parse_item, path_parameter, query_parameter, route_key, source_ip};
 pub use response::{Response, json_response};
-pub use run::run;
+pub use run::{run, run_with_callers};
 pub use share_response::{FileResponse, ShareResponse, SharerResponse, to_rfc3339};

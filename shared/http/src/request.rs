@@ -27,9 +27,16 @@ pub fn route_key(request: &Request) -> &str {
 #[must_use]
 pub fn source_ip(request: &Request) -> Option<IpAddr> {
     match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_ref()?.parse().ok(),
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.as_deref()?.parse().ok(),
         _ => None,
     }
+}
+
+/// Returns the value of the verified claim `sub`, if the route requires a login.
+#[must_use]
+pub(crate) fn verified_subject(request: &Request) -> Option<String> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return None };
+    context.authorizer.as_ref()?.jwt.as_ref()?.claims.get("sub").cloned()
 }
 
 /// Returns the value of a request header.
@@ -78,5 +85,22 @@ mod tests {
         assert_eq!(parse_item(&request).unwrap().to_string(), "jobs/1042");
         assert_eq!(query_parameter(&request, "limit").as_deref(), Some("2"));
         assert_eq!(header(&request, "accept"), Some("text/html"));
+    }
+
+    #[test]
+    fn source_ip_comes_only_from_api_gateway() {
+        let mut event = testing::event(&json!({"X-Forwarded-For": "192.0.2.1"}), &json!({}));
+        event["requestContext"]["http"].as_object_mut().unwrap().remove("sourceIp");
+        assert_eq!(source_ip(&testing::request(&event)), None);
+        for (address, expected) in [
+            ("203.0.113.7", Some("203.0.113.7")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("x", None),
+            ("", None),
+        ] {
+            event["requestContext"]["http"]["sourceIp"] = address.into();
+            let expected = expected.map(|address| address.parse().unwrap());
+            assert_eq!(source_ip(&testing::request(&event)), expected, "{address}");
+        }
     }
 }

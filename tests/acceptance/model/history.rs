@@ -12,7 +12,7 @@ use futures_util::future::{BoxFuture, join_all};
 use sharelink_aws::share_table::{Creation, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
 use sharelink_domain::access::{DownloadError, RedeemError, Target};
-use sharelink_domain::history::{Change, ChangeKind, FailedDownload};
+use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkUse};
 use sharelink_domain::link::Link;
 use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
@@ -171,13 +171,15 @@ impl History {
             }),
             Operation::Open { is_available, .. } => Box::pin(async move {
                 let link = Link { item: item.clone(), share: id, generation };
-                match table.redeem(&link, Target::Link, write, now).await.unwrap() {
+                let link_use = LinkUse { id: write, at: now, source: None };
+                match table.redeem(&link, Target::Link, &link_use).await.unwrap() {
                     None => Response::UnknownLink,
                     Some(share) => match share.redeem(generation, Target::Link, now) {
                         Ok(_) => {
                             if !is_available {
-                                let error = DownloadError::Missing;
-                                let failed = FailedDownload { id: write, at: now, error };
+                                let (error, source) = (DownloadError::Missing, None);
+                                let number = share.usage.download_number(write);
+                                let failed = FailedDownload { id: write, at: now, error, number, source };
                                 table.record_failed_download(&link, &failed).await.unwrap();
                             }
                             Response::Redeemed

@@ -55,26 +55,32 @@ impl<'a> Aws<'a> {
         &self.config
     }
 
-    /// Starts an in-process DynamoDB with an empty copy of the deployed table. Returns the SDK configuration
+    /// Starts an in-process DynamoDB with empty copies of the deployed tables. Returns the SDK configuration
     /// for it.
     pub(crate) async fn start_dynoxide(&self) -> SdkConfig {
         self.serve_dynoxide(Database::memory().unwrap()).await
     }
 
-    /// Serves `database` as an in-process DynamoDB and adds an empty copy of the deployed table. Returns the
+    /// Serves `database` as an in-process DynamoDB and adds empty copies of the deployed tables. Returns the
     /// SDK configuration for it.
     pub(crate) async fn serve_dynoxide(&self, database: Database) -> SdkConfig {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(dynoxide::server::serve_on(listener, database));
-        self.copy_table(&endpoint, true).await
+        self.copy_tables(&endpoint, true).await
     }
 
-    /// Creates an empty copy of the deployed table in the DynamoDB at `endpoint`, with the same stream and
-    /// TTL settings. Returns the SDK configuration for that DynamoDB.
-    pub(crate) async fn copy_table(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
-        let name = &self.stack.info.table_name;
+    /// Creates empty copies of the deployed tables in the DynamoDB at `endpoint`, with the same stream and TTL
+    /// settings. Returns the SDK configuration for that DynamoDB.
+    pub(crate) async fn copy_tables(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
         let config = self.config.to_builder().endpoint_url(endpoint).build();
+        for name in [&self.stack.info.table_name, &self.stack.info.log_table_name] {
+            self.copy_table(&config, name, with_indexes).await;
+        }
+        config
+    }
+
+    async fn copy_table(&self, config: &SdkConfig, name: &str, with_indexes: bool) {
         let deployed = Client::new(&self.config).describe_table().table_name(name).send().await.unwrap();
         let table = deployed.table.unwrap();
         let local = table.local_secondary_indexes().iter().map(|index| {
@@ -93,17 +99,20 @@ impl<'a> Aws<'a> {
                 .build()
                 .unwrap()
         });
+        // DynamoDB rejects an empty list of indexes.
+        let (local, global): (Vec<_>, Vec<_>) = (local.collect(), global.collect());
+        let some_indexes = |is_empty: bool| with_indexes && !is_empty;
         let is_key = |name: &str| table.key_schema().iter().any(|key| key.attribute_name == name);
         let all_attributes = table.attribute_definitions().iter();
         let attributes = all_attributes.filter(|attribute| with_indexes || is_key(&attribute.attribute_name));
-        let client = Client::new(&config);
+        let client = Client::new(config);
         client
             .create_table()
             .table_name(name)
             .set_attribute_definitions(Some(attributes.cloned().collect()))
             .set_key_schema(table.key_schema.clone())
-            .set_local_secondary_indexes(with_indexes.then(|| local.collect()))
-            .set_global_secondary_indexes(with_indexes.then(|| global.collect()))
+            .set_local_secondary_indexes(some_indexes(local.is_empty()).then_some(local))
+            .set_global_secondary_indexes(some_indexes(global.is_empty()).then_some(global))
             .set_stream_specification(table.stream_specification.clone())
             .billing_mode(BillingMode::PayPerRequest)
             .send()
@@ -111,12 +120,17 @@ impl<'a> Aws<'a> {
             .unwrap();
         let ttl = TimeToLiveSpecification::builder().attribute_name("ttl").enabled(true).build().unwrap();
         client.update_time_to_live().table_name(name).time_to_live_specification(ttl).send().await.unwrap();
-        config
     }
 
-    /// Copies an item's rows to a new table without indexes, stream or TTL, like a restored backup. Returns
-    /// the table's name.
-    pub(crate) async fn back_up(&self, item: &str) -> String {
+    /// Copies an item's rows to new tables without indexes, stream or TTL, like restored backups. Returns the
+    /// names of the backup of the shares and of the backup of the log.
+    pub(crate) async fn back_up(&self, item: &str) -> [String; 2] {
+        let alarms = format!("ALARM#{item}");
+        let rows = [self.rows(item).await, self.rows(&alarms).await].concat();
+        [self.back_up_rows(rows).await, self.back_up_rows(self.log_rows(item).await).await]
+    }
+
+    async fn back_up_rows(&self, rows: Vec<HashMap<String, AttributeValue>>) -> String {
         let (client, name) = (Client::new(&self.config), super::unique("backup"));
         let definition = |name: &str| {
             let definition = AttributeDefinition::builder().attribute_name(name);
@@ -136,17 +150,24 @@ impl<'a> Aws<'a> {
             .send()
             .await
             .unwrap();
-        for partition in [item.to_owned(), format!("ALARM#{item}"), format!("LOG#{item}")] {
-            for row in self.rows(&partition).await {
-                client.put_item().table_name(&name).set_item(Some(row)).send().await.unwrap();
-            }
+        for row in rows {
+            client.put_item().table_name(&name).set_item(Some(row)).send().await.unwrap();
         }
         name
     }
 
-    /// Deletes a row of the deployed table, or of its copy.
+    /// Deletes a row of the table of shares.
     pub(crate) async fn delete_row(&self, item: &str, entry: &str) {
-        let delete = Client::new(&self.config).delete_item().table_name(&self.stack.info.table_name);
+        self.delete_row_of(&self.stack.info.table_name, item, entry).await;
+    }
+
+    /// Deletes a row of the share log.
+    pub(crate) async fn delete_log_row(&self, item: &str, entry: &str) {
+        self.delete_row_of(&self.stack.info.log_table_name, item, entry).await;
+    }
+
+    async fn delete_row_of(&self, table: &str, item: &str, entry: &str) {
+        let delete = Client::new(&self.config).delete_item().table_name(table);
         let key = |text: &str| AttributeValue::S(text.to_owned());
         delete.key("item", key(item)).key("entry", key(entry)).send().await.unwrap();
     }
@@ -239,11 +260,20 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Returns an item's rows in the table.
+    /// Returns an item's rows in the table of shares.
     pub(crate) async fn rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
+        self.rows_of(&self.stack.info.table_name, item).await
+    }
+
+    /// Returns an item's rows in the share log.
+    pub(crate) async fn log_rows(&self, item: &str) -> Vec<HashMap<String, AttributeValue>> {
+        self.rows_of(&self.stack.info.log_table_name, item).await
+    }
+
+    async fn rows_of(&self, table: &str, item: &str) -> Vec<HashMap<String, AttributeValue>> {
         let query = Client::new(&self.config)
             .query()
-            .table_name(&self.stack.info.table_name)
+            .table_name(table)
             .consistent_read(true)
             .key_condition_expression("#item = :item")
             .expression_attribute_names("#item", "item")
@@ -251,10 +281,15 @@ impl<'a> Aws<'a> {
         query.send().await.unwrap().items.unwrap_or_default()
     }
 
-    /// Returns the whole table as DynamoDB JSON.
-    pub(crate) async fn scan_table(&self) -> String {
+    /// Returns the whole of both tables as DynamoDB JSON.
+    pub(crate) async fn scan_tables(&self) -> String {
+        let StackInfo { table_name, log_table_name, .. } = &self.stack.info;
+        [self.scan_table(table_name).await, self.scan_table(log_table_name).await].concat()
+    }
+
+    async fn scan_table(&self, table: &str) -> String {
         let mut rows = String::new();
-        let mut scan = json!({"TableName": self.stack.info.table_name});
+        let mut scan = json!({"TableName": table});
         loop {
             let page = self.call("dynamodb", "DynamoDB_20120810.Scan", &scan).await;
             rows += &page["Items"].to_string();

@@ -32,6 +32,7 @@ pub(crate) struct StackInfo {
     file_key_pattern: String,
     document_key_pattern: Option<String>,
     pub(crate) table_name: String,
+    pub(crate) log_table_name: String,
     pub(crate) issuer: String,
     pub(crate) mail_url: String,
     clock_file: PathBuf,

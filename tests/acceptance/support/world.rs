@@ -13,7 +13,7 @@ use dynoxide::Database;
 use dynoxide::storage_backend::ManualClock;
 use futures_util::future::join;
 use serde_json::{Value, json};
-use sharelink_aws::share_table::{Creation, ShareTable};
+use sharelink_aws::share_table::{Creation, ShareLog, ShareTable};
 use sharelink_aws::{AwsError, Error, new_write_id};
 use sharelink_domain::log::LogEvent;
 use sharelink_domain::share::ExpectedVersion;
@@ -32,6 +32,8 @@ pub(crate) struct World<'a> {
     pub(crate) item: Item,
     /// The table, accessed directly, so that the proxy's faults do not apply.
     pub(crate) table: ShareTable,
+    /// The share log, accessed directly.
+    pub(crate) log: ShareLog,
     /// The proxy between the functions and DynamoDB.
     pub(crate) dynamodb: Proxy,
     /// The proxy between the functions and SES.
@@ -113,7 +115,7 @@ impl<'a> World<'a> {
     /// attributes.
     #[cfg(feature = "dynamodb-local")]
     pub(crate) async fn on_endpoint(stack: &'a Stack, endpoint: &str) -> Self {
-        let config = Aws::new(stack).copy_table(endpoint, false).await;
+        let config = Aws::new(stack).copy_tables(endpoint, false).await;
         Self::build(stack, config, super::fixtures::now(), None, HashMap::new()).await
     }
 
@@ -147,10 +149,12 @@ impl<'a> World<'a> {
             ("AWS_ACCESS_KEY_ID".to_owned(), stack.info.credentials.aws_access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), stack.info.credentials.aws_secret_access_key.clone()),
         ]);
+        let table = ShareTable::new(&config, &stack.info.table_name);
         Self {
             stack,
             item: new_item(),
-            table: ShareTable::new(&config, &stack.info.table_name),
+            log: ShareLog::beside(&table, &stack.info.log_table_name),
+            table,
             notify: StreamConsumer::new(stack, "NotifyRecipients", &environment).await,
             sweep: StreamConsumer::new(stack, "SweepShares", &environment).await,
             dynamodb,
@@ -388,7 +392,7 @@ impl<'a> World<'a> {
     pub(crate) async fn all_log_events(&self) -> HashMap<ShareId, Vec<String>> {
         let (mut entries, mut cursor) = (Vec::new(), None);
         loop {
-            let page = self.table.list_log(&self.item, 100, cursor.as_ref()).await.unwrap();
+            let page = self.log.list(&self.item, 100, cursor.as_ref()).await.unwrap();
             entries.extend(page.entries);
             cursor = page.next;
             if cursor.is_none() {

@@ -265,6 +265,24 @@ fn function_roles_allow_access_only_to_named_resources() {
     }
 }
 
+/// Only the sweeper writes to the share log, and it can neither change nor delete an entry's row.
+#[test]
+fn only_the_sweeper_writes_the_share_log() {
+    let access = |function: &str| -> BTreeSet<&str> {
+        let statements = statements(&TEMPLATE, &role_of(function)).into_iter();
+        let of_log = statements.filter(|statement| refers_to(&statement["Resource"], "LogTable"));
+        of_log.flat_map(|statement| strings(&statement["Action"])).collect()
+    };
+    for (function, _) in ROLES {
+        let expected: &[&str] = match function {
+            "SweepShares" => &["dynamodb:PutItem"],
+            "ManageShares" => &["dynamodb:Query"],
+            _ => &[],
+        };
+        assert_eq!(access(function), expected.iter().copied().collect(), "{function}");
+    }
+}
+
 #[test]
 fn functions_reach_only_the_keys_below_the_files_prefix() {
     for (function, _) in ROLES {

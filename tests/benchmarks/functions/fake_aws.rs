@@ -32,6 +32,8 @@ use super::connection::{Connections, Death};
 
 pub(crate) const TABLE: &str = "shares";
 
+pub(crate) const LOG_TABLE: &str = "share-log";
+
 /// The secret with the keys that seal the links.
 pub(crate) const KEY_RING: &str =
     r#"{"current": "k1", "k1": "a secret of the benchmark, of 32 bytes or more"}"#;
@@ -104,7 +106,7 @@ impl FakeAws {
             write_limit: Mutex::default(),
             first_connection: Mutex::default(),
         });
-        aws.create_table();
+        aws.create_tables();
         tokio::spawn(Arc::clone(&aws).accept_connections(listener, acceptor));
         aws
     }
@@ -186,13 +188,18 @@ impl FakeAws {
         self.first_connection.lock().unwrap().take()
     }
 
-    /// Creates the table as the template declares it.
-    fn create_table(&self) {
+    /// Creates the tables as the template declares them.
+    fn create_tables(&self) {
         // In the template, `N` is an attribute type, not a boolean.
         let options = serde_saphyr::options! { strict_booleans: true };
         let yaml = include_str!("../../../infra/template.yaml");
         let template: Value = serde_saphyr::from_str_with_options(yaml, options).unwrap();
-        let mut table = template["Resources"]["Table"]["Properties"].clone();
+        for (resource, name) in [("Table", TABLE), ("LogTable", LOG_TABLE)] {
+            self.create_table(template["Resources"][resource]["Properties"].clone(), name);
+        }
+    }
+
+    fn create_table(&self, mut table: Value, name: &str) {
         let properties = table.as_object_mut().unwrap();
         properties.retain(|name, _| {
             [
@@ -204,7 +211,7 @@ impl FakeAws {
             ]
             .contains(&name.as_str())
         });
-        properties.insert("TableName".into(), TABLE.into());
+        properties.insert("TableName".into(), name.into());
         self.database.create_table(serde_json::from_value(table).unwrap()).unwrap();
     }
 

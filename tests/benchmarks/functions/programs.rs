@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::fake_aws::{FakeAws, KEY_RING, TABLE};
+use super::fake_aws::{FakeAws, KEY_RING, LOG_TABLE, TABLE};
 use crate::support::function::Function;
 use crate::support::root;
 
@@ -68,6 +68,9 @@ impl Program {
         let settings = [
             ("STACK_NAME", "sharelink"),
             ("TABLE_NAME", TABLE),
+            ("LOG_TABLE_NAME", LOG_TABLE),
+            ("LOG_HASH_KEY_SECRET", "log-hash-key"),
+            ("LOG_USE_SOURCES", "false"),
             ("FILES_BUCKET", "files"),
             ("ALWAYS_SHOW_PAGE", "false"),
             ("ENDED_PAGE_NAMES_SHARER", "false"),

@@ -1,5 +1,7 @@
-//! Pages of an item's share log, newest first.
+//! The share log, in a table that has no index. In a table with a local index, as the table of shares has, the
+//! log of one item could have at most 10 GB.
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -8,12 +10,9 @@ use sharelink_domain::{Item, Timestamp};
 
 use super::list::CursorError;
 use super::record::{DecodeError, sortable};
-use super::stored::{StoredDownloadError, StoredSharer};
-use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, ignore_failed_condition, string_attribute};
+use super::stored::{StoredDownloadError, StoredSharer, StoredUseSource};
+use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
 use crate::{AwsError, Error, InternalError};
-
-/// The prefix of a log's partition key.
-pub(super) const LOG_PREFIX: &str = "LOG#";
 
 /// The position in an item's log after which a page begins: an entry's time and sequence.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,8 +48,7 @@ pub struct LogPage {
     pub next: Option<LogCursor>,
 }
 
-/// A row in the log. `item` is [`LOG_PREFIX`] followed by the item. `entry` is the time, `#` and the
-/// sequence.
+/// A row in the log. `item` is the item. `entry` is the time, `#` and the sequence.
 #[derive(Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct LogRow {
@@ -62,6 +60,8 @@ struct LogRow {
     event: StoredEvent,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<StoredSharer>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<StoredUseSource>,
     ttl: i64,
 }
 
@@ -79,8 +79,12 @@ enum StoredEvent {
         detail: String,
     },
     Complained,
-    Opened,
-    Downloaded,
+    Opened {
+        number: u64,
+    },
+    Downloaded {
+        number: u64,
+    },
     DownloadFailed {
         reason: StoredDownloadError,
     },
@@ -126,21 +130,30 @@ macro_rules! convert_events {
 }
 
 convert_events! {
-    Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened, Downloaded,
-    DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated, LinkCopied, Resent,
-    Expired, Purged { created_at }, Restored,
+    Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened { number },
+    Downloaded { number }, DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated,
+    LinkCopied, Resent, Expired, Purged { created_at }, Restored,
 }
 
-impl ShareTable {
+/// The share log.
+#[derive(Clone, Debug)]
+pub struct ShareLog {
+    pub(super) client: Client,
+    pub(super) name: String,
+}
+
+impl ShareLog {
+    /// Creates a client for the log in the table with this name. It shares the connections of the client for the
+    /// shares.
+    #[must_use]
+    pub fn beside(shares: &ShareTable, name: impl Into<String>) -> Self {
+        Self { client: shares.client.clone(), name: name.into() }
+    }
+
     /// Appends an entry to the item's log. TTL deletes the entry after `retention`. Appending the same entry
     /// again changes nothing. A [correction](LogEntry::is_correction) replaces the entry that it corrects,
     /// and stays if that entry is appended later.
-    pub async fn append_to_log(
-        &self,
-        item: &Item,
-        entry: LogEntry,
-        retention: TimeDelta,
-    ) -> Result<(), Error> {
+    pub async fn append(&self, item: &Item, entry: LogEntry, retention: TimeDelta) -> Result<(), Error> {
         let condition = (!entry.is_correction()).then(|| "attribute_not_exists(entry)".to_owned());
         let attributes = encode_row(item, entry, retention)?;
         let put = self.client.put_item().table_name(&self.name).set_item(Some(attributes));
@@ -148,17 +161,16 @@ impl ShareTable {
     }
 
     /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
-    pub async fn list_log(
+    pub async fn list(
         &self,
         item: &Item,
         limit: usize,
         after: Option<&LogCursor>,
     ) -> Result<LogPage, AwsError> {
         let limit = limit.clamp(1, PAGE_LIMIT);
-        let partition = || AttributeValue::S(partition(item));
         let start = after.map(|cursor| {
             Attributes::from([
-                ("item".to_owned(), partition()),
+                ("item".to_owned(), text(item)),
                 ("entry".to_owned(), AttributeValue::S(cursor.0.clone())),
             ])
         });
@@ -170,7 +182,7 @@ impl ShareTable {
             .scan_index_forward(false)
             .key_condition_expression("#item = :item")
             .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":item", partition())
+            .expression_attribute_values(":item", text(item))
             // Request one extra entry, to find out whether there is a next page.
             .limit(i32::try_from(limit + 1).unwrap_or(i32::MAX))
             .set_exclusive_start_key(start)
@@ -195,23 +207,19 @@ impl ShareTable {
     }
 }
 
-/// Returns the partition key of an item's log.
-pub(super) fn partition(item: &Item) -> String {
-    format!("{LOG_PREFIX}{item}")
-}
-
 pub(super) fn encode_row(
     item: &Item,
     entry: LogEntry,
     retention: TimeDelta,
 ) -> Result<Attributes, InternalError> {
     let row = LogRow {
-        item: partition(item),
+        item: item.to_string(),
         entry: format!("{}#{}", sortable(entry.at), entry.sequence),
         share_id: entry.share.to_string(),
         recipient: entry.recipient.to_string(),
         event: entry.event.into(),
         by: entry.by.as_ref().map(StoredSharer::from),
+        source: entry.source.map(StoredUseSource::from),
         ttl: (entry.at + retention).timestamp(),
     };
     serde_dynamo::to_item(row).map_err(|_| InternalError::Encoding("a log entry"))
@@ -227,6 +235,7 @@ pub(super) fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError>
         recipient: row.recipient.parse().map_err(|_| DecodeError("recipient"))?,
         event: row.event.into(),
         by: row.by.map(Into::into),
+        source: row.source.map(Into::into),
     })
 }
 
@@ -246,6 +255,8 @@ mod tests {
         });
         for (event, stored) in [
             (LogEvent::Created, json!({"event": "created"})),
+            (LogEvent::Opened { number: 128 }, json!({"event": "opened", "number": 128})),
+            (LogEvent::Downloaded { number: 1 }, json!({"event": "downloaded", "number": 1})),
             (LogEvent::MailFailed { detail: "x".into() }, json!({"event": "mailFailed", "detail": "x"})),
             (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
             (

@@ -1,4 +1,4 @@
-//! The table of shares, in DynamoDB.
+//! The table of shares and the table of the share log, in DynamoDB.
 //!
 //! The primary key enforces the one-link rule: a share's key is derived from the item and the recipient, so a
 //! single conditional put creates the share only if it does not exist yet.
@@ -31,7 +31,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
 use sharelink_domain::access::{MIN_URL_LIFETIME, Target};
-use sharelink_domain::history::{FailedDownload, LinkCopy};
+use sharelink_domain::history::{FailedDownload, LinkCopy, LinkUse};
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
 
@@ -42,12 +42,12 @@ use crate::{AwsConfig, AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
 pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
-pub use log::{LogCursor, LogPage};
+pub use log::{LogCursor, LogPage, ShareLog};
 pub use outbox::DueEmail;
 pub use record::{DecodeError, parse_share_image};
 use record::{SHARE_PREFIX, ShareRecord, correction_id, prepend_write};
-pub use restore::{RestoreOptions, RestoreSummary};
-use stored::{StoredChange, StoredFailedDownload, StoredLinkCopy, encode};
+pub use restore::{Restore, RestoreOptions, RestoreSummary};
+use stored::{StoredChange, StoredFailedDownload, StoredLinkCopy, StoredUseSource, encode};
 pub use stored::{StoredFile, StoredSharer};
 
 pub(crate) const SERVICE: &str = "dynamodb";
@@ -276,9 +276,9 @@ impl ShareTable {
         &self,
         link: &Link,
         target: Target,
-        write: WriteId,
-        now: Timestamp,
-    ) -> Result<Option<Share>, AwsError> {
+        link_use: &LinkUse,
+    ) -> Result<Option<Share>, Error> {
+        let LinkUse { id, at, source } = *link_use;
         let count = match target {
             Target::Link => "opens = opens + :one, downloads = downloads + downloadsPerOpen",
             Target::List => "opens = opens + :one",
@@ -288,22 +288,29 @@ impl ShareTable {
             Target::Link | Target::List => 1,
             Target::File(n) => n.get(),
         };
-        let update = self
-            .update(&link.item, link.share)
-            .update_expression(format!(
-                "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), {}",
-                prepend_write("lastUses")
-            ))
+        let set = format!(
+            "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), {}",
+            prepend_write("lastUses")
+        );
+        let update = self.update(&link.item, link.share);
+        let update = match source {
+            // An earlier use's source must not pass for this one's.
+            None => update.update_expression(format!("{set} REMOVE lastSource")),
+            Some(source) => update
+                .update_expression(format!("{set}, lastSource = :source"))
+                .expression_attribute_values(":source", encode(&StoredUseSource::from(source))?),
+        };
+        let update = update
             .condition_expression(
                 "generation = :generation AND expiresAt >= :least AND attribute_not_exists(revokedAt) \
                  AND fileCount >= :file AND NOT contains(lastUses, :write)",
             )
             .expression_attribute_values(":one", number(&1))
-            .expression_attribute_values(":now", millis(now))
-            .expression_attribute_values(":least", millis(now + MIN_URL_LIFETIME))
+            .expression_attribute_values(":now", millis(at))
+            .expression_attribute_values(":least", millis(at + MIN_URL_LIFETIME))
             .expression_attribute_values(":file", number(&file))
             .expression_attribute_values(":generation", text(&link.generation))
-            .expression_attribute_values(":write", text(&write));
+            .expression_attribute_values(":write", text(&id));
         match run_update(update).await? {
             UpdateResult::Updated(record) | UpdateResult::ConditionFailed(Some(record)) => {
                 Ok(Some(record.into_share()?))
@@ -321,7 +328,8 @@ impl ShareTable {
         let update = self
             .update(&link.item, link.share)
             .update_expression(format!(
-                "SET downloads = downloads - :one, downloadFailed = :failed, {}",
+                "SET downloads = downloads - :one, downloadFailed = :failed, \
+                 failedDownloads = if_not_exists(failedDownloads, :zero) + :one, {}",
                 prepend_write("lastUses")
             ))
             // A count never becomes negative: such a row would be unreadable.
@@ -329,6 +337,7 @@ impl ShareTable {
                 "generation = :generation AND downloads >= :one AND NOT contains(lastUses, :write)",
             )
             .expression_attribute_values(":one", number(&1))
+            .expression_attribute_values(":zero", number(&0))
             .expression_attribute_values(":failed", encode(&StoredFailedDownload::from(failed))?)
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", AttributeValue::S(correction_id(failed.id)));

@@ -10,7 +10,9 @@ use sharelink_domain::{Item, Message, Share, ShareId, Timestamp, Title, WriteId}
 use thiserror::Error;
 
 use super::mail_record::MailRecord;
-use super::stored::{StoredChange, StoredFailedDownload, StoredFile, StoredLinkCopy, StoredSharer};
+use super::stored::{
+    StoredChange, StoredFailedDownload, StoredFile, StoredLinkCopy, StoredSharer, StoredUseSource,
+};
 use super::{Attributes, SERVICE};
 use crate::{AwsError, Error, InternalError};
 
@@ -81,10 +83,15 @@ pub(super) struct ShareRecord {
     pub(super) mail_claim: Option<String>,
     opens: u64,
     downloads: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failed_downloads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_opened_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_opened_at: Option<i64>,
+    /// The source of the last use, if the deployment keeps it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_source: Option<StoredUseSource>,
     #[serde(skip_serializing_if = "Option::is_none")]
     download_failed: Option<StoredFailedDownload>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +105,11 @@ pub(super) struct ShareRecord {
     /// newest first.
     last_uses: [String; REMEMBERED_WRITES],
     pub(super) ttl: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The number of latest changes, and of latest uses, whose ids a share stores. A retry recognizes its first
@@ -143,8 +155,10 @@ impl ShareRecord {
             mail_claim: None,
             opens: share.usage.opens,
             downloads: share.usage.downloads,
+            failed_downloads: share.usage.failed_downloads,
             first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
             last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
+            last_source: share.usage.last_source.map(StoredUseSource::from),
             download_failed: share.usage.last_failure.as_ref().map(StoredFailedDownload::from),
             changed: share.changed.as_ref().map(StoredChange::from),
             link_copied: share.link_copied.as_ref().map(StoredLinkCopy::from),
@@ -198,9 +212,11 @@ impl ShareRecord {
             usage: Usage {
                 opens: self.opens,
                 downloads: self.downloads,
+                failed_downloads: self.failed_downloads,
                 first_at: decode_optional_time(self.first_opened_at, "firstOpenedAt")?,
                 last_at: decode_optional_time(self.last_opened_at, "lastOpenedAt")?,
                 last_id: self.last_uses[0].parse().ok(),
+                last_source: self.last_source.map(Into::into),
                 last_failure: self.download_failed.map(StoredFailedDownload::decode).transpose()?,
             },
             changed: self.changed.map(StoredChange::decode).transpose()?,
@@ -257,9 +273,11 @@ pub(super) fn sortable(at: Timestamp) -> String {
 mod tests {
     use sharelink_domain::Action;
     use sharelink_domain::SharedFile;
+    use sharelink_domain::UseSource;
     use sharelink_domain::access::DownloadError;
     use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
     use sharelink_domain::testing::{file, share, sharer};
+    use sharelink_domain::use_source::ClientKind;
 
     use super::super::stored::StoredAction;
     use super::*;
@@ -320,11 +338,14 @@ mod tests {
         let change = Change { kind: ChangeKind::Revocation, action };
         let title = Title::parse("Spring campaign");
         let mut share = Share { changed: Some(change), link_copied: Some(copy), title, ..share(&["a"]) };
-        share.usage.last_failure = Some(FailedDownload {
+        let failed = FailedDownload {
             id: WriteId::from_bytes([1; 16]),
             at: Timestamp::UNIX_EPOCH,
             error: DownloadError::Archived,
-        });
+            number: None,
+            source: None,
+        };
+        share.usage.last_failure = Some(failed);
         let record = ShareRecord::new(&share, WriteId::from_bytes([1; 16]), RETENTION);
         let stored: serde_json::Value = serde_json::to_value(record).unwrap();
         let by = serde_json::json!({"sub": "u1"});
@@ -342,6 +363,15 @@ mod tests {
         assert_eq!(
             serde_json::to_value(StoredFile::from(&with_key)).unwrap(),
             serde_json::json!({"name": "a", "size": 3, "key": "k/a"})
+        );
+        let source = UseSource { network: "203.0.113.0/24".parse().ok(), client: ClientKind::Firefox };
+        let failed = FailedDownload { number: Some(7), source: Some(source), ..failed };
+        assert_eq!(
+            serde_json::to_value(StoredFailedDownload::from(&failed)).unwrap(),
+            serde_json::json!({
+                "id": "01010101010101010101010101010101", "at": 0, "error": "archived", "number": 7,
+                "source": {"network": "203.0.113.0/24", "client": "firefox"},
+            })
         );
         assert_eq!(stored["title"], "Spring campaign");
         assert_eq!(stored["mailState"], "queued");

@@ -1,9 +1,9 @@
-//! Restoring missing and damaged rows from a backup, which is a second table.
+//! Restoring missing and damaged rows from backups, which are other tables.
 //!
 //! Every write is conditional: it never replaces a row that appeared or changed since it was read. A restore
 //! can therefore run while the system is in use, and an interrupted restore can be run again.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use sharelink_domain::restore::{Decision, LiveRow, Policy, Remains, Replay, Rest
 use sharelink_domain::{Item, Share, ShareId};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::log::{self, LOG_PREFIX};
+use super::log::{self, ShareLog};
 use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, sortable};
 use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
 use crate::{AwsError, Error, InternalError, new_write_id};
@@ -55,73 +55,84 @@ pub struct RestoreSummary {
     pub log_entries: u64,
 }
 
-impl ShareTable {
-    /// Restores this table's missing and damaged shares, and its missing log entries, from `backup`. Expiry
-    /// alarms are set again by the sweeper. Restores only the given items, or every item if there are none.
-    ///
-    /// Calls `report` with the numbers so far after each page of the backup.
-    pub async fn restore_from(
-        &self,
-        backup: &Self,
-        items: &[Item],
-        options: RestoreOptions,
-        mut report: impl FnMut(&RestoreSummary),
-    ) -> Result<RestoreSummary, Error> {
-        let mut run = RestoreRun::new(self, options);
-        if items.is_empty() {
-            let mut pages = backup.client.scan().table_name(&backup.name).into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
-                run.restore_rows(page.items()).await?;
-                report(&run.summary);
-            }
+/// Reads a table page by page: the given items' partitions, or the whole table if there are none.
+async fn for_each_page(
+    client: &Client,
+    table: &str,
+    items: &[Item],
+    mut handle: impl AsyncFnMut(&[Attributes]) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if items.is_empty() {
+        let mut pages = client.scan().table_name(table).into_paginator().send();
+        while let Some(page) = pages.next().await {
+            handle(page.map_err(|e| AwsError::new(SERVICE, &e))?.items()).await?;
         }
-        for partition in items.iter().flat_map(|item| [item.to_string(), log::partition(item)]) {
-            let query = backup.query_partition(&partition).key_condition_expression("#item = :item");
-            let mut pages = query.into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|e| AwsError::new(SERVICE, &e))?;
-                run.restore_rows(page.items()).await?;
-                report(&run.summary);
-            }
-        }
-        Ok(run.summary)
     }
+    for item in items {
+        let query = query_partition(client, table, &item.to_string());
+        let mut pages = query.key_condition_expression("#item = :item").into_paginator().send();
+        while let Some(page) = pages.next().await {
+            handle(page.map_err(|e| AwsError::new(SERVICE, &e))?.items()).await?;
+        }
+    }
+    Ok(())
+}
 
-    /// Returns a strongly consistent query of a partition, without a key condition.
-    fn query_partition(&self, partition: &str) -> QueryFluentBuilder {
-        self.client
-            .query()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .expression_attribute_names("#item", "item")
-            .expression_attribute_values(":item", text(&partition))
-    }
+/// Returns a strongly consistent query of a partition, without a key condition.
+fn query_partition(client: &Client, table: &str, partition: &str) -> QueryFluentBuilder {
+    client
+        .query()
+        .table_name(table)
+        .consistent_read(true)
+        .expression_attribute_names("#item", "item")
+        .expression_attribute_values(":item", text(&partition))
+}
 
-    /// Returns the partition's rows from one sort key to another, both included, by their sort keys.
-    async fn rows_between(
-        &self,
-        partition: &str,
-        first: &str,
-        last: &str,
-    ) -> Result<HashMap<String, Attributes>, AwsError> {
-        let mut pages = self
-            .query_partition(partition)
-            .key_condition_expression("#item = :item AND entry BETWEEN :first AND :last")
-            .expression_attribute_values(":first", text(&first))
-            .expression_attribute_values(":last", text(&last))
-            .into_paginator()
-            .items()
-            .send();
-        let mut rows = HashMap::new();
-        while let Some(row) = pages.next().await {
-            let row = row.map_err(|e| AwsError::new(SERVICE, &e))?;
-            if let Some(entry) = string_attribute(&row, "entry") {
-                rows.insert(entry.to_owned(), row);
-            }
+/// Returns the partition's rows from one sort key to another, both included, by their sort keys.
+async fn rows_between(
+    client: &Client,
+    table: &str,
+    partition: &str,
+    first: &str,
+    last: &str,
+) -> Result<HashMap<String, Attributes>, AwsError> {
+    let mut pages = query_partition(client, table, partition)
+        .key_condition_expression("#item = :item AND entry BETWEEN :first AND :last")
+        .expression_attribute_values(":first", text(&first))
+        .expression_attribute_values(":last", text(&last))
+        .into_paginator()
+        .items()
+        .send();
+    let mut rows = HashMap::new();
+    while let Some(row) = pages.next().await {
+        let row = row.map_err(|e| AwsError::new(SERVICE, &e))?;
+        if let Some(entry) = string_attribute(&row, "entry") {
+            rows.insert(entry.to_owned(), row);
         }
-        Ok(rows)
     }
+    Ok(rows)
+}
+
+/// The rows of a page that are in the same partition. A scan and a query return them one after the other, in
+/// the order of their sort keys.
+struct Group<'a> {
+    partition: &'a str,
+    first: &'a str,
+    last: &'a str,
+    rows: &'a [Attributes],
+}
+
+fn groups(rows: &[Attributes]) -> impl Iterator<Item = Group<'_>> {
+    let by_partition = rows.chunk_by(|a, b| a.get("item") == b.get("item"));
+    by_partition.filter_map(|rows| {
+        let (first, last) = (rows.first()?, rows.last()?);
+        Some(Group {
+            partition: string_attribute(first, "item")?,
+            first: string_attribute(first, "entry")?,
+            last: string_attribute(last, "entry")?,
+            rows,
+        })
+    })
 }
 
 /// A share that is missing or damaged in the live table.
@@ -138,46 +149,77 @@ impl LostShare {
     }
 }
 
-struct RestoreRun<'a> {
-    live: &'a ShareTable,
+/// A restoration into a deployment's tables.
+#[derive(Debug)]
+pub struct Restore<'a> {
+    shares: &'a ShareTable,
+    log: &'a ShareLog,
     options: RestoreOptions,
     rate: Interval,
     summary: RestoreSummary,
 }
 
-impl<'a> RestoreRun<'a> {
-    fn new(live: &'a ShareTable, options: RestoreOptions) -> Self {
+impl<'a> Restore<'a> {
+    /// Creates a restoration into these tables, which has restored nothing yet.
+    #[must_use]
+    pub fn new(shares: &'a ShareTable, log: &'a ShareLog, options: RestoreOptions) -> Self {
         let mut rate = interval(Duration::from_secs(1) / options.max_writes_per_second.get());
         rate.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { live, options, rate, summary: RestoreSummary::default() }
+        Self { shares, log, options, rate, summary: RestoreSummary::default() }
     }
 
-    /// Restores rows of the backup. A scan and a query return the rows of a partition one after the other, in
-    /// the order of their sort keys.
-    async fn restore_rows(&mut self, rows: &[Attributes]) -> Result<(), Error> {
-        for rows in rows.chunk_by(|a, b| a.get("item") == b.get("item")) {
-            let entry = |row: Option<&'_ Attributes>| string_attribute(row?, "entry").map(str::to_owned);
-            let partition = rows.first().and_then(|row| string_attribute(row, "item")).unwrap_or("");
-            let (first, last) = (entry(rows.first()), entry(rows.last()));
-            let (Some(first), Some(last)) = (first, last) else { continue };
+    /// Returns the numbers so far.
+    #[must_use]
+    pub fn summary(&self) -> RestoreSummary {
+        self.summary
+    }
+
+    /// Restores missing log entries from a backup of the log. Restores only the given items, or every item if
+    /// there are none. Restore the log before the shares: it shows what has happened to them.
+    ///
+    /// Calls `report` with the numbers so far after each page of the backup.
+    pub async fn log_from(
+        &mut self,
+        backup: &ShareLog,
+        items: &[Item],
+        mut report: impl FnMut(&RestoreSummary),
+    ) -> Result<(), Error> {
+        for_each_page(&backup.client, &backup.name, items, async |rows| {
+            for group in groups(rows) {
+                self.restore_log(&group).await?;
+            }
+            report(&self.summary);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Restores missing and damaged shares from a backup of the table of shares. Expiry alarms are set again by
+    /// the sweeper. Restores only the given items, or every item if there are none.
+    ///
+    /// Calls `report` with the numbers so far after each page of the backup.
+    pub async fn shares_from(
+        &mut self,
+        backup: &ShareTable,
+        items: &[Item],
+        mut report: impl FnMut(&RestoreSummary),
+    ) -> Result<(), Error> {
+        for_each_page(&backup.client, &backup.name, items, async |rows| {
             // Alarms are derived from shares, and retries no longer need old idempotency records.
-            let is_log = partition.starts_with(LOG_PREFIX);
-            if !is_log && !first.starts_with(SHARE_PREFIX) {
-                continue;
+            for group in groups(rows).filter(|group| group.first.starts_with(SHARE_PREFIX)) {
+                self.restore_shares(&group).await?;
             }
-            let live = self.live.rows_between(partition, &first, &last).await?;
-            if is_log {
-                self.restore_log(rows, &live.into_keys().collect()).await?;
-            } else {
-                self.restore_shares(rows, live).await?;
-            }
-        }
-        Ok(())
+            report(&self.summary);
+            Ok(())
+        })
+        .await
     }
 
-    async fn restore_log(&mut self, rows: &[Attributes], live: &HashSet<String>) -> Result<(), Error> {
-        for row in rows {
-            let is_live = string_attribute(row, "entry").is_some_and(|entry| live.contains(entry));
+    async fn restore_log(&mut self, group: &Group<'_>) -> Result<(), Error> {
+        let Group { partition, first, last, rows } = group;
+        let live = rows_between(&self.log.client, &self.log.name, partition, first, last).await?;
+        for row in *rows {
+            let is_live = string_attribute(row, "entry").is_some_and(|entry| live.contains_key(entry));
             let ttl = integer_attribute(row, "ttl").unwrap_or(i64::MAX);
             if is_live || ttl <= self.options.policy.now.timestamp() {
                 continue;
@@ -187,20 +229,18 @@ impl<'a> RestoreRun<'a> {
                 continue;
             }
             self.rate.tick().await;
-            let put = self.client().put_item().table_name(&self.live.name).set_item(Some(row.clone()));
+            let put = self.log.client.put_item().table_name(&self.log.name).set_item(Some(row.clone()));
             ignore_failed_condition(put.condition_expression("attribute_not_exists(entry)").send().await)?;
         }
         Ok(())
     }
 
     /// Restores shares of one item.
-    async fn restore_shares(
-        &mut self,
-        rows: &[Attributes],
-        mut live: HashMap<String, Attributes>,
-    ) -> Result<(), Error> {
+    async fn restore_shares(&mut self, group: &Group<'_>) -> Result<(), Error> {
+        let Group { partition, first, last, rows } = group;
+        let mut live = rows_between(&self.shares.client, &self.shares.name, partition, first, last).await?;
         let mut lost = HashMap::new();
-        for row in rows {
+        for row in *rows {
             let Ok((share, retention)) = parse_backup(row) else {
                 self.summary.unreadable += 1;
                 continue;
@@ -218,7 +258,7 @@ impl<'a> RestoreRun<'a> {
                 }
             }
         }
-        self.replay_log(rows, &mut lost).await?;
+        self.replay_log(partition, &mut lost).await?;
         for share in lost.into_values() {
             let row = share.live_row();
             let decision = share.replay.decide(&row, share.retention, self.options.policy);
@@ -228,16 +268,9 @@ impl<'a> RestoreRun<'a> {
     }
 
     /// Replays the live table's log on these shares of one item.
-    async fn replay_log(
-        &self,
-        rows: &[Attributes],
-        lost: &mut HashMap<ShareId, LostShare>,
-    ) -> Result<(), AwsError> {
-        let item = rows.first().and_then(|row| string_attribute(row, "item")).unwrap_or("");
+    async fn replay_log(&self, item: &str, lost: &mut HashMap<ShareId, LostShare>) -> Result<(), AwsError> {
         let Some(start) = lost.values().map(|share| share.replay.starts_at()).min() else { return Ok(()) };
-        let mut entries = self
-            .live
-            .query_partition(&format!("{LOG_PREFIX}{item}"))
+        let mut entries = query_partition(&self.log.client, &self.log.name, item)
             .key_condition_expression("#item = :item AND entry >= :start")
             .expression_attribute_values(":start", text(&sortable(start)))
             .into_paginator()
@@ -294,13 +327,14 @@ impl<'a> RestoreRun<'a> {
     ) -> Result<bool, Error> {
         let Restoration { share, entries, .. } = restoration;
         let row = ShareRecord::new(&share, new_write_id()?, retention).into_attributes()?;
-        let mut transaction = vec![self.put(if_unchanged(Put::builder(), damaged), row)?];
+        let mut transaction = vec![put_in(&self.shares.name, if_unchanged(Put::builder(), damaged), row)?];
         for entry in entries {
             let row = log::encode_row(&share.item, entry, self.options.log_retention)?;
-            transaction.push(self.put(Put::builder(), row)?);
+            transaction.push(put_in(&self.log.name, Put::builder(), row)?);
         }
         self.rate.tick().await;
-        let written = self.client().transact_write_items().set_transact_items(Some(transaction)).send().await;
+        let client = &self.shares.client;
+        let written = client.transact_write_items().set_transact_items(Some(transaction)).send().await;
         let Err(error) = written else { return Ok(true) };
         match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
@@ -314,16 +348,12 @@ impl<'a> RestoreRun<'a> {
             _ => Err(AwsError::new(SERVICE, &error).into()),
         }
     }
+}
 
-    fn put(&self, put: PutBuilder, row: Attributes) -> Result<TransactWriteItem, InternalError> {
-        let put = put.table_name(&self.live.name).set_item(Some(row)).build();
-        let put = put.map_err(|_| InternalError::Encoding("a restored row"))?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    fn client(&self) -> &Client {
-        &self.live.client
-    }
+fn put_in(table: &str, put: PutBuilder, row: Attributes) -> Result<TransactWriteItem, InternalError> {
+    let put = put.table_name(table).set_item(Some(row)).build();
+    let put = put.map_err(|_| InternalError::Encoding("a restored row"))?;
+    Ok(TransactWriteItem::builder().put(put).build())
 }
 
 /// The reasons for a canceled transaction that another run may not meet. The SDK does not retry them.

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
-use sharelink_domain::{Action, EmailAddress, FileName, ObjectKey, SharedFile, Sharer};
+use sharelink_domain::use_source::ClientKind;
+use sharelink_domain::{Action, EmailAddress, FileName, ObjectKey, SharedFile, Sharer, UseSource};
 
 use super::record::{DecodeError, decode_time};
 use crate::InternalError;
@@ -169,17 +170,87 @@ pub(super) struct StoredFailedDownload {
     /// In milliseconds since 1970.
     at: i64,
     error: StoredDownloadError,
+    /// The download's number within its share, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    number: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    source: Option<StoredUseSource>,
 }
 
 impl From<&FailedDownload> for StoredFailedDownload {
     fn from(failed: &FailedDownload) -> Self {
-        Self { id: failed.id.to_string(), at: failed.at.timestamp_millis(), error: failed.error.into() }
+        Self {
+            id: failed.id.to_string(),
+            at: failed.at.timestamp_millis(),
+            error: failed.error.into(),
+            number: failed.number,
+            source: failed.source.map(StoredUseSource::from),
+        }
     }
 }
 
 impl StoredFailedDownload {
     pub(super) fn decode(self) -> Result<FailedDownload, DecodeError> {
-        let id = self.id.parse().map_err(|_| DecodeError("downloadFailed"))?;
-        Ok(FailedDownload { id, at: decode_time(self.at, "downloadFailed")?, error: self.error.into() })
+        Ok(FailedDownload {
+            id: self.id.parse().map_err(|_| DecodeError("downloadFailed"))?,
+            at: decode_time(self.at, "downloadFailed")?,
+            error: self.error.into(),
+            number: self.number,
+            source: self.source.map(Into::into),
+        })
+    }
+}
+
+/// The stored form of a [`UseSource`].
+#[derive(Clone, Deserialize, Serialize)]
+pub(super) struct StoredUseSource {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    network: Option<String>,
+    client: StoredClientKind,
+}
+
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+enum StoredClientKind {
+    Chrome,
+    Edge,
+    Firefox,
+    Safari,
+    Browser,
+    Bot,
+    Tool,
+    Unknown,
+}
+
+impl From<UseSource> for StoredUseSource {
+    fn from(source: UseSource) -> Self {
+        let client = match source.client {
+            ClientKind::Chrome => StoredClientKind::Chrome,
+            ClientKind::Edge => StoredClientKind::Edge,
+            ClientKind::Firefox => StoredClientKind::Firefox,
+            ClientKind::Safari => StoredClientKind::Safari,
+            ClientKind::Browser => StoredClientKind::Browser,
+            ClientKind::Bot => StoredClientKind::Bot,
+            ClientKind::Tool => StoredClientKind::Tool,
+            ClientKind::Unknown => StoredClientKind::Unknown,
+        };
+        Self { network: source.network.map(|network| network.to_string()), client }
+    }
+}
+
+impl From<StoredUseSource> for UseSource {
+    /// An unreadable network counts as unknown, so that it does not hide the use.
+    fn from(source: StoredUseSource) -> Self {
+        let client = match source.client {
+            StoredClientKind::Chrome => ClientKind::Chrome,
+            StoredClientKind::Edge => ClientKind::Edge,
+            StoredClientKind::Firefox => ClientKind::Firefox,
+            StoredClientKind::Safari => ClientKind::Safari,
+            StoredClientKind::Browser => ClientKind::Browser,
+            StoredClientKind::Bot => ClientKind::Bot,
+            StoredClientKind::Tool => ClientKind::Tool,
+            StoredClientKind::Unknown => ClientKind::Unknown,
+        };
+        Self { network: source.network.and_then(|network| network.parse().ok()), client }
     }
 }

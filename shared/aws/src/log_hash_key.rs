@@ -1,0 +1,60 @@
+//! The key of the hashes in the functions' logs, from Secrets Manager.
+
+use std::time::Duration;
+
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::Builder;
+use aws_types::SdkConfig;
+use sharelink_domain::hash_key::HashKey;
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::AwsError;
+use crate::call_timer::CallTimer;
+use crate::warm_up::warm_up;
+
+const SERVICE: &str = "secretsmanager";
+
+/// The longest time that a response waits for the key, if it could not be fetched before.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The key, fetched once per instance.
+#[derive(Debug)]
+pub struct LogHashKey {
+    client: Client,
+    secret: String,
+    key: OnceCell<HashKey>,
+}
+
+impl LogHashKey {
+    /// Fetches the key from the secret with this name or ARN, so that no request waits for it.
+    pub async fn fetched(config: &SdkConfig, secret: impl Into<String>) -> Self {
+        let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
+        let key = Self { client: Client::from_conf(settings), secret: secret.into(), key: OnceCell::new() };
+        warm_up(SERVICE, key.get_or_fetch()).await;
+        key
+    }
+
+    /// Returns the key, or `None` if it cannot be fetched now. A missing hash must not fail a request.
+    pub async fn get(&self) -> Option<&HashKey> {
+        let fetched = timeout(FETCH_TIMEOUT, self.get_or_fetch()).await;
+        let error = match fetched {
+            Ok(Ok(key)) => return Some(key),
+            Ok(Err(error)) => error.to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::warn!(%error, "a request is logged without the caller");
+        None
+    }
+
+    async fn get_or_fetch(&self) -> Result<&HashKey, AwsError> {
+        self.key.get_or_try_init(|| self.fetch()).await
+    }
+
+    async fn fetch(&self) -> Result<HashKey, AwsError> {
+        let secret = self.client.get_secret_value().secret_id(&self.secret);
+        let response = secret.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
+        HashKey::new(response.secret_string().unwrap_or_default())
+            .map_err(|_| AwsError::InvalidData { service: SERVICE, what: "hash key" })
+    }
+}
