@@ -74,6 +74,7 @@ export interface Share {
   firstOpenedAt?: string;
   lastOpenedAt?: string;
   revokedAt?: string;
+  renewedAt?: string;
   version: number;
 }
 
@@ -113,8 +114,8 @@ export interface CreateResults {
 
 export type LogEvent =
   | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
-  | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "resent" | "expired"
-  | "purged" | "restored";
+  | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "linkRenewed" | "resent"
+  | "expired" | "purged" | "restored";
 
 export interface LogEntry {
   at: string;

@@ -53,8 +53,14 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     let list = item.get("").await;
     item.log_page("").await.assert_status(200);
     let read = item.get(&format!("/{}", shared.id)).await;
+    let renew = stack.client.post(format!("{url}/renew")).header("If-Match", "*");
+    let renewed = send_with_key(renew.json(&json!({"notify": false}))).await;
+    renewed.assert_status(200);
+    let new_link = item.copy_link(&shared.id).await;
+    stack.open(&shared.link).await.assert_status(404);
+    let log = item.log_page("").await;
     let revoked = item.revoke(&shared.id).await;
-    let gone = stack.open(&shared.link).await;
+    let gone = stack.open(&new_link).await;
     gone.assert_status(410);
     item.share(&[&recipient]).await;
     item.share(&["stranger <stranger@example.com>"]).await;
@@ -75,21 +81,23 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     }
     assert!(logs.contains("CloudWatchMetrics"), "the logs have no metrics");
 
-    // Search for the end of the token. This also finds a link whose beginning is cut off.
-    let tail = &token[token.len() - 20..];
+    // Search for the end of each token. This also finds a link whose beginning is cut off.
+    let tails = [&token, &new_link].map(|text| &text[text.len() - 20..]);
     for (place, text) in [
         ("table", &table),
         ("stream", &stream),
         ("logs", &logs),
         ("resent share", &resent.text),
         ("changed share", &changed.text),
+        ("renewed share", &renewed.text),
+        ("share log", &log.text),
         ("response to a create", &created_again.text),
         ("list", &list.text),
         ("share", &read.text),
         ("revoked share", &revoked.text),
         ("page", &gone.text),
     ] {
-        assert!(!text.contains(tail), "the link is in the {place}");
+        assert!(!tails.iter().any(|tail| text.contains(tail)), "a link is in the {place}");
         assert!(!text.contains("X-Amz-Signature"), "a signed URL is in the {place}");
     }
     // The logs include lines and metrics from all tests that have run so far.

@@ -63,10 +63,17 @@ async fn sdk_retries_apply_each_write_once() {
     assert_eq!(copied.json()["link"], link);
     assert_faults_applied(&proxy);
 
+    // Without a write id, the second attempt would replace the link that the first one has made.
+    lose(2, UPDATE, "renewedAt");
+    let renewed = item.renew(&id, "*", &json!({"notify": false})).await;
+    renewed.assert_status(200);
+    assert_eq!(renewed.header("etag"), "\"4\"");
+    assert_faults_applied(&proxy);
+
     lose(2, UPDATE, "revokedAt = :revoked");
     let revoked = item.revoke(&id).await;
     revoked.assert_status(200);
-    assert_eq!(revoked.header("etag"), "\"4\"");
+    assert_eq!(revoked.header("etag"), "\"5\"");
     assert_faults_applied(&proxy);
 
     assert_eq!(Aws::new(&stack).rows(&row).await.len(), 1);
@@ -185,8 +192,15 @@ async fn client_retry_returns_the_lost_response() {
     resent.assert_status(202);
     item.wait_for_email(&ann).await;
 
+    let renew = request(Method::POST, &format!("/{id}/renew"))
+        .header("If-Match", "\"2\"")
+        .json(&json!({"notify": false}));
+    let renewed = lose_and_retry(&proxy, renew).await;
+    renewed.assert_status(200);
+    assert_eq!(renewed.header("etag"), "\"3\"");
+
     let revoked = lose_and_retry(&proxy, request(Method::POST, &format!("/{id}/revoke"))).await;
     revoked.assert_status(200);
-    assert_eq!(revoked.header("etag"), "\"3\"");
+    assert_eq!(revoked.header("etag"), "\"4\"");
     assert_eq!(emails_to(&stack, &ann).await.len(), 2);
 }

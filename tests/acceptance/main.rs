@@ -43,6 +43,7 @@ mod random_faults;
 mod recipient_addresses;
 mod recipient_page;
 mod redemption;
+mod renewal;
 mod restore;
 mod sender;
 mod share_log;

@@ -154,6 +154,46 @@ async fn revocation_after_the_backup_survives_the_restore() {
 }
 
 #[tokio::test]
+async fn restored_share_keeps_its_renewed_link() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let share = emailed_share(&mut world).await;
+    let backup = back_up(&world).await;
+    world.advance(TimeDelta::minutes(1));
+    world.renew(&share, false).await;
+    let renewed = world.read(&share).await.unwrap();
+    assert_ne!(renewed.generation, share.generation);
+    world.advance(TimeDelta::minutes(1));
+    lose_and_sweep(&mut world, &share).await;
+
+    let restored = restore_all(&world, &backup).await;
+
+    assert_eq!(restored, RestoreSummary { restored: 1, ..NOTHING });
+    let stored = world.read(&share).await.unwrap();
+    assert_eq!((stored.generation, stored.renewed_at), (renewed.generation, renewed.renewed_at));
+    assert_eq!(stored.version, renewed.version);
+}
+
+#[tokio::test]
+async fn unlogged_renewal_never_brings_the_old_link_back() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let share = emailed_share(&mut world).await;
+    let backup = back_up(&world).await;
+    // The sweeper is behind: neither the renewal nor the deletion is logged.
+    world.renew(&share, false).await;
+    world.lose(&share).await;
+
+    let restored = restore_all(&world, &backup).await;
+
+    assert_eq!(restored, RestoreSummary { restored_as_revoked: 1, ..NOTHING });
+    world.expire_in(&share, WEEK).await;
+    let reactivated = world.read(&share).await.unwrap();
+    assert_eq!(reactivated.revoked_at, None);
+    assert_ne!(reactivated.generation, share.generation, "the replaced link works again");
+}
+
+#[tokio::test]
 async fn share_with_an_unlogged_change_is_restored_as_revoked() {
     let stack = Stack::get().await;
     let mut world = World::new(&stack).await;
@@ -169,8 +209,8 @@ async fn share_with_an_unlogged_change_is_restored_as_revoked() {
     let stored = world.read(&share).await.unwrap();
     assert_eq!(stored.revoked_at, Some(world.now()));
     assert!(stored.version > 2);
-    // Repeating it changes nothing.
-    assert_eq!(restore_all(&world, &backup).await, RestoreSummary { intact: 1, ..NOTHING });
+    // Repeating it changes nothing, because the share now has a newer link than the backup.
+    assert_eq!(restore_all(&world, &backup).await, RestoreSummary { replaced: 1, ..NOTHING });
     assert_eq!(world.read(&share).await, Some(stored));
 }
 

@@ -18,7 +18,7 @@ const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
 /// The routes whose throttle differs from the default. Like `ROLES`, this list deliberately repeats the
 /// template, so that every change takes two edits.
-const THROTTLES: [(&str, Limit); 15] = [
+const THROTTLES: [(&str, Limit); 16] = [
     ("GET /modules/{module}/items/{item}/share-permission", Limit::Parameter("RevocationsPerSecond")),
     ("GET /modules/{module}/items/{item}/shares", Limit::Parameter("RevocationsPerSecond")),
     ("GET /problems/{problem}", Limit::Rate(10)),
@@ -31,6 +31,7 @@ const THROTTLES: [(&str, Limit); 15] = [
     ("HEAD /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
     ("POST /modules/{module}/items/{item}/shares", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/link", Limit::Parameter("CreatesPerSecond")),
+    ("POST /modules/{module}/items/{item}/shares/{shareId}/renew", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/resend", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/revoke", Limit::Parameter("RevocationsPerSecond")),
     ("POST /share-permissions", Limit::Parameter("RevocationsPerSecond")),

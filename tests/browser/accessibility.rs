@@ -49,6 +49,9 @@ async fn manage_link_access_is_accessible() {
     page.press_in_row(&bob, "Revoke Access").await;
     browser.assert_accessible("the revoke form").await;
     browser.press("Cancel").await;
+    page.press_in_row(&bob, "Replace link").await;
+    browser.assert_accessible("the replace form").await;
+    browser.press("Cancel").await;
     page.press_in_row(&bob, "Resend email").await;
     browser.wait_for(".banner", "").await;
     browser.assert_accessible("a refused resend").await;
@@ -57,6 +60,9 @@ async fn manage_link_access_is_accessible() {
     browser.assert_accessible("a copied link").await;
     browser.click("[role=tab]", "Inactive 1").await;
     browser.wait_for("li[data-share]", &ann).await;
+    page.press_in_row(&ann, "Change Expiration").await;
+    browser.assert_accessible("the expiration form of a revoked link").await;
+    browser.press("Cancel").await;
     browser.assert_accessible("the inactive links").await;
     item.wait_for_log(2).await;
     browser.press("Share log").await;

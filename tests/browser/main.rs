@@ -25,6 +25,7 @@ mod pictures;
 mod pinned;
 mod recipient;
 mod recipients;
+mod replacing;
 mod results;
 mod selection;
 mod share_log;

@@ -35,6 +35,7 @@ static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {
             "lastSource": {"M": {"network": {"S": "203.0.113.0/24"}, "client": {"S": "firefox"}}},
             "firstOpenedAt": {"N": "1773144000000"}, "lastOpenedAt": {"N": "1773145000000"},
             "changed": {"M": {"of": {"S": "expiration"}, "action": action}},
+            "renewedAt": {"N": "1773144000000"},
             "linkCopied": {"M": {"id": {"S": "07070707070707070707070707070707"}, "action": action}},
             "createId": {"S": ""}, "lastWrites": writes, "lastUses": writes, "ttl": {"N": "1775739600"},
         })

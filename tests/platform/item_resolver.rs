@@ -52,6 +52,7 @@ async fn caller_who_may_share_but_not_manage_is_refused_on_management_routes() {
         (Method::GET, String::new()),
         (Method::GET, format!("/{id}")),
         (Method::POST, format!("/{id}/revoke")),
+        (Method::POST, format!("/{id}/renew")),
         (Method::POST, format!("/{id}/resend")),
         (Method::POST, format!("/{id}/link")),
     ] {

@@ -4,6 +4,7 @@ mod email_quota;
 mod link;
 mod parameters;
 mod problems;
+mod renew;
 mod resend;
 mod revoke;
 mod router;

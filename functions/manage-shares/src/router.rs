@@ -69,6 +69,7 @@ impl ManageShares {
             "GET /modules/{module}/items/{item}/shares/{shareId}" => self.get_share(&call).await,
             "PATCH /modules/{module}/items/{item}/shares/{shareId}" => self.change_expiration(&call).await,
             REVOKE => self.revoke(&call).await,
+            "POST /modules/{module}/items/{item}/shares/{shareId}/renew" => self.renew(&call).await,
             "POST /modules/{module}/items/{item}/shares/{shareId}/resend" => self.resend(&call).await,
             "POST /modules/{module}/items/{item}/shares/{shareId}/link" => self.copy_link(&call).await,
             "GET /modules/{module}/items/{item}/share-log" => self.list_share_log(&call).await,

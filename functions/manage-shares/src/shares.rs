@@ -38,7 +38,7 @@ impl ChangeBody {
     }
 }
 
-fn invalid_expiry(detail: impl Display) -> Problem {
+pub(crate) fn invalid_expiry(detail: impl Display) -> Problem {
     Problem::Invalid(vec![FieldError::pointer("/expiresAt", detail)])
 }
 

@@ -290,11 +290,11 @@ impl Language {
             ),
             (Self::English, ProblemType::UnknownLink) => (
                 "This link does not work",
-                "It may have been cut off or altered. Open it from the email again, or ask the person who sent it.",
+                "It may have been cut off, altered or replaced. Open the link in the latest email, or ask the person who sent it.",
             ),
             (Self::German, ProblemType::UnknownLink) => (
                 "Dieser Link funktioniert nicht",
-                "Vielleicht wurde er abgeschnitten oder verändert. Öffnen Sie ihn noch einmal aus der E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
+                "Vielleicht wurde er abgeschnitten, verändert oder ersetzt. Öffnen Sie den Link in der neuesten E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
             ),
             (Self::English, ProblemType::PrefetchRefused) => (
                 "Open the link again",

@@ -183,6 +183,18 @@ export class Api {
   }
 
   /**
+   * Replaces the share's link. Fails if the given version is no longer current.
+   * @param {Item} item
+   * @param {Share} share
+   * @param {{ notify: boolean, expiresAt?: string }} body `expiresAt` in RFC 3339
+   * @returns {Promise<Share>}
+   */
+  async renew(item, { shareId, version }, body) {
+    const headers = { "If-Match": `"${version}"` };
+    return (await this.#send("POST", itemPath(item, `shares/${shareId}/renew`), { body, headers })).body;
+  }
+
+  /**
    * Sends the link again, in a new email.
    * @param {Item} item
    * @param {Share} share

@@ -256,10 +256,11 @@ export class LinkAccessDialog extends ItemDialog {
    * Shows a share whose access the user has changed.
    * @param {Share} share
    * @param {Share} [previous] the share before the change, if the change can be undone
+   * @param {string} [more] what else has changed
    */
-  #applyChange(share, previous) {
+  #applyChange(share, previous, more = "") {
     this.#showShare(share);
-    this.#showStatus(this.#describe(share), share, previous);
+    this.#showStatus(`${this.#describe(share)} ${more}`.trim(), share, previous);
     this.emit("sharelink-changed", { share });
   }
 

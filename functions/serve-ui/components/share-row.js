@@ -16,8 +16,8 @@ import { isolate } from "./texts.js";
  * @property {Language} language
  * @property {boolean} isMarked whether to highlight this share
  * @property {Element} [panel] an open form to show in this row
- * @property {(share: Share, previous: Share) => void} onChange called after the user has changed the share's
- *   access
+ * @property {(share: Share, previous?: Share, more?: string) => void} onChange called after the user has
+ *   changed the share's access, and maybe more
  * @property {(share: Share, keepsPanel?: boolean) => void} onUpdate called with a newer state of the share;
  *   `keepsPanel` says whether to keep an open form
  * @property {(share: Share, error: ApiError) => void} onMissing called if the share no longer exists
@@ -80,6 +80,7 @@ export class ShareRow {
       this.#isActive && this.#share.mail.state !== "complained"
         && action(texts.resend, (button) => this.#resend(button)),
       action(texts.copy, (button) => this.#copy(button)),
+      this.#isActive && action(texts.replace, (button) => this.#openReplaceForm(button)),
     );
   }
 
@@ -91,18 +92,20 @@ export class ShareRow {
 
   #openExpirationForm(opener) {
     const { texts } = this.#language;
+    const form = { share: this.#share, field: undefined, newLink: undefined, alert: h("div"), isStale: false };
     const field = new ExpirationField(this.#language, {
       id: `expiration-${this.#share.shareId}`,
       // The link may expire while the form is open.
       note: (isPast) => {
+        if (form.newLink) form.newLink.element.hidden = isPast;
         if (this.#isActive) return isPast && texts.endsAtOnce;
-        return isPast ? texts.staysInactive : texts.reactivates;
+        return isPast ? texts.staysInactive : !form.newLink?.isWanted && texts.reactivates;
       },
     });
     // A revoked share keeps its expiration.
     const current = new Date(this.#share.expiresAt);
     if (this.#isActive || current > new Date()) field.date = current;
-    const form = { share: this.#share, field, alert: h("div"), isStale: false };
+    form.field = field;
     const onSave = () => this.#save(form, save);
     const save = h("button", { type: "button", class: "primary", onclick: onSave }, texts.save);
     const cancel = h("button", { type: "button", onclick: () => this.#cancel(form, opener) }, texts.cancel);
@@ -115,7 +118,49 @@ export class ShareRow {
       field.element,
       h("div", { class: "row" }, save, cancel),
     ));
+    this.#offerNewLink(form);
     field.input.focus();
+  }
+
+  /** Offers a new link if the share was revoked: the reason may be a leaked link, which would work again. */
+  #offerNewLink(form) {
+    const { field, share } = form;
+    form.newLink?.element.remove();
+    form.newLink = share.reason === "revoked" ? this.#newLinkChoice(() => field.refresh()) : undefined;
+    if (form.newLink) field.element.after(form.newLink.element);
+    field.refresh();
+  }
+
+  /**
+   * Creates the choice between a new link and the old one.
+   * @param {() => void} onChange
+   */
+  #newLinkChoice(onChange) {
+    const { texts } = this.#language;
+    const notify = this.#checkbox(texts.sendNewLink);
+    const replace = this.#checkbox(texts.replaceToo, () => {
+      notify.label.hidden = !replace.input.checked;
+      onChange();
+    });
+    return {
+      element: h("div", {}, replace.label, notify.label),
+      get isWanted() {
+        return !this.element.hidden && replace.input.checked;
+      },
+      get isEmailed() {
+        return notify.input.checked;
+      },
+    };
+  }
+
+  /**
+   * Creates a checkbox that is checked at first.
+   * @param {string} text
+   * @param {() => void} [onchange]
+   */
+  #checkbox(text, onchange) {
+    const input = h("input", { type: "checkbox", checked: true, onchange });
+    return { input, label: h("label", { class: "check" }, input, text) };
   }
 
   /** Closes a form. If another user changed the share while the form was open, shows that change. */
@@ -140,8 +185,13 @@ export class ShareRow {
     const { texts } = this.#language;
     const dialog = this.#dialog;
     let changed;
+    const expiresAt = rfc3339(field.date);
+    const renewal = form.newLink?.isWanted && { notify: form.newLink.isEmailed, expiresAt };
     const action = async () => {
-      changed = await dialog.client.changeExpiration(dialog.itemRef, form.share, rfc3339(field.date));
+      const { client, itemRef } = dialog;
+      changed = renewal
+        ? await client.renew(itemRef, form.share, renewal)
+        : await client.changeExpiration(itemRef, form.share, expiresAt);
     };
     const onError = (error) => {
       if (error.kind === "stale-version") this.#confirmStale(form, save);
@@ -152,6 +202,10 @@ export class ShareRow {
       }
     };
     if (!(await dialog.runAction(save, texts.saving, action, onError))) return;
+    if (renewal) {
+      this.#on.onChange(changed, undefined, texts.replaced(changed));
+      return;
+    }
     if (changed.version !== form.share.version) {
       this.#on.onChange(changed, form.share);
       return;
@@ -163,7 +217,6 @@ export class ShareRow {
 
   /** Shows what another user changed. Saving again overwrites that change. */
   async #confirmStale(form, save) {
-    const { texts } = this.#language;
     const seen = form.share;
     try {
       form.share = await this.#dialog.client.getShare(this.#dialog.itemRef, seen.shareId);
@@ -172,44 +225,104 @@ export class ShareRow {
       return;
     }
     form.isStale = true;
-    const { expiresAt, revokedAt, status } = form.share;
+    this.#offerNewLink(form);
+    fill(form.alert, this.#staleBanner(seen, form.share));
+    save.focus();
+  }
+
+  /**
+   * Creates a message about what another user has changed.
+   * @param {Share} seen the share as the user has seen it
+   * @param {Share} share
+   */
+  #staleBanner(seen, share) {
+    const { texts } = this.#language;
+    const { expiresAt, revokedAt, renewedAt, status } = share;
     const newExpiration = texts.staleUntil(this.#language.formatTime(expiresAt));
     const changes = [
       expiresAt !== seen.expiresAt && newExpiration,
       revokedAt && revokedAt !== seen.revokedAt && texts.staleRevoked,
       status === "active" && seen.status !== "active" && texts.staleActive,
+      renewedAt !== seen.renewedAt && texts.staleReplaced,
     ].filter(Boolean);
-    fill(form.alert, banner(texts.stale(changes.join(", ") || newExpiration)));
-    save.focus();
+    return banner(texts.stale(changes.join(", ") || newExpiration));
   }
 
   // --- The other actions ---
 
   #openRevokeForm(opener) {
     const { texts } = this.#language;
+    this.#ask(opener, {
+      question: texts.revokeAsk(this.#recipient),
+      confirmText: texts.revokeConfirm,
+      busyText: texts.revoking,
+      act: async (share) => {
+        const revoked = await this.#dialog.client.revoke(this.#dialog.itemRef, share);
+        // Another user may have changed the expiration, which a revocation keeps.
+        return () => this.#on.onChange(revoked, { ...share, expiresAt: revoked.expiresAt });
+      },
+    });
+  }
+
+  #openReplaceForm(opener) {
+    const { texts } = this.#language;
+    const { input, label } = this.#checkbox(texts.sendNewLink);
+    this.#ask(opener, {
+      question: texts.replaceAsk(this.#recipient),
+      choice: label,
+      confirmText: texts.replaceConfirm,
+      busyText: texts.replacing,
+      act: async (share) => {
+        const body = { notify: input.checked };
+        const renewed = await this.#dialog.client.renew(this.#dialog.itemRef, share, body);
+        return () => this.#on.onChange(renewed, undefined, texts.replaced(renewed));
+      },
+    });
+  }
+
+  /**
+   * Asks before an action that cannot be undone, or only as long as its result is shown.
+   * @param {HTMLElement} opener
+   * @param {object} form
+   * @param {string} form.question
+   * @param {Element} [form.choice]
+   * @param {string} form.confirmText
+   * @param {string} form.busyText
+   * @param {(share: Share) => Promise<() => void>} form.act returns a function that shows the result
+   */
+  #ask(opener, { question, choice, confirmText, busyText, act }) {
     const dialog = this.#dialog;
-    const share = this.#share;
+    let share = this.#share;
     const alert = h("div");
-    const question = `revoke-${share.shareId}`;
-    const onError = (error) => {
-      if (error.kind === "share-not-found") this.#on.onMissing(share, error);
-      else fill(alert, this.#errorBanner(error));
+    const id = `ask-${share.shareId}`;
+    const onError = async (error) => {
+      if (error.kind === "share-not-found") return this.#on.onMissing(share, error);
+      if (error.kind !== "stale-version") return fill(alert, this.#errorBanner(error));
+      try {
+        const seen = share;
+        share = await dialog.client.getShare(dialog.itemRef, share.shareId);
+        fill(alert, this.#staleBanner(seen, share));
+        confirm.focus();
+      } catch (thrown) {
+        fill(alert, this.#errorBanner(ApiError.from(thrown)));
+      }
+      return undefined;
     };
-    const onCancel = () => this.#cancel({ share, isStale: false }, opener);
-    const cancel = h("button", { type: "button", onclick: onCancel }, texts.cancel);
-    const revoke = h("button", { type: "button", class: "danger primary", onclick: async () => {
-      let revoked;
+    const onCancel = () => this.#cancel({ share, isStale: share !== this.#share }, opener);
+    const cancel = h("button", { type: "button", onclick: onCancel }, this.#language.texts.cancel);
+    const onConfirm = async () => {
+      let showResult;
       const action = async () => {
-        revoked = await dialog.client.revoke(dialog.itemRef, share);
+        showResult = await act(share);
       };
-      const isDone = await dialog.runAction(revoke, texts.revoking, action, onError);
-      // Another user may have changed the expiration, which a revocation keeps.
-      if (isDone) this.#on.onChange(revoked, { ...share, expiresAt: revoked.expiresAt });
-    } }, texts.revokeConfirm);
-    fill(this.#panel, h("div", { class: "panel", role: "group", "aria-labelledby": question },
+      if (await dialog.runAction(confirm, busyText, action, onError)) showResult();
+    };
+    const confirm = h("button", { type: "button", class: "danger primary", onclick: onConfirm }, confirmText);
+    fill(this.#panel, h("div", { class: "panel", role: "group", "aria-labelledby": id },
       alert,
-      h("p", { id: question }, texts.revokeAsk(this.#recipient)),
-      h("div", { class: "actions" }, cancel, revoke),
+      h("p", { id }, question),
+      choice,
+      h("div", { class: "actions" }, cancel, confirm),
     ));
     // Revoking can be undone, but still asks first: rows move up when one leaves the list, so a second press
     // could revoke the next recipient's access. Focus the safe choice.
@@ -302,7 +415,7 @@ export async function copyLink(share, { dialog, language, button, alert, since, 
  * @param {Language} language
  */
 function factList(share, language) {
-  const { createdAt, createdBy, mail, opens, downloads, lastOpenedAt } = share;
+  const { createdAt, createdBy, mail, opens, downloads, lastOpenedAt, renewedAt } = share;
   const { texts } = language;
   const format = (time) => language.formatTime(time);
   const mailText = texts.mail[mail.state];
@@ -312,11 +425,13 @@ function factList(share, language) {
   const entries = [
     [accessText(share, language), "access"],
     [mail.detail ? `${mailText}: ${mail.detail}` : mailText, isMailWrong && "wrong"],
+    // An email from before then contains a link that no longer works.
+    renewedAt && [texts.linkReplaced(format(renewedAt))],
     [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
     [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
   ];
   return h("ul", { class: "facts" },
-    entries.map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
+    entries.filter(Boolean).map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
 }
 
 /** The number of files whose names are always visible. */

@@ -82,10 +82,13 @@ fn describe(summary: &RestoreSummary, is_dry_run: bool) -> String {
     let title = if is_dry_run { "Dry run: nothing was written" } else { "Restored" };
     [
         ("shares restored in their last known state", summary.restored),
-        ("shares restored as revoked: they may have been revoked since", summary.restored_as_revoked),
+        (
+            "shares restored as revoked, with a new link: they may have changed since",
+            summary.restored_as_revoked,
+        ),
         ("log entries restored", summary.log_entries),
         ("shares left as they are", summary.intact),
-        ("shares skipped: created again since, with a newer link", summary.replaced),
+        ("shares skipped: they have a newer link", summary.replaced),
         ("shares skipped: their retention period has ended", summary.retention_ended),
         ("shares skipped: unreadable in the backup", summary.unreadable),
         ("shares not written: in use or throttled; run the command again", summary.not_written),

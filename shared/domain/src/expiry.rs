@@ -18,6 +18,8 @@ pub enum ExpiryError {
     BeforeToday,
     #[error("must be at most ten years from now")]
     TooLate,
+    #[error("must be in the future")]
+    NotInFuture,
 }
 
 /// The maximum lifetime of a share: ten years.

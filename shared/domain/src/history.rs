@@ -10,7 +10,7 @@ pub struct Action {
     pub at: Timestamp,
 }
 
-/// The last change to a share's expiration or revocation. Used to recognize a retry of that change.
+/// The last change to a share's expiration, revocation or link. Used to recognize a retry of that change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     pub kind: ChangeKind,
@@ -22,6 +22,11 @@ pub struct Change {
 pub enum ChangeKind {
     Expiration,
     Revocation,
+    /// The link, and the expiration if the request contained one. `notify` says whether the new link was to be
+    /// emailed.
+    Renewal {
+        notify: bool,
+    },
 }
 
 /// A disclosure of the link to a sharer who used "copy link".

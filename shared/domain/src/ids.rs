@@ -22,7 +22,7 @@ macro_rules! id {
         impl $name {
             /// Creates the id from its big-endian bytes.
             #[must_use]
-            pub fn from_bytes(bytes: [u8; 16]) -> Self {
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
                 Self(u128::from_be_bytes(bytes))
             }
 
@@ -63,7 +63,8 @@ id! {
 }
 id! {
     /// 128 random bits, generated for every new share and sealed into its link. A share that is purged and
-    /// then created again therefore gets a different link.
+    /// then created again therefore gets a different link. Renewing a link replaces its generation, so that the
+    /// old link never works again.
     Generation
 }
 id! {

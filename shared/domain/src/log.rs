@@ -17,7 +17,9 @@ use crate::access::{DownloadError, InactiveReason};
 use crate::history::ChangeKind;
 use crate::mail::MailState;
 use crate::share::FIRST_VERSION;
-use crate::{Action, EmailAddress, Share, ShareId, Sharer, Status, Timestamp, UseSource, WriteId};
+use crate::{
+    Action, EmailAddress, Generation, Share, ShareId, Sharer, Status, Timestamp, UseSource, WriteId,
+};
 
 /// A log entry: one event in a share's life.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +94,10 @@ pub enum LogEvent {
     Revoked,
     Reactivated,
     LinkCopied,
+    /// `generation` is that of the new link. Only a restoration needs it.
+    LinkRenewed {
+        generation: Generation,
+    },
     Resent,
     Expired,
     /// `created_at` is the creation time of the deleted share, which distinguishes it from an earlier share with
@@ -117,6 +123,7 @@ impl LogEvent {
             Self::Revoked => 31,
             Self::Reactivated => 32,
             Self::Expired => 33,
+            Self::LinkRenewed { .. } => 34,
             Self::LinkCopied => 40,
             Self::Resent => 50,
             Self::Emailed => 51,
@@ -196,6 +203,10 @@ pub(crate) fn entries_for_restoration(known: &Share, restored: &Share, at: Times
         log.add_scheduled_expiry(known, at);
         log.add_event(at, LogEvent::Revoked, &restored.version);
     }
+    if restored.generation != known.generation {
+        let event = LogEvent::LinkRenewed { generation: restored.generation };
+        log.add_event(at, event, &restored.version);
+    }
     log.add_mail_change(known, restored);
     log.add_event(at, LogEvent::Restored, &restored.version);
     log.entries
@@ -255,22 +266,26 @@ impl<'a> Entries<'a> {
         let at = *at;
         // The share may have expired before this change, with no entry logged yet.
         self.add_scheduled_expiry(old, at);
-        match change.kind {
-            ChangeKind::Revocation => self.add_action(by, at, LogEvent::Revoked, &new.version),
-            ChangeKind::Expiration => {
-                let event = LogEvent::ExpirationChanged { from: old.expires_at, to: new.expires_at };
-                self.add_action(by, at, event, &new.version);
-                match (old.status(at), new.status(at)) {
-                    (Status::Inactive(_), Status::Active) => {
-                        self.add_action(by, at, LogEvent::Reactivated, &new.version);
-                    }
-                    // The new expiry was already in the past.
-                    (Status::Active, Status::Inactive(_)) => {
-                        self.add_event(at, LogEvent::Expired, &new.version);
-                    }
-                    _ => {}
-                }
+        if change.kind == ChangeKind::Revocation {
+            self.add_action(by, at, LogEvent::Revoked, &new.version);
+            return;
+        }
+        // A renewal need not change the expiration. A change of the expiration may only undo a revocation.
+        if new.expires_at != old.expires_at || new.revoked_at != old.revoked_at {
+            let event = LogEvent::ExpirationChanged { from: old.expires_at, to: new.expires_at };
+            self.add_action(by, at, event, &new.version);
+        }
+        match (old.status(at), new.status(at)) {
+            (Status::Inactive(_), Status::Active) => {
+                self.add_action(by, at, LogEvent::Reactivated, &new.version);
             }
+            // The new expiry was already in the past.
+            (Status::Active, Status::Inactive(_)) => self.add_event(at, LogEvent::Expired, &new.version),
+            _ => {}
+        }
+        if new.generation != old.generation {
+            let event = LogEvent::LinkRenewed { generation: new.generation };
+            self.add_action(by, at, event, &new.version);
         }
     }
 
@@ -335,7 +350,7 @@ mod tests {
     use crate::Mail;
     use crate::delivery::DeliveryEvent;
     use crate::history::{FailedDownload, LinkCopy};
-    use crate::share::ExpectedVersion;
+    use crate::share::{ExpectedVersion, Renewal};
     use crate::testing::{NOW, ann, requested_expiry, share, time};
     use crate::use_source::ClientKind;
 
@@ -494,6 +509,34 @@ mod tests {
         assert_eq!(is_internal(&revoked, EXPIRY), [true, false], "only the reactivation is shown");
         assert_eq!(is_internal(&revoked, LATER), [false, false]);
         assert_eq!(is_internal(&active, LATER), [false]);
+    }
+
+    fn renewed(share: &Share, expiry: Option<&str>, notify: bool) -> Share {
+        let generation = Generation::from_bytes([9; 16]);
+        let renewal = Renewal { generation, expiry: expiry.map(requested_expiry), notify };
+        share.renewed(&renewal, &ann_at(LATER), ExpectedVersion::Any).unwrap().unwrap()
+    }
+
+    #[test]
+    fn renewal_is_logged_with_what_it_changes() {
+        let active = Share { expires_at: time("2026-03-20T13:00:00Z"), ..share(&["a"]) };
+        let active = with_mail_state(&active, MailState::Delivered);
+        let renewal = LogEvent::LinkRenewed { generation: Generation::from_bytes([9; 16]) };
+        let new = renewed(&active, None, false);
+        assert_eq!(summary(&entries_for_change(&active, &new)), [(&renewal, time(LATER), Some("ann"))]);
+        let new = renewed(&active, None, true);
+        assert_eq!(events(&entries_for_change(&active, &new)), [&renewal, &LogEvent::Resent]);
+
+        let expiry = "2026-03-21T13:00:00Z";
+        let changed = LogEvent::ExpirationChanged { from: active.expires_at, to: time(expiry) };
+        let new = renewed(&active, Some(expiry), false);
+        assert_eq!(events(&entries_for_change(&active, &new)), [&changed, &renewal]);
+        let revoked = active.revoked(&ann()).unwrap();
+        let new = renewed(&revoked, Some(expiry), false);
+        let all = [&changed, &LogEvent::Reactivated, &renewal];
+        assert_eq!(events(&entries_for_change(&revoked, &new)), all);
+        let new = renewed(&revoked, Some("2026-03-20T13:00:00Z"), false);
+        assert!(entries_for_change(&revoked, &new)[0].is_internal(), "the expiration is the same");
     }
 
     fn write(id: u8) -> WriteId {

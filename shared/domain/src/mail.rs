@@ -23,10 +23,13 @@ pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 const FIRST_RESEND_WAIT: TimeDelta = TimeDelta::minutes(5);
 const MAX_RESEND_WAIT: TimeDelta = TimeDelta::days(1);
 
+/// Why a share has no email after its link was renewed.
+const RENEWED: &str = "the link was replaced before the email was sent";
+
 /// The state of a share's email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// No email: the sharer requested none, or revoked the share before the email was sent.
+    /// No email: the sharer requested none, or revoked the share or renewed the link before the email was sent.
     None,
     /// Not sent yet.
     Queued(Pending),
@@ -141,6 +144,38 @@ impl Mail {
         }
     }
 
+    /// Returns the email after the link was renewed.
+    ///
+    /// An email contains the link as of its claim. A pending email that was never claimed will therefore
+    /// contain the new link. An email that was claimed may still be on its way with the old link. The email with
+    /// the new link is then not due before the claim's lease ends, so that it is sent last. It also waits as
+    /// long as a resend, to protect the mailbox from flooding.
+    ///
+    /// Without `notify`, a pending email is withdrawn: the sharer wants no email with the new link. A recipient
+    /// who has reported an email as spam gets no other.
+    #[must_use]
+    pub(crate) fn after_renewal(&self, notify: bool, share_created_at: Timestamp, action: &Action) -> Self {
+        let now = action.at;
+        match (notify, self.pending()) {
+            (false, None) => self.clone(),
+            (true, None) if self.state == MailState::Complained => self.clone(),
+            (false, Some(_)) => Self {
+                state: MailState::None,
+                at: Some(now),
+                detail: Some(RENEWED.to_owned()),
+                ..self.clone()
+            },
+            (true, Some(pending)) if pending.tries == 0 => self.clone(),
+            (true, pending) => {
+                // The due time is the end of a lease, or of a backoff, which may be longer.
+                let lease_ends_at = pending.map_or(now, |pending| pending.due.min(now + LEASE));
+                let wait_ends_at = self.resend_wait_ends_at(share_created_at).unwrap_or(now);
+                let due = now.max(lease_ends_at).max(wait_ends_at);
+                Self { state: MailState::Queued(Pending { due, tries: 0 }), ..self.next_attempt(action) }
+            }
+        }
+    }
+
     /// Returns the due time and the number of tries, if the email is pending.
     #[must_use]
     pub fn pending(&self) -> Option<Pending> {
@@ -168,16 +203,21 @@ impl Mail {
     /// time by a full lease, because its sender may still be running.
     #[must_use]
     pub fn resend_allowed_at(&self, share_created_at: Timestamp) -> Option<Timestamp> {
-        let wait = FIRST_RESEND_WAIT * 2_i32.pow(self.attempt.checked_sub(1)?.min(10));
-        let at = self.requested_at(share_created_at) + wait.min(MAX_RESEND_WAIT);
+        let at = self.resend_wait_ends_at(share_created_at)?;
         Some(self.pending().map_or(at, |pending| at.max(pending.due + LEASE)))
+    }
+
+    /// Returns the end of the wait that protects the mailbox, or `None` if there has never been an email.
+    fn resend_wait_ends_at(&self, share_created_at: Timestamp) -> Option<Timestamp> {
+        let wait = FIRST_RESEND_WAIT * 2_i32.pow(self.attempt.checked_sub(1)?.min(10));
+        Some(self.requested_at(share_created_at) + wait.min(MAX_RESEND_WAIT))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{NOW, pending, share, time};
+    use crate::testing::{NOW, ann, pending, share, time};
 
     #[test]
     fn new_email_is_due_immediately() {
@@ -227,6 +267,58 @@ mod tests {
             let wait = mail.resend_allowed_at(time(NOW)).map(|at| (at - time(NOW)).num_minutes());
             assert_eq!(wait, minutes, "attempt {attempt}");
         }
+    }
+
+    #[test]
+    fn unclaimed_email_stays_pending_for_the_new_link() {
+        let mail = share(&["a"]).mail;
+        assert_eq!(mail.after_renewal(true, time(NOW), &ann()), mail);
+    }
+
+    #[test]
+    fn email_with_the_new_link_waits_for_the_sender_of_the_old_one() {
+        let at = time(NOW) + TimeDelta::hours(1);
+        let action = Action { at, ..ann() };
+        let due = |due, tries| {
+            let mail = Mail { state: pending(due, tries), ..share(&["a"]).mail };
+            let renewed = mail.after_renewal(true, time(NOW), &action);
+            assert_eq!((renewed.attempt, renewed.requested.as_ref()), (2, Some(&action)));
+            renewed.pending().unwrap().due
+        };
+        let lease_end = at + TimeDelta::minutes(3);
+        assert_eq!(due(lease_end, 1), lease_end, "a sender may be running");
+        assert_eq!(due(at - TimeDelta::minutes(1), 1), at, "the sender's lease has ended");
+        assert_eq!(due(at + TimeDelta::hours(1), 9), at + LEASE, "a backoff is longer than any lease");
+    }
+
+    #[test]
+    fn email_with_the_new_link_waits_like_a_resend() {
+        let sent = Mail { state: MailState::Sent, ..share(&["a"]).mail };
+        let due_after = |mail: &Mail, minutes| {
+            let action = Action { at: time(NOW) + TimeDelta::minutes(minutes), ..ann() };
+            let renewed = mail.after_renewal(true, time(NOW), &action);
+            ((renewed.pending().unwrap().due - time(NOW)).num_minutes(), renewed)
+        };
+        assert_eq!(due_after(&sent, 1).0, 5);
+        let (due, renewed) = due_after(&sent, 9);
+        assert_eq!(due, 9);
+        assert!(renewed.was_sent_before);
+        let sent_again = Mail { state: MailState::Sent, ..renewed };
+        assert_eq!(due_after(&sent_again, 10).0, 19);
+        assert_eq!(due_after(&Mail::none(), 0).0, 0, "there has never been an email");
+    }
+
+    #[test]
+    fn new_link_is_emailed_only_on_request() {
+        let withdrawn = share(&["a"]).mail.after_renewal(false, time(NOW), &ann());
+        assert_eq!((withdrawn.state, withdrawn.attempt), (MailState::None, 1));
+        assert_eq!(withdrawn.detail.as_deref(), Some(RENEWED));
+        for state in [MailState::None, MailState::Delivered, MailState::Complained] {
+            let mail = Mail { state, ..share(&["a"]).mail };
+            assert_eq!(mail.after_renewal(false, time(NOW), &ann()), mail, "{state:?}");
+        }
+        let complained = Mail { state: MailState::Complained, ..share(&["a"]).mail };
+        assert_eq!(complained.after_renewal(true, time(NOW), &ann()), complained);
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl ShareRequest {
             usage: Usage::default(),
             changed: None,
             link_copied: None,
+            renewed_at: None,
         }
     }
 }

@@ -5,8 +5,9 @@
 //!
 //! The log may be incomplete: the entry for a revocation may be lost or not yet written. A restored share
 //! therefore gives access only if there is evidence that the replay has reached the row's last version.
-//! Otherwise, it is restored as revoked. No restored share has a pending email, because the email may already
-//! have been sent.
+//! Otherwise, it is restored as revoked, and with a new link: the last known link may have been renewed since,
+//! and reactivating the share must not bring it back. No restored share has a pending email, because the email
+//! may already have been sent.
 
 use std::cmp::Ordering;
 
@@ -77,7 +78,7 @@ pub struct Restoration {
 pub enum SkipReason {
     /// The row is readable.
     Intact,
-    /// The share was purged and created again. Its address has a newer link.
+    /// The share was purged and created again, or its link was renewed. Its address has a newer link.
     Replaced,
     /// Its retention period has ended.
     RetentionEnded,
@@ -174,6 +175,17 @@ impl Replay {
                     ..self.changed(ChangeKind::Expiration, number, entry)
                 };
             }
+            // A renewal that also changes the expiration has two entries with the same version.
+            LogEvent::LinkRenewed { generation } if number >= self.share.version => {
+                let is_known = *generation == self.share.generation;
+                let kind = ChangeKind::Renewal { notify: false };
+                self.share = Share {
+                    generation: *generation,
+                    link_key: self.share.link_key.clone().filter(|_| is_known),
+                    renewed_at: Some(entry.at),
+                    ..self.changed(kind, number, entry)
+                };
+            }
             LogEvent::Revoked if number > self.share.version => {
                 self.share = Share {
                     revoked_at: Some(entry.at),
@@ -238,9 +250,9 @@ impl Replay {
     }
 
     /// Decides whether and how to restore the share. `retention` is the time from the end of access until the
-    /// share is purged.
+    /// share is purged. `new` is the generation of a new link, if the share needs one.
     #[must_use]
-    pub fn decide(self, live: &LiveRow, retention: TimeDelta, policy: Policy) -> Decision {
+    pub fn decide(self, live: &LiveRow, retention: TimeDelta, policy: Policy, new: Generation) -> Decision {
         let live_generation = match live {
             LiveRow::Missing => None,
             LiveRow::Damaged(remains) => remains.generation,
@@ -261,7 +273,8 @@ impl Replay {
         };
         // After the deletion, even if the clocks differ, so that the log shows the two in this order.
         let at = self.deletion.map_or(policy.now, |deletion| deletion.at.max(policy.now));
-        let (share, revokes) = if keeps_state { (self.share.clone(), false) } else { self.revoked(live, at) };
+        let (share, revokes) =
+            if keeps_state { (self.share.clone(), false) } else { self.revoked(live, at, new) };
         let share = without_pending_email(share, at);
         let entries = entries_for_restoration(&self.share, &share, at);
         Decision::Restore(Box::new(Restoration { share, entries, revokes }))
@@ -287,16 +300,21 @@ impl Replay {
     }
 
     /// Returns the share as revoked, at a version that no client has seen, and whether it was not revoked
-    /// before.
-    fn revoked(&self, live: &LiveRow, at: Timestamp) -> (Share, bool) {
-        let seen = match live {
-            LiveRow::Damaged(remains) => remains.version,
-            _ => self.deletion.map(|deletion| deletion.version),
+    /// before. The share has a new link, unless the row's generation is known: it is then that of the last known
+    /// link.
+    fn revoked(&self, live: &LiveRow, at: Timestamp, new: Generation) -> (Share, bool) {
+        let (seen, generation) = match live {
+            LiveRow::Damaged(remains) => (remains.version, remains.generation),
+            _ => (self.deletion.map(|deletion| deletion.version), None),
         };
         let version = self.share.version.max(seen.unwrap_or(0)).saturating_add(LOST_VERSIONS);
-        match self.share.revoked(&Action { by: operator(), at }) {
+        let share = match generation {
+            Some(_) => self.share.clone(),
+            None => Share { generation: new, link_key: None, renewed_at: Some(at), ..self.share.clone() },
+        };
+        match share.revoked(&Action { by: operator(), at }) {
             Some(revoked) => (Share { version, ..revoked }, true),
-            None => (Share { version, ..self.share.clone() }, false),
+            None => (Share { version, ..share }, false),
         }
     }
 }
@@ -320,7 +338,7 @@ mod tests {
     use crate::access::DownloadError;
     use crate::history::FailedDownload;
     use crate::log::{entries_for_change, entries_for_creation, entries_for_purge};
-    use crate::share::ExpectedVersion;
+    use crate::share::{ExpectedVersion, Renewal};
     use crate::testing::{NOW, ann, requested_expiry, share, time};
     use crate::{ShareId, Status, WriteId};
 
@@ -334,6 +352,10 @@ mod tests {
 
     fn policy(unconfirmed: Unconfirmed) -> Policy {
         Policy { unconfirmed, now: minute(30) }
+    }
+
+    fn new_generation() -> Generation {
+        Generation::from_bytes([11; 16])
     }
 
     fn ann_at(at: Timestamp) -> Action {
@@ -375,7 +397,7 @@ mod tests {
     }
 
     fn decide(backup: &Share, log: &[LogEntry], live: LiveRow, unconfirmed: Unconfirmed) -> Decision {
-        replay(backup, log).decide(&live, RETENTION, policy(unconfirmed))
+        replay(backup, log).decide(&live, RETENTION, policy(unconfirmed), new_generation())
     }
 
     fn restore_row(backup: &Share, log: &[LogEntry], live: LiveRow, unconfirmed: Unconfirmed) -> Restoration {
@@ -451,6 +473,52 @@ mod tests {
         assert_eq!(restore(&backup(), &log).share, undone);
     }
 
+    /// Returns a restored share whose link may have been renewed.
+    fn with_new_link(share: Share) -> Share {
+        Share { generation: new_generation(), renewed_at: Some(minute(30)), ..share }
+    }
+
+    fn renewed(share: &Share, expiry: Option<&str>, at: Timestamp) -> Share {
+        let generation = Generation::from_bytes([u8::try_from(at.timestamp() % 251).unwrap(); 16]);
+        let renewal = Renewal { generation, expiry: expiry.map(requested_expiry), notify: false };
+        share.renewed(&renewal, &ann_at(at), ExpectedVersion::Any).unwrap().unwrap()
+    }
+
+    #[test]
+    fn renewal_after_the_backup_is_kept() {
+        let sealed = Share { link_key: Some("k1".parse().unwrap()), ..backup() };
+        let first = renewed(&sealed, None, minute(5));
+        let revoked = revoked(&first, minute(6));
+        let second = renewed(&revoked, Some("2026-03-12T12:00:00Z"), minute(7));
+        let states = [&sealed, &first, &revoked, &second];
+        for n in 1..=states.len() {
+            let log = log_until_deletion(&states[..n]);
+            for backup in &states[..n] {
+                assert_eq!(&restore(backup, &log).share, states[n - 1], "{n} states");
+            }
+        }
+    }
+
+    #[test]
+    fn unlogged_renewal_never_brings_the_old_link_back() {
+        let share = backup();
+        let second = renewed(&share, None, minute(5));
+        // The log shows a deletion at version 2, but not the renewal.
+        let lost_renewal = [log(&[&share]), entries_for_purge(&second, minute(20))].concat();
+        for log in [log(&[&share]), lost_renewal] {
+            let mut log = log;
+            let restored = restore(&share, &log);
+            assert_eq!(restored.share.generation, new_generation());
+            // A second loss restores that link, not the one in the backup.
+            log.extend(restored.entries);
+            log.extend(entries_for_purge(&restored.share, minute(40)));
+            assert_eq!(restore(&share, &log).share.generation, new_generation());
+        }
+        let live = LiveRow::Damaged(remains(&second));
+        let skipped = decide(&share, &log(&[&share]), live, Unconfirmed::Trust);
+        assert_eq!(skipped, Decision::Skip(SkipReason::Replaced));
+    }
+
     #[test]
     fn shortened_expiry_is_kept() {
         let share = Share { expires_at: minute(600), ..backup() };
@@ -483,16 +551,24 @@ mod tests {
         assert_eq!(restored.share.revoked_at, Some(minute(30)));
         assert_eq!(restored.share.version, 1_001, "no client has seen this version");
         assert!(restored.revokes);
-        assert_eq!(events(&restored), [&LogEvent::Revoked, &LogEvent::Restored]);
-        let keeps_link = Share { revoked_at: None, version: 1, changed: None, ..restored.share };
-        assert_eq!(keeps_link, share);
+        let renewal = LogEvent::LinkRenewed { generation: new_generation() };
+        assert_eq!(events(&restored), [&LogEvent::Revoked, &renewal, &LogEvent::Restored]);
+        let keeps_rest = Share {
+            revoked_at: None,
+            version: 1,
+            changed: None,
+            generation: share.generation,
+            renewed_at: None,
+            ..restored.share
+        };
+        assert_eq!(keeps_rest, share);
     }
 
     #[test]
     fn revoked_share_that_expired_before_the_restoration_logs_both() {
         let share = Share { expires_at: minute(25), ..backup() };
         let restored = restore(&share, &log(&[&share]));
-        assert_eq!(events(&restored), [&LogEvent::Expired, &LogEvent::Revoked, &LogEvent::Restored]);
+        assert_eq!(events(&restored)[..2], [&LogEvent::Expired, &LogEvent::Revoked]);
         assert_eq!(restored.entries[0].at, minute(25));
     }
 
@@ -531,9 +607,10 @@ mod tests {
     fn revoked_share_is_not_revoked_again() {
         let revoked = revoked(&backup(), minute(5));
         let restored = restore(&revoked, &log(&[&backup(), &revoked]));
-        assert_eq!(restored.share, Share { version: 1_002, ..revoked });
+        assert_eq!(restored.share, with_new_link(Share { version: 1_002, ..revoked }));
         assert!(!restored.revokes);
-        assert_eq!(events(&restored), [&LogEvent::Restored]);
+        let renewal = LogEvent::LinkRenewed { generation: new_generation() };
+        assert_eq!(events(&restored), [&renewal, &LogEvent::Restored]);
     }
 
     #[test]
@@ -633,7 +710,8 @@ mod tests {
         let share = backup();
         let decide_at = |now, log: &[LogEntry]| {
             let policy = Policy { now, ..POLICY };
-            matches!(replay(&share, log).decide(&LiveRow::Missing, RETENTION, policy), Decision::Restore(_))
+            let decision = replay(&share, log).decide(&LiveRow::Missing, RETENTION, policy, new_generation());
+            matches!(decision, Decision::Restore(_))
         };
         let log = log_until_deletion(&[&share]);
         let purge = share.purge_at(RETENTION);
@@ -689,6 +767,7 @@ mod tests {
     fn damaged_row_without_its_revocation_time_stays_revoked() {
         let share = backup();
         let revoked = revoked(&share, minute(5));
+        // The row's generation shows that its link is the same.
         let live = LiveRow::Damaged(Remains { is_revoked: false, ..remains(&revoked) });
         let restored = restore_row(&share, &log(&[&share, &revoked]), live, Unconfirmed::Revoke);
         assert_eq!(restored.share, Share { version: 1_002, ..revoked });
@@ -852,7 +931,8 @@ mod tests {
     fn pending_email_of_a_revoked_share_is_withdrawn() {
         let restored = restore(&pending(), &[]);
         assert_eq!(restored.share.mail.state, MailState::None);
-        assert_eq!(events(&restored), [&LogEvent::Revoked, &LogEvent::Restored]);
+        let renewal = LogEvent::LinkRenewed { generation: new_generation() };
+        assert_eq!(events(&restored), [&LogEvent::Revoked, &renewal, &LogEvent::Restored]);
     }
 
     #[test]

@@ -42,17 +42,30 @@ pub struct Share {
     /// The UTC offset of the requested expiry, for formatting the expiry.
     pub expires_offset: FixedOffset,
     pub revoked_at: Option<Timestamp>,
-    /// Incremented only when the expiration or the revocation changes.
+    /// Incremented only when the expiration, the revocation or the link changes.
     pub version: u64,
     pub generation: Generation,
     /// The key that seals the link. Set when the link is sealed for the first time.
     pub link_key: Option<KeyId>,
     pub mail: Mail,
     pub usage: Usage,
-    /// The last change to the expiration or the revocation.
+    /// The last change to the expiration, the revocation or the link.
     pub changed: Option<Change>,
     /// The last disclosure of the link to a sharer.
     pub link_copied: Option<LinkCopy>,
+    /// When the link was last renewed.
+    pub renewed_at: Option<Timestamp>,
+}
+
+/// A request to replace a share's link with a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewal {
+    /// The generation of the new link.
+    pub generation: Generation,
+    /// The new expiry. `None` keeps the current one, which requires an active share.
+    pub expiry: Option<RequestedExpiry>,
+    /// Whether to email the new link.
+    pub notify: bool,
 }
 
 /// The share version that the caller believes it is changing (`If-Match`).
@@ -66,6 +79,11 @@ impl ExpectedVersion {
     fn matches(self, version: u64) -> bool {
         self == Self::Any || self == Self::Exactly(version)
     }
+
+    /// Returns whether the caller believes it is changing the version before this one.
+    fn is_one_behind(self, version: u64) -> bool {
+        version.checked_sub(1).is_some_and(|previous| self.matches(previous))
+    }
 }
 
 /// The reason an expiration was not changed.
@@ -74,6 +92,19 @@ pub enum ChangeExpirationError {
     /// The share is not at the expected version.
     #[error("the share has changed since it was read")]
     StaleVersion,
+    #[error(transparent)]
+    Expiry(#[from] ExpiryError),
+}
+
+/// The reason the link was not renewed.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum RenewError {
+    /// The share is not at the expected version.
+    #[error("the share has changed since it was read")]
+    StaleVersion,
+    /// The share is inactive, and the request contains no new expiry.
+    #[error("the share is inactive")]
+    Inactive,
     #[error(transparent)]
     Expiry(#[from] ExpiryError),
 }
@@ -124,9 +155,10 @@ impl Share {
         expected: ExpectedVersion,
     ) -> Result<Option<Self>, ChangeExpirationError> {
         if !expected.matches(self.version) {
-            let is_one_behind =
-                self.version.checked_sub(1).is_some_and(|previous| expected.matches(previous));
-            let is_retry = is_one_behind && self.was_last_set_to(requested, &action.by);
+            let is_retry = expected.is_one_behind(self.version)
+                && self.was_last_changed(ChangeKind::Expiration, &action.by)
+                && self.expires_at == requested.at()
+                && self.expires_offset == requested.offset();
             return if is_retry { Ok(None) } else { Err(ChangeExpirationError::StaleVersion) };
         }
         let expiry = requested.accept(action.at)?;
@@ -144,13 +176,56 @@ impl Share {
         }))
     }
 
-    /// Returns whether the last change was made by this sharer and set this expiry.
-    fn was_last_set_to(&self, requested: RequestedExpiry, by: &Sharer) -> bool {
-        let is_same =
-            |change: &Change| change.kind == ChangeKind::Expiration && change.action.by.sub == by.sub;
+    /// Returns the share with a new link, or `None` if the link was already renewed. The old link no longer
+    /// exists, and no other change can bring it back.
+    ///
+    /// An inactive share is renewed only together with a future expiry, which reactivates it. Everything else
+    /// is kept, except that the email may change as [`Mail::after_renewal`] describes.
+    ///
+    /// A retry after a lost response is recognized as in [`with_expiration`](Self::with_expiration).
+    pub fn renewed(
+        &self,
+        renewal: &Renewal,
+        action: &Action,
+        expected: ExpectedVersion,
+    ) -> Result<Option<Self>, RenewError> {
+        let kind = ChangeKind::Renewal { notify: renewal.notify };
+        if !expected.matches(self.version) {
+            let is_retry = expected.is_one_behind(self.version)
+                && self.was_last_changed(kind, &action.by)
+                && renewal.expiry.is_none_or(|requested| requested.at() == self.expires_at);
+            return if is_retry { Ok(None) } else { Err(RenewError::StaleVersion) };
+        }
+        let (expires_at, expires_offset) = match renewal.expiry {
+            Some(requested) => {
+                let expiry = requested.accept(action.at)?;
+                if expiry.is_past() {
+                    return Err(ExpiryError::NotInFuture.into());
+                }
+                (expiry.at(), expiry.offset())
+            }
+            None if self.status(action.at) == Status::Active => (self.expires_at, self.expires_offset),
+            None => return Err(RenewError::Inactive),
+        };
+        Ok(Some(Self {
+            expires_at,
+            expires_offset,
+            revoked_at: None,
+            version: self.version + 1,
+            generation: renewal.generation,
+            // The key that is current when the new link is sealed, because the old key may have leaked.
+            link_key: None,
+            mail: self.mail.after_renewal(renewal.notify, self.created_at, action),
+            changed: Some(Change { kind, action: action.clone() }),
+            renewed_at: Some(action.at),
+            ..self.clone()
+        }))
+    }
+
+    /// Returns whether the last change was of this kind and by this sharer.
+    fn was_last_changed(&self, kind: ChangeKind, by: &Sharer) -> bool {
+        let is_same = |change: &Change| change.kind == kind && change.action.by.sub == by.sub;
         self.changed.as_ref().is_some_and(is_same)
-            && self.expires_at == requested.at()
-            && self.expires_offset == requested.offset()
     }
 
     /// Returns the share with a new email, which contains the same link and is due immediately.
@@ -208,8 +283,8 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::InactiveReason;
-    use crate::mail;
+    use crate::access::{InactiveReason, RedeemError, Target};
+    use crate::mail::{self, MailState};
     use crate::sending::SendOutcome;
     use crate::testing::{NOW, action_by, ann, pending, requested_expiry, share, time};
 
@@ -326,6 +401,82 @@ mod tests {
             ExpectedVersion::Exactly(1),
         );
         assert_eq!(retried, Ok(None));
+    }
+
+    const NEW: Renewal = Renewal { generation: Generation::from_bytes([9; 16]), expiry: None, notify: false };
+
+    fn with_expiry(expiry: &str) -> Renewal {
+        Renewal { expiry: Some(requested_expiry(expiry)), ..NEW }
+    }
+
+    fn renewed(share: &Share, renewal: &Renewal, version: u64) -> Result<Option<Share>, RenewError> {
+        share.renewed(renewal, &ann(), ExpectedVersion::Exactly(version))
+    }
+
+    #[test]
+    fn renewal_replaces_only_the_link() {
+        let used = Share { link_key: Some("k1".parse().unwrap()), ..sent_share() };
+        let renewed = renewed(&used, &NEW, 1).unwrap().unwrap();
+        let change = Change { kind: ChangeKind::Renewal { notify: false }, action: ann() };
+        assert_eq!(
+            renewed,
+            Share {
+                generation: NEW.generation,
+                link_key: None,
+                version: 2,
+                changed: Some(change),
+                renewed_at: Some(time(NOW)),
+                ..used.clone()
+            }
+        );
+        assert_eq!(
+            renewed.redeem(used.generation, Target::Link, time(NOW)),
+            Err(RedeemError::UnknownLink),
+            "the old link"
+        );
+        assert!(renewed.redeem(NEW.generation, Target::Link, time(NOW)).is_ok());
+    }
+
+    #[test]
+    fn renewal_reactivates_only_with_a_future_expiry() {
+        let expired = Share { expires_at: time(PAST_TODAY), ..share(&["a"]) };
+        for (name, inactive) in [("expired", expired), ("revoked", share(&["a"]).revoked(&ann()).unwrap())] {
+            let renew = |renewal: &Renewal| renewed(&inactive, renewal, inactive.version);
+            assert_eq!(renew(&NEW), Err(RenewError::Inactive), "{name}");
+            let not_future = Err(RenewError::Expiry(ExpiryError::NotInFuture));
+            assert_eq!(renew(&with_expiry(PAST_TODAY)), not_future, "{name}");
+            assert_eq!(renew(&with_expiry(NOW)), not_future, "{name}, now");
+            let changed = renew(&with_expiry("2026-03-11T10:00:00+02:00")).unwrap().unwrap();
+            assert_eq!(changed.status(time(NOW)), Status::Active, "{name}");
+            assert_eq!(changed.expires_at, time("2026-03-11T08:00:00Z"), "{name}");
+            assert_eq!(changed.expires_offset.local_minus_utc(), 7200, "{name}");
+            assert_eq!(changed.generation, NEW.generation, "{name}");
+        }
+        let active = renewed(&share(&["a"]), &with_expiry(PAST_TODAY), 1);
+        assert_eq!(active, Err(RenewError::Expiry(ExpiryError::NotInFuture)), "active");
+    }
+
+    #[test]
+    fn renewal_requires_the_expected_version() {
+        let first = renewed(&share(&["a"]), &NEW, 1).unwrap().unwrap();
+        let stale = Err(RenewError::StaleVersion);
+        let bob = first.renewed(&NEW, &action_by("bob"), ExpectedVersion::Exactly(1));
+        assert_eq!(bob, stale, "another caller");
+        assert_eq!(renewed(&first, &Renewal { notify: true, ..NEW }, 1), stale, "another choice");
+        assert_eq!(renewed(&first, &with_expiry("2026-03-11T10:00:00Z"), 1), stale, "another expiry");
+        assert_eq!(renewed(&first, &NEW, 3), stale, "a future version");
+        assert_eq!(renewed(&first.revoked(&ann()).unwrap(), &NEW, 2), stale, "revoked in between");
+        let change = first.with_expiration(requested_expiry(NOW), &ann(), ExpectedVersion::Exactly(1));
+        assert_eq!(change, Err(ChangeExpirationError::StaleVersion), "a change of the expiration");
+    }
+
+    #[test]
+    fn retried_renewal_succeeds_without_another_link() {
+        for renewal in [NEW, with_expiry("2026-03-11T10:00:00Z"), Renewal { notify: true, ..NEW }] {
+            let first = renewed(&share(&["a"]), &renewal, 1).unwrap().unwrap();
+            let retry = Renewal { generation: Generation::from_bytes([10; 16]), ..renewal };
+            assert_eq!(renewed(&first, &retry, 1), Ok(None), "{renewal:?}");
+        }
     }
 
     #[test]

@@ -90,8 +90,8 @@ problem_types! {
     DuplicateRecipient = UNPROCESSABLE_ENTITY "duplicate-recipient" "The recipient appears twice in the request";
     /// No share was created, and the reasons differ between recipients. Each result contains its problem.
     NothingCreated = CONFLICT "nothing-created" "No share was created";
-    /// The link is not valid: it was shortened or altered in transit, its share was purged, or it has no file
-    /// with this number. Open the link from the email again.
+    /// The link is not valid: it was shortened or altered in transit, a newer link has replaced it, its share
+    /// was purged, or it has no file with this number. Open the link from the latest email.
     UnknownLink = NOT_FOUND "unknown-link" "The link does not work";
     /// The files behind this link are no longer shared. To get access again, ask the person who sent the
     /// link.
@@ -110,8 +110,8 @@ problem_types! {
     /// header states. Nothing was counted and no file was returned. Request the link without this header once
     /// the recipient opens it; browsers do so on their own.
     PrefetchRefused = SERVICE_UNAVAILABLE "prefetch-refused" "Links cannot be prefetched";
-    /// Changing the expiration requires an `If-Match` header with the version of the share to change. Nothing
-    /// was changed. Read the share and send its `ETag` as `If-Match`.
+    /// Changing the expiration and renewing the link require an `If-Match` header with the version of the share
+    /// to change. Nothing was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
     /// The share is no longer at the version in `If-Match`, because another request has changed it. This
     /// request changed nothing. Read the share again and let the sharer decide whether the change is still
@@ -122,7 +122,7 @@ problem_types! {
     /// retry the same request.
     IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency-key-reused" "The idempotency key was used for another request";
     /// The share has expired or was revoked, so its link does not work and is not emailed again. Change the
-    /// expiration first, then resend the email.
+    /// expiration first, then resend the email. To renew the link, send an `expiresAt` in the future.
     ShareInactive = CONFLICT "share-inactive" "The share is inactive";
     /// The previous email was requested too recently or is still being sent. Try again after the number of
     /// seconds in `Retry-After`. The wait starts at 5 minutes and doubles with each email, up to one day.

@@ -33,6 +33,8 @@ pub struct ShareResponse<'a> {
     last_opened_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoked_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_at: Option<String>,
     version: u64,
 }
 
@@ -108,6 +110,7 @@ impl<'a> ShareResponse<'a> {
             first_opened_at: share.usage.first_at.map(to_rfc3339),
             last_opened_at: share.usage.last_at.map(to_rfc3339),
             revoked_at: share.revoked_at.map(to_rfc3339),
+            renewed_at: share.renewed_at.map(to_rfc3339),
             version: share.version,
         }
     }

@@ -15,15 +15,15 @@ use sharelink_domain::access::{DownloadError, RedeemError, Target};
 use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkUse};
 use sharelink_domain::link::Link;
 use sharelink_domain::sending::SendOutcome;
-use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, RenewError, Renewal, ResendError};
 use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, ShareId, Sharer};
 use tokio::runtime::Runtime;
 
 use super::operations::{ACTORS, Call, Operation, RECIPIENTS, Response, Step};
-use super::reference::{Model, ModelShare};
+use super::reference::{LastChange, Model, ModelShare};
 use super::{Round, Time};
 use crate::support::fixtures::{RETENTION, new_item, new_share};
-use crate::support::table::{change_expiration, resend, revoke};
+use crate::support::table::{change_expiration, renew, resend, revoke};
 use crate::support::{Aws, Stack, rfc3339};
 
 /// The table, and a runtime that outlives the individual test cases.
@@ -50,7 +50,7 @@ pub(super) struct History {
     item: Item,
     now: Time,
     model: Model,
-    /// The generations of each recipient's links, including those of refused create requests.
+    /// The generations of each recipient's links, including those of refused requests.
     links: BTreeMap<usize, Vec<Generation>>,
     /// All calls so far.
     calls: Vec<Call>,
@@ -87,16 +87,25 @@ impl History {
             && !matches!(operation, Operation::Send | Operation::Purge)
             && let Some(call) = self.calls.iter().rev().take(8).find(is_same_operation)
         {
-            return call.clone();
+            let mut call = call.clone();
+            // Every attempt at a renewal chooses another generation.
+            if let Operation::Renew { .. } = operation {
+                call.generation = new_generation().unwrap();
+                self.links.entry(recipient).or_default().push(call.generation);
+            }
+            return call;
         }
         let midnight = self.now.date_naive().and_time(NaiveTime::MIN).and_utc();
         let expires_at = match operation {
-            Operation::Create { life } | Operation::Change { life, .. } => (self.now + life).max(midnight),
+            Operation::Create { life }
+            | Operation::Change { life, .. }
+            | Operation::Renew { life: Some(life), .. } => (self.now + life).max(midnight),
             _ => self.now,
         };
         let version = self.model.shares.get(&recipient).map_or(1, |share| share.version);
         let expected = match operation {
-            Operation::Change { behind: Some(behind), .. } => {
+            Operation::Change { behind: Some(behind), .. }
+            | Operation::Renew { behind: Some(behind), .. } => {
                 ExpectedVersion::Exactly(version.saturating_sub(behind))
             }
             _ => ExpectedVersion::Any,
@@ -107,7 +116,7 @@ impl History {
             Operation::Open { ago, .. } => links.iter().rev().nth(ago).copied().unwrap_or(fresh),
             _ => fresh,
         };
-        if let Operation::Create { .. } = operation {
+        if let Operation::Create { .. } | Operation::Renew { .. } = operation {
             links.push(generation);
         }
         let write = new_write_id().unwrap();
@@ -150,6 +159,18 @@ impl History {
                     Err(error) => panic!("{error}"),
                 }
             }),
+            Operation::Renew { notify, life, .. } => Box::pin(async move {
+                let expiry = life.map(|_| rfc3339(expires_at).parse().unwrap());
+                let change = (Renewal { generation, expiry, notify }, expected);
+                match renew(table, item, id, change, &action, write).await {
+                    Ok(share) => Response::Version(share.version),
+                    Err(ChangeError::NotFound) => Response::NotFound,
+                    Err(ChangeError::Refused(RenewError::StaleVersion)) => Response::Stale,
+                    Err(ChangeError::Refused(RenewError::Inactive)) => Response::Inactive,
+                    Err(ChangeError::Refused(RenewError::Expiry(_))) => Response::PastExpiry,
+                    Err(ChangeError::Failed(error)) => panic!("{error}"),
+                }
+            }),
             Operation::Resend => Box::pin(async move {
                 match resend(table, item, id, &action, write).await {
                     Ok(share) => Response::Queued(share.mail.attempt),
@@ -165,7 +186,7 @@ impl History {
                     None => Response::Nothing,
                     Some(share) => {
                         table.record_send_outcome(&share, write, SendOutcome::Sent, now).await.unwrap();
-                        Response::Sent
+                        Response::Sent(share.generation)
                     }
                 }
             }),
@@ -209,7 +230,12 @@ impl History {
         let share = WORLD.table.get(&self.item, self.id(recipient)).await.unwrap()?;
         let last_change = |change: &Change| {
             let actor = ACTORS.iter().position(|actor| *actor == change.action.by.sub).unwrap();
-            (actor, (change.kind == ChangeKind::Expiration).then_some(share.expires_at))
+            let change = match change.kind {
+                ChangeKind::Expiration => LastChange::Expiration(share.expires_at),
+                ChangeKind::Revocation => LastChange::Revocation,
+                ChangeKind::Renewal { notify } => LastChange::Renewal { notify },
+            };
+            (actor, change)
         };
         Some(ModelShare {
             generation: share.generation,
@@ -221,6 +247,7 @@ impl History {
             mails: share.mail.attempt,
             mail_requested_at: share.mail.requested.as_ref().map_or(share.created_at, |action| action.at),
             mail_due: share.mail.pending().map(|pending| pending.due),
+            is_mail_claimed: share.mail.pending().is_some_and(|pending| pending.tries > 0),
             opens: share.usage.opens,
             downloads: share.usage.downloads,
         })

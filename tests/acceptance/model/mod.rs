@@ -48,10 +48,13 @@ impl ReferenceStateMachine for Histories {
         let behind = prop::sample::select(vec![Some(0), Some(0), Some(1), None]);
         let operation = prop_oneof![
             3 => life.clone().prop_map(|life| Operation::Create { life }),
-            4 => (life, behind).prop_map(|(life, behind)| Operation::Change { life, behind }),
+            4 => (life.clone(), behind.clone())
+                .prop_map(|(life, behind)| Operation::Change { life, behind }),
+            3 => (any::<bool>(), prop::option::of(life), behind)
+                .prop_map(|(notify, life, behind)| Operation::Renew { notify, life, behind }),
             2 => Just(Operation::Revoke),
             2 => Just(Operation::Resend),
-            2 => Just(Operation::Send),
+            3 => Just(Operation::Send),
             3 => (prop::sample::select(vec![0_usize, 0, 0, 1, 2]), any::<bool>())
                 .prop_map(|(ago, is_available)| Operation::Open { ago, is_available }),
             1 => Just(Operation::Purge),

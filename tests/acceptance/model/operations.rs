@@ -21,6 +21,12 @@ pub(super) enum Operation {
         behind: Option<u64>,
     },
     Revoke,
+    /// Renews the link, with a new expiration if `life` is given. `behind` is as for a change.
+    Renew {
+        notify: bool,
+        life: Option<TimeDelta>,
+        behind: Option<u64>,
+    },
     Resend,
     /// Sends the pending email.
     Send,
@@ -67,14 +73,15 @@ pub(super) enum Response {
     /// The share's version after the operation.
     Version(u64),
     Stale,
-    /// The requested expiry is before today.
+    /// The requested expiry is before today or, for a renewal, not in the future.
     PastExpiry,
     NotFound,
     /// The email with this number is pending.
     Queued(u32),
     TooSoon,
     Inactive,
-    Sent,
+    /// The email contained a link with this generation.
+    Sent(Generation),
     Nothing,
     Redeemed,
     AccessEnded,

@@ -11,6 +11,14 @@ use super::Time;
 use super::operations::{Call, Operation, Response};
 use crate::support::fixtures::RETENTION;
 
+/// What the last change to a share changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum LastChange {
+    Expiration(Time),
+    Revocation,
+    Renewal { notify: bool },
+}
+
 /// The observable state of a share.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct ModelShare {
@@ -19,11 +27,12 @@ pub(super) struct ModelShare {
     pub(super) expires_at: Time,
     pub(super) revoked_at: Option<Time>,
     pub(super) version: u64,
-    /// The actor who made the last change, and the expiry that the change set (`None` for a revocation).
-    pub(super) last_change: Option<(usize, Option<Time>)>,
+    /// The actor who made the last change, and what the change was.
+    pub(super) last_change: Option<(usize, LastChange)>,
     pub(super) mails: u32,
     pub(super) mail_requested_at: Time,
     pub(super) mail_due: Option<Time>,
+    pub(super) is_mail_claimed: bool,
     pub(super) opens: u64,
     pub(super) downloads: u64,
 }
@@ -49,6 +58,11 @@ enum UseWrite {
 fn remember<T>(writes: &mut Vec<T>, write: T) {
     writes.insert(0, write);
     writes.truncate(4);
+}
+
+/// Returns the wait after the request of the email with this number.
+fn resend_wait(mails: u32) -> TimeDelta {
+    TimeDelta::minutes(5 * 2_i64.pow((mails - 1).min(10))).min(TimeDelta::days(1))
 }
 
 impl ModelShare {
@@ -91,6 +105,7 @@ impl Model {
                 mails: 1,
                 mail_requested_at: now,
                 mail_due: Some(now),
+                is_mail_claimed: false,
                 opens: 0,
                 downloads: 0,
             };
@@ -106,12 +121,14 @@ impl Model {
         };
         match call.operation {
             Operation::Create { .. } => unreachable!(),
-            Operation::Change { .. } | Operation::Revoke if writes.changes.contains(&write) => {
+            Operation::Change { .. } | Operation::Revoke | Operation::Renew { .. }
+                if writes.changes.contains(&write) =>
+            {
                 Response::Version(share.version)
             }
             Operation::Change { .. } => {
                 let repeats_last_change = expected == ExpectedVersion::Exactly(share.version - 1)
-                    && share.last_change == Some((actor, Some(expires_at)));
+                    && share.last_change == Some((actor, LastChange::Expiration(expires_at)));
                 if expected == ExpectedVersion::Any || expected == ExpectedVersion::Exactly(share.version) {
                     if expires_at.date_naive() < now.date_naive() {
                         return Response::PastExpiry;
@@ -121,7 +138,7 @@ impl Model {
                         share.expires_at = expires_at;
                         share.revoked_at = share.revoked_at.filter(|_| !ends_revocation);
                         share.version += 1;
-                        share.last_change = Some((actor, Some(expires_at)));
+                        share.last_change = Some((actor, LastChange::Expiration(expires_at)));
                         remember(&mut writes.changes, write);
                     }
                 } else if !repeats_last_change {
@@ -133,14 +150,57 @@ impl Model {
                 if share.revoked_at.is_none() {
                     share.revoked_at = Some(now);
                     share.version += 1;
-                    share.last_change = Some((actor, None));
+                    share.last_change = Some((actor, LastChange::Revocation));
                     remember(&mut writes.changes, write);
+                }
+                Response::Version(share.version)
+            }
+            Operation::Renew { notify, life, .. } => {
+                let change = (actor, LastChange::Renewal { notify });
+                if expected != ExpectedVersion::Any && expected != ExpectedVersion::Exactly(share.version) {
+                    let repeats_last_change = expected == ExpectedVersion::Exactly(share.version - 1)
+                        && share.last_change == Some(change)
+                        && (life.is_none() || share.expires_at == expires_at);
+                    return if repeats_last_change {
+                        Response::Version(share.version)
+                    } else {
+                        Response::Stale
+                    };
+                }
+                if life.is_some() && expires_at <= now {
+                    return Response::PastExpiry;
+                }
+                if life.is_none() && !share.is_active(now) {
+                    return Response::Inactive;
+                }
+                if life.is_some() {
+                    share.expires_at = expires_at;
+                }
+                share.revoked_at = None;
+                share.generation = generation;
+                share.version += 1;
+                share.last_change = Some(change);
+                remember(&mut writes.changes, write);
+                let stays_pending = share.mail_due.is_some() && !share.is_mail_claimed;
+                if notify && !stays_pending {
+                    let lease_end = share.mail_due.map_or(now, |due| due.min(now + LEASE));
+                    let wait_end = share.mail_requested_at + resend_wait(share.mails);
+                    share.mail_due = Some(now.max(lease_end).max(wait_end));
+                    share.mails += 1;
+                    share.mail_requested_at = now;
+                }
+                if !notify {
+                    share.mail_due = None;
+                }
+                if !notify || !stays_pending {
+                    share.is_mail_claimed = false;
+                    writes.claim = None;
                 }
                 Response::Version(share.version)
             }
             Operation::Resend if writes.resend == Some(write) => Response::Queued(share.mails),
             Operation::Resend => {
-                let wait = TimeDelta::minutes(5 * 2_i64.pow(share.mails - 1)).min(TimeDelta::days(1));
+                let wait = resend_wait(share.mails);
                 if !share.is_active(now) {
                     Response::Inactive
                 } else if now < share.mail_requested_at + wait
@@ -151,14 +211,16 @@ impl Model {
                     share.mails += 1;
                     share.mail_requested_at = now;
                     share.mail_due = Some(now);
+                    share.is_mail_claimed = false;
                     (writes.resend, writes.claim) = (Some(write), None);
                     Response::Queued(share.mails)
                 }
             }
             Operation::Send if share.mail_due.is_some_and(|due| due <= now + TimeDelta::seconds(30)) => {
                 share.mail_due = Some(now + LEASE);
+                share.is_mail_claimed = true;
                 writes.claim = Some(write);
-                Response::Sent
+                Response::Sent(share.generation)
             }
             Operation::Open { .. } if share.generation != generation => Response::UnknownLink,
             // A signed URL must be valid for at least one second.
@@ -184,12 +246,14 @@ impl Model {
         }
     }
 
-    /// Ends a send: marks its email as sent, unless another claim or a resend has invalidated its claim.
+    /// Ends a send: marks its email as sent, unless another claim, a resend or a renewal has invalidated its
+    /// claim.
     fn finish_send(&mut self, call: &Call) {
         let has_claim =
             self.writes.get(&call.recipient).is_some_and(|writes| writes.claim == Some(call.write));
         if let Some(share) = self.shares.get_mut(&call.recipient).filter(|_| has_claim) {
             share.mail_due = None;
+            share.is_mail_claimed = false;
         }
     }
 

@@ -248,6 +248,19 @@ impl<'a> TestItem<'a> {
         .await
     }
 
+    /// Renews a link. `if_match` is `*` or a quoted version.
+    pub(crate) async fn renew(&self, id: &str, if_match: &str, body: &Value) -> Response {
+        let request = self.request(Method::POST, &format!("/{id}/renew")).header("If-Match", if_match);
+        send(request.json(body)).await
+    }
+
+    /// Returns a share's link, as "copy link" does.
+    pub(crate) async fn copy_link(&self, id: &str) -> String {
+        let copied = self.call(Method::POST, &format!("/{id}/link")).await;
+        copied.assert_status(200);
+        copied.json()["link"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn revoke(&self, id: &str) -> Response {
         self.call(Method::POST, &format!("/{id}/revoke")).await
     }

@@ -3,7 +3,7 @@
 use sharelink_aws::ChangeError;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, ResendError};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, RenewError, Renewal, ResendError};
 use sharelink_domain::{Action, Item, Share, ShareId, WriteId};
 
 use super::fixtures::RETENTION;
@@ -30,6 +30,18 @@ pub(crate) async fn change_expiration(
 ) -> Result<Share, ChangeError<ChangeExpirationError>> {
     let change = |share: &Share| share.with_expiration(expiry, action, expected);
     table.change(item, id, RETENTION, write, change).await
+}
+
+/// Renews a share's link.
+pub(crate) async fn renew(
+    table: &ShareTable,
+    item: &Item,
+    id: ShareId,
+    (renewal, expected): (Renewal, ExpectedVersion),
+    action: &Action,
+    write: WriteId,
+) -> Result<Share, ChangeError<RenewError>> {
+    table.renew(item, id, RETENTION, write, |share: &Share| share.renewed(&renewal, action, expected)).await
 }
 
 /// Queues another email for a share.

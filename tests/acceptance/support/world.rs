@@ -14,9 +14,9 @@ use dynoxide::storage_backend::ManualClock;
 use futures_util::future::join;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::{Creation, ShareLog, ShareTable};
-use sharelink_aws::{AwsError, Error, new_write_id};
+use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
 use sharelink_domain::log::LogEvent;
-use sharelink_domain::share::ExpectedVersion;
+use sharelink_domain::share::{ExpectedVersion, Renewal};
 use sharelink_domain::{Item, Share, ShareId};
 
 use super::event_source_mapping::{EventSourceMapping, Settings};
@@ -24,7 +24,7 @@ use super::fixtures::{RETENTION, action, new_item, share_builder};
 use super::function::{Failure, Function};
 use super::proxy::StaleReaction;
 use super::stack::set_clock;
-use super::table::{change_expiration, resend, revoke};
+use super::table::{change_expiration, renew, resend, revoke};
 use super::{Aws, Email, Proxy, Stack, emails_to, rfc3339, unique};
 
 pub(crate) struct World<'a> {
@@ -281,6 +281,14 @@ impl<'a> World<'a> {
         let change = (rfc3339(self.now() + life).parse().unwrap(), ExpectedVersion::Any);
         let changed = change_expiration(&self.table, &share.item, share.id, change, &action, write).await;
         changed.unwrap();
+    }
+
+    /// Renews the link to an active share.
+    pub(crate) async fn renew(&self, share: &Share, notify: bool) {
+        let (action, write) = (action(self.now()), new_write_id().unwrap());
+        let renewal = Renewal { generation: new_generation().unwrap(), expiry: None, notify };
+        let change = (renewal, ExpectedVersion::Any);
+        renew(&self.table, &share.item, share.id, change, &action, write).await.unwrap();
     }
 
     /// Queues another email for a share.

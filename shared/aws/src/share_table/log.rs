@@ -10,7 +10,7 @@ use sharelink_domain::{Item, Timestamp};
 
 use super::list::CursorError;
 use super::record::{DecodeError, sortable};
-use super::stored::{StoredDownloadError, StoredSharer, StoredUseSource};
+use super::stored::{StoredDownloadError, StoredGeneration, StoredSharer, StoredUseSource};
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
 use crate::{AwsError, Error, InternalError};
 
@@ -95,6 +95,9 @@ enum StoredEvent {
     Revoked,
     Reactivated,
     LinkCopied,
+    LinkRenewed {
+        generation: StoredGeneration,
+    },
     Resent,
     Expired,
     Purged {
@@ -132,7 +135,7 @@ macro_rules! convert_events {
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened { number },
     Downloaded { number }, DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated,
-    LinkCopied, Resent, Expired, Purged { created_at }, Restored,
+    LinkCopied, LinkRenewed { generation }, Resent, Expired, Purged { created_at }, Restored,
 }
 
 /// The share log.
@@ -242,6 +245,7 @@ pub(super) fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError>
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use sharelink_domain::Generation;
     use sharelink_domain::access::DownloadError;
 
     use super::*;
@@ -270,6 +274,10 @@ mod tests {
                 json!({"event": "purged", "createdAt": "1970-01-01T00:00:00.001Z"}),
             ),
             (LogEvent::LinkCopied, json!({"event": "linkCopied"})),
+            (
+                LogEvent::LinkRenewed { generation: Generation::from_bytes([7; 16]) },
+                json!({"event": "linkRenewed", "generation": "07070707070707070707070707070707"}),
+            ),
             (LogEvent::Restored, json!({"event": "restored"})),
         ] {
             assert_eq!(serde_json::to_value(StoredEvent::from(event.clone())).unwrap(), stored);

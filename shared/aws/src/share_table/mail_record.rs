@@ -1,11 +1,14 @@
 //! The stored form of a share's email.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::mail::{BounceType, Pending};
 use sharelink_domain::{Mail, MailState};
 
+use super::Attributes;
 use super::record::{DecodeError, decode_optional_time};
 use super::stored::StoredAction;
+use crate::InternalError;
 
 /// A share's email, stored as attributes of the share.
 #[derive(Clone, Deserialize, Serialize)]
@@ -61,7 +64,27 @@ impl From<&Mail> for MailRecord {
     }
 }
 
+/// The names of all attributes of an email that can change, except those of its claim.
+const MAIL_ATTRIBUTES: [&str; 9] = [
+    "mailState",
+    "mailAt",
+    "mailDetail",
+    "mailBounce",
+    "mailAttempt",
+    "mailRequested",
+    "mailSentBefore",
+    "mailTries",
+    "mailDue",
+];
+
 impl MailRecord {
+    /// Returns every attribute's value. `None` means that the attribute is absent.
+    pub(super) fn attributes(&self) -> Result<Vec<(&'static str, Option<AttributeValue>)>, InternalError> {
+        let attributes: Attributes =
+            serde_dynamo::to_item(self).map_err(|_| InternalError::Encoding("an email"))?;
+        Ok(MAIL_ATTRIBUTES.map(|name| (name, attributes.get(name).cloned())).into())
+    }
+
     pub(super) fn into_mail(self) -> Result<Mail, DecodeError> {
         let requested = match self.mail_requested {
             Some(action) => Some(action.decode("mailRequested")?),

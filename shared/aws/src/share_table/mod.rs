@@ -15,6 +15,7 @@ mod mail_record;
 mod outbox;
 mod quota;
 mod record;
+mod renewal;
 mod restore;
 mod stored;
 

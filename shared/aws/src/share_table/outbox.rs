@@ -23,7 +23,7 @@ use super::{
 use crate::{AwsError, ChangeError, Error, InternalError};
 
 /// A condition that is true if the share's generation, version and email are the same as when it was read.
-const UNCHANGED: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
+pub(super) const UNCHANGED: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
 
 /// The maximum number of due emails that one query returns for each shard.
 const DUE_LIMIT: i32 = 100;

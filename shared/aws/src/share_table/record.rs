@@ -98,6 +98,8 @@ pub(super) struct ShareRecord {
     changed: Option<StoredChange>,
     #[serde(skip_serializing_if = "Option::is_none")]
     link_copied: Option<StoredLinkCopy>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    renewed_at: Option<i64>,
     create_id: String,
     /// The ids of the latest changes, newest first.
     last_writes: [String; REMEMBERED_WRITES],
@@ -162,6 +164,7 @@ impl ShareRecord {
             download_failed: share.usage.last_failure.as_ref().map(StoredFailedDownload::from),
             changed: share.changed.as_ref().map(StoredChange::from),
             link_copied: share.link_copied.as_ref().map(StoredLinkCopy::from),
+            renewed_at: share.renewed_at.map(|at| at.timestamp_millis()),
             create_id: create_id.to_string(),
             last_writes: Default::default(),
             last_uses: Default::default(),
@@ -221,6 +224,7 @@ impl ShareRecord {
             },
             changed: self.changed.map(StoredChange::decode).transpose()?,
             link_copied: self.link_copied.map(StoredLinkCopy::decode).transpose()?,
+            renewed_at: decode_optional_time(self.renewed_at, "renewedAt")?,
         })
     }
 }
@@ -376,5 +380,21 @@ mod tests {
         assert_eq!(stored["title"], "Spring campaign");
         assert_eq!(stored["mailState"], "queued");
         assert_eq!(stored["mailDue"], 1_773_144_000_000_i64);
+    }
+
+    /// Rows in existing tables have this form. Never edit the expected values.
+    #[test]
+    fn stored_renewal_is_frozen() {
+        let at = Timestamp::UNIX_EPOCH;
+        let change =
+            Change { kind: ChangeKind::Renewal { notify: true }, action: Action { by: sharer("u1"), at } };
+        let renewed = Share { changed: Some(change), renewed_at: Some(at), ..share(&["a"]) };
+        let record = ShareRecord::new(&renewed, WriteId::from_bytes([1; 16]), RETENTION);
+        let stored: serde_json::Value = serde_json::to_value(&record).unwrap();
+        let action = serde_json::json!({"by": {"sub": "u1"}, "at": 0});
+        let expected = serde_json::json!({"of": "renewal", "action": action, "notify": true});
+        assert_eq!(stored["changed"], expected);
+        assert_eq!(stored["renewedAt"], 0);
+        assert_eq!(record.into_share().unwrap(), renewed);
     }
 }

@@ -20,7 +20,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::log::{self, ShareLog};
 use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, sortable};
 use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
-use crate::{AwsError, Error, InternalError, new_write_id};
+use crate::{AwsError, Error, InternalError, new_generation, new_write_id};
 
 /// How to restore rows.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ pub struct RestoreSummary {
     pub restored_as_revoked: u64,
     /// Shares whose rows are readable.
     pub intact: u64,
-    /// Shares that were purged and created again, and so have a newer link.
+    /// Shares that were purged and created again, or whose link was renewed, and that so have a newer link.
     pub replaced: u64,
     /// Shares whose retention period has ended.
     pub retention_ended: u64,
@@ -251,7 +251,8 @@ impl<'a> Restore<'a> {
             match live_row.as_ref().map(parse) {
                 Some(Ok(readable)) => {
                     let row = LiveRow::Readable(readable.generation);
-                    self.apply(replay.decide(&row, retention, self.options.policy), None, retention).await?;
+                    let decision = replay.decide(&row, retention, self.options.policy, new_generation()?);
+                    self.apply(decision, None, retention).await?;
                 }
                 Some(Err(_)) | None => {
                     lost.insert(id, LostShare { replay, damaged: live_row, retention });
@@ -261,8 +262,9 @@ impl<'a> Restore<'a> {
         self.replay_log(partition, &mut lost).await?;
         for share in lost.into_values() {
             let row = share.live_row();
-            let decision = share.replay.decide(&row, share.retention, self.options.policy);
-            self.apply(decision, share.damaged, share.retention).await?;
+            let (retention, policy) = (share.retention, self.options.policy);
+            let decision = share.replay.decide(&row, retention, policy, new_generation()?);
+            self.apply(decision, share.damaged, retention).await?;
         }
         Ok(())
     }

@@ -5,8 +5,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use sharelink_domain::access::DownloadError;
 use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
+use sharelink_domain::ids::IdError;
 use sharelink_domain::use_source::ClientKind;
-use sharelink_domain::{Action, EmailAddress, FileName, ObjectKey, SharedFile, Sharer, UseSource};
+use sharelink_domain::{
+    Action, EmailAddress, FileName, Generation, ObjectKey, SharedFile, Sharer, UseSource,
+};
 
 use super::record::{DecodeError, decode_time};
 use crate::InternalError;
@@ -85,6 +88,9 @@ impl StoredAction {
 pub(super) struct StoredChange {
     of: StoredChangeKind,
     action: StoredAction,
+    /// Only for renewals.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    notify: Option<bool>,
 }
 
 #[derive(Clone, Copy, Deserialize, Serialize)]
@@ -92,15 +98,17 @@ pub(super) struct StoredChange {
 enum StoredChangeKind {
     Expiration,
     Revocation,
+    Renewal,
 }
 
 impl From<&Change> for StoredChange {
     fn from(change: &Change) -> Self {
-        let of = match change.kind {
-            ChangeKind::Expiration => StoredChangeKind::Expiration,
-            ChangeKind::Revocation => StoredChangeKind::Revocation,
+        let (of, notify) = match change.kind {
+            ChangeKind::Expiration => (StoredChangeKind::Expiration, None),
+            ChangeKind::Revocation => (StoredChangeKind::Revocation, None),
+            ChangeKind::Renewal { notify } => (StoredChangeKind::Renewal, Some(notify)),
         };
-        Self { of, action: StoredAction::from(&change.action) }
+        Self { of, action: StoredAction::from(&change.action), notify }
     }
 }
 
@@ -109,6 +117,7 @@ impl StoredChange {
         let kind = match self.of {
             StoredChangeKind::Expiration => ChangeKind::Expiration,
             StoredChangeKind::Revocation => ChangeKind::Revocation,
+            StoredChangeKind::Renewal => ChangeKind::Renewal { notify: self.notify.unwrap_or_default() },
         };
         Ok(Change { kind, action: self.action.decode("changed")? })
     }
@@ -131,6 +140,37 @@ impl StoredLinkCopy {
     pub(super) fn decode(self) -> Result<LinkCopy, DecodeError> {
         let id = self.id.parse().map_err(|_| DecodeError("linkCopied"))?;
         Ok(LinkCopy { action: self.action.decode("linkCopied")?, id })
+    }
+}
+
+/// The stored form of a [`Generation`].
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct StoredGeneration(Generation);
+
+impl From<Generation> for StoredGeneration {
+    fn from(generation: Generation) -> Self {
+        Self(generation)
+    }
+}
+
+impl From<StoredGeneration> for Generation {
+    fn from(StoredGeneration(generation): StoredGeneration) -> Self {
+        generation
+    }
+}
+
+impl From<StoredGeneration> for String {
+    fn from(StoredGeneration(generation): StoredGeneration) -> Self {
+        generation.to_string()
+    }
+}
+
+impl TryFrom<String> for StoredGeneration {
+    type Error = IdError;
+
+    fn try_from(text: String) -> Result<Self, IdError> {
+        text.parse().map(Self)
     }
 }
 
