@@ -786,7 +786,7 @@ SECRETS = {
         "no link can be created or opened",
         "Restore the secret's previous version. operations.md describes the format.",
     ),
-    "LogHashKey": (
+    "HashKey": (
         "key of the hashes in the logs",
         is_hash_key,
         "the functions' logs do not show who was refused or who read a log",

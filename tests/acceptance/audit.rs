@@ -22,7 +22,7 @@ const WITH_SOURCES: &[(&str, &str)] = &[("LOG_USE_SOURCES", "true")];
 /// Returns the key of the hashes in the functions' logs.
 async fn hash_key(stack: &Stack) -> HashKey {
     let aws = Aws::new(stack);
-    let secret = aws.function_environment("ManageShares").await["LOG_HASH_KEY_SECRET"].clone();
+    let secret = aws.function_environment("ManageShares").await["HASH_KEY_SECRET"].clone();
     let read = json!({"SecretId": secret});
     let response = aws.call("secretsmanager", "secretsmanager.GetSecretValue", &read).await;
     HashKey::new(response["SecretString"].as_str().unwrap()).unwrap()

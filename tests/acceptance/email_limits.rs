@@ -10,7 +10,7 @@ use sharelink_aws::email_quota::EmailRequest;
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::link::KeyRing;
+use sharelink_domain::hash_key::HashKey;
 use sharelink_domain::quota::{EmailLimits, LimitReached};
 use sharelink_domain::testing::sharer;
 use sharelink_domain::{EmailAddress, ShareId, Timestamp, WriteId};
@@ -253,6 +253,27 @@ async fn resend_counts_for_the_sharer() {
 }
 
 #[tokio::test]
+async fn renewal_with_an_email_counts() {
+    let (stack, _clock) = Stack::with_function_variable(MAILBOX_LIMIT, "1").await;
+    let item = item_of_new_sharer(&stack).await;
+    let ann = address("ann");
+    let share = item.share_with(&ann).await;
+    let (id, link) = (share.id, share.link);
+    let etag = item.get(&format!("/{id}")).await.header("etag").to_owned();
+    let renew = async |notify: bool| {
+        let request = item.request(Method::POST, &format!("/{id}/renew")).header("If-Match", &etag);
+        send(request.json(&json!({"notify": notify}))).await
+    };
+
+    renew(true).await.assert_problem(429, "mailbox-limit-reached");
+    stack.open(&link).await.assert_status(302);
+
+    renew(false).await.assert_status(200);
+    stack.open(&link).await.assert_status(404);
+    assert_eq!(emails_to(&stack, &ann).await.len(), 1);
+}
+
+#[tokio::test]
 async fn complaint_ends_the_emails_of_a_link() {
     let (stack, clock) = Stack::with_clock().await;
     let item = TestItem::new(&stack).await;
@@ -303,8 +324,8 @@ async fn counters(stack: &Stack) -> HashSet<String> {
 
 // --- The adapter ---------------------------------------------------------------------------------------------
 
-fn ring() -> KeyRing {
-    KeyRing::parse(r#"{"current": "k1", "k1": "a secret that has 32 bytes or more"}"#).unwrap()
+fn key() -> HashKey {
+    HashKey::new("a secret that has 32 bytes or more").unwrap()
 }
 
 /// Counts emails of a sharer, and returns how many of them were refused by each limit.
@@ -320,7 +341,7 @@ async fn count(
     let email = |recipient| (ShareId::new(&item, recipient), recipient);
     let request = EmailRequest { sharer: &sharer, write, emails: recipients.iter().map(email).collect() };
     let limits = EmailLimits { per_sharer: limits.0, per_mailbox: limits.1 };
-    let refused = request.count(table, &ring(), limits, at).await.unwrap();
+    let refused = request.count(table, &key(), limits, at).await.unwrap();
     let mailboxes = refused.values().filter(|limit| **limit == LimitReached::Mailbox).count();
     (refused.len() - mailboxes, mailboxes)
 }

@@ -7,8 +7,8 @@ use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 use sharelink_aws::email_quota::EmailRequest;
 use sharelink_aws::files::{FileListing, FindError};
-use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
+use sharelink_aws::stored_hash_key::StoredHashKey;
 use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::quota::{EmailLimits, LimitReached};
@@ -37,7 +37,7 @@ pub(crate) struct CreateShares {
     pub(crate) email_limits: EmailLimits,
     pub(crate) items: ItemSource,
     /// Its keyed hash identifies sharers and mailboxes in the counters of emails.
-    pub(crate) key_ring_cache: KeyRingCache,
+    pub(crate) hash_key: StoredHashKey,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
@@ -197,9 +197,9 @@ impl CreateShares {
         let ids: Vec<ShareId> = emails.iter().map(|(id, _)| *id).collect();
         let existing = self.table.find_created(&request.item, &ids, write).await?;
         emails.retain(|(id, _)| !existing.contains_key(id));
-        let ring = self.key_ring_cache.ring(now).await?;
+        let key = self.hash_key.get_or_fetch().await?;
         let emails = EmailRequest { sharer: &request.sharer, write, emails };
-        let refused = emails.count(&self.table, &ring, self.email_limits, now).await?;
+        let refused = emails.count(&self.table, key, self.email_limits, now).await?;
         Ok(Known { existing, refused })
     }
 

@@ -8,10 +8,9 @@ mod item_source;
 mod results;
 
 use sharelink_aws::email_quota::load_email_limits;
-use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::load_config;
-use sharelink_aws::log_hash_key::LogHashKey;
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::stored_hash_key::StoredHashKey;
 use sharelink_http::{Authorization, run_with_callers};
 use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
@@ -23,21 +22,24 @@ async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
-    let clock = Clock::from_env();
-    let (table, items, key_ring_cache, hash_key) = tokio::join!(
+    let (table, items, hash_key) = tokio::join!(
         ShareTable::connected(&config, required("TABLE_NAME")?),
         ItemSource::from_env(&config),
-        KeyRingCache::fetched(&config, required("KEY_RING_SECRET")?, clock.now()),
-        LogHashKey::fetched(&config, required("LOG_HASH_KEY_SECRET")?),
+        StoredHashKey::fetched(&config, required("HASH_KEY_SECRET")?),
     );
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
-        clock,
+        clock: Clock::from_env(),
         email_limits: load_email_limits()?,
+        hash_key,
         items: items?,
-        key_ring_cache,
         retention: required_days("RETENTION_DAYS")?,
         table,
     };
-    run_with_callers(&metrics, || hash_key.get(), |request| create_shares.handle(request)).await
+    run_with_callers(
+        &metrics,
+        || create_shares.hash_key.get_for_log(),
+        |request| create_shares.handle(request),
+    )
+    .await
 }

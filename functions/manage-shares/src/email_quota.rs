@@ -3,10 +3,11 @@
 //! A change is tried first with [`refuse_uncounted`]. If it would queue an email, the email is counted, and the
 //! change is made. As a result, a change that is refused for another reason does not count.
 
+use sharelink_aws::ChangeError;
 use sharelink_aws::email_quota::EmailRequest;
 use sharelink_domain::quota::until_next_day;
 use sharelink_domain::{EmailAddress, Share, ShareId, WriteId};
-use sharelink_http::Problem;
+use sharelink_http::{Problem, ProblemType};
 
 use crate::router::{Call, ManageShares};
 
@@ -17,8 +18,11 @@ pub(crate) enum Refusal<E> {
     NotCounted(EmailAddress),
 }
 
+/// Decides on a change: returns the changed share, `None` if the change is already made, or the reason to refuse.
+pub(crate) type Decide<'a, E> = dyn Fn(&Share) -> Result<Option<Share>, Refusal<E>> + 'a;
+
 /// Returns the same decision, except that a change that queues an email is refused.
-pub(crate) fn refuse_uncounted<E>(
+fn refuse_uncounted<E>(
     decide: impl Fn(&Share) -> Result<Option<Share>, E>,
 ) -> impl Fn(&Share) -> Result<Option<Share>, Refusal<E>> {
     move |share| match decide(share).map_err(Refusal::Other)? {
@@ -30,8 +34,34 @@ pub(crate) fn refuse_uncounted<E>(
 }
 
 impl ManageShares {
+    /// Makes a change with `change`, after counting the email that it queues, if it queues one.
+    pub(crate) async fn change_with_email<E>(
+        &self,
+        call: &Call<'_>,
+        id: ShareId,
+        write: WriteId,
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+        change: impl AsyncFn(&Decide<'_, E>) -> Result<Share, ChangeError<Refusal<E>>>,
+        to_problem: impl Fn(E) -> Problem,
+    ) -> Result<Share, Problem> {
+        let changed = match change(&refuse_uncounted(&decide)).await {
+            Err(ChangeError::Refused(Refusal::NotCounted(recipient))) => {
+                self.count_email(call, id, &recipient, write).await?;
+                change(&|share| decide(share).map_err(Refusal::Other)).await
+            }
+            changed => changed,
+        };
+        changed.map_err(|error| match error {
+            ChangeError::NotFound => ProblemType::ShareNotFound.into(),
+            ChangeError::Refused(Refusal::Other(error)) => to_problem(error),
+            // The second decision refuses no email.
+            ChangeError::Refused(Refusal::NotCounted(_)) => ProblemType::TemporarilyUnavailable.into(),
+            ChangeError::Failed(error) => error.into(),
+        })
+    }
+
     /// Counts an email that is about to be queued, unless a daily limit is reached.
-    pub(crate) async fn count_email(
+    async fn count_email(
         &self,
         call: &Call<'_>,
         id: ShareId,
@@ -40,8 +70,8 @@ impl ManageShares {
     ) -> Result<(), Problem> {
         let now = call.action.at;
         let request = EmailRequest { sharer: &call.action.by, write, emails: vec![(id, recipient)] };
-        let ring = self.links.key_ring(now).await?;
-        let refused = request.count(&self.table, &ring, self.email_limits, now).await?;
+        let key = self.hash_key.get_or_fetch().await?;
+        let refused = request.count(&self.table, key, self.email_limits, now).await?;
         match refused.get(&id) {
             Some(limit) => Err(Problem::LimitReached(*limit, until_next_day(now))),
             None => Ok(()),

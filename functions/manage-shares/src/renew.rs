@@ -2,12 +2,13 @@
 
 use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use sharelink_aws::{ChangeError, new_generation, new_write_id};
+use sharelink_aws::{new_generation, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::share::{ExpectedVersion, RenewError, Renewal};
 use sharelink_domain::{Share, ShareId, WriteId};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, parse_if_match, parse_json_body};
 
+use crate::email_quota::Decide;
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
 use crate::shares::invalid_expiry;
@@ -37,13 +38,11 @@ impl ManageShares {
             None => (new_write_id()?, expected),
             Some(request) => self.settle_renewal(call, id, &request, &renewal, expected).await?,
         };
-        let renew = |share: &Share| share.renewed(&renewal, &call.action, expected);
-        let renewed = self.table.renew(&call.item, id, self.retention, write, renew).await;
-        let share = renewed.map_err(|error| match error {
-            ChangeError::NotFound => ProblemType::ShareNotFound.into(),
-            ChangeError::Refused(error) => renew_problem(error),
-            ChangeError::Failed(error) => error.into(),
-        })?;
+        let decide = |share: &Share| share.renewed(&renewal, &call.action, expected);
+        let renew = async |decide: &Decide<'_, RenewError>| {
+            self.table.renew(&call.item, id, self.retention, write, decide).await
+        };
+        let share = self.change_with_email(call, id, write, decide, renew, renew_problem).await?;
         Ok(call.share_response(StatusCode::OK, &share))
     }
 

@@ -1,14 +1,14 @@
 //! `POST …/shares/{shareId}/resend`.
 
 use lambda_http::http::StatusCode;
+use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::IdempotencyRecord;
-use sharelink_aws::{ChangeError, new_write_id};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::share::ResendError;
 use sharelink_domain::{Share, ShareId, Timestamp};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, require_empty_body};
 
-use crate::email_quota::{Refusal, refuse_uncounted};
+use crate::email_quota::Decide;
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
 
@@ -28,19 +28,10 @@ impl ManageShares {
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
             _ => share.resent(&call.action).map(Some),
         };
-        let share = match self.table.resend(&call.item, id, write, refuse_uncounted(decide)).await {
-            Ok(share) => share,
-            Err(ChangeError::Refused(Refusal::NotCounted(recipient))) => {
-                self.count_email(call, id, &recipient, write).await?;
-                let resent = self.table.resend(&call.item, id, write, decide).await;
-                resent.map_err(|error| resend_problem(error, call.action.at))?
-            }
-            Err(ChangeError::Refused(Refusal::Other(error))) => {
-                return Err(resend_problem(ChangeError::Refused(error), call.action.at));
-            }
-            Err(ChangeError::NotFound) => return Err(ProblemType::ShareNotFound.into()),
-            Err(ChangeError::Failed(error)) => return Err(error.into()),
-        };
+        let resend =
+            async |decide: &Decide<'_, ResendError>| self.table.resend(&call.item, id, write, decide).await;
+        let to_problem = |error| resend_problem(error, call.action.at);
+        let share = self.change_with_email(call, id, write, decide, resend, to_problem).await?;
         Ok(call.share_response(StatusCode::ACCEPTED, &share))
     }
 
@@ -57,18 +48,15 @@ impl ManageShares {
         }
         let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
         // Do not record a refused request, so that the caller can send it again with the same key.
-        let resent =
-            share.resent(&call.action).map_err(|error| resend_problem(ChangeError::Refused(error), now))?;
+        let resent = share.resent(&call.action).map_err(|error| resend_problem(error, now))?;
         Ok(self.table.save_idempotency_record(request, resent.mail.attempt, now).await?)
     }
 }
 
-fn resend_problem(error: ChangeError<ResendError>, now: Timestamp) -> Problem {
+fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
     match error {
-        ChangeError::NotFound => ProblemType::ShareNotFound.into(),
-        ChangeError::Refused(ResendError::Inactive) => ProblemType::ShareInactive.into(),
-        ChangeError::Refused(ResendError::Complained) => ProblemType::RecipientComplained.into(),
-        ChangeError::Refused(ResendError::TooSoon { until }) => Problem::TooSoon(until - now),
-        ChangeError::Failed(error) => error.into(),
+        ResendError::Inactive => ProblemType::ShareInactive.into(),
+        ResendError::Complained => ProblemType::RecipientComplained.into(),
+        ResendError::TooSoon { until } => Problem::TooSoon(until - now),
     }
 }

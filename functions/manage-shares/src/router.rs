@@ -7,6 +7,7 @@ use sharelink_aws::ResolveError;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
+use sharelink_aws::stored_hash_key::StoredHashKey;
 use sharelink_domain::quota::EmailLimits;
 use sharelink_domain::resolution::Purpose;
 use sharelink_domain::{Action, Item, Share, Timestamp};
@@ -26,6 +27,7 @@ pub(crate) struct ManageShares {
     pub(crate) clock: Clock,
     pub(crate) email_limits: EmailLimits,
     /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
+    pub(crate) hash_key: StoredHashKey,
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
     pub(crate) log: ShareLog,

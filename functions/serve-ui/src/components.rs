@@ -1,26 +1,11 @@
 //! The web components, embedded in the binary.
 
-use std::io::Write;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 /// The module that frontends import.
 pub(crate) const ENTRY: &str = "sharelink.js";
-
-macro_rules! modules {
-    ($($name:literal)+) => { [$(($name, include_str!(concat!("../components/", $name)))),+] };
-}
-
-/// Every module's file name and source, each after the modules that it imports.
-const MODULES: [(&str, &str); 17] = modules![
-    "limits.js" "dom.js" "texts.js" "styles.js" "api.js" "element.js" "dialog.js" "address-list.js"
-    "recipients.js" "expiration.js" "files.js" "share-row.js" "share-log.js" "share-dialog.js"
-    "link-access-dialog.js" "share-button.js" "sharelink.js"
-];
 
 macro_rules! documents {
     ($($name:literal $content_type:literal)+) => {
@@ -55,24 +40,26 @@ impl Document {
     }
 }
 
-/// The module that browsers load: all modules of the components in one.
+/// The module that browsers load. The build script makes it of the modules in `components/`.
+const SOURCE: &str = include_str!(concat!(env!("OUT_DIR"), "/sharelink.js"));
+
+/// The module, compressed with gzip.
+const COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sharelink.js.gz"));
+
+/// The components of this build.
 pub(crate) struct Components {
     /// A hash of the source.
     pub(crate) version: String,
-    pub(crate) source: String,
+    pub(crate) source: &'static str,
     /// The source, compressed with gzip.
-    pub(crate) compressed: Vec<u8>,
+    pub(crate) compressed: &'static [u8],
 }
 
 impl Components {
     /// Returns the components embedded in this build.
-    pub(crate) fn embedded() -> std::io::Result<Self> {
-        let source: String =
-            MODULES.iter().map(|(_, source)| without_comments(&without_imports(source))).collect();
-        let version = URL_SAFE_NO_PAD.encode(&digest(&SHA256, source.as_bytes()).as_ref()[..9]);
-        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
-        gzip.write_all(source.as_bytes())?;
-        Ok(Self { version, source, compressed: gzip.finish()? })
+    pub(crate) fn embedded() -> Self {
+        let version = URL_SAFE_NO_PAD.encode(&digest(&SHA256, SOURCE.as_bytes()).as_ref()[..9]);
+        Self { version, source: SOURCE, compressed: COMPRESSED }
     }
 
     /// Returns the source of the unversioned module.
@@ -81,52 +68,8 @@ impl Components {
     }
 }
 
-/// Removes a module's imports, and the exports of the names that it declares, because all modules share one
-/// scope in the module that browsers load. Compressed, one module is a sixth smaller than many, and it needs
-/// no further requests.
-///
-/// This function does not parse JavaScript: imports are on one line, and no two modules declare the same
-/// name.
-fn without_imports(source: &str) -> String {
-    let lines = source.lines().filter(|line| !line.starts_with("import "));
-    let lines = lines.filter(|line| !line.starts_with("export default "));
-    let lines = lines.map(|line| match line.strip_prefix("export ") {
-        Some(declaration) if !declaration.starts_with('{') => declaration,
-        _ => line,
-    });
-    lines.flat_map(|line| [line, "\n"]).collect()
-}
-
-/// Removes indentation, blank lines, and lines that contain only a comment (`//`, `/** … */`), so that browsers
-/// do not download them.
-///
-/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment, and
-/// its indentation must not matter.
-fn without_comments(source: &str) -> String {
-    let mut code = String::with_capacity(source.len());
-    let mut is_in_block = false;
-    for line in source.lines() {
-        let text = line.trim();
-        if is_in_block {
-            is_in_block = !text.contains("*/");
-            continue;
-        }
-        if text.starts_with("/**") && !text.contains("*/") {
-            is_in_block = true;
-            continue;
-        }
-        if text.is_empty() || text.starts_with("//") || (text.starts_with("/**") && text.ends_with("*/")) {
-            continue;
-        }
-        code.push_str(text);
-        code.push('\n');
-    }
-    code
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::{env, fs};
 
     use aws_lc_rs::digest::SHA384;
@@ -141,56 +84,9 @@ mod tests {
     const OPENAPI: &str = include_str!("../../../infra/openapi.yaml");
 
     #[test]
-    fn every_component_file_is_embedded() {
-        let directory = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/components")).unwrap();
-        let files: BTreeSet<_> =
-            directory.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
-        assert_eq!(files, MODULES.iter().map(|(name, _)| (*name).to_owned()).collect());
-    }
-
-    #[test]
     fn components_compress_to_less_than_40_kb() {
-        let size = Components::embedded().unwrap().compressed.len();
+        let size = Components::embedded().compressed.len();
         assert!(size < 40_000, "{size} bytes");
-    }
-
-    /// Returns the names that a module declares outside of functions and classes.
-    fn declarations(source: &str) -> impl Iterator<Item = &str> {
-        let keywords = ["export ", "default ", "async ", "const ", "let ", "class ", "function "];
-        let lines =
-            source.lines().filter(move |line| keywords.iter().any(|keyword| line.starts_with(keyword)));
-        let lines =
-            lines.filter(|line| !line.starts_with("export {") && !line.starts_with("export default "));
-        lines.map(move |line| {
-            let name = keywords.iter().fold(line, |rest, keyword| rest.strip_prefix(keyword).unwrap_or(rest));
-            name.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap()
-        })
-    }
-
-    #[test]
-    fn all_modules_can_share_one_scope() {
-        let mut earlier = BTreeSet::new();
-        let mut declared = BTreeSet::new();
-        for (name, source) in MODULES {
-            for line in source.lines().filter(|line| line.starts_with("import ")) {
-                let imported = line.strip_suffix("\";").and_then(|line| line.split(" from \"./").nth(1));
-                assert!(imported.is_some_and(|module| earlier.contains(module)), "{name}: {line}");
-                assert!(!line.contains(" as "), "{name}: {line}");
-            }
-            for declaration in declarations(source) {
-                assert!(declared.insert(declaration), "{name} declares {declaration} again");
-            }
-            earlier.insert(name);
-        }
-        assert!(declared.is_superset(&BTreeSet::from(["ShareDialog", "Language", "en", "copyLink", "h"])));
-    }
-
-    #[test]
-    fn served_module_imports_nothing_and_exports_the_interface() {
-        let source = Components::embedded().unwrap().source;
-        let lines = |start: &str| source.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
-        assert_eq!(lines("import "), [""; 0]);
-        assert_eq!(lines("export"), ["export {"]);
     }
 
     #[test]
@@ -204,20 +100,8 @@ mod tests {
     }
 
     #[test]
-    fn comment_lines_are_not_served() {
-        let source = "// A.\n/** B. */\nconst a = 1; // C.\n/**\n * D.\n */\n/** @type {E} */ (e);\n";
-        assert_eq!(without_comments(source), "const a = 1; // C.\n/** @type {E} */ (e);\n");
-    }
-
-    #[test]
-    fn css_universal_selector_is_not_a_comment() {
-        let css = "*, ::before {\n}\n";
-        assert_eq!(without_comments(css), css);
-    }
-
-    #[test]
     fn readme_pins_the_current_version() {
-        let pinned = pinned_html(&Components::embedded().unwrap());
+        let pinned = pinned_html(&Components::embedded());
         let readme = fs::read_to_string(README).unwrap();
         let start = readme.find("<script type=\"module\" crossorigin").unwrap();
         let end = start + readme[start..].find("```").unwrap();

@@ -42,9 +42,9 @@ fn module_response(components: &Components, request: &Request) -> Response {
     let is_current = path_parameter(request, "version") == components.version;
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
     if !accepts_gzip(header(request, "accept-encoding")) {
-        return script_response(components.source.clone(), cache_control);
+        return script_response(components.source, cache_control);
     }
-    let mut response = script_response(components.compressed.clone(), cache_control);
+    let mut response = script_response(components.compressed.to_vec(), cache_control);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     fn serve_ui() -> ServeUi {
-        ServeUi { components: Some(Components::embedded().unwrap()) }
+        ServeUi { components: Some(Components::embedded()) }
     }
 
     fn problem_type(serve_ui: &ServeUi, route_key: &str, file: &str) -> ProblemType {

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sharelink_domain::link::KeyRing;
+use sharelink_domain::hash_key::HashKey;
 use sharelink_domain::quota::{Counter, EmailLimits, LimitReached, email_id};
 use sharelink_domain::{EmailAddress, ShareId, Sharer, Timestamp, WriteId};
 use sharelink_runtime::{SettingError, required_positive_number};
@@ -39,20 +39,20 @@ impl EmailRequest<'_> {
     pub async fn count(
         &self,
         table: &ShareTable,
-        ring: &KeyRing,
+        key: &HashKey,
         limits: EmailLimits,
         now: Timestamp,
     ) -> Result<HashMap<ShareId, LimitReached>, AwsError> {
         if self.emails.is_empty() {
             return Ok(HashMap::new());
         }
-        let sharer = Counter::of_sharer(ring, self.sharer, now);
+        let sharer = Counter::of_sharer(key, self.sharer, now);
         let reserved =
             table.reserve_emails(&sharer, self.emails.len(), limits.per_sharer, self.write).await?;
         if let Err(reached) = reserved {
             return Ok(self.emails.iter().map(|(share, _)| (*share, reached)).collect());
         }
-        let admitted = self.count_for_mailboxes(table, ring, limits.per_mailbox, now).await?;
+        let admitted = self.count_for_mailboxes(table, key, limits.per_mailbox, now).await?;
         let is_refused = |share: &ShareId| !admitted.contains(&email_id(self.write, *share));
         let refused: HashMap<ShareId, LimitReached> = self
             .emails
@@ -70,13 +70,13 @@ impl EmailRequest<'_> {
     async fn count_for_mailboxes(
         &self,
         table: &ShareTable,
-        ring: &KeyRing,
+        key: &HashKey,
         limit: usize,
         now: Timestamp,
     ) -> Result<HashSet<WriteId>, AwsError> {
         let mut mailboxes: HashMap<Counter, Vec<WriteId>> = HashMap::new();
         for (share, address) in &self.emails {
-            let mailbox = Counter::of_mailbox(ring, address, now);
+            let mailbox = Counter::of_mailbox(key, address, now);
             mailboxes.entry(mailbox).or_default().push(email_id(self.write, *share));
         }
         stream::iter(mailboxes)

@@ -38,12 +38,12 @@ pub mod item_resolver;
 pub mod key_ring_cache;
 #[cfg(all(feature = "parameters", feature = "secrets"))]
 pub mod link_builder;
-#[cfg(feature = "secrets")]
-pub mod log_hash_key;
 #[cfg(feature = "ses")]
 pub mod mailer;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
+#[cfg(feature = "secrets")]
+pub mod stored_hash_key;
 
 pub use config::{AwsConfig, ConfigError, load_config, load_key_layout, with_timeout};
 pub use error::{AwsError, ChangeError, Error, IdempotencyError, InternalError, ResolveError};

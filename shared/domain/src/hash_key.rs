@@ -1,6 +1,7 @@
-//! Keyed hashes that stand for callers and items in the functions' logs.
+//! Keyed hashes that stand for callers and items in the functions' logs, and for sharers and mailboxes in the
+//! counters of emails.
 //!
-//! A hash shows whether two log lines concern the same caller or item. Looking for a guessed name requires the
+//! A hash shows whether two log lines or counters concern the same one. Looking for a guessed name requires the
 //! key.
 
 use std::fmt;
@@ -30,24 +31,40 @@ impl HashKey {
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())))
     }
 
-    /// Returns the hash of a caller, identified by the claim `sub`.
+    /// Returns the hash of a caller, identified by the claim `sub`, for logs.
     #[must_use]
     pub fn hash_caller(&self, sub: &str) -> String {
-        self.hash("caller:", sub)
+        self.short_hash("caller:", sub)
     }
 
-    /// Returns the hash of an item.
+    /// Returns the hash of an item, for logs.
     #[must_use]
     pub fn hash_item(&self, item: &Item) -> String {
-        self.hash("item:", &item.to_string())
+        self.short_hash("item:", &item.to_string())
+    }
+
+    /// Returns the hash of a sharer, identified by the claim `sub`, for counters.
+    #[must_use]
+    pub(crate) fn hash_sharer(&self, sub: &str) -> String {
+        format!("{:032x}", self.hash("sharer:", sub))
+    }
+
+    /// Returns the hash of a mailbox, for counters.
+    #[must_use]
+    pub(crate) fn hash_mailbox(&self, mailbox: &str) -> String {
+        format!("{:032x}", self.hash("mailbox:", mailbox))
     }
 
     /// Returns the first 64 bits. Two of a million callers have the same with a probability of 1 in 37 million.
-    fn hash(&self, purpose: &str, text: &str) -> String {
+    fn short_hash(&self, purpose: &str, text: &str) -> String {
+        format!("{:016x}", self.hash(purpose, text) >> 64)
+    }
+
+    /// Returns the first 128 bits.
+    fn hash(&self, purpose: &str, text: &str) -> u128 {
         let hash = hmac::sign(&self.0, [purpose, text].concat().as_bytes());
         // The hash has 32 bytes.
-        let start = hash.as_ref().first_chunk().copied().unwrap_or_default();
-        format!("{:016x}", u64::from_be_bytes(start))
+        u128::from_be_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default())
     }
 }
 
@@ -73,6 +90,13 @@ mod tests {
     fn hashes_are_frozen() {
         assert_eq!(key(SECRET).hash_caller("u1"), "ee3773901eb43298");
         assert_eq!(key(SECRET).hash_item(&item()), "7562b5102bf89582");
+    }
+
+    /// Golden vectors. Never edit them: a changed hash would reset the day's counts.
+    #[test]
+    fn hashes_of_counters_are_frozen() {
+        assert_eq!(key(SECRET).hash_sharer("u1"), "34805bb9a76902d54474afc76952a9db");
+        assert_eq!(key(SECRET).hash_mailbox("ann@example.com"), "919a03f008b001fbf1320ef2d19d5d31");
     }
 
     #[test]

@@ -17,8 +17,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use aws_lc_rs::hkdf::{HKDF_SHA256, Prk, Salt};
-use aws_lc_rs::hmac::{self, HMAC_SHA256};
+use aws_lc_rs::hkdf::{HKDF_SHA256, Salt};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
@@ -27,7 +26,6 @@ use crate::{Generation, Item, Share, ShareId};
 
 const VERSION: u8 = 1;
 const PURPOSE: &[u8] = b"sharelink link 1";
-const HASH_PURPOSE: &[u8] = b"sharelink hash 1";
 
 /// The byte that pads a link. No item's path contains it.
 const PADDING: u8 = 0;
@@ -144,8 +142,6 @@ pub enum TokenError {
 pub struct KeyRing {
     current: KeyId,
     keys: BTreeMap<KeyId, LessSafeKey>,
-    /// Derived from the current key's secret.
-    hash_key: hmac::Key,
 }
 
 impl KeyRing {
@@ -154,31 +150,18 @@ impl KeyRing {
     pub fn parse(json: &str) -> Result<Self, KeyRingError> {
         let mut strings: BTreeMap<String, String> =
             serde_json::from_str(json).map_err(|_| KeyRingError::Json)?;
-        let current: KeyId = strings.remove(CURRENT).ok_or(KeyRingError::Current)?.parse()?;
+        let current = strings.remove(CURRENT).ok_or(KeyRingError::Current)?.parse()?;
         let keys = strings
             .iter()
             .map(|(id, secret)| Ok((id.parse()?, derive_key(secret.as_bytes())?)))
             .collect::<Result<BTreeMap<KeyId, _>, KeyRingError>>()?;
-        let secret = strings.get(current.as_str()).ok_or(KeyRingError::Current)?;
-        let hash_key = derive_hash_key(secret.as_bytes())?;
-        Ok(Self { current, keys, hash_key })
+        if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyRingError::Current) }
     }
 
     /// Returns the id of the key that seals new links.
     #[must_use]
     pub fn current(&self) -> &KeyId {
         &self.current
-    }
-
-    /// Returns a keyed hash of a value, as 32 hexadecimal digits (HMAC-SHA256, truncated). Without the ring, the
-    /// hash does not reveal the value, not even to a reader who guesses it. The hash changes when another key
-    /// becomes current.
-    #[must_use]
-    pub fn hash(&self, purpose: &str, value: &str) -> String {
-        let tag = hmac::sign(&self.hash_key, format!("{purpose}\0{value}").as_bytes());
-        let mut bytes = [0; 16];
-        bytes.copy_from_slice(&tag.as_ref()[..16]);
-        format!("{:032x}", u128::from_be_bytes(bytes))
     }
 
     /// Seals a link with one of the ring's keys. The same link and key always give the same token.
@@ -225,24 +208,13 @@ impl fmt::Debug for KeyRing {
     }
 }
 
-/// Extracts the key from which the others are derived (HKDF, RFC 5869).
-fn extract_key(secret: &[u8]) -> Result<Prk, KeyRingError> {
+/// Derives a link-sealing key from a secret (HKDF, RFC 5869).
+fn derive_key(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
     if secret.len() < MIN_SECRET_LENGTH {
         return Err(KeyRingError::TooShort);
     }
-    Ok(Salt::new(HKDF_SHA256, b"sharelink").extract(secret))
-}
-
-/// Derives the key for [`KeyRing::hash`] from a secret.
-fn derive_hash_key(secret: &[u8]) -> Result<hmac::Key, KeyRingError> {
-    let pseudorandom_key = extract_key(secret)?;
-    let key = pseudorandom_key.expand(&[HASH_PURPOSE], HMAC_SHA256).map_err(|_| KeyRingError::Derivation)?;
-    Ok(key.into())
-}
-
-/// Derives a link-sealing key from a secret.
-fn derive_key(secret: &[u8]) -> Result<LessSafeKey, KeyRingError> {
-    let key = extract_key(secret)?
+    let pseudorandom_key = Salt::new(HKDF_SHA256, b"sharelink").extract(secret);
+    let key = pseudorandom_key
         .expand(&[PURPOSE], &AES_256_GCM_SIV)
         .map(UnboundKey::from)
         .map_err(|_| KeyRingError::Derivation)?;
@@ -371,21 +343,6 @@ mod tests {
         ] {
             assert_eq!(KeyRing::parse(json).map(|_| ()), Err(error), "{json}");
         }
-    }
-
-    /// Golden vector. Never edit it: a changed hash would reset the counts that are stored under it.
-    #[test]
-    fn hashes_are_frozen() {
-        assert_eq!(ring().hash("sharer", "u1"), "d0a48013932c3e9a2d781ef31d7cedd7");
-    }
-
-    #[test]
-    fn hash_depends_on_the_key_the_purpose_and_the_value() {
-        let hash = ring().hash("sharer", "u1");
-        assert_ne!(ring().hash("mailbox", "u1"), hash, "another purpose");
-        assert_ne!(ring().hash("sharer", "u2"), hash, "another value");
-        let rotated = KeyRing::parse(&RING.replace(r#""current": "k2""#, r#""current": "k1""#)).unwrap();
-        assert_ne!(rotated.hash("sharer", "u1"), hash, "another key");
     }
 
     #[test]

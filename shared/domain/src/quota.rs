@@ -11,7 +11,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use thiserror::Error;
 
-use crate::link::KeyRing;
+use crate::hash_key::HashKey;
 use crate::{EmailAddress, ShareId, Sharer, Timestamp, WriteId};
 
 /// The maximum numbers of emails per day.
@@ -42,14 +42,14 @@ pub struct Counter {
 impl Counter {
     /// Returns the counter of the emails that a sharer requests.
     #[must_use]
-    pub fn of_sharer(ring: &KeyRing, sharer: &Sharer, now: Timestamp) -> Self {
-        Self { hash: ring.hash("sharer", &sharer.sub), day: now.date_naive() }
+    pub fn of_sharer(key: &HashKey, sharer: &Sharer, now: Timestamp) -> Self {
+        Self { hash: key.hash_sharer(&sharer.sub), day: now.date_naive() }
     }
 
     /// Returns the counter of the emails to an address's [mailbox](EmailAddress::mailbox).
     #[must_use]
-    pub fn of_mailbox(ring: &KeyRing, address: &EmailAddress, now: Timestamp) -> Self {
-        Self { hash: ring.hash("mailbox", &address.mailbox()), day: now.date_naive() }
+    pub fn of_mailbox(key: &HashKey, address: &EmailAddress, now: Timestamp) -> Self {
+        Self { hash: key.hash_mailbox(&address.mailbox()), day: now.date_naive() }
     }
 
     /// Returns when the counter's day ends.
@@ -95,8 +95,8 @@ mod tests {
     use super::*;
     use crate::testing::{NOW, sharer, time};
 
-    fn ring() -> KeyRing {
-        KeyRing::parse(r#"{"current": "k1", "k1": "a secret that has 32 bytes or more"}"#).unwrap()
+    fn key() -> HashKey {
+        HashKey::new("a secret that has 32 bytes or more").unwrap()
     }
 
     fn ids(numbers: std::ops::Range<u8>) -> Vec<WriteId> {
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn counter_depends_on_the_sharer_and_the_day() {
-        let counter = |sub: &str, now: &str| Counter::of_sharer(&ring(), &sharer(sub), time(now));
+        let counter = |sub: &str, now: &str| Counter::of_sharer(&key(), &sharer(sub), time(now));
         let first = counter("u1", "2026-03-10T00:00:00Z");
         assert_eq!(counter("u1", "2026-03-10T23:59:59.999Z"), first);
         assert_eq!(first.ends_at(), time("2026-03-11T00:00:00Z"));
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn variants_of_an_address_have_one_counter() {
-        let counter = |address: &str| Counter::of_mailbox(&ring(), &address.parse().unwrap(), time(NOW));
+        let counter = |address: &str| Counter::of_mailbox(&key(), &address.parse().unwrap(), time(NOW));
         assert_eq!(counter("Victim+1@example.com"), counter("vic.tim+2@EXAMPLE.com"));
         assert_ne!(counter("victim@example.com"), counter("other@example.com"));
     }
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn counter_does_not_contain_the_address() {
         let ann = "ann@example.com".parse().unwrap();
-        let counter = Counter::of_mailbox(&ring(), &ann, time(NOW));
+        let counter = Counter::of_mailbox(&key(), &ann, time(NOW));
         assert_eq!(counter.hash.len(), 32);
-        assert_ne!(counter.hash, Counter::of_sharer(&ring(), &sharer("ann@example.com"), time(NOW)).hash);
+        assert_ne!(counter.hash, Counter::of_sharer(&key(), &sharer("ann@example.com"), time(NOW)).hash);
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl Program {
             ("STACK_NAME", "sharelink"),
             ("TABLE_NAME", TABLE),
             ("LOG_TABLE_NAME", LOG_TABLE),
-            ("LOG_HASH_KEY_SECRET", "log-hash-key"),
+            ("HASH_KEY_SECRET", "hash-key"),
             ("LOG_USE_SOURCES", "false"),
             ("FILES_BUCKET", "files"),
             ("ALWAYS_SHOW_PAGE", "false"),

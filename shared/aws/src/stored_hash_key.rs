@@ -1,4 +1,4 @@
-//! The key of the hashes in the functions' logs, from Secrets Manager.
+//! The key of the hashes that stand for people and items, from Secrets Manager.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The key, fetched once per instance.
 #[derive(Debug)]
-pub struct LogHashKey {
+pub struct StoredHashKey {
     client: Client,
     secret: String,
     key: OnceCell<HashKey>,
 }
 
-impl LogHashKey {
+impl StoredHashKey {
     /// Fetches the key from the secret with this name or ARN, so that no request waits for it.
     pub async fn fetched(config: &SdkConfig, secret: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
@@ -35,8 +35,9 @@ impl LogHashKey {
         key
     }
 
-    /// Returns the key, or `None` if it cannot be fetched now. A missing hash must not fail a request.
-    pub async fn get(&self) -> Option<&HashKey> {
+    /// Returns the key for a log line, or `None` if it cannot be fetched now. A missing hash must not fail a
+    /// request.
+    pub async fn get_for_log(&self) -> Option<&HashKey> {
         let fetched = timeout(FETCH_TIMEOUT, self.get_or_fetch()).await;
         let error = match fetched {
             Ok(Ok(key)) => return Some(key),
@@ -47,7 +48,8 @@ impl LogHashKey {
         None
     }
 
-    async fn get_or_fetch(&self) -> Result<&HashKey, AwsError> {
+    /// Returns the key.
+    pub async fn get_or_fetch(&self) -> Result<&HashKey, AwsError> {
         self.key.get_or_try_init(|| self.fetch()).await
     }
 
