@@ -83,7 +83,7 @@ async fn check_finds_every_missing_part() {
     proxy.inject(4, &["AWSEvents.DescribeRule"], || Some(Fault::Edit("\"ENABLED\"", "\"DISABLED\"")));
     proxy.inject(2, &["AWSEvents.ListTargetsByRule"], || Some(Fault::Edit(":live\"", "\"")));
     edit(&proxy, "DescribeAlarms", "EmailsFailedAlarm", "OtherAlarm");
-    edit(&proxy, "secretsmanager.GetSecretValue", "current", "latest");
+    proxy.inject_once(&["secretsmanager.GetSecretValue", "KeyRing"], Fault::Edit("current", "latest"));
     // The functions come in any order, and API Gateway does not invoke all of them.
     proxy.inject_once(
         &["-CreateShares-", "/policy"],
@@ -202,7 +202,7 @@ async fn check_never_prints_the_key_ring() {
     let ring: Value = serde_json::from_str(response["SecretString"].as_str().unwrap()).unwrap();
     let key = ring[ring["current"].as_str().unwrap()].as_str().unwrap();
     let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
-    edit(&proxy, "secretsmanager.GetSecretValue", "current", "latest");
+    proxy.inject_once(&["secretsmanager.GetSecretValue", "KeyRing"], Fault::Edit("current", "latest"));
 
     let checked = check(&stack, &proxy).await;
 
