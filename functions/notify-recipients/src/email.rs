@@ -24,6 +24,8 @@ struct Contents<'a> {
     until: String,
     /// When the email was requested, if an earlier one was sent.
     sent_again_on: Option<String>,
+    /// Whether earlier emails contain another link, which no longer works.
+    replaces_link: bool,
 }
 
 impl Contents<'_> {
@@ -84,6 +86,7 @@ pub(crate) fn compose<'a>(
         link,
         until: share.expiry_text(),
         sent_again_on,
+        replaces_link: share.email_replaces_link(),
     };
     Ok(Email {
         to: &share.recipient,
@@ -463,6 +466,25 @@ mod tests {
             starts.push(email.id.to_reference());
         }
         assert_eq!(starts.iter().collect::<HashSet<_>>().len(), 12, "{starts:?}");
+    }
+
+    #[test]
+    fn email_of_a_renewal_says_that_it_replaces_the_link() {
+        let first = share("Hi", Some("Ann"));
+        let action = Action { by: first.created_by.clone(), at: first.created_at + TimeDelta::minutes(5) };
+        let sent = first.mail.after_sending(SendOutcome::Sent, action.at);
+        let renewed =
+            Share { mail: sent.next_attempt(&action), renewed_at: Some(action.at), ..first.clone() };
+        let later = Action { at: action.at + TimeDelta::hours(1), ..action.clone() };
+        let resent = Share { mail: sent.next_attempt(&later), ..renewed.clone() };
+        for (share, replaces) in [(first, false), (renewed, true), (resent, false)] {
+            let email = compose(&share, LINK).unwrap();
+            for body in [email.text, email.html] {
+                let (before, _) = body.split_once(LINK).unwrap();
+                let says = before.contains("The link in earlier emails no longer works.");
+                assert_eq!(says, replaces, "{body}");
+            }
+        }
     }
 
     #[test]

@@ -262,6 +262,12 @@ impl Share {
         Some(format_in_english(at.with_timezone(&self.expires_offset)))
     }
 
+    /// Returns whether the email was requested by the renewal of the link, so that earlier emails contain another.
+    #[must_use]
+    pub fn email_replaces_link(&self) -> bool {
+        self.renewed_at.is_some() && self.renewed_at == self.mail.requested.as_ref().map(|by| by.at)
+    }
+
     /// Returns the time at which the share expires, or expired, on schedule. Returns `None` if the share is
     /// revoked, or if its expiry was already in the past when it was set.
     #[must_use]
