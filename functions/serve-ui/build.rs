@@ -1,5 +1,5 @@
-//! Bundles the components' modules, and compresses the bundle as far as gzip allows, which takes too long at run
-//! time.
+//! Bundles the components' modules, and compresses the bundle as far as gzip allows, which takes too long at
+//! run time.
 
 #[path = "src/bundle.rs"]
 mod bundle;

@@ -1,5 +1,5 @@
-//! Links that mail clients, chats and other programs have altered: a slash, the punctuation around the link, or
-//! a `-` or `_` that is missing at its end.
+//! Links that mail clients, chats and other programs have altered: a slash, the punctuation around the link,
+//! or a `-` or `_` that is missing at its end.
 
 use chrono::TimeDelta;
 use reqwest::{Method, Url};

@@ -1,5 +1,5 @@
-//! What an investigation finds: who was refused or read a log, and where a link was used from. The logs contain
-//! nothing else about a person.
+//! What an investigation finds: who was refused or read a log, and where a link was used from. The logs
+//! contain nothing else about a person.
 
 use chrono::TimeDelta;
 use serde_json::{Value, json};

@@ -111,8 +111,8 @@ fn table_is_encrypted_backed_up_and_protected() {
     }
 }
 
-/// A local index would limit an item's log to 10 GB. A recipient could then fill the log, and the sweeper would
-/// fail to write later entries.
+/// A local index would limit an item's log to 10 GB. A recipient could then fill the log, and the sweeper
+/// would fail to write later entries.
 #[test]
 fn share_log_has_a_table_without_indexes() {
     let table = properties("AWS::DynamoDB::Table")["LogTable"];
@@ -169,8 +169,8 @@ fn existing_buckets_statement_equals_the_own_buckets() {
     assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), own);
 }
 
-/// Other senders may use the identity. If the first deployment fails, a retained identity would block the next
-/// one, because its name is not generated.
+/// Other senders may use the identity. If the first deployment fails, a retained identity would block the
+/// next one, because its name is not generated.
 #[test]
 fn email_identity_outlives_the_stack_but_not_a_failed_creation() {
     for (name, identity) in resources(&TEMPLATE, "AWS::SES::EmailIdentity") {

@@ -21,9 +21,9 @@ async fn pasted_control_characters_do_not_stop_a_message() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let ann = address("ann");
-    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, the end of a table's cell,
-    // an escape sequence, a direction override, an image, half of an emoji, and a whole one. Then Word's
-    // non-breaking and optional hyphens, and a character that was lost before it was pasted.
+    // PowerPoint's line break, Word's page break and comment mark, NEL, LS, PS, NUL, the end of a table's
+    // cell, an escape sequence, a direction override, an image, half of an emoji, and a whole one. Then
+    // Word's non-breaking and optional hyphens, and a character that was lost before it was pasted.
     let message = r"a\u000bb\u000cc\u0003d\u0085e\u2028f\u2029g".to_owned()
         + r"\u0000h\u0007i\u001bj\u202ek\ufffcl\ud83dm\ude00n\ud83d\ude00o\u001ep\u001fq\ufffd";
 

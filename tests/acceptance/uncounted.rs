@@ -1,5 +1,5 @@
-//! Requests that are not counted as uses of a link: HEAD requests, prefetches and link previewers. None of them
-//! gets a file.
+//! Requests that are not counted as uses of a link: HEAD requests, prefetches and link previewers. None of
+//! them gets a file.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! Counting the email that a change to a share queues.
 //!
-//! A change is tried first with [`refuse_uncounted`]. If it would queue an email, the email is counted, and the
-//! change is made. As a result, a change that is refused for another reason does not count.
+//! A change is tried first with [`refuse_uncounted`]. If it would queue an email, the email is counted, and
+//! the change is made. As a result, a change that is refused for another reason does not count.
 
 use sharelink_aws::ChangeError;
 use sharelink_aws::email_quota::EmailRequest;
@@ -18,7 +18,8 @@ pub(crate) enum Refusal<E> {
     NotCounted(EmailAddress),
 }
 
-/// Decides on a change: returns the changed share, `None` if the change is already made, or the reason to refuse.
+/// Decides on a change: returns the changed share, `None` if the change is already made, or the reason to
+/// refuse.
 pub(crate) type Decide<'a, E> = dyn Fn(&Share) -> Result<Option<Share>, Refusal<E>> + 'a;
 
 /// Returns the same decision, except that a change that queues an email is refused.

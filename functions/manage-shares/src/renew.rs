@@ -47,8 +47,8 @@ impl ManageShares {
     }
 
     /// Determines the id of the write, which is the same for every attempt, and the version to renew. A retry
-    /// renews only the version that the first attempt saw, even if the request accepts any version. Otherwise,
-    /// a late retry could replace a link that has been sent since.
+    /// renews only the version that the first attempt saw, even if the request accepts any version.
+    /// Otherwise, a late retry could replace a link that has been sent since.
     async fn settle_renewal(
         &self,
         call: &Call<'_>,

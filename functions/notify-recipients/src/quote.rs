@@ -5,8 +5,8 @@ use sharelink_domain::names::is_invisible;
 
 use crate::unlink::unlink_line;
 
-/// The maximum length of a blank within a line, in characters. A longer one could look like a line break, after
-/// which a line of text has no mark of a quotation.
+/// The maximum length of a blank within a line, in characters. A longer one could look like a line break,
+/// after which a line of text has no mark of a quotation.
 const BLANK_LIMIT: usize = 8;
 
 /// A sharer's message, as an email shows it.

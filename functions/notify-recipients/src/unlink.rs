@@ -68,8 +68,8 @@ pub(crate) fn link_text(name: &str) -> String {
     if lowercase.contains("://") || lowercase.contains("www.") { unlink(name) } else { name.to_owned() }
 }
 
-/// Prevents mail programs from turning the addresses of websites in a sharer's message into links, which could
-/// pass for the link to the share. A URL can still be read, and copied without its scheme.
+/// Prevents mail programs from turning the addresses of websites in a sharer's message into links, which
+/// could pass for the link to the share. A URL can still be read, and copied without its scheme.
 ///
 /// Email addresses stay unchanged. A link to one opens no website.
 pub(crate) fn unlink_line(line: &str) -> String {

@@ -53,8 +53,8 @@ impl LinkPath {
     }
 }
 
-/// Parses a file number, with or without punctuation after it. The number has exactly one valid form: decimal,
-/// without a sign or leading zeros.
+/// Parses a file number, with or without punctuation after it. The number has exactly one valid form:
+/// decimal, without a sign or leading zeros.
 fn parse_number(text: &str) -> Option<NonZeroUsize> {
     let digits = text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
     digits.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == digits)

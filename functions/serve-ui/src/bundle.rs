@@ -32,11 +32,11 @@ fn without_imports(source: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Removes indentation, blank lines, and lines that contain only a comment (`//`, `/** … */`), so that browsers
-/// do not download them.
+/// Removes indentation, blank lines, and lines that contain only a comment (`//`, `/** … */`), so that
+/// browsers do not download them.
 ///
-/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment, and
-/// its indentation must not matter.
+/// This function does not parse JavaScript, so a line in a multi-line string must not begin like a comment,
+/// and its indentation must not matter.
 fn without_comments(source: &str) -> String {
     let mut code = String::with_capacity(source.len());
     let mut is_in_block = false;

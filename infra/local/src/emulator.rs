@@ -45,8 +45,8 @@ impl Emulator {
         let mut command = python::EMULATOR.script("emulator.py")?;
         command
             .envs(environment(&endpoint, &credentials))
-            // The emulator runs uploaded code, and every web page in this machine's browsers can send requests
-            // to it, so it must check signatures.
+            // The emulator runs uploaded code, and every web page in this machine's browsers can send
+            // requests to it, so it must check signatures.
             .env("AUTH", "true")
             .env("BIND_HOST", "127.0.0.1")
             .env("MINISTACK_HOST", "127.0.0.1")

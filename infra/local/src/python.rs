@@ -1,5 +1,5 @@
-//! Python virtual environments with packages from `PyPI`, pinned by version and hash: the emulator, the SAM CLI,
-//! cargo-lambda and more.
+//! Python virtual environments with packages from `PyPI`, pinned by version and hash: the emulator, the SAM
+//! CLI, cargo-lambda and more.
 //!
 //! There are several environments because the packages' dependencies conflict. uv installs the packages,
 //! because pip takes ten times as long.

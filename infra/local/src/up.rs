@@ -251,8 +251,8 @@ async fn build(host: Host) -> Result<()> {
     deployment::build(host).await
 }
 
-/// Rejects requests for another host: a web page whose host name resolves to this machine sends them, and could
-/// read the responses, which contain tokens and links.
+/// Rejects requests for another host: a web page whose host name resolves to this machine sends them, and
+/// could read the responses, which contain tokens and links.
 async fn require_host(hosts: [String; 2], request: Request, next: Next) -> Response {
     let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
     if hosts.iter().any(|expected| host == Some(expected.as_bytes())) {

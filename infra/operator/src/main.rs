@@ -19,7 +19,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Restores lost and damaged shares and log entries from backups of the tables, without reviving revoked links
+    /// Restores lost and damaged shares and log entries from backups of the tables, without reviving revoked
+    /// links
     Restore(restore::Options),
 }
 

@@ -34,8 +34,8 @@ pub struct EmailRequest<'a> {
 impl EmailRequest<'_> {
     /// Counts the emails, and returns those that must not be queued, with the limit that each would exceed.
     ///
-    /// The sharer is counted first. Otherwise, a sharer who has reached the limit could still use up the limits
-    /// of mailboxes.
+    /// The sharer is counted first. Otherwise, a sharer who has reached the limit could still use up the
+    /// limits of mailboxes.
     pub async fn count(
         &self,
         table: &ShareTable,

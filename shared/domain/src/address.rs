@@ -51,8 +51,8 @@ const ALIAS_DOMAINS: [(&str, &[&str]); 3] = [
 
 /// An email address that SES can send to. The local part is stored as typed, and the domain in ASCII form.
 ///
-/// Two addresses with the same [`identity`](Self::identity) belong to the same recipient. [`read`](Self::read)
-/// accepts what people type; `parse` and deserialization only accept the address itself.
+/// Two addresses with the same [`identity`](Self::identity) belong to the same recipient.
+/// [`read`](Self::read) accepts what people type; `parse` and deserialization only accept the address itself.
 #[derive(Clone, Deserialize, PartialEq, Eq, Hash, Serialize)]
 #[serde(try_from = "String")]
 pub struct EmailAddress(String);
@@ -70,8 +70,8 @@ impl EmailAddress {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
     }
 
-    /// Returns the address that the limit per mailbox applies to: in lowercase, and without the `+tag` and the
-    /// punctuation of the local part.
+    /// Returns the address that the limit per mailbox applies to: in lowercase, and without the `+tag` and
+    /// the punctuation of the local part.
     ///
     /// Anyone can invent such variants of an address, and they may all reach the same mailbox: Gmail ignores
     /// dots, Proton also hyphens and underscores. The rule is the same for every domain, because a list of

@@ -122,8 +122,9 @@ impl DeliveryEvent {
     /// Returns the event that a complaint with this subtype and feedback type means. Returns `None` if it is
     /// not about spam.
     ///
-    /// Not every `Complaint` event is a complaint: SES reports a suppressed email with the reason for which the address was
-    /// put on the list ([`API_Complaint`]), and passes on every kind of feedback ([`complaintFeedbackType`]).
+    /// Not every `Complaint` event is a complaint: SES reports a suppressed email with the reason for which
+    /// the address was put on the list ([`API_Complaint`]), and passes on every kind of feedback
+    /// ([`complaintFeedbackType`]).
     ///
     /// [`API_Complaint`]: https://docs.aws.amazon.com/ses/latest/APIReference-V2/API_Complaint.html
     /// [`complaintFeedbackType`]: https://docs.aws.amazon.com/ses/latest/dg/notification-contents.html#complaint-object
@@ -197,8 +198,8 @@ impl Share {
     /// Returns the share after a delivery report on `email`, or `None` if the report is about another email
     /// or adds nothing new.
     ///
-    /// A complaint about any of the share's emails counts, and stops one that is pending: complaints often take
-    /// hours.
+    /// A complaint about any of the share's emails counts, and stops one that is pending: complaints often
+    /// take hours.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         let current = EmailId::of(self);

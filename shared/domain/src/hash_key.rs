@@ -1,8 +1,8 @@
 //! Keyed hashes that stand for callers and items in the functions' logs, and for sharers and mailboxes in the
 //! counters of emails.
 //!
-//! A hash shows whether two log lines or counters concern the same one. Looking for a guessed name requires the
-//! key.
+//! A hash shows whether two log lines or counters concern the same one. Looking for a guessed name requires
+//! the key.
 
 use std::fmt;
 
@@ -55,7 +55,8 @@ impl HashKey {
         format!("{:032x}", self.hash("mailbox:", mailbox))
     }
 
-    /// Returns the first 64 bits. Two of a million callers have the same with a probability of 1 in 37 million.
+    /// Returns the first 64 bits. Two of a million callers have the same with a probability of 1 in 37
+    /// million.
     fn short_hash(&self, purpose: &str, text: &str) -> String {
         format!("{:016x}", self.hash(purpose, text) >> 64)
     }

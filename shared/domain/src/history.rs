@@ -22,8 +22,8 @@ pub struct Change {
 pub enum ChangeKind {
     Expiration,
     Revocation,
-    /// The link, and the expiration if the request contained one. `notify` says whether the new link was to be
-    /// emailed.
+    /// The link, and the expiration if the request contained one. `notify` says whether the new link was to
+    /// be emailed.
     Renewal {
         notify: bool,
     },

@@ -63,8 +63,8 @@ id! {
 }
 id! {
     /// 128 random bits, generated for every new share and sealed into its link. A share that is purged and
-    /// then created again therefore gets a different link. Renewing a link replaces its generation, so that the
-    /// old link never works again.
+    /// then created again therefore gets a different link. Renewing a link replaces its generation, so that
+    /// the old link never works again.
     Generation
 }
 id! {

@@ -8,9 +8,9 @@
 //! equal links have equal tokens. Nothing else leaks. The version, the purpose and the key id are also
 //! authenticated. Forging a token requires guessing a 128-bit tag.
 //!
-//! A new token never ends in `-` or `_`, because mail clients and chat programs cut these off a link. The last
-//! character of base64 is any of the 64 only if the length in bytes is a multiple of three. A link whose token
-//! would have such a length is therefore padded by one byte before encryption.
+//! A new token never ends in `-` or `_`, because mail clients and chat programs cut these off a link. The
+//! last character of base64 is any of the 64 only if the length in bytes is a multiple of three. A link whose
+//! token would have such a length is therefore padded by one byte before encryption.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -193,8 +193,8 @@ impl KeyRing {
 
 /// Returns the texts that may be the token in a segment of a URL's path, the most likely first.
 ///
-/// Programs that turn text into links often include the punctuation around a link, such as a period, a closing
-/// bracket or a quotation mark. Markup adds `_`, which a token may contain but no longer ends in.
+/// Programs that turn text into links often include the punctuation around a link, such as a period, a
+/// closing bracket or a quotation mark. Markup adds `_`, which a token may contain but no longer ends in.
 pub fn find_tokens(segment: &str) -> impl Iterator<Item = &str> {
     let is_token_character = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     let run = segment.split(|c| !is_token_character(c)).find(|run| !run.is_empty());

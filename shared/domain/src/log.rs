@@ -100,8 +100,8 @@ pub enum LogEvent {
     },
     Resent,
     Expired,
-    /// `created_at` is the creation time of the deleted share, which distinguishes it from an earlier share with
-    /// the same id. Entries of earlier versions lack it.
+    /// `created_at` is the creation time of the deleted share, which distinguishes it from an earlier share
+    /// with the same id. Entries of earlier versions lack it.
     Purged {
         created_at: Option<Timestamp>,
     },
@@ -139,8 +139,8 @@ impl LogEvent {
 
 impl LogEntry {
     /// Returns the last part of the sequence, which distinguishes the event from others of the same kind: the
-    /// share's version for changes and deletions, and the attempt for emails. Returns `None` if that part is not
-    /// a number.
+    /// share's version for changes and deletions, and the attempt for emails. Returns `None` if that part is
+    /// not a number.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.sequence.rsplit_once('.')?.1.parse().ok()

@@ -29,7 +29,8 @@ const RENEWED: &str = "the link was replaced before the email was sent";
 /// The state of a share's email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {
-    /// No email: the sharer requested none, or revoked the share or renewed the link before the email was sent.
+    /// No email: the sharer requested none, or revoked the share or renewed the link before the email was
+    /// sent.
     None,
     /// Not sent yet.
     Queued(Pending),
@@ -82,8 +83,8 @@ impl MailState {
         }
     }
 
-    /// Returns whether this state implies that SES has accepted the email. `Failed` does not imply it, because
-    /// most failed emails were never accepted.
+    /// Returns whether this state implies that SES has accepted the email. `Failed` does not imply it,
+    /// because most failed emails were never accepted.
     #[must_use]
     pub fn is_sent(self) -> bool {
         matches!(self, Self::Sent | Self::Delivered | Self::Bounced(_) | Self::Complained)
@@ -147,12 +148,12 @@ impl Mail {
     /// Returns the email after the link was renewed.
     ///
     /// An email contains the link as of its claim. A pending email that was never claimed will therefore
-    /// contain the new link. An email that was claimed may still be on its way with the old link. The email with
-    /// the new link is then not due before the claim's lease ends, so that it is sent last. It also waits as
-    /// long as a resend, to protect the mailbox from flooding.
+    /// contain the new link. An email that was claimed may still be on its way with the old link. The email
+    /// with the new link is then not due before the claim's lease ends, so that it is sent last. It also
+    /// waits as long as a resend, to protect the mailbox from flooding.
     ///
-    /// Without `notify`, a pending email is withdrawn: the sharer wants no email with the new link. A recipient
-    /// who has reported an email as spam gets no other.
+    /// Without `notify`, a pending email is withdrawn: the sharer wants no email with the new link. A
+    /// recipient who has reported an email as spam gets no other.
     #[must_use]
     pub(crate) fn after_renewal(&self, notify: bool, share_created_at: Timestamp, action: &Action) -> Self {
         let now = action.at;

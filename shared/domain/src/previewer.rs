@@ -14,8 +14,8 @@ const PRODUCTS: [&str; 34] = [
     // Teams and Skype: https://opengraphplus.com/consumers/teams/crawling
     "skypeuripreview",
     // Facebook, Instagram and Threads: https://developers.facebook.com/docs/sharing/webmasters/web-crawlers
-    // LINE, KakaoTalk and Apple's iMessage send facebookexternalhit too; iMessage adds Facebot and Twitterbot:
-    // https://github.com/donatj/PhpUserAgent/issues/71
+    // LINE, KakaoTalk and Apple's iMessage send facebookexternalhit too; iMessage adds Facebot and
+    // Twitterbot: https://github.com/donatj/PhpUserAgent/issues/71
     "facebookexternalhit",
     "facebookcatalog",
     "facebot",

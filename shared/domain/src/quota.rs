@@ -1,8 +1,8 @@
 //! Daily limits on emails: how many a sharer may request, and how many may go to a mailbox.
 //!
-//! An email is counted before it is queued, on the day (UTC) of the request. It is counted under an id that is
-//! the same for every attempt at the request, so a retry does not count it again. Counts are stored under keyed
-//! hashes, so the counters do not reveal whom they are about.
+//! An email is counted before it is queued, on the day (UTC) of the request. It is counted under an id that
+//! is the same for every attempt at the request, so a retry does not count it again. Counts are stored under
+//! keyed hashes, so the counters do not reveal whom they are about.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -78,8 +78,8 @@ pub fn email_id(request: WriteId, share: ShareId) -> WriteId {
     WriteId::from_bytes(bytes)
 }
 
-/// Returns which of the requested emails a mailbox may get: those that are already counted, and as many of the
-/// others as fit, in order.
+/// Returns which of the requested emails a mailbox may get: those that are already counted, and as many of
+/// the others as fit, in order.
 #[must_use]
 pub fn admit(
     requested: &[WriteId],

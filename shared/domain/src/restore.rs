@@ -5,9 +5,9 @@
 //!
 //! The log may be incomplete: the entry for a revocation may be lost or not yet written. A restored share
 //! therefore gives access only if there is evidence that the replay has reached the row's last version.
-//! Otherwise, it is restored as revoked, and with a new link: the last known link may have been renewed since,
-//! and reactivating the share must not bring it back. No restored share has a pending email, because the email
-//! may already have been sent.
+//! Otherwise, it is restored as revoked, and with a new link: the last known link may have been renewed
+//! since, and reactivating the share must not bring it back. No restored share has a pending email, because
+//! the email may already have been sent.
 
 use std::cmp::Ordering;
 
@@ -300,8 +300,8 @@ impl Replay {
     }
 
     /// Returns the share as revoked, at a version that no client has seen, and whether it was not revoked
-    /// before. The share has a new link, unless the row's generation is known: it is then that of the last known
-    /// link.
+    /// before. The share has a new link, unless the row's generation is known: it is then that of the last
+    /// known link.
     fn revoked(&self, live: &LiveRow, at: Timestamp, new: Generation) -> (Share, bool) {
         let (seen, generation) = match live {
             LiveRow::Damaged(remains) => (remains.version, remains.generation),

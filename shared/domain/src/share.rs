@@ -140,10 +140,10 @@ impl Share {
 
     /// Returns the share with the requested expiration, or `None` if there is nothing to change.
     ///
-    /// A future expiry reactivates an expired or revoked share, even if it is the share's current expiry: this
-    /// is how a revocation is undone. A past expiry ends access immediately, and a revoked share stays revoked.
-    /// An expiry equal to the current one, at any offset, changes nothing otherwise. Without this rule, the share
-    /// log would contain changes that change nothing.
+    /// A future expiry reactivates an expired or revoked share, even if it is the share's current expiry:
+    /// this is how a revocation is undone. A past expiry ends access immediately, and a revoked share stays
+    /// revoked. An expiry equal to the current one, at any offset, changes nothing otherwise. Without this
+    /// rule, the share log would contain changes that change nothing.
     ///
     /// The request is treated as a retry after a lost response if the expected version is one behind, and the
     /// last change was made by the same sharer and set the same expiry. A retry succeeds even on a later day,

@@ -95,7 +95,8 @@ const BOTS: [&str; 8] =
 /// What the user agents of tools contain that otherwise look like browsers.
 const TOOLS: [&str; 4] = ["headless", "powershell", "phantomjs", "microsoft office"];
 
-/// What identifies a browser's family, in this order: most browsers also name the ones that they descend from.
+/// What identifies a browser's family, in this order: most browsers also name the ones that they descend
+/// from.
 const FAMILIES: [(&str, ClientKind); 16] = [
     ("edg/", ClientKind::Edge),
     ("edga/", ClientKind::Edge),

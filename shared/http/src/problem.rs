@@ -118,8 +118,8 @@ impl Problem {
     }
 }
 
-/// Returns a wait as the value of `Retry-After`, which is in whole seconds. Rounds up, so that the caller's next
-/// request is not early.
+/// Returns a wait as the value of `Retry-After`, which is in whole seconds. Rounds up, so that the caller's
+/// next request is not early.
 #[must_use]
 pub fn whole_seconds(wait: TimeDelta) -> HeaderValue {
     HeaderValue::from(wait.num_seconds().max(0) + 1)

@@ -110,8 +110,8 @@ problem_types! {
     /// header states. Nothing was counted and no file was returned. Request the link without this header once
     /// the recipient opens it; browsers do so on their own.
     PrefetchRefused = SERVICE_UNAVAILABLE "prefetch-refused" "Links cannot be prefetched";
-    /// Changing the expiration and renewing the link require an `If-Match` header with the version of the share
-    /// to change. Nothing was changed. Read the share and send its `ETag` as `If-Match`.
+    /// Changing the expiration and renewing the link require an `If-Match` header with the version of the
+    /// share to change. Nothing was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
     /// The share is no longer at the version in `If-Match`, because another request has changed it. This
     /// request changed nothing. Read the share again and let the sharer decide whether the change is still
@@ -127,16 +127,16 @@ problem_types! {
     /// The previous email was requested too recently or is still being sent. Try again after the number of
     /// seconds in `Retry-After`. The wait starts at 5 minutes and doubles with each email, up to one day.
     ResendTooSoon = TOO_MANY_REQUESTS "resend-too-soon" "It is too soon for another email";
-    /// The recipient reported an earlier email with this link as spam, so the link is not emailed again. It still
-    /// works: copy it, and send it in another way.
+    /// The recipient reported an earlier email with this link as spam, so the link is not emailed again. It
+    /// still works: copy it, and send it in another way.
     RecipientComplained = CONFLICT "recipient-complained" "The recipient reported an earlier email as spam";
-    /// The request's emails would exceed the number that the caller may send in a day. `detail` gives the limit,
-    /// and how many emails are left. Send fewer, share without email (`notify`), or try again after the number
-    /// of seconds in `Retry-After`, when the day ends (UTC).
+    /// The request's emails would exceed the number that the caller may send in a day. `detail` gives the
+    /// limit, and how many emails are left. Send fewer, share without email (`notify`), or try again after
+    /// the number of seconds in `Retry-After`, when the day ends (UTC).
     SharerLimitReached = TOO_MANY_REQUESTS "sharer-limit-reached" "The daily limit on your emails is reached";
     /// The mailbox has been sent as many emails today as it may get from all sharers together. Addresses that
-    /// differ only in punctuation or a `+tag` count as one mailbox. Share without email (`notify`), or try again
-    /// after the number of seconds in `Retry-After`, when the day ends (UTC).
+    /// differ only in punctuation or a `+tag` count as one mailbox. Share without email (`notify`), or try
+    /// again after the number of seconds in `Retry-After`, when the day ends (UTC).
     MailboxLimitReached = TOO_MANY_REQUESTS "mailbox-limit-reached" "The mailbox gets no more emails today";
     /// A service that the API depends on is not responding. Try again after the number of seconds in
     /// `Retry-After`, with the same `Idempotency-Key` if the request had one.

@@ -70,8 +70,8 @@ impl<'a> Aws<'a> {
         self.copy_tables(&endpoint, true).await
     }
 
-    /// Creates empty copies of the deployed tables in the DynamoDB at `endpoint`, with the same stream and TTL
-    /// settings. Returns the SDK configuration for that DynamoDB.
+    /// Creates empty copies of the deployed tables in the DynamoDB at `endpoint`, with the same stream and
+    /// TTL settings. Returns the SDK configuration for that DynamoDB.
     pub(crate) async fn copy_tables(&self, endpoint: &str, with_indexes: bool) -> SdkConfig {
         let config = self.config.to_builder().endpoint_url(endpoint).build();
         for name in [&self.stack.info.table_name, &self.stack.info.log_table_name] {
@@ -176,7 +176,8 @@ impl<'a> Aws<'a> {
         self.upload_as(StorageClass::Standard, key, bytes).await;
     }
 
-    /// Lets everyone with the Share permission use the item at this path, if the platform has an item resolver.
+    /// Lets everyone with the Share permission use the item at this path, if the platform has an item
+    /// resolver.
     pub(crate) async fn open_item(&self, item: &str) {
         self.describe_item(item, r#"{"share": ["*"], "manage": ["*"]}"#).await;
     }
@@ -225,8 +226,8 @@ impl<'a> Aws<'a> {
         aws_sdk_s3::Client::from_conf(config)
     }
 
-    /// Returns the method that a URL for a file is signed for. Signs the same URL for each method, and compares
-    /// the signatures.
+    /// Returns the method that a URL for a file is signed for. Signs the same URL for each method, and
+    /// compares the signatures.
     pub(crate) async fn signed_method(&self, url: &str) -> reqwest::Method {
         let url = reqwest::Url::parse(url).unwrap();
         let parameter = |name: &str| {

@@ -350,7 +350,8 @@ impl<'a> World<'a> {
         self.notify.deliver(&records, self.clock.now).await;
     }
 
-    /// Passes the records to two sweepers concurrently. The second receives them one at a time, in reverse order.
+    /// Passes the records to two sweepers concurrently. The second receives them one at a time, in reverse
+    /// order.
     pub(crate) async fn sweep_forwards_and_backwards(&self, records: &[Value]) {
         let another = self.new_function("SweepShares").await;
         let forwards = json!({"Records": records});

@@ -129,9 +129,9 @@ fn readme_table_matches_the_parameters() {
 }
 
 /// A parameter's value may or may not change the version's logical ID, which SAM derives from the function's
-/// properties. It always changes the version of `Settings`, and with it the version's description. That version
-/// must also be in the environment: if only the description or a property that Lambda does not version changed,
-/// Lambda would have nothing to publish, and the deployment would fail.
+/// properties. It always changes the version of `Settings`, and with it the version's description. That
+/// version must also be in the environment: if only the description or a property that Lambda does not
+/// version changed, Lambda would have nothing to publish, and the deployment would fail.
 #[test]
 fn changing_a_parameter_publishes_every_function() {
     let settings = &properties("AWS::AppConfig::HostedConfigurationVersion")["Settings"]["Content"];

@@ -1,5 +1,5 @@
-//! The share log, in a table that has no index. In a table with a local index, as the table of shares has, the
-//! log of one item could have at most 10 GB.
+//! The share log, in a table that has no index. In a table with a local index, as the table of shares has,
+//! the log of one item could have at most 10 GB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -146,8 +146,8 @@ pub struct ShareLog {
 }
 
 impl ShareLog {
-    /// Creates a client for the log in the table with this name. It shares the connections of the client for the
-    /// shares.
+    /// Creates a client for the log in the table with this name. It shares the connections of the client for
+    /// the shares.
     #[must_use]
     pub fn beside(shares: &ShareTable, name: impl Into<String>) -> Self {
         Self { client: shares.client.clone(), name: name.into() }

@@ -34,7 +34,8 @@ pub(super) struct MailRecord {
     pub(super) mail_due: Option<i64>,
 }
 
-/// Omits the attribute from the rows of most shares, because DynamoDB bills every write by the size of the row.
+/// Omits the attribute from the rows of most shares, because DynamoDB bills every write by the size of the
+/// row.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !value

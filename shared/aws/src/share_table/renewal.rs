@@ -12,11 +12,11 @@ use super::{ShareTable, millis, number, text};
 use crate::{ChangeError, Error, InternalError};
 
 impl ShareTable {
-    /// Renews a share's link in one conditional write. The write also changes the expiration and the email, so
-    /// no reader sees the new link with the old email or the other way around.
+    /// Renews a share's link in one conditional write. The write also changes the expiration and the email,
+    /// so no reader sees the new link with the old email or the other way around.
     ///
-    /// `decide` receives the current share and returns the renewed one, `None` if it was already renewed, or the
-    /// reason to refuse the renewal.
+    /// `decide` receives the current share and returns the renewed one, `None` if it was already renewed, or
+    /// the reason to refuse the renewal.
     pub async fn renew<E>(
         &self,
         item: &Item,

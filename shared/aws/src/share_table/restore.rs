@@ -194,8 +194,8 @@ impl<'a> Restore<'a> {
         .await
     }
 
-    /// Restores missing and damaged shares from a backup of the table of shares. Expiry alarms are set again by
-    /// the sweeper. Restores only the given items, or every item if there are none.
+    /// Restores missing and damaged shares from a backup of the table of shares. Expiry alarms are set again
+    /// by the sweeper. Restores only the given items, or every item if there are none.
     ///
     /// Calls `report` with the numbers so far after each page of the backup.
     pub async fn shares_from(
@@ -319,8 +319,8 @@ impl<'a> Restore<'a> {
         Ok(())
     }
 
-    /// Writes the share and its log entries in one transaction. Returns `false` if the row has changed since it
-    /// was read or is being changed, or if DynamoDB throttled the write.
+    /// Writes the share and its log entries in one transaction. Returns `false` if the row has changed since
+    /// it was read or is being changed, or if DynamoDB throttled the write.
     async fn write(
         &mut self,
         restoration: Restoration,
