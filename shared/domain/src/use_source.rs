@@ -7,6 +7,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
+use crate::previewer::is_link_previewer;
+
 /// Where a use of a link came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UseSource {
@@ -88,9 +90,12 @@ pub enum ClientKind {
     Unknown,
 }
 
-/// What the user agents of programs that fetch pages on their own contain, in lower case.
-const BOTS: [&str; 8] =
-    ["bot", "crawl", "spider", "preview", "facebookexternalhit", "whatsapp", "embedly", "slack-img"];
+/// What the user agents of programs that fetch pages on their own contain, in lowercase, in addition to the
+/// [link previewers](crate::previewer).
+const BOTS: [&str; 4] = ["bot", "crawl", "spider", "preview"];
+
+/// What the user agents of phones contain, in lowercase, that are not bots.
+const PHONES: [&str; 2] = ["cubot", "m bot"];
 
 /// What the user agents of tools contain that otherwise look like browsers.
 const TOOLS: [&str; 4] = ["headless", "powershell", "phantomjs", "microsoft office"];
@@ -120,13 +125,14 @@ impl ClientKind {
     /// Returns the kind of the program with this user agent.
     #[must_use]
     pub fn of(user_agent: &str) -> Self {
-        // Cubot makes phones.
-        let user_agent = user_agent.trim().to_ascii_lowercase().replace("cubot", "");
+        let is_previewer = is_link_previewer(user_agent);
+        let user_agent = user_agent.trim().to_ascii_lowercase();
+        let user_agent = PHONES.iter().fold(user_agent, |rest, phone| rest.replace(phone, ""));
         let contains = |parts: &[&str]| parts.iter().any(|part| user_agent.contains(part));
         let is_browser = ["mozilla/", "opera/"].iter().any(|start| user_agent.starts_with(start));
         if user_agent.is_empty() {
             Self::Unknown
-        } else if contains(&BOTS) {
+        } else if is_previewer || contains(&BOTS) {
             Self::Bot
         } else if !is_browser || contains(&TOOLS) {
             Self::Tool
@@ -236,8 +242,8 @@ mod tests {
     }
 
     #[test]
-    fn phone_of_the_make_cubot_is_not_a_bot() {
-        for phone in ["CUBOT_P20", "CUBOT_NOTE_S Build/LMY47I", "CUBOT X30"] {
+    fn phone_with_bot_in_its_name_is_not_a_bot() {
+        for phone in ["CUBOT_P20", "CUBOT_NOTE_S Build/LMY47I", "CUBOT X30", "M bot 60 Build/NRD90M"] {
             let user_agent = mozilla(&format!("Linux; Android 8.0.0; {phone}"), "Chrome/70.0 Safari/537.36");
             assert_eq!(ClientKind::of(&user_agent), ClientKind::Chrome, "{user_agent}");
         }
@@ -257,6 +263,8 @@ mod tests {
             &[mozilla("iPhone", "Version/17.5.1 Safari/605.1.15 (AirWatch Browser v24.06)")],
         );
         assert_kinds(ClientKind::Browser, &[mozilla("iPhone", "Mobile/21F90 [FBAN/FBPageAdmin;FBAV/400.0]")]);
+        let within_app = mozilla("Linux; Android 13; wv", "Chrome/116.0 Mobile Safari/537.36 WhatsApp/2.23");
+        assert_kinds(ClientKind::Chrome, &[within_app]);
     }
 
     #[test]
