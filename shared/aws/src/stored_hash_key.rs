@@ -15,8 +15,9 @@ use crate::warm_up::warm_up;
 
 const SERVICE: &str = "secretsmanager";
 
-/// The longest time that a response waits for the key, if it could not be fetched before.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
+/// The longest time that a response waits for the key, if it could not be fetched before. Shorter than the time
+/// that is reserved for sending the response.
+const FETCH_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The key, fetched once per instance.
 #[derive(Debug)]

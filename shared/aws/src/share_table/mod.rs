@@ -134,6 +134,7 @@ impl ShareTable {
     }
 
     /// Returns what [`create`](Self::create) would return for those of an item's shares that already exist.
+    /// Rows that cannot be parsed are omitted: `create` then fails for their recipients only.
     pub async fn find_created(
         &self,
         item: &Item,
@@ -141,8 +142,8 @@ impl ShareTable {
         write: WriteId,
     ) -> Result<HashMap<ShareId, Creation>, Error> {
         let records = self.read_records(item, ids).await?;
-        let found = |(id, record)| Ok((id, Creation::found(record, write)?));
-        records.into_iter().map(found).collect()
+        let found = |(id, record)| Some((id, Creation::found(record, write).ok()?));
+        Ok(records.into_iter().filter_map(found).collect())
     }
 
     /// Reads a share with strong consistency.
