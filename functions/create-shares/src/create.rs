@@ -35,9 +35,9 @@ pub(crate) struct CreateShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
     pub(crate) email_limits: EmailLimits,
-    pub(crate) items: ItemSource,
-    /// Its keyed hash identifies sharers and mailboxes in the counters of emails.
+    /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
+    pub(crate) items: ItemSource,
     pub(crate) retention: TimeDelta,
     pub(crate) table: ShareTable,
 }
@@ -198,8 +198,8 @@ impl CreateShares {
         let existing = self.table.find_created(&request.item, &ids, write).await?;
         emails.retain(|(id, _)| !existing.contains_key(id));
         let key = self.hash_key.get_or_fetch().await?;
-        let emails = EmailRequest { sharer: &request.sharer, write, emails };
-        let refused = emails.count(&self.table, key, self.email_limits, now).await?;
+        let email_request = EmailRequest { sharer: &request.sharer, write, emails };
+        let refused = email_request.count(&self.table, key, self.email_limits, now).await?;
         Ok(Known { existing, refused })
     }
 

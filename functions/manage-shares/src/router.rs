@@ -26,8 +26,9 @@ pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
     pub(crate) email_limits: EmailLimits,
-    /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
+    /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
+    /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
     pub(crate) log: ShareLog,

@@ -183,12 +183,12 @@ pub(crate) fn files(
 
 /// Creates the response for link previewers. It contains nothing but the item's title, if any, because a
 /// previewer stores what it gets, and its request is not counted.
-pub(crate) fn preview(title: Option<&Title>, format: ResponseFormat) -> Response {
+pub(crate) fn preview(item_title: Option<&Title>, format: ResponseFormat) -> Response {
     let language = match format {
         ResponseFormat::Page(language) => language,
         ResponseFormat::Json => Language::English,
     };
-    let title = title.map_or(language.shared_files(), Title::as_str);
+    let title = item_title.map_or(language.shared_files(), Title::as_str);
     page(StatusCode::OK, &PreviewPage { style: STYLE, language, title })
 }
 

@@ -116,8 +116,6 @@ impl RedeemLink {
     async fn redeem(&self, request: &Request, format: ResponseFormat) -> Result<Response, RedemptionFailure> {
         // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
         // which may differ from this deployment's clock.
-        // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
-        // which may differ from this deployment's clock.
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
         let path = LinkPath::parse(request)?;
         let purpose = Purpose::of(request);

@@ -86,7 +86,7 @@ mod tests {
         HashKey::new(secret).unwrap()
     }
 
-    /// `operations.md` computes the same hashes with `openssl`.
+    /// Golden vectors. Never edit them: `operations.md` computes the same hashes to find a caller's log lines.
     #[test]
     fn hashes_are_frozen() {
         assert_eq!(key(SECRET).hash_caller("u1"), "ee3773901eb43298");

@@ -2,14 +2,13 @@
 //!
 //! An email is counted before it is queued, on the day (UTC) of the request. It is counted under an id that
 //! is the same for every attempt at the request, so a retry does not count it again. Counts are stored under
-//! keyed hashes, so the counters do not reveal whom they are about.
+//! keyed hashes, so the counters do not reveal any sharer or mailbox.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
-use thiserror::Error;
 
 use crate::hash_key::HashKey;
 use crate::{EmailAddress, ShareId, Sharer, Timestamp, WriteId};
@@ -22,12 +21,13 @@ pub struct EmailLimits {
 }
 
 /// The limit that an email would exceed.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LimitReached {
     /// The sharer's limit. A request's emails are counted all or none, so there may be some left.
-    #[error("{left} of the sharer's {limit} emails a day are left")]
-    Sharer { left: usize, limit: usize },
-    #[error("the mailbox gets no more emails today")]
+    Sharer {
+        left: usize,
+        limit: usize,
+    },
     Mailbox,
 }
 

@@ -16,6 +16,7 @@ use sharelink_domain::quota::{Counter, LimitReached, admit};
 use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, number, text};
 use crate::AwsError;
 
+/// The prefix of a counter's partition key.
 const PARTITION: &str = "QUOTA#";
 
 /// How long a counter is kept after its day. Functions' clocks may differ.
