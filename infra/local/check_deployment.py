@@ -740,7 +740,7 @@ def check_item_resolver(stack, report):
 
 def check_secrets(stack, report):
     """The secrets: not being deleted, and valid as far as these credentials may read them."""
-    for id in stack.of_type("AWS::SecretsManager::Secret").keys() & SECRETS.keys():
+    for id in stack.of_type("AWS::SecretsManager::Secret"):
         what, is_valid, harm, remedy = SECRETS[id]
         secret = client("secretsmanager").describe_secret(SecretId=stack.ids[id])
         if secret.get("DeletedDate"):
@@ -774,8 +774,19 @@ def is_key_ring(text):
 
 
 def is_hash_key(text):
-    """Returns whether functions accept a secret as the key of the hashes in their logs."""
+    """Returns whether functions accept a secret as the key of the hashes in logs and counters."""
     return len(text.encode()) >= MIN_KEY_LENGTH
+
+
+def is_origin_secret(text):
+    """Returns whether functions accept a secret: a flat object with secrets, one of which is named current."""
+    try:
+        secrets = json.loads(text)
+        return "current" in secrets and all(
+            len(secret) >= MIN_KEY_LENGTH and re.fullmatch("[!-~]*", secret) for secret in secrets.values()
+        )
+    except (ValueError, AttributeError, TypeError):
+        return False
 
 
 # What each secret is, whether its content is valid, what an invalid one prevents, and the remedy.
@@ -787,10 +798,16 @@ SECRETS = {
         "Restore the secret's previous version. operations.md describes the format.",
     ),
     "HashKey": (
-        "key of the hashes in the logs",
+        "hash key",
         is_hash_key,
-        "the functions' logs do not show who was refused or who read a log",
+        "no email can be requested, and the functions' logs do not show who was refused or who read a log",
         "Restore the secret's previous version, or set a random one of 64 characters.",
+    ),
+    "OriginSecret": (
+        "origin secret",
+        is_origin_secret,
+        "no function starts after the next deployment that reads it",
+        "Restore the secret's previous version. infra/README.md describes the format.",
     ),
 }
 

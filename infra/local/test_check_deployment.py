@@ -225,6 +225,22 @@ class Calls(unittest.TestCase):
         bare = {"Quantity": 1, "Items": [{"Id": "api", "DomainName": "api.example.com"}]}
         self.assertRegex(self.distribution(Origins=bare)[0], "^MISSING the origin is ")
 
+    def test_invalid_origin_secret_is_found(self):
+        secret, other = "0123456789abcdef" * 4, "fedcba9876543210" * 2
+
+        def found(value):
+            secrets_manager = self.stub("secretsmanager")
+            secrets_manager.add_response("describe_secret", {}, {"SecretId": "OriginSecret"})
+            secrets_manager.add_response("get_secret_value", {"SecretString": json.dumps(value)})
+            resource = {"Type": "AWS::SecretsManager::Secret"}
+            return findings("secrets", stack({"OriginSecret": resource}))
+
+        for value in ({"current": secret}, {"current": secret, "next": other}):
+            self.assertEqual(found(value), [])
+        blank = {"current": secret, "next": f"{other} "}
+        for value in ({}, {"next": secret}, {"current": "short"}, blank, 1, [secret]):
+            self.assertRegex(found(value)[0], "^MISSING the origin secret is not valid", value)
+
     def bypass(self, status):
         operation = {"get": {"security": [{"NONE": []}]}}
         api = {"Type": "AWS::ApiGatewayV2::Api", "Properties": {"Body": {"paths": {"/s/{token}": operation}}}}
