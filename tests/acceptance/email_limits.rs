@@ -6,12 +6,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use sharelink_aws::email_quota::EmailRequest;
+use sharelink_aws::email_limits::EmailRequest;
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
+use sharelink_domain::email_limits::{EmailLimits, LimitReached};
 use sharelink_domain::hash_key::HashKey;
-use sharelink_domain::quota::{EmailLimits, LimitReached};
 use sharelink_domain::testing::sharer;
 use sharelink_domain::{EmailAddress, ShareId, Timestamp, WriteId};
 
@@ -390,6 +390,21 @@ pub(crate) async fn check_retries(proxy: &Proxy, table: &ShareTable) {
     assert_eq!(count(table, &sub, new_write_id().unwrap(), &next, (4, 2), at).await, (2, 0));
     assert_eq!(count(table, &sub, new_write_id().unwrap(), &next[..1], (4, 2), at).await, (0, 0));
     assert_eq!(count(table, &sub, new_write_id().unwrap(), &next[1..], (4, 2), at).await, (1, 0));
+}
+
+/// Otherwise, refused requests could enlarge the sharer's row without end.
+#[tokio::test]
+async fn refused_emails_count_after_a_hundred_requests() {
+    let stack = Stack::get().await;
+    for (_proxy, table) in tables(&stack).await {
+        let (sub, at, recipient) = (unique("sub"), now(), addresses(&[address("full")]));
+        let next = async || count(&table, &sub, new_write_id().unwrap(), &recipient, (3, 1), at).await;
+        assert_eq!(next().await, (0, 0));
+        for n in 1..=102 {
+            assert_eq!(next().await, (0, 1), "refused request {n}");
+        }
+        assert_eq!(next().await, (1, 0), "the sharer's limit");
+    }
 }
 
 #[tokio::test]

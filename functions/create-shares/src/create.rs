@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
-use sharelink_aws::email_quota::EmailRequest;
+use sharelink_aws::email_limits::EmailRequest;
 use sharelink_aws::files::{FileListing, FindError};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
 use sharelink_aws::stored_hash_key::StoredHashKey;
 use sharelink_aws::{Error, new_generation, new_write_id};
+use sharelink_domain::email_limits::{EmailLimits, LimitReached};
 use sharelink_domain::idempotency::IdempotentRequest;
-use sharelink_domain::quota::{EmailLimits, LimitReached};
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
 use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::{

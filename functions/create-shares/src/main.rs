@@ -7,7 +7,7 @@ mod files;
 mod item_source;
 mod results;
 
-use sharelink_aws::email_quota::load_email_limits;
+use sharelink_aws::email_limits::load_email_limits;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::stored_hash_key::StoredHashKey;

@@ -5,7 +5,7 @@ use lambda_http::http::header::RETRY_AFTER;
 use serde::Serialize;
 use sharelink_aws::Error;
 use sharelink_domain::address::AddressError;
-use sharelink_domain::quota::{LimitReached, until_next_day};
+use sharelink_domain::email_limits::{LimitReached, until_next_day};
 use sharelink_domain::{Share, Status, Timestamp};
 use sharelink_http::problem::{ProblemBody, limit_detail, problem_response, whole_seconds};
 use sharelink_http::{ProblemType, Response, ShareResponse, json_response};

@@ -1,6 +1,6 @@
 //! The routes behind the Manage Link Access dialog: an item's shares, changes to them, and the share log.
 
-mod email_quota;
+mod email_limits;
 mod link;
 mod parameters;
 mod problems;
@@ -13,7 +13,7 @@ mod share_permission;
 mod shares;
 
 use sharelink_aws::base_url::PublicBaseUrl;
-use sharelink_aws::email_quota::load_email_limits;
+use sharelink_aws::email_limits::load_email_limits;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::link_builder::LinkBuilder;

@@ -8,7 +8,7 @@ use sharelink_domain::share::{ExpectedVersion, RenewError, Renewal};
 use sharelink_domain::{Share, ShareId, WriteId};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, parse_if_match, parse_json_body};
 
-use crate::email_quota::Decide;
+use crate::email_limits::Decide;
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
 use crate::shares::invalid_expiry;

@@ -8,7 +8,7 @@ use sharelink_domain::share::ResendError;
 use sharelink_domain::{Share, ShareId, Timestamp};
 use sharelink_http::{Problem, ProblemType, Response, idempotent_request, require_empty_body};
 
-use crate::email_quota::Decide;
+use crate::email_limits::Decide;
 use crate::parameters::parse_share_id;
 use crate::router::{Call, ManageShares};
 

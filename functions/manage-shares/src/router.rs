@@ -8,7 +8,7 @@ use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_aws::stored_hash_key::StoredHashKey;
-use sharelink_domain::quota::EmailLimits;
+use sharelink_domain::email_limits::EmailLimits;
 use sharelink_domain::resolution::Purpose;
 use sharelink_domain::{Action, Item, Share, Timestamp};
 use sharelink_http::{

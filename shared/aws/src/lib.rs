@@ -29,7 +29,7 @@ mod warm_up;
 #[cfg(feature = "parameters")]
 pub mod base_url;
 #[cfg(feature = "dynamodb")]
-pub mod email_quota;
+pub mod email_limits;
 #[cfg(feature = "s3")]
 pub mod files;
 #[cfg(feature = "lambda")]

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError, ResolveError};
-use sharelink_domain::quota::LimitReached;
+use sharelink_domain::email_limits::LimitReached;
 
 use crate::{ProblemType, Response, json_response};
 

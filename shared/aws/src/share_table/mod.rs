@@ -8,12 +8,12 @@
 //! share to exist, so that a late update does not recreate a purged share.
 
 mod alarms;
+mod counters;
 mod idempotency;
 mod list;
 mod log;
 mod mail_record;
 mod outbox;
-mod quota;
 mod record;
 mod renewal;
 mod restore;

@@ -4,8 +4,8 @@
 //! the change is made. As a result, a change that is refused for another reason does not count.
 
 use sharelink_aws::ChangeError;
-use sharelink_aws::email_quota::EmailRequest;
-use sharelink_domain::quota::until_next_day;
+use sharelink_aws::email_limits::EmailRequest;
+use sharelink_domain::email_limits::until_next_day;
 use sharelink_domain::{EmailAddress, Share, ShareId, WriteId};
 use sharelink_http::{Problem, ProblemType};
 

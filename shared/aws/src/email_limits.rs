@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use sharelink_domain::email_limits::{Counter, EmailLimits, LimitReached, email_id};
 use sharelink_domain::hash_key::HashKey;
-use sharelink_domain::quota::{Counter, EmailLimits, LimitReached, email_id};
 use sharelink_domain::{EmailAddress, ShareId, Sharer, Timestamp, WriteId};
 use sharelink_runtime::{SettingError, required_positive_number};
 

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use chrono::TimeDelta;
 use sharelink_domain::WriteId;
-use sharelink_domain::quota::{Counter, LimitReached, admit};
+use sharelink_domain::email_limits::{Counter, LimitReached, admit};
 
 use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, number, text};
 use crate::AwsError;
@@ -21,6 +21,10 @@ const PARTITION: &str = "QUOTA#";
 
 /// How long a counter is kept after its day. Functions' clocks may differ.
 const KEPT: TimeDelta = TimeDelta::days(1);
+
+/// The number of requests in a day for which a sharer's counter gives emails back. Without a limit, refused
+/// requests could enlarge the row up to DynamoDB's limit of 400 KB.
+const MAX_RELEASES: usize = 100;
 
 impl ShareTable {
     /// Counts a request's emails for its sharer: all of them, or none if they exceed the limit.
@@ -52,7 +56,8 @@ impl ShareTable {
         Ok(Err(LimitReached::Sharer { left, limit }))
     }
 
-    /// Gives back some of the emails that a request has reserved.
+    /// Gives back some of the emails that a request has reserved, unless the day has had [`MAX_RELEASES`] of
+    /// these.
     pub async fn release_emails(
         &self,
         sharer: &Counter,
@@ -61,8 +66,12 @@ impl ShareTable {
     ) -> Result<(), AwsError> {
         let update = self
             .counter(sharer, "SET emails = emails - :emails, #ttl = :ttl ADD released :requests")
-            .condition_expression("contains(requests, :request) AND NOT contains(released, :request)")
+            .condition_expression(
+                "contains(requests, :request) AND NOT contains(released, :request) \
+                 AND (attribute_not_exists(released) OR size(released) < :max)",
+            )
             .expression_attribute_values(":emails", number(&emails))
+            .expression_attribute_values(":max", number(&MAX_RELEASES))
             .expression_attribute_values(":request", id_value(request))
             .expression_attribute_values(":requests", id_set([request]));
         ignore_failed_condition(update.send().await)
