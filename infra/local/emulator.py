@@ -1,8 +1,8 @@
-"""Starts ministack, and lets nobody without its secret key use it.
+"""Starts ministack, and refuses requests without its secret key.
 
 With AUTH=true, ministack checks signatures, but not those of the account's own keys, and not those of its own
-requests under /_ministack/, which delete everything, change its settings, and return sent emails. Every web page
-can send both. It also serves S3 without any signature.
+requests under /_ministack/, which delete everything, change its settings, and return sent emails. Every web
+page can send both. It also serves S3 without any signature.
 """
 
 import hmac

@@ -84,7 +84,7 @@ async fn refusals_and_reads_are_logged_with_caller_and_item() {
 }
 
 #[tokio::test]
-async fn request_is_answered_even_without_the_hash_key() {
+async fn request_succeeds_without_the_hash_key() {
     let stack = Stack::get().await;
     let world = World::new(&stack).await;
     world.upload().await;

@@ -25,13 +25,14 @@ fn requests(item: &TestItem<'_>) -> Vec<(String, RequestBuilder)> {
     let public = [
         "/s/unknown",
         "/s/unknown/files/1",
+        "/s/unknown/",
         "/problems/internal",
         "/problems/none",
         "/ui/sharelink.js",
         "/ui/unknown.js",
         "/ui/0/sharelink.js",
     ];
-    let heads = public[..2].iter().map(|path| (Method::HEAD, (*path).to_owned(), None));
+    let heads = public[..3].iter().map(|path| (Method::HEAD, (*path).to_owned(), None));
     let public = public.iter().map(|path| (Method::GET, (*path).to_owned(), None));
     let request = |(method, path, token): (Method, String, Option<&String>)| {
         let url = format!("{}{path}", item.stack.info.api_url);
