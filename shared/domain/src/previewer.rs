@@ -61,7 +61,7 @@ const PRODUCTS: [&str; 34] = [
 /// The products that a previewer's `User-Agent` begins with, in lowercase. A browser within such an app may
 /// name the app too, but it begins with `Mozilla`.
 ///
-/// - WhatsApp, and Signal, which sends `WhatsApp/2`: <https://github.com/elk-zone/elk/pull/1753>
+/// - `WhatsApp`, and Signal, which sends `WhatsApp/2`: <https://github.com/elk-zone/elk/pull/1753>
 /// - Viber: <https://github.com/monperrus/crawler-user-agents>
 const FIRST_PRODUCTS: [&str; 2] = ["whatsapp", "viber"];
 
