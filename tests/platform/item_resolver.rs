@@ -382,5 +382,11 @@ async fn permissions_of_many_items_are_decided_one_by_one() {
     let allowed = body["permissions"].as_array().unwrap().iter().map(|item| item["canShare"] == true);
     let expected = [vec![true; 4], vec![false; 2]].concat();
     assert_eq!(allowed.collect::<Vec<_>>(), expected);
-    assert_eq!(world.lambda.take_call_count(&[INVOKE]), 5, "the module without permission is not asked for");
+    // The SDK may have retried some.
+    let calls = world.lambda.take_calls(&[INVOKE]);
+    assert!(calls.iter().filter(|call| call.contains("\"jobs\"")).count() >= 5, "{calls:?}");
+    assert!(
+        !calls.iter().any(|call| call.contains("\"assets\"")),
+        "the module without permission is asked for"
+    );
 }

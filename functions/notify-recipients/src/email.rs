@@ -21,6 +21,8 @@ struct Contents<'a> {
     title: Option<&'a str>,
     files: Vec<DisplayFile>,
     link: &'a str,
+    /// Whether the link downloads its only file at once, instead of showing a page.
+    downloads_at_once: bool,
     until: String,
     /// When the email was requested, if an earlier one was sent.
     sent_again_on: Option<String>,
@@ -60,11 +62,13 @@ struct HtmlBody<'a>(&'a Contents<'a>);
 #[template(path = "email.txt", escape = "none")]
 struct TextBody<'a>(&'a Contents<'a>);
 
-/// Composes the email that gives a recipient the link to a share.
+/// Composes the email that gives a recipient the link to a share. `shows_page` is whether the link to a single
+/// file shows a page.
 pub(crate) fn compose<'a>(
     share: &'a Share,
     link: &str,
     platform: Option<&PlatformName>,
+    shows_page: bool,
 ) -> Result<Email<'a>, askama::Error> {
     let name = share.created_by.name.as_deref();
     let sharer_name = name.and_then(|name| SharerName::parse(name, platform));
@@ -84,6 +88,7 @@ pub(crate) fn compose<'a>(
         title,
         files: share.files.iter().map(DisplayFile::from).collect(),
         link,
+        downloads_at_once: share.files.len() == 1 && !shows_page,
         until: share.expiry_text(),
         sent_again_on,
         replaces_link: share.email_replaces_link(),
@@ -145,7 +150,7 @@ mod tests {
     }
 
     fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
-        super::compose(share, link, Some(&"Platform".parse().unwrap()))
+        super::compose(share, link, Some(&"Platform".parse().unwrap()), false)
     }
 
     const LINK: &str = "https://files.example.com/s/abc";
@@ -198,7 +203,7 @@ mod tests {
     fn sender_is_named_only_if_the_platform_is() {
         let share = share("", Some("Ann"));
         assert_eq!(compose(&share, LINK).unwrap().from_name.as_deref(), Some("Ann via Platform"));
-        assert_eq!(super::compose(&share, LINK, None).unwrap().from_name, None);
+        assert_eq!(super::compose(&share, LINK, None, false).unwrap().from_name, None);
     }
 
     #[test]
@@ -422,6 +427,16 @@ mod tests {
             assert_eq!(email.text.contains(hint), is_said, "{}", email.text);
             assert_eq!(email.html.contains(hint), is_said, "{}", email.html);
         }
+    }
+
+    #[test]
+    fn email_says_view_if_the_link_shows_a_page() {
+        let share = share("", Some("Ann"));
+        let shown = super::compose(&share, LINK, None, true).unwrap();
+        assert!(shown.html.contains(">View file</a>") && !shown.html.contains("If the download stops"));
+        assert!(shown.text.contains("Open this link. No login"), "{}", shown.text);
+        let downloaded = super::compose(&share, LINK, None, false).unwrap();
+        assert!(downloaded.html.contains(">Download</a>"));
     }
 
     #[test]

@@ -15,7 +15,9 @@ use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::{Mailer, Sender};
 use sharelink_aws::share_table::ShareTable;
-use sharelink_runtime::{Clock, Metrics, optional, required, required_positive_number, start_logging};
+use sharelink_runtime::{
+    Clock, Metrics, optional, required, required_bool, required_positive_number, start_logging,
+};
 
 use notify::{NotifyRecipients, Trigger};
 use rate_limiter::RateLimiter;
@@ -27,6 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
     let sender = Sender { address: required("EMAIL_FROM")?, identity_arn: optional("EMAIL_IDENTITY_ARN") };
     let notify_recipients = NotifyRecipients {
+        always_show_page: required_bool("ALWAYS_SHOW_PAGE")?,
         clock: Clock::from_env(),
         links: LinkBuilder::new(KeyRingCache::new(&config, required("KEY_RING_SECRET")?), base_url),
         mailer: Mailer::new(&config, sender, required("CONFIGURATION_SET")?),

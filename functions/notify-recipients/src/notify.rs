@@ -30,6 +30,8 @@ pub(crate) struct NotifyRecipients {
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Metrics,
     /// The name in the From header. If it is `None`, the header contains only the address.
+    /// Whether a link to a single file shows a page.
+    pub(crate) always_show_page: bool,
     pub(crate) platform_name: Option<PlatformName>,
     pub(crate) rate_limiter: RateLimiter,
     pub(crate) table: ShareTable,
@@ -135,7 +137,7 @@ impl NotifyRecipients {
             tracing::error!(%error, "a link could not be built");
             SendError::Transient(Fault::NoLink)
         })?;
-        let email = email::compose(share, &link, self.platform_name.as_ref())
+        let email = email::compose(share, &link, self.platform_name.as_ref(), self.always_show_page)
             .map_err(|_| SendError::Permanent("the email could not be composed"))?;
         self.mailer.send(&email).await
     }

@@ -127,8 +127,14 @@ impl Proxy {
 
     /// Returns how many of the recorded calls contain any of the patterns. Clears all recorded calls.
     pub(crate) fn take_call_count(&self, patterns: &[&str]) -> usize {
-        let calls = std::mem::take(&mut self.forwarder.state.lock().unwrap().calls);
-        calls.iter().filter(|call| patterns.iter().any(|pattern| call.contains(pattern))).count()
+        self.take_calls(patterns).len()
+    }
+
+    /// Returns the recorded calls that contain any of the patterns. Clears all recorded calls.
+    pub(crate) fn take_calls(&self, patterns: &[&str]) -> Vec<String> {
+        let mut calls = std::mem::take(&mut self.forwarder.state.lock().unwrap().calls);
+        calls.retain(|call| patterns.iter().any(|pattern| call.contains(pattern)));
+        calls
     }
 
     /// Makes all connections stale, as a function finds them when it is thawed: the server has closed them,
