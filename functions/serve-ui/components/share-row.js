@@ -92,7 +92,9 @@ export class ShareRow {
 
   #openExpirationForm(opener) {
     const { texts } = this.#language;
-    const form = { share: this.#share, field: undefined, newLink: undefined, alert: h("div"), isStale: false };
+    const form = {
+      share: this.#share, field: undefined, newLink: undefined, alert: h("div"), isStale: false,
+    };
     const field = new ExpirationField(this.#language, {
       id: `expiration-${this.#share.shareId}`,
       // The link may expire while the form is open.

@@ -73,7 +73,7 @@ const en = {
   sendEmail: "Send email",
   noEmail: "Recipients get no email. Copy each link and send it yourself.",
   messageOnPage: "They see the message on the page with the files.",
-  messageUnseen: "They may not see the message, because a link to a single file usually downloads it at once.",
+  messageUnseen: "They may not see the message: a link to a single file usually downloads it at once.",
   sharing: "Sharing…",
 
   // The results.
@@ -314,7 +314,8 @@ const de = {
   noEmail: "Die Empfänger erhalten keine E-Mail. Kopieren Sie jeden Link und senden Sie ihn selbst.",
   messageOnPage: "Die Nachricht steht auf der Seite mit den Dateien.",
   messageUnseen:
-    "Womöglich sehen sie die Nachricht nicht: Ein Link auf eine einzelne Datei lädt diese meist sofort herunter.",
+    "Womöglich sehen sie die Nachricht nicht: "
+    + "Ein Link auf eine einzelne Datei lädt diese meist sofort herunter.",
   sharing: "Wird geteilt …",
 
   shared: (n) => (n === 1 ? "Mit einem Empfänger geteilt" : `Mit ${n} Empfängern geteilt`),
