@@ -15,8 +15,9 @@ from ministack.core import iam_evaluator
 
 HEALTH = "/_ministack/health"
 
-# The deployed API, which checks tokens itself.
-API = "/_aws/execute-api/"
+# The deployed API, which checks tokens itself. ministack serves other services under other paths that begin in the
+# same way, and under other hosts.
+API = re.compile(r"/_aws/execute-api/[a-z0-9]+/\$default/.*", re.DOTALL)
 
 CREDENTIAL = r"[^/,\s]+/\d{8}/[^/,\s]+/[^/,\s]+/aws4_request"
 SIGNATURE = "[0-9a-f]{64}"
@@ -40,10 +41,20 @@ def is_signed(headers, query):
     return all(len(value) == 1 and SIGNED_QUERY[name].fullmatch(value[0]) for name, value in values.items())
 
 
+def is_for_api(scope):
+    """Returns whether ministack takes the request for one to the deployed API, by both forms of its path."""
+    raw_path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
+    hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+    is_own_host = len(hosts) == 1 and re.fullmatch(r"(127\.0\.0\.1|localhost)(:\d+)?", hosts[0])
+    return bool(is_own_host and API.fullmatch(scope["path"]) and API.fullmatch(raw_path))
+
+
 def is_allowed(scope, secret):
     """Returns whether ministack may see this request."""
     path, headers = scope["path"], scope["headers"]
-    if path == HEALTH or path.startswith(API):
+    if path == HEALTH:
+        return True
+    if is_for_api(scope):
         return True
     if path.startswith("/_"):
         expected = f"Bearer {secret}".encode()

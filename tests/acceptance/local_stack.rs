@@ -63,6 +63,30 @@ async fn web_page_cannot_send_unsigned_requests() {
     }
 }
 
+/// ministack finds some services by the host, and decodes paths twice.
+#[tokio::test]
+async fn path_of_the_api_leads_to_no_other_service() {
+    let stack = Stack::get().await;
+    let function = Aws::new(&stack).function_names().await.swap_remove(0);
+    let port = stack.info.aws_endpoint_url.rsplit(':').next().unwrap();
+    for host in [format!("lambda.us-east-1.localhost:{port}"), format!("127.0.0.1:{port}")] {
+        for path in [
+            format!("x%252Ffunctions%252F{function}%252Furl"),
+            format!("x%2Ffunctions%2F{function}%2Furl"),
+            format!("x/functions/{function}/url"),
+            format!("../../2015-03-31/functions/{function}/url"),
+            "x%252Faccount-settings".to_owned(),
+        ] {
+            let path = format!("/_aws/execute-api/{path}");
+            for method in [Method::POST, Method::PUT, Method::GET, Method::OPTIONS] {
+                let request = from_web_page(&stack, method.clone(), &path).header(HOST, &host);
+                let response = request.body(r#"{"AuthType":"NONE"}"#).send().await.unwrap();
+                assert_eq!(response.status(), StatusCode::FORBIDDEN, "{method} {host} {path}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn web_page_cannot_forge_signatures() {
     let stack = Stack::get().await;

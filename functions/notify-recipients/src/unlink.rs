@@ -83,6 +83,7 @@ fn unlink_word(word: &str) -> String {
     let mut unlinked = String::with_capacity(word.len());
     for (i, c) in word.char_indices() {
         let (before, rest) = (&word[..i], &word[i + c.len_utf8()..]);
+        let is_last_slash = is_slash(c) && !rest.starts_with(is_slash) && before.ends_with(is_slash);
         let is_linked = match c {
             '.' => !rest.starts_with(|next: char| next.is_ascii_punctuation()) && may_join_host(before, rest),
             '\\' | '@' | '。' | '．' | '｡' => true,
@@ -93,12 +94,8 @@ fn unlink_word(word: &str) -> String {
             unlinked.push(WORD_JOINER);
         }
         unlinked.push(c);
-        let ends_scheme = is_slash(c)
-            && !rest.starts_with(is_slash)
-            && before.ends_with(is_slash)
-            && before.trim_end_matches(is_slash).ends_with(':');
-        if ends_scheme && is_within_word {
-            // Many mail programs link everything that follows a scheme. A visible space also tells the reader
+        if is_last_slash && is_within_word {
+            // Many mail programs link everything that follows two slashes. A visible space also tells the reader
             // why the URL cannot be copied as a whole.
             unlinked.push(' ');
         }
@@ -108,9 +105,10 @@ fn unlink_word(word: &str) -> String {
 
 /// Returns whether a word is an email address in which mail programs find no website.
 fn is_email_address(word: &str) -> bool {
-    let address = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_bracket = |c: char| c.is_ascii_punctuation() && !matches!(c, '/' | '\\');
+    let address = word.trim().trim_matches(is_bracket);
     address.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-_@".contains(&b))
-        && !address.to_ascii_lowercase().starts_with("www.")
+        && !address.to_ascii_lowercase().contains("www.")
         && address.parse::<EmailAddress>().is_ok()
 }
 
@@ -147,13 +145,19 @@ mod tests {
             ("(http://evil/)", "(http:// evil/)"),
             ("http://[::1]/ http://2130706433", "http:// [::1]/ http:// 2130706433"),
             ("https:////evil.example", "https://// evil|.example"),
-            ("//evil.example", "//evil|.example"),
+            ("//evil.example", "// evil|.example"),
+            ("http[:]//evil.example", "http[:]// evil|.example"),
+            ("https：//evil.example", "https：// evil|.example"),
+            ("ann@www.evil.com", "ann|@www|.evil|.com"),
+            ("a.www.evil.com@x.com", "a|.www|.evil|.com|@x|.com"),
+            ("//ann@evil.example", "// ann|@evil|.example"),
+            (r"\\evil.example@x.com", r"|\|\ evil|.example|@x|.com"),
             ("www.evil.example", "www|.evil|.example"),
             ("evil.zip/login, bit.ly/x.", "evil|.zip/login, bit|.ly/x."),
             ("10.0.0.1:8080", "10|.0|.0|.1:8080"),
             ("evil.xn--p1ai", "evil|.xn--p1ai"),
             ("例え。テスト", "例え|。テスト"),
-            (r"\\evil\share", r"|\|\evil|\share"),
+            (r"\\evil\share", r"|\|\ evil|\share"),
             (
                 "https://good.example/?to=https://evil.example",
                 "https:// good|.example/?to=https:// evil|.example",

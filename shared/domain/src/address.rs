@@ -43,10 +43,11 @@ const LABEL_LIMIT: usize = 63;
 /// Domains whose addresses may reach the mailbox with the same name at the first domain, according to
 /// [Google](https://support.google.com/mail/answer/10313), [Apple](https://support.apple.com/118230) and
 /// [Proton](https://proton.me/support/addresses-and-aliases).
-const ALIAS_DOMAINS: [(&str, &[&str]); 3] = [
+const ALIAS_DOMAINS: [(&str, &[&str]); 4] = [
     ("gmail.com", &["googlemail.com"]),
     ("icloud.com", &["me.com", "mac.com"]),
     ("proton.me", &["protonmail.com", "protonmail.ch", "pm.me"]),
+    ("yandex.ru", &["ya.ru", "yandex.by", "yandex.com", "yandex.com.tr", "yandex.kz", "yandex.ua"]),
 ];
 
 /// An email address that SES can send to. The local part is stored as typed, and the domain in ASCII form.
@@ -81,11 +82,14 @@ impl EmailAddress {
     pub fn mailbox(&self) -> String {
         let identity = self.identity();
         let Some((local, domain)) = identity.rsplit_once('@') else { return identity };
-        let user = local.split_once('+').map_or(local, |(user, _)| user).replace(['.', '-', '_'], "");
-        // Without a user, the tag is all there is.
-        if user.is_empty() {
-            return identity;
-        }
+        let user = local.split_once('+').map_or(local, |(user, _)| user);
+        let letters = user.replace(['.', '-', '_'], "");
+        let user = match (letters.as_str(), user) {
+            // A tag alone is no user. All such addresses share a limit.
+            ("", "") => "+",
+            ("", punctuation) => punctuation,
+            (letters, _) => letters,
+        };
         let same = ALIAS_DOMAINS.iter().find(|(_, aliases)| aliases.contains(&domain));
         format!("{user}@{}", same.map_or(domain, |(domain, _)| domain))
     }
@@ -211,7 +215,10 @@ mod tests {
             ("vic-tim+1@pm.me", "victim@proton.me"),
             ("vic_tim@protonmail.com", "victim@proton.me"),
             ("o'neil=x@example.com", "o'neil=x@example.com"),
-            ("+tag@example.com", "+tag@example.com"),
+            ("+tag@example.com", "+@example.com"),
+            ("_+1@example.com", "_@example.com"),
+            ("-@example.com", "-@example.com"),
+            ("vic-tim+1@ya.ru", "victim@yandex.ru"),
         ] {
             assert_eq!(address.parse::<EmailAddress>().unwrap().mailbox(), mailbox, "{address}");
         }

@@ -39,7 +39,7 @@ pub struct LinkCopy {
 
 /// How often and when a link was used.
 ///
-/// The counts are upper bounds: mail scanners also follow links, and a failed download stays counted if its
+/// The counts are usually too high: mail scanners also follow links, and a failed download stays counted if its
 /// failure cannot be recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use icu_properties::CodePointMapData;
+use icu_properties::props::GeneralCategory;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -45,7 +47,8 @@ impl SharerName {
     pub fn parse(name: &str, platform: Option<&PlatformName>) -> Option<Self> {
         let name = join_words(&to_display_text(name)?);
         let appearance = Appearance::of(&name);
-        let is_misleading = appearance.has_address()
+        let is_misleading = appearance.is_statement()
+            || appearance.has_address()
             || appearance.is_role()
             || appearance.has_lookalike_letters()
             || platform.is_some_and(|platform| appearance.contains(&Appearance::of(&platform.0)));
@@ -81,9 +84,13 @@ const TOP_LEVEL_DOMAINS: [&str; 24] = [
     "live", "mil", "net", "online", "org", "page", "shop", "site", "store", "top", "xyz",
 ];
 
+/// The most digits that a name may have.
+const DIGITS_LIMIT: usize = 4;
+
 /// The words that make a name that of a service, in English and German.
-const ROLE_WORDS: [&str; 27] = [
+const ROLE_WORDS: [&str; 31] = [
     "abrechnung",
+    "abteilung",
     "admin",
     "administrator",
     "alert",
@@ -91,6 +98,7 @@ const ROLE_WORDS: [&str; 27] = [
     "antworten",
     "billing",
     "daemon",
+    "department",
     "desk",
     "helpdesk",
     "helpline",
@@ -107,15 +115,17 @@ const ROLE_WORDS: [&str; 27] = [
     "root",
     "security",
     "sicherheit",
+    "subsystem",
     "support",
     "system",
+    "verified",
     "webmaster",
 ];
 
 /// The other words in names of services.
-const ROLE_ADDITIONS: [&str; 20] = [
-    "account", "bitte", "center", "customer", "der", "do", "email", "help", "it", "keine", "mail", "my",
-    "nicht", "no", "not", "our", "service", "team", "the", "your",
+const ROLE_ADDITIONS: [&str; 21] = [
+    "account", "bitte", "center", "customer", "delivery", "der", "do", "email", "help", "it", "keine",
+    "mail", "my", "nicht", "no", "not", "our", "service", "team", "the", "your",
 ];
 
 impl Appearance {
@@ -130,6 +140,18 @@ impl Appearance {
         Self { visible, plain, skeletons }
     }
 
+    /// Returns whether the name is not a name, but what a subject line says, or has a symbol that vouches for it,
+    /// such as `Invoice 47110: pay now` or `✅ Verified`.
+    fn is_statement(&self) -> bool {
+        let is_symbol = |c: char| {
+            let category = CodePointMapData::<GeneralCategory>::new().get(c);
+            category == GeneralCategory::OtherSymbol
+        };
+        self.plain.contains([':', '!', '?'])
+            || self.visible.contains(is_symbol)
+            || self.plain.chars().filter(|c| c.is_numeric()).count() > DIGITS_LIMIT
+    }
+
     /// Returns whether the name contains an email address, a URL or a host's name.
     fn has_address(&self) -> bool {
         let plain = &self.plain;
@@ -142,10 +164,16 @@ impl Appearance {
 
     /// Returns whether the name is that of a service, such as `IT Support` or `no-reply`.
     fn is_role(&self) -> bool {
-        let is_any =
-            |roles: &[&str], word: &str| roles.iter().any(|role| to_skeleton(role) == to_skeleton(word));
+        // A letter may resemble another one in only one case.
+        let resembles = |role: &str, skeleton: &str| {
+            to_skeleton(role) == skeleton || to_skeleton(&role.to_uppercase()) == skeleton
+        };
+        let is_any = |roles: &[&str], word: &str| {
+            let skeleton = to_skeleton(word);
+            roles.iter().any(|role| resembles(role, &skeleton))
+        };
         let may_be_role = |word| is_any(&ROLE_WORDS, word) || is_any(&ROLE_ADDITIONS, word);
-        let is_spaced_role = |skeleton: &String| ROLE_WORDS.iter().any(|role| to_skeleton(role) == *skeleton);
+        let is_spaced_role = |skeleton: &String| ROLE_WORDS.iter().any(|role| resembles(role, skeleton));
         (self.words().all(may_be_role) && self.words().any(|word| is_any(&ROLE_WORDS, word)))
             || self.skeletons.iter().any(is_spaced_role)
     }
@@ -205,8 +233,12 @@ fn ends_host_name(before: &str, after: &str) -> bool {
     (!label.is_empty() && TOP_LEVEL_DOMAINS.contains(&top_level)) || (label.chars().count() > 1 && is_country)
 }
 
+/// Replaces each run of white space, and of other characters that are as wide as letters but blank, by a space.
 fn join_words(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    let is_blank = |c: char| {
+        c.is_whitespace() || matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}')
+    };
+    text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// The platform's name, as recipients see it in the From header: 1 to 40 characters.
@@ -367,8 +399,36 @@ mod tests {
             "Ádmin",
             "Kundendienst",
             "Bitte nicht antworten",
+            "IT Department",
+            "Billing Department",
+            "Mail Delivery Subsystem",
+            "ADMlN",
         ] {
             assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn name_that_is_a_statement_is_left_out() {
+        for name in [
+            "Invoice 4711 is overdue: call +1 555 0100",
+            "Call 0800 123456",
+            "Your account is locked!",
+            "Is this you?",
+            "✅ Verified",
+            "🔒 Secure",
+            "🅿latform",
+            "Verified",
+        ] {
+            assert_eq!(SharerName::parse(name, None), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn blanks_in_a_name_do_not_push_the_rest_out_of_sight() {
+        for blank in ['\u{3164}', '\u{2800}', '\u{115f}', '\u{ffa0}', '\u{a0}'] {
+            let name = format!("Ann{}x", blank.to_string().repeat(35));
+            assert_eq!(SharerName::parse(&name, None).unwrap().as_str(), "Ann x");
         }
     }
 
@@ -429,7 +489,8 @@ mod tests {
     #[test]
     fn unprintable_characters_are_removed_from_the_display_name() {
         for (name, displayed) in [
-            ("Ann\r\nBcc: Eve", "Ann Bcc: Eve via Platform"),
+            ("Ann\r\nBcc Eve", "Ann Bcc Eve via Platform"),
+            ("Ann\r\nBcc: Eve", "Platform"),
             ("Ann\u{202e} mroftalP aiv", "Ann mroftalP aiv via Platform"),
             ("  Ann \t\u{2028}\u{3000} B  ", "Ann B via Platform"),
             (" \u{0}\u{2066} ", "Platform"),
