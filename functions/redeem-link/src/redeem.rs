@@ -179,7 +179,7 @@ impl RedeemLink {
                 return Err(RedemptionFailure::NoFile(error));
             }
         };
-        // Only a counted use gets the file, whatever the request says about itself.
+        // Only a counted use gets the file.
         let method = if counted_use.is_some() { SignedMethod::Get } else { SignedMethod::Head };
         let url = self.files.sign_url(&key, readable, &file.name, method, decided_at, lifetime).await?;
         if counted_use.is_some() {
