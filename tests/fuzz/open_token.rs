@@ -85,7 +85,10 @@ fuzz_target!(|token: Token| {
     let key = if input.uses_current_key { KEY_RING.current().clone() } else { "k1".parse().unwrap() };
     let sealed = seal(&key, &link);
     assert_eq!(KEY_RING.open(&sealed), Ok(link));
-    assert!(sealed.ends_with(|c: char| c.is_ascii_alphanumeric()), "a program may cut off the end of {sealed}");
+    assert!(
+        sealed.ends_with(|c: char| c.is_ascii_alphanumeric()),
+        "a program may cut off the end of {sealed}"
+    );
     assert_eq!(find_tokens(&format!("{sealed}.")).next(), Some(sealed.as_str()));
     let edited = edit_token(&sealed, edits);
     let opened = KEY_RING.open(&edited);
