@@ -15,8 +15,8 @@ from ministack.core import iam_evaluator
 
 HEALTH = "/_ministack/health"
 
-# The deployed API, which checks tokens itself. ministack serves other services under other paths that begin in the
-# same way, and under other hosts.
+# The deployed API, which checks tokens itself. ministack serves other services under other paths that begin
+# in the same way, and under other hosts.
 API = re.compile(r"/_aws/execute-api/[a-z0-9]+/\$default/.*", re.DOTALL)
 
 CREDENTIAL = r"[^/,\s]+/\d{8}/[^/,\s]+/[^/,\s]+/aws4_request"
@@ -42,7 +42,7 @@ def is_signed(headers, query):
 
 
 def is_for_api(scope):
-    """Returns whether ministack takes the request for one to the deployed API, by both forms of its path."""
+    """Returns whether the request is for the deployed API, by its host and by its path, decoded or not."""
     raw_path = scope.get("raw_path", b"").decode("latin-1").partition("?")[0]
     hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     is_own_host = len(hosts) == 1 and re.fullmatch(r"(127\.0\.0\.1|localhost)(:\d+)?", hosts[0])
@@ -52,9 +52,7 @@ def is_for_api(scope):
 def is_allowed(scope, secret):
     """Returns whether ministack may see this request."""
     path, headers = scope["path"], scope["headers"]
-    if path == HEALTH:
-        return True
-    if is_for_api(scope):
+    if path == HEALTH or is_for_api(scope):
         return True
     if path.startswith("/_"):
         expected = f"Bearer {secret}".encode()

@@ -62,8 +62,8 @@ struct HtmlBody<'a>(&'a Contents<'a>);
 #[template(path = "email.txt", escape = "none")]
 struct TextBody<'a>(&'a Contents<'a>);
 
-/// Composes the email that gives a recipient the link to a share. `shows_page` is whether the link to a single
-/// file shows a page.
+/// Composes the email that gives a recipient the link to a share. `shows_page` is whether the link to a
+/// single file shows a page.
 pub(crate) fn compose<'a>(
     share: &'a Share,
     link: &str,

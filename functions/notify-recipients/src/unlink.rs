@@ -95,8 +95,8 @@ fn unlink_word(word: &str) -> String {
         }
         unlinked.push(c);
         if is_last_slash && is_within_word {
-            // Many mail programs link everything that follows two slashes. A visible space also tells the reader
-            // why the URL cannot be copied as a whole.
+            // Many mail programs link everything that follows two slashes. A visible space also tells the
+            // reader why the URL cannot be copied as a whole.
             unlinked.push(' ');
         }
     }

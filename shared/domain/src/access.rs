@@ -53,7 +53,7 @@ pub enum Redemption<'a> {
 /// The reason a link gives no access.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RedeemError {
-    /// The share does not exist, has a newer link, or has no file at this position. Whoever holds an old link
+    /// The share does not exist, has a newer link, or has no file at this position. The holder of an old link
     /// therefore does not learn whether the share still exists.
     #[error("unknown link")]
     UnknownLink,
