@@ -3,12 +3,11 @@
 use chrono::{DateTime, FixedOffset, TimeDelta, Utc};
 use reqwest::Url;
 use serde_json::{Value, json};
-use sharelink_aws::new_write_id;
 use sharelink_domain::{Share, Sharer};
 
 use crate::api::create_body_with;
 use crate::support::events::open_event;
-use crate::support::fixtures::{RETENTION, share_builder};
+use crate::support::fixtures::share_builder;
 use crate::support::function::Function;
 use crate::support::{Aws, Stack, TestItem, World, address, next_week, send};
 
@@ -36,9 +35,7 @@ async fn share_as(world: &mut World<'_>, sharer: &str) -> (Share, String) {
         .title("Spring campaign")
         .notify(true)
         .build();
-    world.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-    world.run_notify().await;
-    let [link] = world.links_to(&recipient).await.try_into().unwrap();
+    let link = world.send_link(&share).await;
     (share, link)
 }
 

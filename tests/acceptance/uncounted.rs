@@ -10,12 +10,11 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use sharelink_aws::new_write_id;
 use sharelink_domain::Share;
 
 use crate::redemption::{assert_protected, assert_uses};
 use crate::support::events::link_event;
-use crate::support::fixtures::{RETENTION, share_builder};
+use crate::support::fixtures::share_builder;
 use crate::support::function::Function;
 use crate::support::{Aws, Response, Stack, TestItem, World, address, send};
 
@@ -105,9 +104,7 @@ async fn share_files(world: &mut World<'_>, files: &[&str]) -> (Share, String) {
         .title("Spring campaign")
         .notify(true)
         .build();
-    world.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
-    world.run_notify().await;
-    let [link] = world.links_to(&recipient).await.try_into().unwrap();
+    let link = world.send_link(&share).await;
     (share, link)
 }
 

@@ -236,6 +236,14 @@ impl<'a> World<'a> {
         aws.upload(&key, b"abc").await;
     }
 
+    /// Stores a share, sends its email, and returns the link in it.
+    pub(crate) async fn send_link(&mut self, share: &Share) -> String {
+        self.table.create(share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        self.run_notify().await;
+        let [link] = self.links_to(share.recipient.as_str()).await.try_into().unwrap();
+        link
+    }
+
     /// Returns the link in each email to a recipient.
     pub(crate) async fn links_to(&self, recipient: &str) -> Vec<String> {
         emails_to(self.stack, recipient).await.iter().map(Email::link).collect()
