@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod address;
+pub mod archive;
 pub mod base_url;
 pub mod date_text;
 pub mod delivery;
