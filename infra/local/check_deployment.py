@@ -544,6 +544,10 @@ def check_streams(stack, report):
         ):
             if field in wanted:
                 report.expect(str(wanted[field]), str(actual.get(field)), f"{field} of {id}")
+        limit = stack.resolve(wanted.get("ScalingConfig") or {}).get("MaximumConcurrency")
+        if limit is not None:
+            found = actual.get("ScalingConfig", {}).get("MaximumConcurrency")
+            report.expect(str(limit), str(found), f"the maximum concurrency of {id}")
         for field in ("FunctionResponseTypes", "DestinationConfig"):
             report.expect(wanted.get(field), actual.get(field), f"{field} of {id}")
 
@@ -616,10 +620,10 @@ def check_backups(stack, report):
 
 
 def check_bucket(stack, report):
-    """The files bucket: reachable, private if the stack created it, and with a limit on links' age."""
+    """The buckets: reachable, private if the stack created them, and with a limit on links' age."""
     existing = stack.parameters.get("ExistingFilesBucket")
-    own = [stack.ids[id] for id in stack.of_type("AWS::S3::Bucket")]
-    for bucket in [existing] if existing else own:
+    own = {stack.ids[id]: id for id in stack.of_type("AWS::S3::Bucket")}
+    for bucket in [*([existing] if existing else []), *own]:
         try:
             found = client("s3").head_bucket(Bucket=bucket)
         except ClientError as error:
@@ -630,16 +634,16 @@ def check_bucket(stack, report):
             continue
         # boto3 follows S3's redirect to another region.
         check_region(stack, report, f"the bucket {bucket}", found.get("BucketRegion"))
-        if not existing:
+        if bucket in own:
             access = client("s3").get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
             open_settings = sorted(name for name, is_blocked in access.items() if not is_blocked)
             report.expect([], open_settings, f"the list of disabled public access blocks of {bucket}")
-        check_signature_age(stack, report, bucket)
+        check_signature_age(stack, report, bucket, own.get(bucket))
 
 
-def check_signature_age(stack, report, bucket):
-    """The statement in a bucket's policy that limits the age of links."""
-    text = stack.outputs.get("FilesBucketPolicyStatement")
+def check_signature_age(stack, report, bucket, id):
+    """The statement in a bucket's policy that limits the age of links. `id` is that of an own bucket."""
+    text = None if id else stack.outputs.get("FilesBucketPolicyStatement")
     outcome = report.pending if text else report.missing
     try:
         policy = json.loads(client("s3").get_bucket_policy(Bucket=bucket)["Policy"])
@@ -656,7 +660,7 @@ def check_signature_age(stack, report, bucket):
         if error_code(error) != "NoSuchBucketPolicy":
             raise
         policy = {"Statement": []}
-    wanted = json.loads(text) if text else own_signature_age_statement(stack)
+    wanted = json.loads(text) if text else own_signature_age_statement(stack, id)
     if not any(is_equivalent(statement, wanted) for statement in elements(policy["Statement"])):
         outcome(
             f"the policy of {bucket} has no statement that limits the age of links",
@@ -664,9 +668,11 @@ def check_signature_age(stack, report, bucket):
         )
 
 
-def own_signature_age_statement(stack):
-    """Returns the statement in the policy of the bucket that the stack creates."""
+def own_signature_age_statement(stack, id):
+    """Returns the statement in the policy of a bucket that the stack creates."""
     for properties in stack.of_type("AWS::S3::BucketPolicy").values():
+        if properties["Bucket"] != {"Ref": id}:
+            continue
         for statement in stack.resolve(properties["PolicyDocument"])["Statement"]:
             if "s3:signatureAge" in json.dumps(statement):
                 return statement

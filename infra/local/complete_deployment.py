@@ -34,6 +34,7 @@ def main():
         recreate_routes(stack)
         point_aliases_to_latest(stack)
         set_function_environment(stack, args.endpoint, args.clock_file)
+        set_maximum_concurrency(stack)
 
     json.dump({**stack.outputs, "ApiUrl": api_url}, sys.stdout)
 
@@ -205,6 +206,18 @@ def set_function_environment(stack, endpoint, clock_file):
         wanted = {**variables, "AWS_ENDPOINT_URL": endpoint, "SHARELINK_CLOCK_FILE": clock_file}
         if variables != wanted:
             client.update_function_configuration(FunctionName=name, Environment={"Variables": wanted})
+
+
+def set_maximum_concurrency(stack):
+    """Sets the mappings' maximum concurrency to a number.
+
+    The emulator keeps the parameter's text, which its poller cannot compare.
+    """
+    client = boto3.client("lambda")
+    for id, properties in stack.of_type("AWS::Lambda::EventSourceMapping").items():
+        if scaling := stack.resolve(properties.get("ScalingConfig")):
+            limit = {"MaximumConcurrency": int(scaling["MaximumConcurrency"])}
+            client.update_event_source_mapping(UUID=stack.ids[id], ScalingConfig=limit)
 
 
 if __name__ == "__main__":

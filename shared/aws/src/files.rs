@@ -1,5 +1,6 @@
 //! The files bucket. An item's files are the objects directly under the item's prefix.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use aws_sdk_s3::Client;
@@ -7,16 +8,19 @@ use aws_sdk_s3::config::{RequestChecksumCalculation, ResponseChecksumValidation}
 use aws_sdk_s3::error::SdkError;
 use aws_sdk_s3::operation::head_object::{HeadObjectError, HeadObjectOutput};
 use aws_sdk_s3::presigning::PresigningConfig;
+use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
     ChecksumMode, Object, ObjectStorageClass, OptionalObjectAttributes, RestoreStatus, StorageClass,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sharelink_domain::access::DownloadError;
+use sharelink_domain::archive::{ArchiveFile, ETag, LeftOut, LeftOutReason};
 use sharelink_domain::names::{NameError, shorten_file_name};
 use sharelink_domain::request::FILES_LIMIT;
 use sharelink_domain::resolution::ItemFile;
-use sharelink_domain::{FileName, ObjectKey, SharedFile};
+use sharelink_domain::{FileName, Item, KeyLayout, ObjectKey, SharedFile, Timestamp};
 use thiserror::Error;
 
 use crate::call_timer::CallTimer;
@@ -24,7 +28,10 @@ use crate::connections::Connections;
 use crate::warm_up::warm_up;
 use crate::{AwsConfig, AwsError, InternalError};
 
-const SERVICE: &str = "s3";
+pub(crate) const SERVICE: &str = "s3";
+
+/// How many files are looked up at a time.
+const CONCURRENT_HEADS: usize = 16;
 
 /// The type of every downloaded file. Programs then go by the file's name.
 const CONTENT_TYPE: &str = "application/octet-stream";
@@ -63,6 +70,36 @@ pub struct ReadableFile {
     may_be_encoded: bool,
 }
 
+/// The objects at the start of an item's prefix, as one request lists them.
+#[derive(Debug, Default)]
+pub struct ListedObjects {
+    /// The objects, or why they cannot be read, by their keys.
+    objects: HashMap<String, Result<ObjectVersion, LeftOutReason>>,
+    /// The prefix, if the response lists all objects under it.
+    whole_prefix: Option<String>,
+}
+
+/// What an archive depends on: an object's content and when it was written.
+#[derive(Clone, Debug)]
+struct ObjectVersion {
+    etag: ETag,
+    size: u64,
+    modified: Timestamp,
+}
+
+impl ObjectVersion {
+    fn parse(
+        etag: Option<&str>,
+        bytes: Option<i64>,
+        modified: Option<&DateTime>,
+    ) -> Result<Self, LeftOutReason> {
+        let etag = etag.and_then(ETag::parse).ok_or(LeftOutReason::Unreadable)?;
+        let modified =
+            modified.and_then(|time| Timestamp::from_timestamp(time.secs(), 0)).unwrap_or_default();
+        Ok(Self { etag, size: size(bytes), modified })
+    }
+}
+
 /// The bucket that contains the platform's files.
 #[derive(Clone, Debug)]
 pub struct FileStore {
@@ -76,15 +113,7 @@ impl FileStore {
     #[must_use]
     pub fn new(config: &AwsConfig, bucket: impl Into<String>) -> Self {
         let connections = config.network.pooled();
-        let settings = aws_sdk_s3::config::Builder::from(&config.sdk)
-            .http_client(connections.clone())
-            // A custom endpoint, such as an emulator, does not have a host name for each bucket.
-            .force_path_style(config.endpoint_url().is_some())
-            // Otherwise, every request to a signed URL would need a checksum header.
-            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
-            .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
-            .interceptor(CallTimer(SERVICE))
-            .build();
+        let settings = client_settings(config).http_client(connections.clone()).build();
         Self { client: Client::from_conf(settings), connections, bucket: bucket.into() }
     }
 
@@ -171,6 +200,83 @@ impl FileStore {
         }
     }
 
+    /// Lists the item's objects in one request. Returns none if the item has no prefix, or if S3 fails:
+    /// [`find_for_archive`](Self::find_for_archive) then asks for each file.
+    pub async fn list_objects(&self, layout: &KeyLayout, item: &Item) -> ListedObjects {
+        let KeyLayout::PerItem(prefixes) = layout else { return ListedObjects::default() };
+        let prefix = prefixes.prefix(item);
+        let list = self.client.list_objects_v2().bucket(&self.bucket).prefix(&prefix).delimiter("/");
+        let list = list.optional_object_attributes(OptionalObjectAttributes::RestoreStatus);
+        let page = match list.send().await {
+            Ok(page) => page,
+            Err(error) => {
+                let error = AwsError::new(SERVICE, &error);
+                tracing::warn!(%error, "could not list an item's files");
+                return ListedObjects::default();
+            }
+        };
+        let objects = page.contents().iter().filter_map(|object| {
+            let version = if is_listed_as_archived(object) {
+                Err(LeftOutReason::Archived)
+            } else {
+                ObjectVersion::parse(object.e_tag(), object.size(), object.last_modified())
+            };
+            Some((object.key()?.to_owned(), version))
+        });
+        let objects = objects.collect();
+        let is_complete = page.is_truncated() == Some(false);
+        ListedObjects { objects, whole_prefix: is_complete.then_some(prefix) }
+    }
+
+    /// Finds the objects of a share's files for an archive, in order. Asks S3 for those that the listing does
+    /// not cover.
+    pub async fn find_for_archive(
+        &self,
+        layout: &KeyLayout,
+        item: &Item,
+        files: &[SharedFile],
+        listed: &ListedObjects,
+    ) -> Result<Vec<Result<ArchiveFile, LeftOut>>, AwsError> {
+        let found = files.iter().map(async |file| {
+            let name = file.name.clone();
+            let Some(key) = layout.key(item, file) else {
+                return Ok(Err(LeftOut { name, reason: LeftOutReason::Missing }));
+            };
+            let version = match listed.find(&key) {
+                Some(version) => version,
+                None => self.find_version(&key).await?,
+            };
+            Ok(match version {
+                Ok(ObjectVersion { etag, size, modified }) => {
+                    Ok(ArchiveFile { name, key, etag, size, crc32: None, modified })
+                }
+                Err(reason) => Err(LeftOut { name, reason }),
+            })
+        });
+        stream::iter(found).buffered(CONCURRENT_HEADS).try_collect().await
+    }
+
+    /// Asks S3 for the version of the object with this key.
+    async fn find_version(&self, key: &ObjectKey) -> Result<Result<ObjectVersion, LeftOutReason>, AwsError> {
+        let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
+        match head.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(object) if is_archived(&object) => Ok(Err(LeftOutReason::Archived)),
+            Ok(object) => {
+                Ok(ObjectVersion::parse(object.e_tag(), object.content_length(), object.last_modified()))
+            }
+            Err(error) if is_missing(&error) => Ok(Err(LeftOutReason::Missing)),
+            Err(error) => {
+                let is_forbidden = is_forbidden(&error);
+                let error = AwsError::new(SERVICE, &error);
+                if !is_forbidden {
+                    return Err(error);
+                }
+                tracing::error!(%error, "a shared file may not be read");
+                Ok(Err(LeftOutReason::Unreadable))
+            }
+        }
+    }
+
     /// Checks whether a signed URL can download the file with this key. If S3 fails, logs the error and
     /// assumes that it can.
     ///
@@ -219,26 +325,73 @@ impl FileStore {
         decided_at: SystemTime,
         lifetime: Duration,
     ) -> Result<String, InternalError> {
+        let encoding = file.may_be_encoded.then(|| "identity".to_owned());
+        let object = StoredObject { client: &self.client, bucket: &self.bucket, key: key.as_str() };
+        object.sign_url(encoding, name, method, decided_at, lifetime).await
+    }
+}
+
+/// Returns the settings of a client.
+pub(crate) fn client_settings(config: &AwsConfig) -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Builder::from(&config.sdk)
+        // A custom endpoint, such as an emulator, does not have a host name for each bucket.
+        .force_path_style(config.endpoint_url().is_some())
+        // Otherwise, every request to a signed URL would need a checksum header.
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+        .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
+        .interceptor(CallTimer(SERVICE))
+}
+
+/// An object in a bucket.
+pub(crate) struct StoredObject<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) bucket: &'a str,
+    pub(crate) key: &'a str,
+}
+
+impl StoredObject<'_> {
+    /// Signs a URL that downloads the object as an attachment, with this `Content-Encoding` or its own.
+    pub(crate) async fn sign_url(
+        &self,
+        encoding: Option<String>,
+        name: &FileName,
+        method: SignedMethod,
+        decided_at: SystemTime,
+        lifetime: Duration,
+    ) -> Result<String, InternalError> {
         let config = PresigningConfig::builder()
             .start_time(decided_at)
             .expires_in(lifetime)
             .build()
             .map_err(|_| InternalError::Signing)?;
         let disposition = content_disposition(name);
-        let encoding = file.may_be_encoded.then(|| "identity".to_owned());
         let signed = match method {
             SignedMethod::Get => {
-                let get = self.client.get_object().bucket(&self.bucket).key(key.as_str());
+                let get = self.client.get_object().bucket(self.bucket).key(self.key);
                 let get = get.response_content_disposition(disposition).response_content_type(CONTENT_TYPE);
                 get.set_response_content_encoding(encoding).presigned(config).await.ok()
             }
             SignedMethod::Head => {
-                let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
+                let head = self.client.head_object().bucket(self.bucket).key(self.key);
                 let head = head.response_content_disposition(disposition).response_content_type(CONTENT_TYPE);
                 head.set_response_content_encoding(encoding).presigned(config).await.ok()
             }
         };
         Ok(signed.ok_or(InternalError::Signing)?.uri().to_owned())
+    }
+}
+
+impl ListedObjects {
+    /// Returns the version of the object with this key, or `None` if the listing does not cover it.
+    fn find(&self, key: &ObjectKey) -> Option<Result<ObjectVersion, LeftOutReason>> {
+        let covers = |prefix: &String| {
+            key.as_str().strip_prefix(prefix.as_str()).is_some_and(|name| !name.contains('/'))
+        };
+        match self.objects.get(key.as_str()) {
+            Some(version) => Some(version.clone()),
+            None if self.whole_prefix.as_ref().is_some_and(covers) => Some(Err(LeftOutReason::Missing)),
+            None => None,
+        }
     }
 }
 
@@ -263,7 +416,7 @@ fn is_forbidden(error: &HeadError) -> bool {
 /// Returns whether an object is in an archive, without a restored copy ([archived objects]).
 ///
 /// [archived objects]: https://docs.aws.amazon.com/AmazonS3/latest/userguide/archived-objects.html
-fn is_archived(object: &HeadObjectOutput) -> bool {
+pub(crate) fn is_archived(object: &HeadObjectOutput) -> bool {
     let is_in_archive_class =
         matches!(object.storage_class(), Some(StorageClass::Glacier | StorageClass::DeepArchive));
     // S3 Intelligent-Tiering reports an archive tier here.

@@ -26,6 +26,8 @@ mod stale_if_error;
 #[cfg(any(feature = "dynamodb", feature = "s3", feature = "secrets"))]
 mod warm_up;
 
+#[cfg(feature = "archives")]
+pub mod archives;
 #[cfg(feature = "parameters")]
 pub mod base_url;
 #[cfg(feature = "dynamodb")]

@@ -11,6 +11,6 @@ pub use clock::Clock;
 pub use log::start_logging;
 pub use metrics::{Metrics, record_call_duration};
 pub use settings::{
-    SettingError, optional, required, required_bool, required_days, required_or_empty,
+    SettingError, optional, required, required_bool, required_days, required_number, required_or_empty,
     required_positive_number,
 };

@@ -11,6 +11,8 @@ pub enum SettingError {
     Missing(&'static str),
     #[error("the environment variable {0} is not a positive whole number up to 65535")]
     NotPositiveNumber(&'static str),
+    #[error("the environment variable {0} is not a whole number from 0 to 65535")]
+    NotNumber(&'static str),
     #[error("the environment variable {0} is neither true nor false")]
     NotBool(&'static str),
     #[error("metrics were already started")]
@@ -31,6 +33,11 @@ pub fn required_or_empty(name: &'static str) -> Result<String, SettingError> {
 #[must_use]
 pub fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Reads a required whole number.
+pub fn required_number(name: &'static str) -> Result<u16, SettingError> {
+    required(name)?.parse().map_err(|_| SettingError::NotNumber(name))
 }
 
 /// Reads a required whole number greater than zero.

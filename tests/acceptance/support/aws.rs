@@ -11,11 +11,14 @@ use aws_sdk_dynamodb::types::{
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region, SharedCredentialsProvider};
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::StorageClass;
+use aws_sdk_s3::types::{ChecksumAlgorithm, StorageClass};
 use aws_types::SdkConfig;
+use chrono::DateTime;
 use dynoxide::Database;
 use reqwest::{RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
+use sharelink_domain::ObjectKey;
+use sharelink_domain::archive::{ArchiveFile, ETag};
 use tokio::net::TcpListener;
 
 use super::stack::StackInfo;
@@ -206,6 +209,56 @@ impl<'a> Aws<'a> {
         let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
         let put = put.set_content_type(given(content_type)).set_content_encoding(given(content_encoding));
         put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+    }
+
+    /// Uploads a file whose CRC-32 S3 does not compute.
+    pub(crate) async fn upload_without_crc32(&self, key: &str, bytes: &[u8]) {
+        let put = self.s3().put_object().bucket(&self.stack.info.files_bucket).key(key);
+        let put = put.checksum_algorithm(ChecksumAlgorithm::Sha256);
+        put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+    }
+
+    /// Returns a file as an archive contains it.
+    pub(crate) async fn archive_file(&self, name: &str, key: &str) -> ArchiveFile {
+        let head = self.s3().head_object().bucket(&self.stack.info.files_bucket).key(key);
+        let head = head.send().await.unwrap();
+        ArchiveFile {
+            name: name.parse().unwrap(),
+            key: ObjectKey::try_from(key.to_owned()).unwrap(),
+            etag: ETag::parse(head.e_tag().unwrap()).unwrap(),
+            size: head.content_length().unwrap().try_into().unwrap(),
+            crc32: None,
+            modified: DateTime::from_timestamp(head.last_modified().unwrap().secs(), 0).unwrap(),
+        }
+    }
+
+    /// Uploads an object to any bucket.
+    pub(crate) async fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) {
+        let put = self.s3().put_object().bucket(bucket).key(key);
+        put.body(ByteStream::from(bytes.to_vec())).send().await.unwrap();
+    }
+
+    /// Returns the content of an object in any bucket, if the object exists.
+    pub(crate) async fn object(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        match self.s3().get_object().bucket(bucket).key(key).send().await {
+            Ok(object) => Some(object.body.collect().await.unwrap().to_vec()),
+            Err(error) => {
+                assert!(error.as_service_error().unwrap().is_no_such_key(), "{error:?}");
+                None
+            }
+        }
+    }
+
+    /// Returns the ids of the multipart uploads for a key.
+    pub(crate) async fn uploads(&self, bucket: &str, key: &str) -> Vec<String> {
+        let list = self.s3().list_multipart_uploads().bucket(bucket).prefix(key).send().await.unwrap();
+        list.uploads().iter().map(|upload| upload.upload_id().unwrap().to_owned()).collect()
+    }
+
+    /// Aborts a multipart upload.
+    pub(crate) async fn abort_upload(&self, bucket: &str, key: &str, upload: &str) {
+        let abort = self.s3().abort_multipart_upload().bucket(bucket).key(key).upload_id(upload);
+        abort.send().await.unwrap();
     }
 
     async fn upload_as(&self, class: StorageClass, key: &str, bytes: &[u8]) {

@@ -34,6 +34,10 @@ pub(crate) enum Fault {
     /// Responds with this status and an empty body, as S3 does to a HEAD request, without forwarding the
     /// request.
     RespondEmpty(u16),
+    /// Responds with this status and error code, as S3 does, without forwarding the request.
+    RespondXml(u16, &'static str),
+    /// Forwards the request, then shortens the response's body to this length.
+    Shorten(usize),
     /// Forwards the request, then replaces every occurrence of the first text in the response.
     Edit(&'static str, &'static str),
     /// Sends the notice, and never forwards the request.
@@ -283,6 +287,16 @@ impl Forwarder {
             }
             Some(Fault::RespondEmpty(status)) => {
                 Ok(Response::builder().status(status).body(Full::default()).unwrap())
+            }
+            Some(Fault::RespondXml(status, code)) => {
+                let body = format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>");
+                Ok(Response::builder().status(status).body(Full::from(body)).unwrap())
+            }
+            Some(Fault::Shorten(len)) => {
+                let (mut head, body) = self.forward(buffered).await?.into_parts();
+                let bytes = body.collect().await.map_err(|_| Disconnected)?.to_bytes();
+                head.headers.remove("content-length");
+                Ok(Response::from_parts(head, Full::from(bytes.slice(..len.min(bytes.len())))))
             }
             Some(Fault::Edit(from, to)) => edit(self.forward(buffered).await?, from, to).await,
             Some(Fault::HoldRequest(notice)) => {

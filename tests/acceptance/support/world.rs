@@ -28,7 +28,7 @@ use super::table::{change_expiration, renew, resend, revoke};
 use super::{Aws, Email, Proxy, Stack, emails_to, rfc3339, unique};
 
 pub(crate) struct World<'a> {
-    stack: &'a Stack,
+    pub(crate) stack: &'a Stack,
     pub(crate) item: Item,
     /// The table, accessed directly, so that the proxy's faults do not apply.
     pub(crate) table: ShareTable,

@@ -9,7 +9,30 @@ use super::document::{TEMPLATE, functions, list, properties, refers_to, resource
 use crate::support::{Aws, Stack};
 
 /// Every action in each function's role. The prefix `-` marks an action that the role denies for some rows.
-const ROLES: [(&str, &[&str]); 7] = [
+const ROLES: [(&str, &[&str]); 8] = [
+    (
+        "ArchiveFiles",
+        &[
+            "dynamodb:DeleteItem",
+            "dynamodb:UpdateItem",
+            "kms:Decrypt",
+            "kms:GenerateDataKey",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "s3:AbortMultipartUpload",
+            "s3:GetObject",
+            "s3:ListBucket",
+            "s3:ListBucketMultipartUploads",
+            "s3:PutObject",
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+            "sqs:SendMessage",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+    ),
     (
         "CreateShares",
         &[
@@ -71,14 +94,18 @@ const ROLES: [(&str, &[&str]); 7] = [
         "RedeemLink",
         &[
             "-dynamodb:UpdateItem",
+            "dynamodb:DeleteItem",
             "dynamodb:GetItem",
             "dynamodb:UpdateItem",
             "kms:Decrypt",
+            "kms:GenerateDataKey",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "s3:GetObject",
             "s3:ListBucket",
+            "s3:PutObject",
             "secretsmanager:GetSecretValue",
+            "sqs:SendMessage",
             "xray:PutTelemetryRecords",
             "xray:PutTraceSegments",
         ],
@@ -120,14 +147,23 @@ const ROLES: [(&str, &[&str]); 7] = [
 ];
 
 /// The functions that need permissions beyond logging and tracing.
-const FUNCTIONS_WITH_POLICY: [&str; 6] =
-    ["CreateShares", "ManageShares", "NotifyRecipients", "RedeemLink", "SweepShares", "TrackDelivery"];
+const FUNCTIONS_WITH_POLICY: [&str; 7] = [
+    "ArchiveFiles",
+    "CreateShares",
+    "ManageShares",
+    "NotifyRecipients",
+    "RedeemLink",
+    "SweepShares",
+    "TrackDelivery",
+];
 
 /// The only actions that a role may allow on every resource. They do not support resource-level permissions.
 const ACTIONS_WITHOUT_RESOURCE: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
 /// The only other resources with a wildcard that a role may name.
-const WILDCARDS: [&str; 3] = [
+const WILDCARDS: [&str; 5] = [
+    "${ArchiveBucket.Arn}/archives/*",
+    "${ArchiveBucket.Arn}/orders/*",
     "arn:${AWS::Partition}:s3:::${Bucket}/${Pattern}*",
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
     "${Table.Arn}/stream/*",
@@ -287,13 +323,15 @@ fn only_the_sweeper_writes_the_share_log() {
 fn functions_reach_only_the_keys_below_the_files_prefix() {
     for (function, _) in ROLES {
         for statement in statements(&TEMPLATE, &role_of(function)) {
+            let is_of_archives = refers_to(&statement["Resource"], "ArchiveBucket");
             let pattern = match statement["Action"].as_str() {
-                Some("s3:GetObject") => &statement["Resource"]["Fn::Sub"][1]["Pattern"],
-                // redeem-link never lists files.
-                Some("s3:ListBucket") if function == "RedeemLink" => {
+                // No function lists archives, and archive-files lists no files either.
+                Some("s3:ListBucket") if is_of_archives => {
                     assert_eq!(statement["Condition"], json!({"Null": {"s3:prefix": "true"}}));
                     continue;
                 }
+                _ if is_of_archives => continue,
+                Some("s3:GetObject") => &statement["Resource"]["Fn::Sub"][1]["Pattern"],
                 Some("s3:ListBucket") => {
                     &statement["Condition"]["StringLikeIfExists"]["s3:prefix"]["Fn::Sub"][1]["Pattern"]
                 }
@@ -309,12 +347,14 @@ fn optional_permissions_depend_on_their_parameter() {
     let optional = [
         ("CreateShares", "lambda:InvokeFunction", "HasItemResolver"),
         ("ManageShares", "lambda:InvokeFunction", "HasItemResolver"),
+        ("ArchiveFiles", "kms:Decrypt", "HasFilesKmsKey"),
         ("RedeemLink", "kms:Decrypt", "HasFilesKmsKey"),
     ];
     for (function, action, condition) in optional {
         let policy = &properties("AWS::IAM::Policy")[format!("{function}Policy").as_str()]["PolicyDocument"];
         let statements = list(&policy["Statement"]);
-        let statement = statements.iter().find(|statement| statement["Fn::If"][1]["Action"] == action);
+        let mut optional = statements.iter().filter(|statement| statement.get("Fn::If").is_some());
+        let statement = optional.find(|branches| strings(&branches["Fn::If"][1]["Action"]).contains(&action));
         assert_eq!(statement.unwrap()["Fn::If"][0], condition, "{function}");
     }
 }

@@ -85,6 +85,9 @@ enum StoredEvent {
     Downloaded {
         number: u64,
     },
+    DownloadedAll {
+        number: u64,
+    },
     DownloadFailed {
         reason: StoredDownloadError,
     },
@@ -134,8 +137,8 @@ macro_rules! convert_events {
 
 convert_events! {
     Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened { number },
-    Downloaded { number }, DownloadFailed { reason }, ExpirationChanged { from, to }, Revoked, Reactivated,
-    LinkCopied, LinkRenewed { generation }, Resent, Expired, Purged { created_at }, Restored,
+    Downloaded { number }, DownloadedAll { number }, DownloadFailed { reason }, ExpirationChanged { from, to },
+    Revoked, Reactivated, LinkCopied, LinkRenewed { generation }, Resent, Expired, Purged { created_at }, Restored,
 }
 
 /// The share log.
@@ -261,6 +264,7 @@ mod tests {
             (LogEvent::Created, json!({"event": "created"})),
             (LogEvent::Opened { number: 128 }, json!({"event": "opened", "number": 128})),
             (LogEvent::Downloaded { number: 1 }, json!({"event": "downloaded", "number": 1})),
+            (LogEvent::DownloadedAll { number: 2 }, json!({"event": "downloadedAll", "number": 2})),
             (LogEvent::MailFailed { detail: "x".into() }, json!({"event": "mailFailed", "detail": "x"})),
             (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
             (

@@ -8,6 +8,8 @@
 //! share to exist, so that a late update does not recreate a purged share.
 
 mod alarms;
+#[cfg(feature = "archives")]
+mod archives;
 mod counters;
 mod idempotency;
 mod list;
@@ -31,7 +33,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_types::SdkConfig;
 use chrono::TimeDelta;
-use sharelink_domain::access::{MIN_URL_LIFETIME, Target};
+use sharelink_domain::access::{MIN_ARCHIVE_FILES, MIN_URL_LIFETIME, Target};
 use sharelink_domain::history::{FailedDownload, LinkCopy, LinkUse};
 use sharelink_domain::link::{KeyId, Link};
 use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
@@ -41,6 +43,10 @@ use crate::connections::Connections;
 use crate::warm_up::warm_up;
 use crate::{AwsConfig, AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
+#[cfg(feature = "archives")]
+pub use archives::ArchiveBuild;
+#[cfg(feature = "archives")]
+pub(crate) use archives::StoredReason;
 pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
 pub use log::{LogCursor, LogPage, ShareLog};
@@ -285,10 +291,15 @@ impl ShareTable {
             Target::Link => "opens = opens + :one, downloads = downloads + downloadsPerOpen",
             Target::List => "opens = opens + :one",
             Target::File(_) => "downloads = downloads + :one",
+            Target::Archive => {
+                "downloads = downloads + :one, \
+                 archiveDownloads = if_not_exists(archiveDownloads, :zero) + :one"
+            }
         };
-        let file = match target {
+        let least_files = match target {
             Target::Link | Target::List => 1,
             Target::File(n) => n.get(),
+            Target::Archive => MIN_ARCHIVE_FILES,
         };
         let set = format!(
             "SET {count}, lastOpenedAt = :now, firstOpenedAt = if_not_exists(firstOpenedAt, :now), {}",
@@ -305,14 +316,18 @@ impl ShareTable {
         let update = update
             .condition_expression(
                 "generation = :generation AND expiresAt >= :least AND attribute_not_exists(revokedAt) \
-                 AND fileCount >= :file AND NOT contains(lastUses, :write)",
+                 AND fileCount >= :files AND NOT contains(lastUses, :write)",
             )
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":now", millis(at))
             .expression_attribute_values(":least", millis(at + MIN_URL_LIFETIME))
-            .expression_attribute_values(":file", number(&file))
+            .expression_attribute_values(":files", number(&least_files))
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", text(&id));
+        let update = match target {
+            Target::Archive => update.expression_attribute_values(":zero", number(&0)),
+            Target::Link | Target::List | Target::File(_) => update,
+        };
         match run_update(update).await? {
             UpdateResult::Updated(record) | UpdateResult::ConditionFailed(Some(record)) => {
                 Ok(Some(record.into_share()?))

@@ -84,6 +84,8 @@ pub(super) struct ShareRecord {
     opens: u64,
     downloads: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
+    archive_downloads: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
     failed_downloads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_opened_at: Option<i64>,
@@ -157,6 +159,7 @@ impl ShareRecord {
             mail_claim: None,
             opens: share.usage.opens,
             downloads: share.usage.downloads,
+            archive_downloads: share.usage.archive_downloads,
             failed_downloads: share.usage.failed_downloads,
             first_opened_at: share.usage.first_at.map(|at| at.timestamp_millis()),
             last_opened_at: share.usage.last_at.map(|at| at.timestamp_millis()),
@@ -215,6 +218,7 @@ impl ShareRecord {
             usage: Usage {
                 opens: self.opens,
                 downloads: self.downloads,
+                archive_downloads: self.archive_downloads,
                 failed_downloads: self.failed_downloads,
                 first_at: decode_optional_time(self.first_opened_at, "firstOpenedAt")?,
                 last_at: decode_optional_time(self.last_opened_at, "lastOpenedAt")?,
