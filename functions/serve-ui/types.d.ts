@@ -71,6 +71,8 @@ export interface Share {
   mail: Mail;
   opens: number;
   downloads: number;
+  /** How many of the `downloads` were of all files in one archive. */
+  archiveDownloads: number;
   firstOpenedAt?: string;
   lastOpenedAt?: string;
   revokedAt?: string;
@@ -114,8 +116,8 @@ export interface CreateResults {
 
 export type LogEvent =
   | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
-  | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied" | "linkRenewed" | "resent"
-  | "expired" | "purged" | "restored";
+  | "downloadedAll" | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied"
+  | "linkRenewed" | "resent" | "expired" | "purged" | "restored";
 
 export interface LogEntry {
   at: string;
@@ -130,7 +132,7 @@ export interface LogEntry {
   detail?: string;
   /** Only for `downloadFailed`. */
   reason?: "missing" | "archived" | "forbidden";
-  /** Only for `opened` and `downloaded`: how often this has happened so far. */
+  /** Only for `opened`, `downloaded` and `downloadedAll`: the number of opens, or of downloads of any kind, so far. */
   number?: number;
   /** Only for uses of the link, if the deployment keeps where they came from. */
   source?: UseSource;

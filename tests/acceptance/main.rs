@@ -8,6 +8,8 @@
 mod access;
 mod altered_links;
 mod api;
+mod archive_routes;
+mod archives;
 mod audit;
 mod aws_errors;
 mod bad_input;

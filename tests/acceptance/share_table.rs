@@ -237,7 +237,7 @@ async fn retried_use_is_counted_once() {
 async fn use_is_counted_if_and_only_if_access_is_granted() {
     let stack = Stack::get().await;
     // Proptest cannot drive async tests, so this test draws 60 cases from proptest's generators.
-    let cases = (1_usize..4, 0_usize..6, -3_000_i64..3_000, any::<bool>(), any::<bool>());
+    let cases = (1_usize..4, 0_usize..7, -3_000_i64..3_000, any::<bool>(), any::<bool>());
     let mut runner = TestRunner::deterministic();
     for table in tables(&stack).await {
         for _ in 0..60 {
@@ -246,6 +246,7 @@ async fn use_is_counted_if_and_only_if_access_is_granted() {
             let target = match target_number {
                 0 => Target::Link,
                 5 => Target::List,
+                6 => Target::Archive,
                 n => Target::File(NonZeroUsize::new(n).unwrap()),
             };
             let share = new_share_of_files(&new_item(), &address("ann"), files, TimeDelta::hours(1), now());
@@ -271,11 +272,13 @@ async fn use_is_counted_if_and_only_if_access_is_granted() {
             let (opens, downloads) = match target {
                 Target::Link if has_access => (1, u64::from(files == 1)),
                 Target::List if has_access => (1, 0),
-                Target::File(_) if has_access => (0, 1),
+                Target::File(_) | Target::Archive if has_access => (0, 1),
                 _ => (0, 0),
             };
             assert_eq!(used.usage.opens, opens, "{description}");
             assert_eq!(used.usage.downloads, downloads, "{description}");
+            let archive_downloads = u64::from(has_access && target == Target::Archive);
+            assert_eq!(used.usage.archive_downloads, archive_downloads, "{description}");
         }
     }
 }

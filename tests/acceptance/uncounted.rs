@@ -12,6 +12,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use sharelink_domain::Share;
 
+use crate::archive_routes::{archive_event, make_archives};
 use crate::redemption::{assert_protected, assert_uses};
 use crate::support::events::link_event;
 use crate::support::fixtures::share_builder;
@@ -113,6 +114,18 @@ async fn uses(world: &World<'_>, share: &Share) -> (u64, u64) {
     (usage.opens, usage.downloads)
 }
 
+async fn archive_downloads_of(world: &World<'_>, share: &Share) -> u64 {
+    world.read(share).await.unwrap().usage.archive_downloads
+}
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Link,
+    File(usize),
+    Archive,
+}
+
 async fn request(redeem: &Function, method: &str, link: &str, file: Option<usize>, headers: Value) -> Value {
     redeem.invoke(&link_event(method, link, file, headers)).await.unwrap()
 }
@@ -175,7 +188,9 @@ async fn head_gets_a_url_for_head_and_is_not_counted() {
 async fn url_for_get_exists_only_if_the_share_counted_it() {
     let value = prop_oneof![4 => select(&HEADER_VALUES[..]).prop_map(str::to_owned), 1 => "[ -~]{0,20}"];
     let headers = prop::collection::hash_map(select(&HEADER_NAMES[..]), value, 0..5);
-    let cases = (any::<bool>(), select(vec![None, Some(1), Some(2), Some(3)]), any::<bool>(), headers);
+    let target =
+        select(vec![Target::Link, Target::File(1), Target::File(2), Target::File(3), Target::Archive]);
+    let cases = (any::<bool>(), target, any::<bool>(), headers);
     // Proptest cannot drive async tests, so this test draws cases from proptest's generators.
     let mut runner = TestRunner::deterministic();
     let stack = Stack::get().await;
@@ -184,17 +199,26 @@ async fn url_for_get_exists_only_if_the_share_counted_it() {
     let redeem = world.new_function("RedeemLink").await;
     let single = share_files(&mut world, &["brief.pdf"]).await;
     let list = share_files(&mut world, &["brief.pdf", "brief.pdf2"]).await;
+    redeem.invoke(&archive_event("GET", &list.1, json!({}))).await.unwrap();
+    make_archives(&world).await;
     let mut seen: HashMap<String, usize> = HashMap::new();
     for _ in 0..300 {
-        let (is_head, file, has_list, headers) = cases.new_tree(&mut runner).unwrap().current();
+        let (is_head, target, has_list, headers) = cases.new_tree(&mut runner).unwrap().current();
         let (share, link) = if has_list { &list } else { &single };
         let method = if is_head { "HEAD" } else { "GET" };
         let before = uses(&world, share).await;
 
-        let response = request(&redeem, method, link, file, json!(headers)).await;
+        let event = match target {
+            Target::Link => link_event(method, link, None, json!(headers)),
+            Target::File(n) => link_event(method, link, Some(n), json!(headers)),
+            Target::Archive => archive_event(method, link, json!(headers)),
+        };
+        let archive_downloads = archive_downloads_of(&world, share).await;
+
+        let response = redeem.invoke(&event).await.unwrap();
 
         let after = uses(&world, share).await;
-        let case = format!("{method} {file:?} {headers:?}: {response}");
+        let case = format!("{method} {target:?} {headers:?}: {response}");
         let url = response["headers"]["location"].as_str();
         let signed_for = match url {
             Some(url) => Some(aws.signed_method(url).await),
@@ -203,12 +227,16 @@ async fn url_for_get_exists_only_if_the_share_counted_it() {
         let is_counted = signed_for == Some(reqwest::Method::GET);
         // A missing file's download is counted, and then removed from the count.
         assert_eq!(after.1 - before.1, u64::from(is_counted), "{case}");
+        let is_archive = is_counted && target == Target::Archive;
+        let archive_downloads = archive_downloads_of(&world, share).await - archive_downloads;
+        assert_eq!(archive_downloads, u64::from(is_archive), "{case}");
         assert!(is_counted || !response["body"].to_string().contains("X-Amz-"), "{case}");
         assert_eq!(url.is_some(), response["statusCode"] == 302, "{case}");
         let kind = signed_for.map_or_else(|| response["statusCode"].to_string(), |method| method.to_string());
+        let kind = if is_archive { "archive".to_owned() } else { kind };
         *seen.entry(kind).or_default() += 1;
     }
-    for kind in ["GET", "HEAD", "200", "503", "404"] {
+    for kind in ["archive", "GET", "HEAD", "200", "503", "404"] {
         assert!(seen.contains_key(kind), "{kind} never occurred: {seen:?}");
     }
 }

@@ -68,6 +68,11 @@ pub(crate) struct Browser {
 
 impl Browser {
     pub(crate) async fn start(device: Device) -> Self {
+        Self::start_with(device, "").await
+    }
+
+    /// Starts a browser that also applies these host resolver rules.
+    pub(crate) async fn start_with(device: Device, resolver_rules: &str) -> Self {
         let permit = BROWSERS.acquire().await.unwrap();
         let downloads = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(unique("downloads"));
         std::fs::create_dir_all(&downloads).unwrap();
@@ -80,7 +85,7 @@ impl Browser {
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--force-color-profile=srgb",
-            &format!("--host-resolver-rules={}", site::resolver_rules()),
+            &format!("--host-resolver-rules={},{resolver_rules}", site::resolver_rules()),
         ] {
             chrome.add_arg(argument).unwrap();
         }

@@ -9,6 +9,7 @@
 mod support;
 
 mod accessibility;
+mod archives;
 mod browser;
 mod dates;
 mod downloads;

@@ -18,6 +18,7 @@ async fn log_shows_how_often_and_from_where_a_link_was_used() {
         (1, "opened", json!(100), source("203.0.113.0/24", "firefox")),
         (2, "opened", json!(1024), source("2001:db8:85a3::/48", "tool")),
         (3, "downloaded", json!(2_097_152), json!({"M": {"client": {"S": "bot"}}})),
+        (4, "downloadedAll", json!(1), json!({"M": {"client": {"S": "edge"}}})),
     ];
     for (second, event, number, source) in uses {
         let row = json!({
@@ -37,6 +38,7 @@ async fn log_shows_how_often_and_from_where_a_link_was_used() {
             "link opened, Firefox, 203.0.113.0/24",
             "link opened, 1024 in all, download program, 2001:db8:85a3::/48",
             "file downloaded, 2097152 in all, automatic program",
+            "all files downloaded, Edge",
         ] {
             browser.wait_for(".log li", &format!(": {entry}")).await;
         }

@@ -72,6 +72,7 @@ enum EventResponse<'a> {
     Complained,
     Opened { number: u64 },
     Downloaded { number: u64 },
+    DownloadedAll { number: u64 },
     DownloadFailed { reason: &'static str },
     ExpirationChanged { from: String, to: String },
     Revoked,
@@ -95,6 +96,7 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::Complained => Self::Complained,
             LogEvent::Opened { number } => Self::Opened { number: *number },
             LogEvent::Downloaded { number } => Self::Downloaded { number: *number },
+            LogEvent::DownloadedAll { number } => Self::DownloadedAll { number: *number },
             LogEvent::DownloadFailed { reason } => Self::DownloadFailed {
                 reason: match reason {
                     DownloadError::Missing => "missing",

@@ -1,6 +1,7 @@
-//! `GET` and `HEAD` for `/s/{token}`, `/s/{token}/files/{n}` and every other path under `/s/`: redeem a
-//! recipient's link for the shared files. No login is required: the link itself grants access.
+//! `GET` and `HEAD` for `/s/{token}`, `/s/{token}/files/{n}`, `/s/{token}/archive` and every other path under
+//! `/s/`: redeem a recipient's link for the shared files. No login is required: the link itself grants access.
 
+mod archive;
 mod file_kind;
 mod pages;
 mod path;
@@ -15,6 +16,7 @@ use sharelink_aws::{load_config, load_key_layout, with_timeout};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, optional, required, required_bool, start_logging};
 
+use archive::Archives;
 use redeem::{FILE_TIMEOUT, KEY_RING_TIMEOUT, RedeemLink, SHARE_TIMEOUT};
 
 #[tokio::main(flavor = "current_thread")]
@@ -32,6 +34,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink {
+        archives: Archives::from_env(&file_config, &table)?,
         always_shows_page: required_bool("ALWAYS_SHOW_PAGE")?,
         clock,
         ended_page_names_sharer: required_bool("ENDED_PAGE_NAMES_SHARER")?,

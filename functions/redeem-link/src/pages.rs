@@ -8,13 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, REFRESH,
+    RETRY_AFTER,
 };
 use serde::Serialize;
+use sharelink_domain::archive::{LeftOut, LeftOutReason};
 use sharelink_domain::{Message, Share, SharedFile, SharerName, TimeLeft, Timestamp, Title};
 use sharelink_http::problem::{ProblemBody, problem_response};
 use sharelink_http::{ProblemType, Request, Response, header, json_response, to_rfc3339};
 
+use crate::archive::total_size;
 use crate::file_kind::FileKind;
 use crate::texts::Language;
 
@@ -62,6 +65,8 @@ struct FilesPage<'a> {
     expiry: String,
     time_left: String,
     total: String,
+    /// The archive's URL and the label of the link to it, if the files are offered as one archive.
+    archive: Option<(String, String)>,
     files: Vec<FileRow>,
 }
 
@@ -99,6 +104,9 @@ struct FilesBody<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
     files: Vec<FileBody<'a>>,
+    /// The archive's URL, if the files are offered as one archive.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    archive_href: Option<String>,
     expires_at: String,
 }
 
@@ -108,6 +116,46 @@ struct FileBody<'a> {
     name: &'a str,
     size: u64,
     href: String,
+}
+
+/// The page that is shown while an archive is made.
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct WaitingPage {
+    style: &'static str,
+    language: Language,
+    percent: u64,
+    progress: String,
+    /// The names of the files that the archive will lack, and the reasons.
+    left_out: Vec<(String, &'static str)>,
+    /// The URL of the list of files, relative to the page.
+    list: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WaitingBody<'a> {
+    bytes_done: u64,
+    bytes: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOutBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct LeftOutBody<'a> {
+    name: &'a str,
+    reason: &'static str,
+}
+
+impl<'a> From<&'a LeftOut> for LeftOutBody<'a> {
+    fn from(file: &'a LeftOut) -> Self {
+        let reason = match file.reason {
+            LeftOutReason::Missing => "missing",
+            LeftOutReason::Archived => "archived",
+            LeftOutReason::Unreadable => "unreadable",
+        };
+        Self { name: file.name.as_str(), reason }
+    }
 }
 
 #[derive(Template)]
@@ -132,16 +180,12 @@ struct EndedBody<'a> {
     sharer: Option<&'a str>,
 }
 
-/// Returns the size of all files in bytes. An item resolver may give any sizes, so their sum may overflow.
-fn total_size(files: &[SharedFile]) -> u64 {
-    files.iter().fold(0, |sum, file| sum.saturating_add(file.size))
-}
-
 /// Creates the response that lists a share's files at `now`.
 pub(crate) fn files(
     share: &Share,
     files: &[SharedFile],
     sharer: Option<&SharerName>,
+    has_archive: bool,
     token: &str,
     now: Timestamp,
     format: ResponseFormat,
@@ -151,12 +195,14 @@ pub(crate) fn files(
     let message = share.message.as_ref().map(Message::as_str);
     // A relative URL works regardless of the link's base URL.
     let numbered = files.iter().zip(1..).map(|(file, n)| (file, format!("{token}/files/{n}")));
+    let archive_href = format!("{token}/archive");
     let expires_at = to_rfc3339(share.expires_at);
     let ResponseFormat::Page(language) = format else {
         let files = numbered
             .map(|(file, href)| FileBody { name: file.name.as_str(), size: file.size, href })
             .collect();
-        let body = FilesBody { sharer, title, message, files, expires_at };
+        let archive_href = has_archive.then_some(archive_href);
+        let body = FilesBody { sharer, title, message, files, archive_href, expires_at };
         return json_response(StatusCode::OK, "application/json", &body);
     };
     let rows = numbered.map(|(file, href)| {
@@ -176,9 +222,70 @@ pub(crate) fn files(
             expiry: language.date(share.local_expiry()),
             time_left: language.time_left(TimeLeft::until(share.local_expiry(), now)),
             total: language.total(files.len(), total_size(files)),
+            archive: has_archive.then(|| {
+                let label = language.download_all(files.len(), total_size(files));
+                (archive_href, label)
+            }),
             files: rows.collect(),
         },
     )
+}
+
+/// An archive that is being made.
+pub(crate) struct Waiting<'a> {
+    pub(crate) bytes_done: u64,
+    /// The size of all files.
+    pub(crate) bytes: u64,
+    /// The files that the archive will lack.
+    pub(crate) left_out: &'a [LeftOut],
+    pub(crate) token: &'a str,
+}
+
+impl Waiting<'_> {
+    /// Returns how much of the archive is made, in percent. It is never all, because the response to a finished
+    /// archive is the archive.
+    fn percent(&self) -> u64 {
+        let percent = u128::from(self.bytes_done) * 100 / u128::from(self.bytes.max(1));
+        u64::try_from(percent).unwrap_or(99).min(99)
+    }
+
+    /// Returns after how many seconds to ask again. A page that changes rarely need not reload often, which
+    /// disturbs people who have it read aloud.
+    fn retry_after(&self) -> u64 {
+        let gigabytes_left = self.bytes.saturating_sub(self.bytes_done) / 1_000_000_000;
+        gigabytes_left.clamp(3, 15)
+    }
+}
+
+/// Creates the response for an archive that is being made. The page reloads itself, and the download starts
+/// once the archive is ready.
+pub(crate) fn waiting(waiting: &Waiting<'_>, format: ResponseFormat) -> Response {
+    let retry_after = HeaderValue::from(waiting.retry_after());
+    let mut response = match format {
+        ResponseFormat::Page(language) => {
+            let left_out = waiting.left_out.iter();
+            let left_out = left_out.map(|file| (file.name.to_display_text(), language.left_out(file.reason)));
+            let template = WaitingPage {
+                style: STYLE,
+                language,
+                percent: waiting.percent(),
+                progress: language.progress(waiting.bytes_done.min(waiting.bytes), waiting.bytes),
+                left_out: left_out.collect(),
+                list: format!("../{}", waiting.token),
+            };
+            let mut response = page(StatusCode::ACCEPTED, &template);
+            // A header, because a page that is saved or printed must not reload.
+            response.headers_mut().insert(REFRESH, retry_after.clone());
+            response
+        }
+        ResponseFormat::Json => {
+            let left_out = waiting.left_out.iter().map(LeftOutBody::from).collect();
+            let body = WaitingBody { bytes_done: waiting.bytes_done, bytes: waiting.bytes, left_out };
+            json_response(StatusCode::ACCEPTED, "application/json", &body)
+        }
+    };
+    response.headers_mut().insert(RETRY_AFTER, retry_after);
+    response
 }
 
 /// Creates the response for link previewers. It contains nothing but the item's title, if any, because a
@@ -223,8 +330,9 @@ pub(crate) fn problem(problem_type: ProblemType, list: Option<String>, format: R
     let is_unknown = matches!(problem_type, ProblemType::RouteNotFound | ProblemType::UnknownLink);
     let (title, text) = language.problem(if is_unknown { ProblemType::UnknownLink } else { problem_type });
     let list = list.filter(|_| !is_unknown);
-    let template =
-        ProblemPage { style: STYLE, language, title, text, sharer: None, may_try_again: !is_unknown, list };
+    // The same files stay too large.
+    let may_try_again = !is_unknown && problem_type != ProblemType::ArchiveTooLarge;
+    let template = ProblemPage { style: STYLE, language, title, text, sharer: None, may_try_again, list };
     let mut response = page(problem_type.status(), &template);
     problem_type.set_retry_after(&mut response);
     response
@@ -276,7 +384,7 @@ mod tests {
     /// Renders the list as Ann's share at its creation.
     fn list(share: &Share, format: ResponseFormat) -> String {
         let ann = SharerName::parse("Ann Example", None);
-        text(&files(share, &share.files, ann.as_ref(), "token", time(NOW), format))
+        text(&files(share, &share.files, ann.as_ref(), false, "token", time(NOW), format))
     }
 
     #[track_caller]
@@ -316,9 +424,115 @@ mod tests {
             &list(&share, GERMAN),
             &["Ann Example</bdi> hat eine Datei mit Ihnen geteilt</h1>", "1 Datei, 2,41 MB"],
         );
-        let anonymous = |format| text(&files(&share, &share.files, None, "token", time(NOW), format));
+        let anonymous = |format| text(&files(&share, &share.files, None, false, "token", time(NOW), format));
         assert_contains(&anonymous(ENGLISH), &["<h1>A file was shared with you</h1>"]);
         assert_contains(&anonymous(GERMAN), &["<h1>Eine Datei wurde mit Ihnen geteilt</h1>"]);
+    }
+
+    #[test]
+    fn list_offers_all_files_at_once() {
+        let share = share(&[("art.pdf", 2_417_000), ("die.dwg", 348_200), ("README", 41_900)]).build();
+        let all = |format| text(&files(&share, &share.files, None, true, "token", time(NOW), format));
+        assert_contains(
+            &all(ENGLISH),
+            &["<a class=\"button\" href=\"token/archive\">Download all (3 files, 2.8 MB)</a>"],
+        );
+        assert_contains(&all(GERMAN), &[">Alle herunterladen (3 Dateien, 2,8 MB)</a>"]);
+        assert_contains(&all(ResponseFormat::Json), &["\"archiveHref\":\"token/archive\""]);
+        for format in [ENGLISH, GERMAN, ResponseFormat::Json] {
+            assert!(!list(&share, format).contains("rchive"), "not offered");
+        }
+    }
+
+    fn wait(bytes_done: u64, bytes: u64, left_out: &[LeftOut], format: ResponseFormat) -> Response {
+        waiting(&Waiting { bytes_done, bytes, left_out, token: "token" }, format)
+    }
+
+    #[test]
+    fn waiting_page_says_how_far_the_archive_is() {
+        let page = wait(1_200_000_000, 4_800_000_000, &[], ENGLISH);
+        assert_eq!(
+            (page.status(), &page.headers()["refresh"]),
+            (StatusCode::ACCEPTED, &"3".parse().unwrap())
+        );
+        assert_contains(
+            &text(&page),
+            &[
+                "<title>25% – Preparing your download</title>",
+                "<progress max=\"100\" value=\"25\"",
+                "1.2 GB of 4.8 GB",
+                "<a href=\"../token\">Back to the files</a>",
+            ],
+        );
+        assert_contains(
+            &text(&wait(1_200_000_000, 4_800_000_000, &[], GERMAN)),
+            &["<title>25\u{a0}% – Ihr Download wird vorbereitet</title>", "1,2 GB von 4,8 GB"],
+        );
+    }
+
+    #[test]
+    fn waiting_response_for_programs_has_the_bytes() {
+        let left_out = [LeftOut { name: "a<".parse().unwrap(), reason: LeftOutReason::Archived }];
+        let response = wait(1, 4, &left_out, ResponseFormat::Json);
+        assert_eq!(response.status(), StatusCode::ACCEPTED);
+        assert_eq!(response.headers()["retry-after"], "3");
+        assert!(!response.headers().contains_key("refresh"));
+        let body: serde_json::Value = serde_json::from_str(&text(&response)).unwrap();
+        let left_out = serde_json::json!([{"name": "a<", "reason": "archived"}]);
+        assert_eq!(body, serde_json::json!({"bytesDone": 1, "bytes": 4, "leftOut": left_out}));
+        let body: serde_json::Value =
+            serde_json::from_str(&text(&wait(0, 4, &[], ResponseFormat::Json))).unwrap();
+        assert_eq!(body, serde_json::json!({"bytesDone": 0, "bytes": 4}));
+    }
+
+    #[test]
+    fn waiting_page_names_the_files_left_out() {
+        let left_out = [
+            LeftOut { name: "a\u{202e}<b>".parse().unwrap(), reason: LeftOutReason::Missing },
+            LeftOut { name: "c".parse().unwrap(), reason: LeftOutReason::Unreadable },
+        ];
+        assert_contains(
+            &text(&wait(0, 1, &left_out, ENGLISH)),
+            &["These files cannot be included:", "a&#60;b&#62;</bdi> <span>moved or removed</span>"],
+        );
+        assert_contains(&text(&wait(0, 1, &left_out[..1], GERMAN)), &["verschoben oder entfernt"]);
+        assert!(!text(&wait(0, 1, &[], ENGLISH)).contains("included"));
+    }
+
+    #[test]
+    fn progress_stays_below_all_for_any_numbers() {
+        for (bytes_done, bytes, percent) in [
+            (0, 0, 0),
+            (1, 0, 99),
+            (5, 5, 99),
+            (u64::MAX, u64::MAX, 99),
+            (u64::MAX / 2, u64::MAX, 49),
+            (9, 4, 99),
+        ] {
+            let page = text(&wait(bytes_done, bytes, &[], ENGLISH));
+            assert_contains(&page, &[&format!("value=\"{percent}\"")]);
+        }
+    }
+
+    #[test]
+    fn large_archives_are_asked_for_less_often() {
+        for (bytes, seconds) in [(0, "3"), (3_999_999_999, "3"), (8_000_000_000, "8"), (u64::MAX, "15")] {
+            assert_eq!(wait(0, bytes, &[], ENGLISH).headers()["retry-after"], seconds);
+        }
+    }
+
+    #[test]
+    fn too_large_archive_leads_back_to_the_files() {
+        for (format, title) in [
+            (ENGLISH, "The files are too large for one archive"),
+            (GERMAN, "Die Dateien sind zu groß für ein Archiv"),
+        ] {
+            let page = problem(ProblemType::ArchiveTooLarge, Some("../token".to_owned()), format);
+            assert_eq!(page.status(), 404);
+            let page = text(&page);
+            assert_contains(&page, &[title, "<a href=\"../token\">"]);
+            assert!(!page.contains("href=\"\""), "another try does not help: {page}");
+        }
     }
 
     #[test]

@@ -34,6 +34,9 @@ impl LinkPath {
             "GET /s/{token}/files/{n}" | "HEAD /s/{token}/files/{n}" => {
                 Self::from_text(&format!("{}/files/{}", parameter("token"), parameter("n")))
             }
+            "GET /s/{token}/archive" | "HEAD /s/{token}/archive" => {
+                Self::from_text(&format!("{}/archive", parameter("token")))
+            }
             "GET /s/{proxy+}" | "HEAD /s/{proxy+}" => Self::from_text(&parameter("proxy")),
             _ => Err(PathError::UnknownRoute),
         }
@@ -46,6 +49,7 @@ impl LinkPath {
         let segments: Vec<&str> = text.split('/').filter(has_text).collect();
         let (token, target) = match segments.as_slice() {
             [.., token, "files", n] => (token, Target::File(parse_number(n).ok_or(PathError::UnknownLink)?)),
+            [.., token, last] if trim_punctuation(last) == "archive" => (token, Target::Archive),
             [.., token] => (token, Target::Link),
             [] => return Err(PathError::UnknownLink),
         };
@@ -53,10 +57,15 @@ impl LinkPath {
     }
 }
 
-/// Parses a file number, with or without punctuation after it. The number has exactly one valid form:
-/// decimal, without a sign or leading zeros.
+/// Removes what programs add to the end of a link.
+fn trim_punctuation(text: &str) -> &str {
+    text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric())
+}
+
+/// Parses a file number, with or without punctuation after it. The number has exactly one valid form: decimal,
+/// without a sign or leading zeros.
 fn parse_number(text: &str) -> Option<NonZeroUsize> {
-    let digits = text.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+    let digits = trim_punctuation(text);
     digits.parse().ok().filter(|number: &NonZeroUsize| number.to_string() == digits)
 }
 
@@ -98,6 +107,25 @@ mod tests {
                 let parameters = json!({"token": "x", "n": n});
                 assert_eq!(parse(&route_key, &parameters), Ok(path("x", Some(number))), "{method} {n}");
             }
+        }
+    }
+
+    #[test]
+    fn archive_route_targets_the_archive() {
+        let archive = || Ok(LinkPath { token: "x".to_owned(), target: Target::Archive });
+        for method in ["GET", "HEAD"] {
+            assert_eq!(parse(&format!("{method} /s/{{token}}/archive"), &json!({"token": "x"})), archive());
+            for proxy in
+                ["x/archive/", "x//archive", "x/archive.", "x/archive).", "x/x/archive", "x/archive/)"]
+            {
+                let parsed = parse(&format!("{method} /s/{{proxy+}}"), &json!({"proxy": proxy}));
+                assert_eq!(parsed, archive(), "{proxy}");
+            }
+        }
+        // No other word leads to the archive.
+        for proxy in ["x/Archive", "x/archives", "x/archive.zip", "x/archive/1"] {
+            let parsed = parse("GET /s/{proxy+}", &json!({"proxy": proxy})).unwrap();
+            assert_eq!(parsed.target, Target::Link, "{proxy}");
         }
     }
 

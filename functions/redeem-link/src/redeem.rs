@@ -16,11 +16,14 @@ use sharelink_http::{Problem, ProblemType, Request, Response, header, source_ip}
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
+use crate::archive::Archives;
 use crate::pages::{self, ResponseFormat};
 use crate::path::{LinkPath, PathError};
 use crate::purpose::Purpose;
 
 pub(crate) struct RedeemLink {
+    /// The archives of all files, if the deployment makes any.
+    pub(crate) archives: Option<Archives>,
     /// Whether a link to a single file shows the page, too.
     pub(crate) always_shows_page: bool,
     pub(crate) clock: Clock,
@@ -53,7 +56,7 @@ const CORRECTION_TIMEOUT: Duration = Duration::from_secs(1);
 const REDEMPTION_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The reason a redemption failed.
-enum RedemptionFailure {
+pub(crate) enum RedemptionFailure {
     Prefetch,
     UnknownRoute,
     UnknownLink,
@@ -61,6 +64,8 @@ enum RedemptionFailure {
     AccessEnded(Option<SharerName>),
     /// The link gives access, but the file cannot be downloaded.
     NoFile(DownloadError),
+    /// The link gives access, but its files are too many or too large for an archive.
+    ArchiveTooLarge,
     Failed(Error),
     TimedOut,
 }
@@ -126,6 +131,11 @@ impl RedeemLink {
             Target::Link if self.always_shows_page => Target::List,
             target => target,
         };
+        let archives = match (target, &self.archives) {
+            (Target::Archive, None) => return Err(RedemptionFailure::UnknownLink),
+            (Target::Archive, archives) => archives.as_ref().filter(|_| purpose != Purpose::Preview),
+            _ => None,
+        };
         if !self.key_ring_cache.is_fresh(now).await {
             // After such a long time, the other connections are probably stale too: overlap the handshakes.
             self.table.preconnect_if_idle();
@@ -134,6 +144,10 @@ impl RedeemLink {
         let (link, token) = self.open(&path.token, now).await?;
         if purpose != Purpose::Preview {
             self.files.preconnect_if_idle();
+        }
+        if let Some(archives) = archives {
+            let source = self.use_source(request);
+            return self.redeem_archive(archives, (&link, token), purpose, source, format).await;
         }
         let counted_use = if purpose == Purpose::Use {
             Some(LinkUse { id: new_write_id()?, at: now, source: self.use_source(request) })
@@ -145,12 +159,8 @@ impl RedeemLink {
             None => self.table.get(&link.item, link.share).await?,
         };
         let share = found.ok_or(RedemptionFailure::UnknownLink)?;
-        let redemption = share.redeem(link.generation, target, now).map_err(|error| match error {
-            RedeemError::UnknownLink => RedemptionFailure::UnknownLink,
-            RedeemError::AccessEnded => RedemptionFailure::AccessEnded(
-                self.ended_page_names_sharer.then(|| self.sharer_name(&share)).flatten(),
-            ),
-        })?;
+        let redemption =
+            share.redeem(link.generation, target, now).map_err(|error| self.refusal(error, &share))?;
         if purpose == Purpose::Preview {
             return Ok(pages::preview(share.title.as_ref(), format));
         }
@@ -160,9 +170,13 @@ impl RedeemLink {
         let (file, lifetime) = match redemption {
             Redemption::List(files) => {
                 let sharer = self.sharer_name(&share);
-                return Ok(pages::files(&share, files, sharer.as_ref(), token, now, format));
+                let has_archive = self.archives.as_ref().is_some_and(|archives| archives.offers(&share));
+                let sharer = sharer.as_ref();
+                return Ok(pages::files(&share, files, sharer, has_archive, token, now, format));
             }
             Redemption::File(file, lifetime) => (file, lifetime),
+            // Only a previewer's request for an archive gets here, and it has its page.
+            Redemption::Archive(..) => return Err(RedemptionFailure::UnknownLink),
         };
         let access = match self.key_layout.key(&link.item, file) {
             Some(key) => self.files.check_access(&key).await.map(|file| (key, file)),
@@ -186,6 +200,16 @@ impl RedeemLink {
             metrics::counter!("Downloads").increment(1);
         }
         redirect(&url)
+    }
+
+    /// Returns the failure for a link that gives no access.
+    pub(crate) fn refusal(&self, error: RedeemError, share: &Share) -> RedemptionFailure {
+        match error {
+            RedeemError::UnknownLink => RedemptionFailure::UnknownLink,
+            RedeemError::AccessEnded => RedemptionFailure::AccessEnded(
+                self.ended_page_names_sharer.then(|| self.sharer_name(share)).flatten(),
+            ),
+        }
     }
 
     /// Opens the token in a path segment. Returns the link and the token.
@@ -223,14 +247,18 @@ impl RedeemLink {
     }
 }
 
-/// Returns the URL of the list that a file's URL belongs to, relative to the file's URL.
+/// Returns the URL of the list that a file's or an archive's URL belongs to, relative to that URL.
 fn list_url(request: &Request) -> Option<String> {
     let LinkPath { token, target } = LinkPath::parse(request).ok()?;
     let token = find_tokens(&token).next()?;
-    matches!(target, Target::File(_)).then(|| format!("../../{token}"))
+    match target {
+        Target::Link | Target::List => None,
+        Target::File(_) => Some(format!("../../{token}")),
+        Target::Archive => Some(format!("../{token}")),
+    }
 }
 
-fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
+pub(crate) fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
     let invalid_url = |_| InternalError::Signing;
     let mut response = Response::default();
     *response.status_mut() = StatusCode::FOUND;
@@ -247,6 +275,7 @@ fn error_response(failure: &RedemptionFailure, list: Option<String>, format: Res
         RedemptionFailure::NoFile(DownloadError::Missing) => ProblemType::FileMissing,
         RedemptionFailure::NoFile(DownloadError::Archived) => ProblemType::FileArchived,
         RedemptionFailure::NoFile(DownloadError::Forbidden) => ProblemType::FileForbidden,
+        RedemptionFailure::ArchiveTooLarge => ProblemType::ArchiveTooLarge,
         RedemptionFailure::Failed(error) => {
             tracing::error!(%error, "a link could not be redeemed");
             error.into()
@@ -282,8 +311,9 @@ mod tests {
     }
 
     #[test]
-    fn list_url_is_relative_to_the_file() {
+    fn list_url_is_relative_to_the_file_or_archive() {
         assert_eq!(list_url(&request("GET /s/{token}/files/{n}", "2")).as_deref(), Some("../../x"));
+        assert_eq!(list_url(&request("HEAD /s/{token}/archive", "")).as_deref(), Some("../x"));
         assert_eq!(list_url(&request("GET /s/{token}", "")), None);
     }
 

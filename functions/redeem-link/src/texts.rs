@@ -3,6 +3,7 @@
 use askama::filters::filesizeformat;
 use chrono::{DateTime, Datelike, FixedOffset};
 use sharelink_domain::TimeLeft;
+use sharelink_domain::archive::LeftOutReason;
 use sharelink_domain::date_text::format_in_english;
 use sharelink_http::ProblemType;
 
@@ -115,6 +116,72 @@ impl Language {
             (Self::English, _) => format!("{files} files, {size} in total"),
             (Self::German, 1) => format!("1 Datei, {size}"),
             (Self::German, _) => format!("{files} Dateien, insgesamt {size}"),
+        }
+    }
+
+    /// Returns the label of the link to an archive of all files.
+    pub(crate) fn download_all(self, files: usize, bytes: u64) -> String {
+        let size = self.size(bytes);
+        match self {
+            Self::English => format!("Download all ({files} files, {size})"),
+            Self::German => format!("Alle herunterladen ({files} Dateien, {size})"),
+        }
+    }
+
+    /// Returns the title of the page that is shown while an archive is made.
+    pub(crate) fn preparing(self) -> &'static str {
+        match self {
+            Self::English => "Preparing your download",
+            Self::German => "Ihr Download wird vorbereitet",
+        }
+    }
+
+    /// Returns what happens while an archive is made.
+    pub(crate) fn preparing_text(self) -> &'static str {
+        match self {
+            Self::English => {
+                "All files are being put into one archive. The download starts automatically as soon as it is ready. Keep this page open until then."
+            }
+            Self::German => {
+                "Alle Dateien werden zu einem Archiv zusammengestellt. Der Download beginnt automatisch, sobald es fertig ist. Lassen Sie diese Seite bis dahin geöffnet."
+            }
+        }
+    }
+
+    /// Formats a percentage.
+    pub(crate) fn percent(self, percent: u64) -> String {
+        match self {
+            Self::English => format!("{percent}%"),
+            Self::German => format!("{percent}\u{a0}%"),
+        }
+    }
+
+    /// Returns how much of an archive is made.
+    pub(crate) fn progress(self, bytes_done: u64, bytes: u64) -> String {
+        let (done, all) = (self.size(bytes_done), self.size(bytes));
+        match self {
+            Self::English => format!("{done} of {all}"),
+            Self::German => format!("{done} von {all}"),
+        }
+    }
+
+    /// Returns the heading of the files that an archive will lack.
+    pub(crate) fn left_out_heading(self) -> &'static str {
+        match self {
+            Self::English => "These files cannot be included:",
+            Self::German => "Diese Dateien können nicht aufgenommen werden:",
+        }
+    }
+
+    /// Returns why an archive will lack a file.
+    pub(crate) fn left_out(self, reason: LeftOutReason) -> &'static str {
+        match (self, reason) {
+            (Self::English, LeftOutReason::Missing) => "moved or removed",
+            (Self::German, LeftOutReason::Missing) => "verschoben oder entfernt",
+            (Self::English, LeftOutReason::Archived) => "in long-term storage",
+            (Self::German, LeftOutReason::Archived) => "in einem Langzeitspeicher",
+            (Self::English, LeftOutReason::Unreadable) => "cannot be opened",
+            (Self::German, LeftOutReason::Unreadable) => "lässt sich nicht öffnen",
         }
     }
 
@@ -287,6 +354,14 @@ impl Language {
             (Self::German, ProblemType::FileForbidden) => (
                 "Die Datei lässt sich gerade nicht öffnen",
                 "Ihr Link ist gültig, aber ein Fehler auf unserer Seite verhindert den Download. Versuchen Sie es später noch einmal, oder geben Sie der Person Bescheid, die Ihnen den Link geschickt hat.",
+            ),
+            (Self::English, ProblemType::ArchiveTooLarge) => (
+                "The files are too large for one archive",
+                "Your link is valid, but there are too many files, or they are too large, to download them all at once. Download them one by one.",
+            ),
+            (Self::German, ProblemType::ArchiveTooLarge) => (
+                "Die Dateien sind zu groß für ein Archiv",
+                "Ihr Link ist gültig, aber es sind zu viele Dateien, oder sie sind zu groß, um sie alle auf einmal herunterzuladen. Laden Sie sie einzeln herunter.",
             ),
             (Self::English, ProblemType::UnknownLink) => (
                 "This link does not work",

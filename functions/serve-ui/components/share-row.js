@@ -417,12 +417,13 @@ export async function copyLink(share, { dialog, language, button, alert, since, 
  * @param {Language} language
  */
 function factList(share, language) {
-  const { createdAt, createdBy, mail, opens, downloads, lastOpenedAt, renewedAt } = share;
+  const { createdAt, createdBy, mail, opens, downloads, archiveDownloads, lastOpenedAt, renewedAt } = share;
   const { texts } = language;
   const format = (time) => language.formatTime(time);
   const mailText = texts.mail[mail.state];
   const isMailWrong = ["failed", "bounced", "complained"].includes(mail.state);
-  const use = opens || downloads ? `${texts.opens(opens)}, ${texts.downloads(downloads)}` : texts.neverOpened;
+  const downloaded = texts.downloads(downloads, archiveDownloads);
+  const use = opens || downloads ? `${texts.opens(opens)}, ${downloaded}` : texts.neverOpened;
   const sharer = createdBy.name ?? createdBy.email;
   const entries = [
     [accessText(share, language), "access"],

@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use thiserror::Error;
 
-use crate::{Generation, Share, SharedFile, Timestamp};
+use crate::{FileName, Generation, Share, SharedFile, Timestamp, Title};
 
 /// Whether a share gives access. Computed from the current time and never stored, so it does not depend on
 /// when the sweeper runs.
@@ -30,6 +30,9 @@ pub const MAX_URL_LIFETIME: Duration = Duration::from_mins(1);
 /// while at least one second of access remains.
 pub const MIN_URL_LIFETIME: TimeDelta = TimeDelta::seconds(1);
 
+/// The minimum number of files in a share that has an archive.
+pub const MIN_ARCHIVE_FILES: usize = 2;
+
 /// The part of a share that a recipient requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -39,6 +42,8 @@ pub enum Target {
     List,
     /// The file at this position in the list, counting from 1.
     File(NonZeroUsize),
+    /// All files in one archive. A share of a single file has none.
+    Archive,
 }
 
 /// The result of redeeming a link.
@@ -48,13 +53,15 @@ pub enum Redemption<'a> {
     File(&'a SharedFile, Duration),
     /// The list of files.
     List(&'a [SharedFile]),
+    /// An archive of these files, through a signed URL with this lifetime.
+    Archive(&'a [SharedFile], Duration),
 }
 
 /// The reason a link gives no access.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum RedeemError {
-    /// The share does not exist, has a newer link, or has no file at this position. The holder of an old link
-    /// therefore does not learn whether the share still exists.
+    /// The share does not exist, has a newer link, or has no file at this position or no archive. The holder of
+    /// an old link therefore does not learn whether the share still exists.
     #[error("unknown link")]
     UnknownLink,
     /// Access has expired or was revoked. Recipients cannot distinguish the two.
@@ -103,16 +110,30 @@ impl Share {
         if self.status(now) != Status::Active || remaining < MIN_URL_LIFETIME {
             return Err(RedeemError::AccessEnded);
         }
-        let file = match target {
-            Target::File(n) => self.files.get(n.get() - 1).ok_or(RedeemError::UnknownLink)?,
-            Target::List => return Ok(Redemption::List(&self.files)),
-            Target::Link => match self.files.as_slice() {
-                [file] => file,
-                files => return Ok(Redemption::List(files)),
-            },
-        };
-        let lifetime = Duration::from_secs(remaining.num_seconds().unsigned_abs());
-        Ok(Redemption::File(file, lifetime.min(MAX_URL_LIFETIME)))
+        let lifetime = Duration::from_secs(remaining.num_seconds().unsigned_abs()).min(MAX_URL_LIFETIME);
+        match (target, self.files.as_slice()) {
+            (Target::File(n), files) => {
+                let file = files.get(n.get() - 1).ok_or(RedeemError::UnknownLink)?;
+                Ok(Redemption::File(file, lifetime))
+            }
+            (Target::Link, [file]) => Ok(Redemption::File(file, lifetime)),
+            (Target::Link | Target::List, files) => Ok(Redemption::List(files)),
+            (Target::Archive, files) if self.has_archive() => Ok(Redemption::Archive(files, lifetime)),
+            (Target::Archive, _) => Err(RedeemError::UnknownLink),
+        }
+    }
+
+    /// Returns whether the files can be downloaded as one archive, if their number and size permit it.
+    #[must_use]
+    pub fn has_archive(&self) -> bool {
+        self.files.len() >= MIN_ARCHIVE_FILES
+    }
+
+    /// Returns the name of the archive of all files: the item's title or, if it has none, the first file's name.
+    #[must_use]
+    pub fn archive_name(&self) -> FileName {
+        let first = || self.files.first().map(|file| file.name.stem());
+        FileName::of_archive(self.title.as_ref().map(Title::as_str).or_else(first).unwrap_or_default())
     }
 
     /// Returns how many downloads to count when the link is opened: 1 if the link leads directly to the only
@@ -204,6 +225,23 @@ mod tests {
     }
 
     #[test]
+    fn only_several_files_have_an_archive() {
+        let several = share(&["a", "b"]);
+        let archive = Redemption::Archive(&several.files, Duration::from_mins(1));
+        assert_eq!(redeem(&several, Target::Archive, time(NOW)), Ok(archive));
+        assert_eq!(redeem(&several, Target::Archive, time(EXPIRY)), Err(RedeemError::AccessEnded));
+        assert_eq!(redeem(&share(&["a"]), Target::Archive, time(NOW)), Err(RedeemError::UnknownLink));
+    }
+
+    #[test]
+    fn archive_is_named_after_the_title_or_the_first_file() {
+        let mut share = share(&["art.pdf", "b"]);
+        assert_eq!(share.archive_name().as_str(), "art.zip");
+        share.title = Title::parse("Spring / Summer");
+        assert_eq!(share.archive_name().as_str(), "Spring _ Summer.zip");
+    }
+
+    #[test]
     fn opening_counts_as_a_download_only_for_a_single_file() {
         assert_eq!(share(&["a"]).downloads_per_open(), 1);
         assert_eq!(share(&["a", "b"]).downloads_per_open(), 0);
@@ -218,11 +256,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_an_active_share_gives_access(offset in -7_200_000_i64..7_200_000, is_revoked in any::<bool>()) {
-            let mut share = share(&["a"]);
+        fn only_an_active_share_gives_access(
+            offset in -7_200_000_i64..7_200_000,
+            is_revoked in any::<bool>(),
+            has_list in any::<bool>(),
+        ) {
+            let mut share = share(if has_list { &["a", "b"] } else { &["a"] });
             share.revoked_at = is_revoked.then(|| time(NOW));
             let now = share.expires_at + TimeDelta::milliseconds(offset);
-            if let Ok(Redemption::File(_, lifetime)) = redeem(&share, Target::Link, now) {
+            let target = if has_list { Target::Archive } else { Target::Link };
+            if let Ok(Redemption::File(_, lifetime) | Redemption::Archive(_, lifetime)) =
+                redeem(&share, target, now)
+            {
                 prop_assert_eq!(share.status(now), Status::Active);
                 prop_assert!(now + lifetime <= share.expires_at, "the URL outlives access");
                 prop_assert!(lifetime <= MAX_URL_LIFETIME);

@@ -47,6 +47,8 @@ pub struct Usage {
     pub opens: u64,
     /// The number of signed URLs issued.
     pub downloads: u64,
+    /// How many of `downloads` were of all files in one archive.
+    pub archive_downloads: u64,
     /// The number of failed downloads, which `downloads` no longer includes.
     pub failed_downloads: u64,
     /// The time of the first use.

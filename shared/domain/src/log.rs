@@ -84,6 +84,11 @@ pub enum LogEvent {
         /// The number of downloads of the share so far, including failed ones.
         number: u64,
     },
+    /// A download of all files in one archive.
+    DownloadedAll {
+        /// The number of downloads of the share so far, of single files and of all.
+        number: u64,
+    },
     DownloadFailed {
         reason: DownloadError,
     },
@@ -118,7 +123,7 @@ impl LogEvent {
             Self::Created => 10,
             Self::Opened { .. } => 20,
             // A failed download has the same place in the log as the download that it corrects.
-            Self::Downloaded { .. } | Self::DownloadFailed { .. } => 21,
+            Self::Downloaded { .. } | Self::DownloadedAll { .. } | Self::DownloadFailed { .. } => 21,
             Self::ExpirationChanged { .. } => 30,
             Self::Revoked => 31,
             Self::Reactivated => 32,
@@ -301,7 +306,12 @@ impl<'a> Entries<'a> {
             }
             let number = new.download_attempts();
             if number > old.download_attempts() && is_logged(number) {
-                self.add_use(at, LogEvent::Downloaded { number }, id, new.last_source);
+                let event = if new.archive_downloads > old.archive_downloads {
+                    LogEvent::DownloadedAll { number }
+                } else {
+                    LogEvent::Downloaded { number }
+                };
+                self.add_use(at, event, id, new.last_source);
             }
         }
         if let Some(failed) = new.last_failure.filter(|failed| old.last_failure.as_ref() != Some(failed)) {
@@ -553,6 +563,14 @@ mod tests {
         used
     }
 
+    /// Returns a share of two files after another download of all.
+    fn with_archive_download(share: &Share, id: u8) -> Share {
+        let mut used = with_use(share, id);
+        used.usage.opens -= 1;
+        used.usage.archive_downloads += 1;
+        used
+    }
+
     fn with_failed_download(share: &Share, id: u8) -> Share {
         let mut failed = share.clone();
         failed.usage.downloads -= 1;
@@ -628,6 +646,32 @@ mod tests {
             current = next;
         }
         assert_eq!(logged, (1..=100).chain([128, 256, 512, 1024]).collect::<Vec<u64>>());
+    }
+
+    #[test]
+    fn download_of_all_files_is_logged_as_such() {
+        let unused = share(&["a", "b"]);
+        let once = with_archive_download(&unused, 1);
+        let mut twice = with_use(&once, 2);
+        twice.usage.opens -= 1;
+        let all = entries_for_change(&unused, &once);
+        let entries = [all.clone(), entries_for_change(&once, &twice)].concat();
+        let expected = [&LogEvent::DownloadedAll { number: 1 }, &LogEvent::Downloaded { number: 2 }];
+        assert_eq!(events(&entries), expected, "both kinds have the same numbers");
+        assert!(!all[0].is_correction());
+    }
+
+    #[test]
+    fn downloads_of_all_files_thin_out_with_the_others() {
+        let mut current = used(0);
+        let mut entries = 0;
+        for n in 1..=2_000 {
+            let next = if n % 2 == 0 { with_archive_download(&current, 1) } else { with_use(&current, 1) };
+            let new = entries_for_change(&current, &next);
+            entries += events(&new).iter().filter(|event| !matches!(event, LogEvent::Opened { .. })).count();
+            current = next;
+        }
+        assert_eq!(entries, 104);
     }
 
     /// A missing file lets a recipient repeat a download that is never counted in the end.

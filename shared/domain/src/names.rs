@@ -138,6 +138,29 @@ impl FileName {
     /// The text for a name that consists of invisible characters only.
     const INVISIBLE: &str = "file";
 
+    /// Names a ZIP archive after a text.
+    #[must_use]
+    pub fn of_archive(text: &str) -> Self {
+        const EXTENSION: &str = ".zip";
+        let is_forbidden = |c: char| matches!(c, '/' | '\\') || c.is_control();
+        let stem: String = text.chars().map(|c| if is_forbidden(c) { '_' } else { c }).collect();
+        let stem = stem.trim_end_matches(['.', ' ']);
+        let stem = if stem.chars().all(is_invisible) { Self::INVISIBLE } else { stem };
+        let stem = shorten_file_name(stem, FILE_NAME_LIMIT - EXTENSION.len());
+        Self(format!("{stem}{EXTENSION}"))
+    }
+
+    /// Returns the name without its extension: at most 11 ASCII letters and digits.
+    #[must_use]
+    pub fn stem(&self) -> &str {
+        let is_extension =
+            |text: &str| (1..=11).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        match self.0.rsplit_once('.') {
+            Some((stem, extension)) if !stem.is_empty() && is_extension(extension) => stem,
+            _ => &self.0,
+        }
+    }
+
     /// Returns the name as pages and emails show it and downloads save it: visible, on one line, and without
     /// bidirectional control characters.
     #[must_use]
@@ -292,6 +315,39 @@ mod tests {
             (" ", "file"),
         ] {
             assert_eq!(name.parse::<FileName>().unwrap().to_display_text(), displayed, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn archive_is_named_after_any_text() {
+        for (text, name) in [
+            ("Spring campaign", "Spring campaign.zip"),
+            ("A/B \\ test", "A_B _ test.zip"),
+            ("Budget v1.5.", "Budget v1.5.zip"),
+            ("..", "file.zip"),
+            ("\u{202e}", "file.zip"),
+            ("見積書", "見積書.zip"),
+        ] {
+            assert_eq!(FileName::of_archive(text).as_str(), name);
+        }
+        for text in ["ä".repeat(200), "u\u{308}".repeat(200), format!("{}.abc", "x".repeat(255))] {
+            let name = FileName::of_archive(&text);
+            assert_eq!(name.as_str().parse(), Ok(name.clone()), "{text}");
+            assert_eq!(&name.as_str()[name.as_str().len() - 4..], ".zip");
+        }
+    }
+
+    #[test]
+    fn stem_lacks_only_the_extension() {
+        for (name, stem) in [
+            ("art.pdf", "art"),
+            ("x.tar.gz", "x.tar"),
+            (".gitignore", ".gitignore"),
+            ("Invoice No. 12", "Invoice No. 12"),
+            ("README", "README"),
+            ("a.", "a."),
+        ] {
+            assert_eq!(name.parse::<FileName>().unwrap().stem(), stem);
         }
     }
 

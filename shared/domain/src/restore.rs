@@ -154,10 +154,13 @@ impl Replay {
             LogEvent::Opened { number } => {
                 return self.count_use(entry.at, |usage| usage.opens = (usage.opens + 1).max(*number));
             }
-            LogEvent::Downloaded { number } => {
+            LogEvent::Downloaded { number } | LogEvent::DownloadedAll { number } => {
                 return self.count_use(entry.at, |usage| {
                     let not_failed = number.saturating_sub(usage.failed_downloads);
                     usage.downloads = (usage.downloads + 1).max(not_failed);
+                    if matches!(entry.event, LogEvent::DownloadedAll { .. }) {
+                        usage.archive_downloads += 1;
+                    }
                 });
             }
             LogEvent::DownloadFailed { .. } => {
@@ -797,6 +800,19 @@ mod tests {
             let usage = restore(backup, &log).share.usage;
             assert_eq!((usage.opens, usage.downloads), (3, 3), "{name}");
             assert_eq!((usage.first_at, usage.last_at), (Some(minute(2)), Some(minute(9))), "{name}");
+        }
+    }
+
+    #[test]
+    fn downloads_of_all_files_after_the_backup_are_counted() {
+        let unused = backup();
+        let mut all = used(&unused, minute(2), 1);
+        all.usage.archive_downloads = 1;
+        let single = used(&all, minute(5), 2);
+        let log = log_until_deletion(&[&unused, &all, &single]);
+        for (backup, name) in [(&unused, "unused"), (&all, "used once"), (&single, "after all uses")] {
+            let usage = restore(backup, &log).share.usage;
+            assert_eq!((usage.downloads, usage.archive_downloads), (2, 1), "{name}");
         }
     }
 

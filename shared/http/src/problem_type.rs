@@ -106,6 +106,8 @@ problem_types! {
     /// missing. Only the operator of the API can resolve this. Try again later, or tell the person who sent
     /// the link.
     FileForbidden = FORBIDDEN "file-forbidden" "The file cannot be opened right now";
+    /// The link is valid, but its files are too many or too large for one archive. Download them one by one.
+    ArchiveTooLarge = NOT_FOUND "archive-too-large" "The files are too large for one archive";
     /// A browser requested the link in advance, which its `Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz`
     /// header states. Nothing was counted and no file was returned. Request the link without this header once
     /// the recipient opens it; browsers do so on their own.

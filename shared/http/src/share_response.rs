@@ -27,6 +27,7 @@ pub struct ShareResponse<'a> {
     mail: MailResponse<'a>,
     opens: u64,
     downloads: u64,
+    archive_downloads: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_opened_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -107,6 +108,7 @@ impl<'a> ShareResponse<'a> {
             },
             opens: share.usage.opens,
             downloads: share.usage.downloads,
+            archive_downloads: share.usage.archive_downloads,
             first_opened_at: share.usage.first_at.map(to_rfc3339),
             last_opened_at: share.usage.last_at.map(to_rfc3339),
             revoked_at: share.revoked_at.map(to_rfc3339),
