@@ -90,6 +90,8 @@ async fn list_of_an_altered_link_has_working_links() {
         for href in hrefs {
             contents.push(stack.download(base.join(href).unwrap().as_str()).await.0);
         }
+        let archive = contents.remove(0);
+        assert!(archive.starts_with(b"PK"), "{addition}");
         assert_eq!(contents, [b"a.txt", b"b.txt"], "{addition}");
     }
 }

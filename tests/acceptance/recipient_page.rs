@@ -69,7 +69,12 @@ async fn list_states_the_message_total_and_time_left() {
     ] {
         assert!(page.text.contains(part), "{part}: {}", page.text);
     }
-    assert_eq!(page.text.matches("href=").count(), 2, "only the files are links: {}", page.text);
+    assert_eq!(
+        page.text.matches("href=").count(),
+        3,
+        "only the archive and the files are links: {}",
+        page.text
+    );
     assert_eq!(list["message"], message);
     assert_eq!(list["sharer"], "Tess Tester");
     let expires_at: DateTime<Utc> = list["expiresAt"].as_str().unwrap().parse().unwrap();

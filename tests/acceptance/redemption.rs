@@ -174,6 +174,8 @@ async fn link_to_several_files_shows_a_page_that_lists_them() {
     for href in page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         downloads.push(stack.download(base.join(href).unwrap().as_str()).await);
     }
+    let (archive, _) = downloads.remove(0);
+    assert!(archive.starts_with(b"PK"), "all files come first");
     let contents: Vec<&[u8]> = downloads.iter().map(|(bytes, _)| bytes.as_slice()).collect();
     assert_eq!(contents, shared_files.map(str::as_bytes));
     let (_, quoted_disposition) = &downloads[2];
@@ -187,7 +189,7 @@ async fn link_to_several_files_shows_a_page_that_lists_them() {
     let files = list_body["files"].as_array().unwrap().iter();
     assert_eq!(files.map(|file| file["name"].as_str().unwrap()).collect::<Vec<_>>(), shared_files);
     assert_protected(&list);
-    assert_uses(&item.get_share(&shared.id).await, 2, 3);
+    assert_uses(&item.get_share(&shared.id).await, 2, 4);
 }
 
 #[tokio::test]

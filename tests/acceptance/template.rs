@@ -18,16 +18,18 @@ const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
 /// The routes whose throttle differs from the default. Like `ROLES`, this list deliberately repeats the
 /// template, so that every change takes two edits.
-const THROTTLES: [(&str, Limit); 16] = [
+const THROTTLES: [(&str, Limit); 18] = [
     ("GET /modules/{module}/items/{item}/share-permission", Limit::Parameter("RevocationsPerSecond")),
     ("GET /modules/{module}/items/{item}/shares", Limit::Parameter("RevocationsPerSecond")),
     ("GET /problems/{problem}", Limit::Rate(10)),
     ("GET /s/{proxy+}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
+    ("GET /s/{token}/archive", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /ui/{version}/{file}", Limit::Rate(200)),
     ("HEAD /s/{proxy+}", Limit::Parameter("RedemptionsPerSecond")),
     ("HEAD /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
+    ("HEAD /s/{token}/archive", Limit::Parameter("RedemptionsPerSecond")),
     ("HEAD /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
     ("POST /modules/{module}/items/{item}/shares", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/link", Limit::Parameter("CreatesPerSecond")),

@@ -55,7 +55,8 @@ async fn all_files_download_at_once_without_scripts() {
     stack.open(&format!("{}/files/1", shared.link)).await.assert_status(302);
     page.browser.quit().await;
     let page = Page::open(&item, Device { languages: "de", ..DESKTOP }).await;
-    page.open_link_access().await;
+    page.browser.run("document.documentElement.lang = 'de';", vec![]).await;
+    page.browser.click(".toolbar share-button", "Manage Link Access").await;
     page.browser.wait_for(".facts li", "5 Downloads (4 mit allen Dateien)").await;
     page.browser.quit().await;
 }
@@ -89,36 +90,56 @@ async fn waiting_page_leads_to_the_download() {
     browser.quit().await;
 }
 
-/// Forwards connections to the server at `upstream`. Closes the first one that requests an archive after it has
-/// passed on this many bytes of the response. Records the head of each request for an archive.
-async fn start_cutter(upstream: String, bytes: u64) -> (u16, Arc<Mutex<Vec<String>>>) {
+/// Forwards connections to the server at `upstream`. Closes the connection of the first request for an archive
+/// after it has passed on this many bytes of the response. Records the head of each request for an archive.
+async fn start_cutter(upstream: String, bytes: usize) -> (u16, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let heads = Arc::<Mutex<Vec<String>>>::default();
     let recorded = Arc::clone(&heads);
     tokio::spawn(async move {
-        while let Ok((mut client, _)) = listener.accept().await {
-            let (upstream, recorded) = (upstream.clone(), Arc::clone(&recorded));
-            tokio::spawn(async move {
-                let mut head = vec![0; 65_536];
-                let length = client.read(&mut head).await.unwrap_or_default();
-                let text = String::from_utf8_lossy(&head[..length]).into_owned();
-                let mut server = TcpStream::connect(&upstream).await.unwrap();
-                server.write_all(&head[..length]).await.unwrap();
-                let is_first = text.contains("/archives/") && {
-                    let mut heads = recorded.lock().unwrap();
-                    heads.push(text);
-                    heads.len() == 1
-                };
-                if is_first {
-                    let _ = tokio::io::copy(&mut server.take(bytes), &mut client).await;
-                } else {
-                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
-                }
-            });
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&upstream).await.unwrap();
+            tokio::spawn(forward(client, server, Arc::clone(&recorded), bytes));
         }
     });
     (port, heads)
+}
+
+async fn forward(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    heads: Arc<Mutex<Vec<String>>>,
+    bytes: usize,
+) -> std::io::Result<()> {
+    let (mut sent, mut received) = (vec![0; 65_536], vec![0; 65_536]);
+    let mut left = usize::MAX;
+    while left > 0 {
+        tokio::select! {
+            length = client.read(&mut sent) => {
+                let request = &sent[..length?];
+                if request.is_empty() {
+                    break;
+                }
+                let text = String::from_utf8_lossy(request);
+                if text.contains("/archives/") {
+                    let mut heads = heads.lock().unwrap();
+                    heads.push(text.into_owned());
+                    left = if heads.len() == 1 { bytes } else { usize::MAX };
+                }
+                server.write_all(request).await?;
+            }
+            length = server.read(&mut received) => {
+                let response = &received[..length?.min(left)];
+                if response.is_empty() {
+                    break;
+                }
+                left -= response.len();
+                client.write_all(response).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -128,11 +149,12 @@ async fn interrupted_archive_resumes_where_it_stopped() {
     let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
     Aws::new(&stack).upload(&item.key("b.bin"), &content).await;
     let shared = item.share_with(&address("ann")).await;
-    eventually("the archive", async || {
-        (stack.open(&format!("{}/archive", shared.link)).await.status == 302).then_some(())
+    let url = eventually("the archive", async || {
+        let response = stack.open(&format!("{}/archive", shared.link)).await;
+        (response.status == 302).then(|| response.header("location").to_owned())
     })
     .await;
-    let server = stack.info.aws_endpoint_url.strip_prefix("http://").unwrap().to_owned();
+    let server = url.strip_prefix("http://").unwrap().split_once('/').unwrap().0.to_owned();
     let (port, heads) = start_cutter(server.clone(), 4_000_000).await;
     let browser = Browser::start_with(DESKTOP, &format!("MAP {server} 127.0.0.1:{port}")).await;
     browser.open(&shared.link).await;
@@ -140,7 +162,7 @@ async fn interrupted_archive_resumes_where_it_stopped() {
     let (_, archive) = download_all(&browser, "Download all").await;
 
     let heads = heads.lock().unwrap().clone();
-    assert!(heads.len() >= 2, "the download was not interrupted: {heads:?}");
+    assert!(heads.len() >= 2, "{server} was not interrupted: {heads:?}");
     let resumed = heads[1].to_lowercase();
     assert!(resumed.contains("range: bytes=3") && resumed.contains("if-range: "), "{resumed}");
     assert!(
