@@ -28,6 +28,10 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     stack.client.head(&shared.link).send().await.unwrap();
     stack.download(&format!("{}/files/1", shared.link)).await;
     stack.open(&format!("{}/files/9", shared.link)).await;
+    eventually("the archive", async || {
+        (stack.open(&format!("{}/archive", shared.link)).await.status == 302).then_some(())
+    })
+    .await;
     stack.open(&format!("{}x", shared.link)).await;
 
     // Send every request that a sharer can send.
@@ -76,7 +80,12 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     // Check that each place has data from this test.
     assert!(table.contains(&recipient), "the table has no data from this test");
     assert!(stream.contains(&recipient), "the stream has no data from this test");
-    for line in ["GET /s/{token}", "POST /modules/{module}/items/{item}/shares", "an email was handled"] {
+    for line in [
+        "GET /s/{token}",
+        "POST /modules/{module}/items/{item}/shares",
+        "an email was handled",
+        "an archive was handled",
+    ] {
         assert!(logs.contains(line), "{line} is not in the logs");
     }
     assert!(logs.contains("CloudWatchMetrics"), "the logs have no metrics");

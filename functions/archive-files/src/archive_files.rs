@@ -49,7 +49,7 @@ impl ArchiveFiles {
         };
         let outcome = Run::new(self, id, deadline)?.make().await?;
         metrics::counter!("Archives", "Outcome" => outcome.name()).increment(1);
-        tracing::info!(outcome = outcome.name(), "a request for an archive was handled");
+        tracing::info!(outcome = outcome.name(), "an archive was handled");
         if outcome == Outcome::HandedOver {
             self.queue.send(&id).await?;
         }
