@@ -74,20 +74,20 @@ pub struct ReadableFile {
 #[derive(Debug, Default)]
 pub struct ListedObjects {
     /// The objects, or why they cannot be read, by their keys.
-    objects: HashMap<String, Result<ObjectVersion, LeftOutReason>>,
+    objects: HashMap<String, Result<ObjectAttributes, LeftOutReason>>,
     /// The prefix, if the response lists all objects under it.
     whole_prefix: Option<String>,
 }
 
 /// What an archive depends on: an object's content and when it was written.
 #[derive(Clone, Debug)]
-struct ObjectVersion {
+struct ObjectAttributes {
     etag: ETag,
     size: u64,
     modified: Timestamp,
 }
 
-impl ObjectVersion {
+impl ObjectAttributes {
     fn parse(
         etag: Option<&str>,
         bytes: Option<i64>,
@@ -216,12 +216,12 @@ impl FileStore {
             }
         };
         let objects = page.contents().iter().filter_map(|object| {
-            let version = if is_listed_as_archived(object) {
+            let attributes = if is_listed_as_archived(object) {
                 Err(LeftOutReason::Archived)
             } else {
-                ObjectVersion::parse(object.e_tag(), object.size(), object.last_modified())
+                ObjectAttributes::parse(object.e_tag(), object.size(), object.last_modified())
             };
-            Some((object.key()?.to_owned(), version))
+            Some((object.key()?.to_owned(), attributes))
         });
         let objects = objects.collect();
         let is_complete = page.is_truncated() == Some(false);
@@ -242,12 +242,12 @@ impl FileStore {
             let Some(key) = layout.key(item, file) else {
                 return Ok(Err(LeftOut { name, reason: LeftOutReason::Missing }));
             };
-            let version = match listed.find(&key) {
-                Some(version) => version,
-                None => self.find_version(&key).await?,
+            let attributes = match listed.find(&key) {
+                Some(attributes) => attributes,
+                None => self.find_attributes(&key).await?,
             };
-            Ok(match version {
-                Ok(ObjectVersion { etag, size, modified }) => {
+            Ok(match attributes {
+                Ok(ObjectAttributes { etag, size, modified }) => {
                     Ok(ArchiveFile { name, key, etag, size, crc32: None, modified })
                 }
                 Err(reason) => Err(LeftOut { name, reason }),
@@ -256,13 +256,16 @@ impl FileStore {
         stream::iter(found).buffered(CONCURRENT_HEADS).try_collect().await
     }
 
-    /// Asks S3 for the version of the object with this key.
-    async fn find_version(&self, key: &ObjectKey) -> Result<Result<ObjectVersion, LeftOutReason>, AwsError> {
+    /// Asks S3 for the attributes of the object with this key.
+    async fn find_attributes(
+        &self,
+        key: &ObjectKey,
+    ) -> Result<Result<ObjectAttributes, LeftOutReason>, AwsError> {
         let head = self.client.head_object().bucket(&self.bucket).key(key.as_str());
         match head.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(object) if is_archived(&object) => Ok(Err(LeftOutReason::Archived)),
             Ok(object) => {
-                Ok(ObjectVersion::parse(object.e_tag(), object.content_length(), object.last_modified()))
+                Ok(ObjectAttributes::parse(object.e_tag(), object.content_length(), object.last_modified()))
             }
             Err(error) if is_missing(&error) => Ok(Err(LeftOutReason::Missing)),
             Err(error) => {
@@ -382,13 +385,13 @@ impl StoredObject<'_> {
 }
 
 impl ListedObjects {
-    /// Returns the version of the object with this key, or `None` if the listing does not cover it.
-    fn find(&self, key: &ObjectKey) -> Option<Result<ObjectVersion, LeftOutReason>> {
+    /// Returns the attributes of the object with this key, or `None` if the listing does not cover it.
+    fn find(&self, key: &ObjectKey) -> Option<Result<ObjectAttributes, LeftOutReason>> {
         let covers = |prefix: &String| {
             key.as_str().strip_prefix(prefix.as_str()).is_some_and(|name| !name.contains('/'))
         };
         match self.objects.get(key.as_str()) {
-            Some(version) => Some(version.clone()),
+            Some(attributes) => Some(attributes.clone()),
             None if self.whole_prefix.as_ref().is_some_and(covers) => Some(Err(LeftOutReason::Missing)),
             None => None,
         }

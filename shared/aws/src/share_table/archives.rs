@@ -87,7 +87,7 @@ impl ShareTable {
                 "SET requestedAt = :now, requestId = :request, bytes = if_not_exists(bytes, :bytes), #ttl = :ttl",
                 now,
             )
-            // The last alternative is for a retry whose first attempt succeeded.
+            // The same request is a retry whose first attempt succeeded.
             .condition_expression(
                 "attribute_not_exists(entry) OR requestId = :request OR requestedAt < :stale \
                  AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)",

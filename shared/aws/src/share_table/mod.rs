@@ -296,7 +296,7 @@ impl ShareTable {
                  archiveDownloads = if_not_exists(archiveDownloads, :zero) + :one"
             }
         };
-        let least_files = match target {
+        let min_files = match target {
             Target::Link | Target::List => 1,
             Target::File(n) => n.get(),
             Target::Archive => MIN_ARCHIVE_FILES,
@@ -321,7 +321,7 @@ impl ShareTable {
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":now", millis(at))
             .expression_attribute_values(":least", millis(at + MIN_URL_LIFETIME))
-            .expression_attribute_values(":files", number(&least_files))
+            .expression_attribute_values(":files", number(&min_files))
             .expression_attribute_values(":generation", text(&link.generation))
             .expression_attribute_values(":write", text(&id));
         let update = match target {
