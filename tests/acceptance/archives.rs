@@ -143,6 +143,11 @@ impl<'a> Archiving<'a> {
         assert_eq!(response.to_string(), NO_FAILURES, "{}", function.output());
     }
 
+    async fn assert_run_fails(&self) {
+        let response = self.function.invoke(&self.event()).await.unwrap();
+        assert_eq!(response, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+    }
+
     /// Runs the function until S3 gets a request with these patterns, and kills it there.
     async fn crash_at(&self, patterns: &[&str], fault: impl FnOnce(Notice) -> Fault) {
         let (notice, reached) = oneshot::channel();
@@ -166,6 +171,13 @@ impl<'a> Archiving<'a> {
 
     async fn uploads(&self) -> Vec<String> {
         self.aws().uploads(&self.bucket, &self.key()).await
+    }
+
+    /// Returns the lease, unless it has ended.
+    async fn lease(&self) -> Option<i64> {
+        let [row] = self.world.aws().rows(&format!("ARCHIVE#{}", self.order.id)).await.try_into().ok()?;
+        let until = row.get("leaseUntil")?.as_n().ok()?.parse().ok()?;
+        (self.world.now().timestamp_millis() <= until).then_some(until)
     }
 
     async fn row_exists(&self) -> bool {
@@ -405,6 +417,43 @@ async fn run_near_its_time_limit_hands_over() {
     assert_eq!(archiving.world.s3.take_call_count(&[".zip?uploads"]), 1);
 }
 
+/// S3 may take minutes to complete an upload.
+#[tokio::test]
+async fn lease_lasts_while_s3_completes_the_upload() {
+    let stack = Stack::get().await;
+    let mut archiving = Archiving::new(&stack, &SMALL).await;
+    let (notice, reached) = oneshot::channel();
+    let (resume, resumed) = oneshot::channel();
+    archiving.world.s3.inject_once(COMPLETE, Fault::Pause(notice, resumed));
+    let (function, event) = (Arc::clone(&archiving.function), archiving.event());
+    let run = tokio::spawn(async move { function.invoke(&event).await });
+    within_minutes(2, reached).await.unwrap();
+    archiving.world.advance(LEASE + TimeDelta::milliseconds(1));
+    eventually("the renewed lease", || archiving.lease()).await;
+    let another = archiving.world.new_function("ArchiveFiles").await;
+    archiving.run_in(&another).await;
+    resume.send(()).unwrap();
+    assert_eq!(within_minutes(2, run).await.unwrap().unwrap().to_string(), NO_FAILURES);
+    archiving.assert_made().await;
+    assert_eq!(archiving.world.s3.take_call_count(COMPLETE), 1);
+}
+
+#[tokio::test]
+async fn run_near_its_time_limit_does_not_wait_for_completion() {
+    let stack = Stack::get().await;
+    let archiving = Archiving::new(&stack, &SMALL).await;
+    let (notice, _reached) = oneshot::channel();
+    archiving.world.s3.inject_once(COMPLETE, Fault::HoldRequest(notice));
+    let limit = Duration::from_secs(40);
+    let function = archiving.world.new_function_with_time_limit("ArchiveFiles", limit).await;
+    within_minutes(1, archiving.run_in(&function)).await;
+    assert_eq!(archiving.messages().await, [archiving.order.id.to_string()]);
+    assert!(archiving.archive().await.is_none());
+    archiving.run().await;
+    archiving.assert_made().await;
+    assert_eq!(archiving.world.s3.take_call_count(&[".zip?uploads"]), 1);
+}
+
 #[tokio::test]
 async fn replaced_file_never_makes_a_mixed_archive() {
     let stack = Stack::get().await;
@@ -471,6 +520,66 @@ async fn unreadable_file_is_named_in_the_archive() {
     });
     archiving.run().await;
     archiving.assert_lacks("a.txt").await;
+}
+
+/// S3 returns the metadata of an object without a checksum even to those who may not use its KMS key.
+#[tokio::test]
+async fn file_with_unreadable_content_is_left_out() {
+    let stack = Stack::get().await;
+    for name in ["a.txt", "known.bin", "unknown.bin"] {
+        let archiving = Archiving::new(&stack, &MIXED).await;
+        let key = archiving.file(name).key.as_str().to_owned();
+        archiving.world.s3.set_fault_policy(move |call| {
+            let is_denied = call.contains(&key) && !call.contains("method: HEAD");
+            is_denied.then_some(Fault::RespondXml(403, "AccessDenied"))
+        });
+        archiving.run().await;
+        archiving.assert_lacks(name).await;
+    }
+}
+
+/// If no file can be read, a permission is probably missing. The archive must not remain useless for a day.
+#[tokio::test]
+async fn archive_without_a_readable_file_is_retried() {
+    let stack = Stack::get().await;
+    let archiving = Archiving::new(&stack, &MIXED).await;
+    archiving.world.s3.set_fault_policy(|call| {
+        let is_denied = call.contains("method: HEAD") && !call.contains("archives/");
+        is_denied.then_some(Fault::RespondEmpty(403))
+    });
+    archiving.world.s3.inject(20, &["method: GET", "range"], || Some(Fault::RespondXml(403, "AccessDenied")));
+    archiving.assert_run_fails().await;
+    assert!(archiving.archive().await.is_none());
+
+    archiving.world.s3.clear_faults();
+    archiving.run().await;
+    archiving.assert_made().await;
+}
+
+#[tokio::test]
+async fn archive_of_deleted_files_is_not_made() {
+    let stack = Stack::get().await;
+    let archiving = Archiving::new(&stack, &MIXED).await;
+    for file in &archiving.order.files {
+        archiving.aws().delete(file.key.as_str()).await;
+    }
+    archiving.run().await;
+    assert!(archiving.archive().await.is_none());
+    archiving.assert_nothing_left().await;
+}
+
+#[tokio::test]
+async fn several_missing_files_start_one_more_upload() {
+    let stack = Stack::get().await;
+    let files: Vec<String> = (0..6).map(|index| format!("{index}.txt")).collect();
+    let files: Vec<_> = files.iter().map(|name| (name.as_str(), 1_000, Upload::Other)).collect();
+    let archiving = Archiving::new(&stack, &files).await;
+    for file in &archiving.order.files[..5] {
+        archiving.aws().delete(file.key.as_str()).await;
+    }
+    archiving.run().await;
+    archiving.assert_made_of(&["_Missing files.txt", "5.txt"]).await;
+    assert_eq!(archiving.world.s3.take_call_count(&[".zip?uploads"]), 2);
 }
 
 /// A file may be deleted while others are already in the upload.
@@ -573,8 +682,7 @@ async fn failed_run_is_retried_soon() {
     archiving.world.s3.set_fault_policy(|call| {
         PUT_PART.iter().all(|pattern| call.contains(pattern)).then_some(Fault::RespondXml(503, "SlowDown"))
     });
-    let response = archiving.function.invoke(&archiving.event()).await.unwrap();
-    assert_eq!(response, json!({"batchItemFailures": [{"itemIdentifier": "m1"}]}));
+    archiving.assert_run_fails().await;
     assert_eq!(archiving.sqs.take_call_count(&["ChangeMessageVisibility"]), 1);
     assert!(archiving.archive().await.is_none());
 

@@ -3,19 +3,18 @@
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, TryStreamExt, stream, try_join};
 use sharelink_aws::archives::BuildError;
 use sharelink_aws::share_table::ArchiveBuild;
 use sharelink_domain::archive::{
-    AssembleError, Checksums, Crc32Hasher, ETag, Object, ObjectRange, Part, PartContent, PartNumber, Plan,
-    Progress,
+    AssembleError, Checksums, Crc32Hasher, ETag, LeftOutReason, Object, ObjectRange, Part, PartContent,
+    PartNumber, Plan, Progress,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, sleep_until};
 
-use crate::run::{Run, Stop};
+use crate::run::{Run, Stop, save_interval};
 
 /// The number of parts in memory. A part has up to 17 MiB, and the function stays below 96 MB.
 const ASSEMBLED_AT_ONCE: usize = 3;
@@ -28,9 +27,6 @@ const COPIED_AT_ONCE: usize = 16;
 
 /// The number of objects that are read at a time for one part.
 const OBJECTS_AT_ONCE: usize = 8;
-
-/// How often the progress is saved, and the lease renewed.
-const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// What limits how many parts are made at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,9 +81,7 @@ impl<'a> Parts<'a> {
         let mut running = FuturesUnordered::new();
         let mut started: HashSet<PartNumber> = HashSet::new();
         let mut has_progress = false;
-        let mut saves = interval(SAVE_INTERVAL);
-        saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        saves.reset();
+        let mut saves = save_interval();
         loop {
             // Every run makes a part, so that a late start does not hand over forever.
             if Instant::now() < self.run.last_start || !has_progress && running.is_empty() {
@@ -171,8 +165,8 @@ impl<'a> Parts<'a> {
             // S3 reports a checksum that is not the content's.
             Err(AssembleError::Checksum { entry }) => {
                 let range = ObjectRange { entry, bytes: 0..0 };
-                let reason = sharelink_domain::archive::LeftOutReason::Unreadable;
-                return Err(BuildError::Unavailable(self.object(&range)?.clone(), reason).into());
+                let object = self.object(&range)?.clone();
+                return Err(BuildError::Unavailable(object, LeftOutReason::Unreadable).into());
             }
             checksums => checksums?,
         };

@@ -1,5 +1,6 @@
 //! One run: makes an archive, or as much of it as there is time for.
 
+use std::pin::pin;
 use std::time::{Duration, SystemTime};
 
 use futures_util::{StreamExt, stream};
@@ -7,9 +8,11 @@ use sharelink_aws::archives::{ArchiveOrder, BuildError};
 use sharelink_aws::share_table::ArchiveBuild;
 use sharelink_aws::{AwsError, InternalError, new_write_id};
 use sharelink_domain::WriteId;
-use sharelink_domain::archive::{ArchiveError, ArchiveId, Object, Plan, Progress, may_be_copied};
+use sharelink_domain::archive::{
+    ArchiveError, ArchiveFile, ArchiveId, LeftOutReason, Object, Plan, Progress, may_be_copied,
+};
 use thiserror::Error;
-use tokio::time::Instant;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use crate::archive_files::ArchiveFiles;
 use crate::parts::Parts;
@@ -20,6 +23,9 @@ const LAST_START: Duration = Duration::from_secs(90);
 /// Time before the deadline at which unfinished parts are abandoned: the time for saving the progress, giving
 /// up the lease, and sending a message.
 const LAST_MOMENT: Duration = Duration::from_secs(30);
+
+/// How often the progress is saved, and the lease renewed.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The number of files whose checksums are requested concurrently.
 const HEAD_CONCURRENCY: usize = 32;
@@ -34,7 +40,8 @@ pub(crate) enum Outcome {
     Made,
     /// The next run continues.
     HandedOver,
-    /// A file was replaced, so this archive can never be made. The next request is for another archive.
+    /// A file was replaced, or no file is left, so this archive can never be made. The next request is not for
+    /// this archive.
     Changed,
     /// The order has expired.
     Expired,
@@ -66,6 +73,8 @@ pub(crate) enum RunError {
     Adapter(#[from] sharelink_aws::Error),
     #[error("the order {0}")]
     Order(#[from] ArchiveError),
+    #[error("none of the files can be read")]
+    NothingReadable,
     #[error("a part could not be assembled: {0}")]
     Assemble(#[from] sharelink_domain::archive::AssembleError),
     #[error("S3 did not accept the upload: {0}")]
@@ -163,17 +172,15 @@ impl<'a> Run<'a> {
             return self.clean_up(Outcome::Expired).await;
         };
         let mut restarts = 0;
-        match self.find_checksums(&mut order, build).await {
-            Err(Stop::Build(BuildError::Changed)) => return self.clean_up(Outcome::Changed).await,
-            found => found?,
-        }
+        let mut needs_look_up: fn(&ArchiveFile) -> bool = |file| may_be_copied(file.size);
         loop {
-            let plan = Plan::new(order.archive(&build.unavailable)?);
-            match self.build(&plan, build).await {
+            match self.build(&mut order, needs_look_up, build).await {
                 Ok(()) | Err(Stop::Build(BuildError::Exists)) => return self.clean_up(Outcome::Made).await,
                 Err(Stop::Build(BuildError::Changed)) => return self.clean_up(Outcome::Changed).await,
                 Err(Stop::Build(BuildError::Unavailable(object, reason))) => {
                     build.unavailable.extend(order.positions_of(&object.key).map(|file| (file, reason)));
+                    // Finds the others at once. Otherwise, each would start the upload again.
+                    needs_look_up = |_| true;
                 }
                 Err(Stop::Build(error @ (BuildError::UploadLost | BuildError::UploadRejected(_)))) => {
                     // Another run may have completed the upload just before its lease ended.
@@ -198,11 +205,16 @@ impl<'a> Run<'a> {
         Ok(outcome)
     }
 
-    /// Adds the checksums that S3 knows to the order's files, and finds out which files cannot be read.
-    async fn find_checksums(&self, order: &mut ArchiveOrder, build: &mut ArchiveBuild) -> Result<(), Stop> {
+    /// Adds the checksums that S3 knows to these of the order's files, and finds out which cannot be read.
+    async fn look_up(
+        &self,
+        order: &mut ArchiveOrder,
+        needs_look_up: fn(&ArchiveFile) -> bool,
+        build: &mut ArchiveBuild,
+    ) -> Result<(), Stop> {
         let is_unavailable = |file: usize| build.unavailable.iter().any(|(other, _)| *other == file);
-        let copied = order.files.iter().enumerate().filter(|(_, file)| may_be_copied(file.size));
-        let objects: Vec<(usize, Object)> = copied
+        let files = order.files.iter().enumerate().filter(|(_, file)| needs_look_up(file));
+        let objects: Vec<(usize, Object)> = files
             .filter(|(index, _)| !is_unavailable(*index))
             .map(|(index, file)| {
                 (index, Object { key: file.key.clone(), etag: file.etag.clone(), crc32: None })
@@ -225,8 +237,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Makes the archive by this plan. Continues the upload if its parts are the plan's.
-    async fn build(&self, plan: &Plan, build: &mut ArchiveBuild) -> Result<(), Stop> {
+    /// Makes the archive of the files that are available. Continues the upload if its parts are the plan's.
+    async fn build(
+        &self,
+        order: &mut ArchiveOrder,
+        needs_look_up: fn(&ArchiveFile) -> bool,
+        build: &mut ArchiveBuild,
+    ) -> Result<(), Stop> {
+        self.look_up(order, needs_look_up, build).await?;
+        let plan = &match order.archive(&build.unavailable) {
+            Ok(archive) => Plan::new(archive),
+            Err(ArchiveError::Empty) => return Err(nothing_left(build)),
+            Err(error) => return Err(error.into()),
+        };
         let bucket = &self.function.bucket;
         let saved = build.upload.clone().zip(Progress::from_bytes(plan, &build.progress));
         let (upload, progress) = if let Some(saved) = saved {
@@ -243,9 +266,27 @@ impl<'a> Run<'a> {
         let progress = parts.into_progress();
         record(plan, &progress, build);
         result?;
-        match progress.completed(plan) {
-            Some(parts) => Ok(bucket.complete(&self.id, &upload, &parts).await?),
-            None => Err(Stop::OutOfTime),
+        self.complete(plan, &progress, &upload, build).await
+    }
+
+    /// Lets S3 put the parts together, and keeps the lease for as long as that takes.
+    async fn complete(
+        &self,
+        plan: &Plan,
+        progress: &Progress,
+        upload: &str,
+        build: &mut ArchiveBuild,
+    ) -> Result<(), Stop> {
+        let parts = progress.completed(plan).ok_or(Stop::OutOfTime)?;
+        let mut completed = pin!(self.function.bucket.complete(&self.id, upload, &parts));
+        let mut saves = save_interval();
+        loop {
+            tokio::select! {
+                result = &mut completed => return Ok(result?),
+                _ = saves.tick() => self.save(plan, progress, build).await?,
+                // S3 may still complete the upload. The next run finds out.
+                () = sleep_until(self.last_moment) => return Err(Stop::OutOfTime),
+            }
         }
     }
 
@@ -261,6 +302,24 @@ impl<'a> Run<'a> {
         let is_held = table.save_archive(&self.id, self.owner, build, clock.now()).await?;
         if is_held { Ok(()) } else { Err(Stop::LeaseLost) }
     }
+}
+
+/// Returns the times at which to save the progress, starting one interval from now.
+pub(crate) fn save_interval() -> Interval {
+    let mut saves = interval(SAVE_INTERVAL);
+    saves.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    saves.reset();
+    saves
+}
+
+/// Returns why no archive is made if none of its files is available.
+fn nothing_left(build: &mut ArchiveBuild) -> Stop {
+    if build.unavailable.iter().all(|(_, reason)| *reason != LeftOutReason::Unreadable) {
+        return BuildError::Changed.into();
+    }
+    // Probably a permission is missing. The next run asks for all files again.
+    build.unavailable.clear();
+    RunError::NothingReadable.into()
 }
 
 fn record(plan: &Plan, progress: &Progress, build: &mut ArchiveBuild) {

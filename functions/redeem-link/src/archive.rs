@@ -71,7 +71,7 @@ impl Archives {
         let deadline = Instant::now() + WAIT;
         loop {
             let bytes_left = match status {
-                ArchiveStatus::Ready { .. } => return Ok(status),
+                ArchiveStatus::Ready => return Ok(status),
                 ArchiveStatus::Building { bytes_done, bytes } => bytes.saturating_sub(bytes_done),
                 ArchiveStatus::Missing => order.bytes(),
             };
@@ -125,10 +125,10 @@ impl RedeemLink {
             status = archives.make(&order, status, &self.clock).await?;
         }
         let (bytes_done, bytes) = match status {
-            ArchiveStatus::Ready { .. } if purpose == Purpose::Use => {
+            ArchiveStatus::Ready if purpose == Purpose::Use => {
                 return self.count_archive(&archives.store, &order.id, link, source).await;
             }
-            ArchiveStatus::Ready { .. } => {
+            ArchiveStatus::Ready => {
                 let (store, name) = (&archives.store, share.archive_name());
                 return redirect(
                     &store.sign_url(&order.id, &name, SignedMethod::Head, decided_at, lifetime).await?,

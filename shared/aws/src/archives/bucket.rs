@@ -14,7 +14,7 @@ use sharelink_domain::archive::{ArchiveId, ArchiveOrder, Crc32, ETag, LeftOutRea
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::{archive_key, head, order, order_key};
+use super::{archive_key, has_archive, order, order_key};
 use crate::config::{call_timeout, with_timeout};
 use crate::files::{SERVICE, client_settings, is_archived};
 use crate::{AwsConfig, AwsError};
@@ -84,7 +84,7 @@ impl ArchiveBucket {
 
     /// Returns whether the archive exists.
     pub async fn has_archive(&self, id: &ArchiveId) -> Result<bool, AwsError> {
-        Ok(head(&self.quick, &self.archives, id).await?.is_some())
+        has_archive(&self.quick, &self.archives, id).await
     }
 
     /// Reads an order. Returns `None` if it has expired.
@@ -130,15 +130,27 @@ impl ArchiveBucket {
         }
     }
 
-    /// Finds out why S3 did not read an object.
+    /// Finds out why S3 did not read or copy an object.
     async fn explain(&self, object: &Object, error: AwsError) -> BuildError {
         if let AwsError::Unavailable { .. } = error {
             return error.into();
         }
         match self.head(object).await {
-            Ok(_) => error.into(),
             Err(reason) => reason,
+            Ok(_) if self.denies_content(object).await => {
+                tracing::error!(%error, "the content of a file for an archive may not be read");
+                BuildError::Unavailable(object.clone(), LeftOutReason::Unreadable)
+            }
+            Ok(_) => error.into(),
         }
+    }
+
+    /// Returns whether S3 denies the content of an object whose metadata it returns. A HEAD request needs the
+    /// KMS key only if the object was uploaded with a checksum.
+    async fn denies_content(&self, object: &Object) -> bool {
+        let get = self.quick.get_object().bucket(&self.files).key(object.key.as_str());
+        let get = get.if_match(object.etag.as_str()).range("bytes=0-0");
+        get.send().await.is_err_and(|error| matches!(status(&error), Some(400 | 403)))
     }
 
     /// Reads a range of an object, and passes its bytes on in order.

@@ -26,10 +26,8 @@ const QUEUE_SERVICE: &str = "sqs";
 /// How far an archive has been made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ArchiveStatus {
-    Ready {
-        size: u64,
-    },
-    /// Both numbers may be zero until the first run has made its plan.
+    Ready,
+    /// Requested, or being made.
     Building {
         bytes_done: u64,
         bytes: u64,
@@ -94,8 +92,8 @@ impl ArchiveStore {
 
     /// Returns how far an archive has been made.
     pub async fn status(&self, id: &ArchiveId, now: Timestamp) -> Result<ArchiveStatus, AwsError> {
-        if let Some(size) = head(&self.client, &self.bucket, id).await? {
-            return Ok(ArchiveStatus::Ready { size });
+        if has_archive(&self.client, &self.bucket, id).await? {
+            return Ok(ArchiveStatus::Ready);
         }
         let progress = self.table.archive_progress(id, now).await?;
         Ok(progress.map_or(ArchiveStatus::Missing, |(bytes_done, bytes)| ArchiveStatus::Building {
@@ -147,13 +145,11 @@ impl ArchiveStore {
     }
 }
 
-/// Returns the size of an archive if it exists.
-async fn head(client: &Client, bucket: &str, id: &ArchiveId) -> Result<Option<u64>, AwsError> {
+/// Returns whether an archive exists.
+async fn has_archive(client: &Client, bucket: &str, id: &ArchiveId) -> Result<bool, AwsError> {
     match client.head_object().bucket(bucket).key(archive_key(id)).send().await {
-        Ok(object) => {
-            Ok(Some(object.content_length().and_then(|size| size.try_into().ok()).unwrap_or_default()))
-        }
-        Err(SdkError::ServiceError(error)) if HeadObjectError::is_not_found(error.err()) => Ok(None),
+        Ok(_) => Ok(true),
+        Err(SdkError::ServiceError(error)) if HeadObjectError::is_not_found(error.err()) => Ok(false),
         Err(error) => Err(AwsError::new(SERVICE, &error)),
     }
 }

@@ -168,10 +168,11 @@ pub struct Object {
 }
 
 impl Archive {
-    /// Creates an archive of the files in their order, with a text about those that were left out.
+    /// Creates an archive of the files in their order, with a text about those that were left out. Returns
+    /// [`ArchiveError::Empty`] if all were.
     pub fn new(files: Vec<ArchiveFile>, left_out: &[LeftOut], limits: Limits) -> Result<Self, ArchiveError> {
         let (max_files, max_bytes) = (limits.files.min(MAX_FILES), limits.bytes.min(MAX_BYTES));
-        if files.is_empty() && left_out.is_empty() {
+        if files.is_empty() {
             return Err(ArchiveError::Empty);
         }
         if files.len().saturating_add(left_out.len()) > max_files {
@@ -259,11 +260,8 @@ mod tests {
         assert!(text.contains("- b\r\n"));
         assert_eq!(note.size, text.len() as u64);
         assert_eq!(note.modified, time("2026-01-02T03:04:05Z"));
-        // All files may be missing.
-        assert_eq!(
-            names(&Archive::new(vec![], &[left_out("b")], UNLIMITED).unwrap()),
-            ["_Missing files.txt"]
-        );
+        // An archive of nothing but a text would not help the recipient.
+        assert_eq!(Archive::new(vec![], &[left_out("b")], UNLIMITED), Err(ArchiveError::Empty));
     }
 
     #[test]
