@@ -1,39 +1,51 @@
-//! `cargo local references`: builds the benchmark's reference programs, which redeem links in Node and in
-//! Python.
+//! `cargo local references`: builds the benchmarks' reference programs, which redeem links and make archives
+//! in Node and in Python.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::node::{Node, copy_files};
 use crate::output::Step;
 use crate::paths::{root, target};
 use crate::python::BENCHMARKS;
 
-/// Builds the references, and prints the command that starts each one, as JSON.
+/// The reference programs' names, without the extension.
+const PROGRAMS: [&str; 2] = ["redeem", "archive"];
+
+/// Builds the references, and prints the commands that start them, as JSON.
 pub(crate) async fn print_commands() -> Result<()> {
     BENCHMARKS.prepare().await?;
     let python = PathBuf::from(BENCHMARKS.program("python")?.as_std().get_program());
-    let script = root().join("tests/benchmarks/references/python/redeem.py");
+    let scripts = root().join("tests/benchmarks/references/python");
     let node = Node::prepare().await?;
-    let bundle = bundle(&node).await?;
-    println!("{}", json!({"node": [node.program(), bundle], "python": [python, script]}));
+    let bundles = bundle(&node).await?;
+    let commands = PROGRAMS.map(|name| {
+        let bundle = bundles.join(name).with_extension("cjs");
+        let script = scripts.join(name).with_extension("py");
+        (name.to_owned(), json!({"node": [node.program(), bundle], "python": [python, script]}))
+    });
+    println!("{}", Value::from_iter(commands));
     Ok(())
 }
 
-/// Bundles the Node reference with the AWS SDK, unless a bundle of the same sources already exists.
+/// Bundles the Node references with the AWS SDK, unless bundles of the same sources already exist. Returns
+/// their directory.
 async fn bundle(node: &Node) -> Result<PathBuf> {
     let (source, directory) = (root().join("tests/benchmarks/references/node"), target("references"));
-    let bundle = directory.join("redeem.cjs");
-    let names = [".npmrc", "package.json", "package-lock.json", "redeem.mjs"];
+    let programs = PROGRAMS.map(|name| (format!("{name}.mjs"), directory.join(name).with_extension("cjs")));
+    let mut names = vec![".npmrc", "package.json", "package-lock.json"];
+    names.extend(programs.iter().map(|(program, _)| program.as_str()));
     let has_changed = copy_files(&source, &directory, &names)?;
-    if has_changed || !bundle.exists() {
-        let step = Step::start("bundling the Node reference");
-        let out = format!("--outfile={}", bundle.display());
+    if has_changed || programs.iter().any(|(_, bundle)| !bundle.exists()) {
+        let step = Step::start("bundling the Node references");
         node.npm(&directory, &["ci", "--loglevel", "error"]).await?;
-        node.npm(&directory, &["run", "--silent", "build", "--", &out]).await?;
+        for (program, bundle) in &programs {
+            let out = format!("--outfile={}", bundle.display());
+            node.npm(&directory, &["run", "--silent", "build", "--", program, &out]).await?;
+        }
         step.done();
     }
-    Ok(bundle)
+    Ok(directory)
 }

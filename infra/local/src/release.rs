@@ -1,8 +1,8 @@
 //! `cargo local release`: builds the functions as a deployment does.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::command::run_visibly;
@@ -11,10 +11,15 @@ use crate::output::Step;
 use crate::paths::{root, target};
 use crate::python::{DEPLOY, TOOLS};
 
+/// The benchmarks' programs in Rust.
+const BENCHMARK_PROGRAMS: [&str; 4] = ["disk-s3", "references/floor", "references/hello", "references/mover"];
+
 #[derive(Args)]
 pub(crate) struct ReleaseOptions {
+    /// Builds only these functions and benchmark programs
+    names: Vec<String>,
     /// Builds only this function, for arm64, into target/local/release-arm64
-    #[arg(long, value_name = "FUNCTION")]
+    #[arg(long, value_name = "FUNCTION", conflicts_with = "names")]
     arm64: Option<String>,
 }
 
@@ -22,7 +27,7 @@ pub(crate) struct ReleaseOptions {
 pub(crate) async fn run(options: &ReleaseOptions) -> Result<()> {
     match &options.arm64 {
         Some(function) => build_for_arm64(function).await,
-        None => build().await,
+        None => build(&options.names).await,
     }
 }
 
@@ -38,14 +43,19 @@ async fn build_for_arm64(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Builds the functions and the benchmark's Rust references for this machine, into
-/// `target/local/release/{name}/bootstrap`.
-async fn build() -> Result<()> {
+/// Builds the functions and the benchmarks' programs for this machine, into
+/// `target/local/release/{name}/bootstrap`. If there are names, builds only these.
+async fn build(names: &[String]) -> Result<()> {
     DEPLOY.prepare().await?;
     let mut packages = functions::directories()?;
-    packages.extend(["floor", "hello"].map(|name| root().join("tests/benchmarks/references").join(name)));
-    for package in packages {
-        build_package(&package).await?;
+    packages.extend(BENCHMARK_PROGRAMS.map(|program| root().join("tests/benchmarks").join(program)));
+    if let Some(unknown) = names.iter().find(|name| !packages.iter().any(|package| package.ends_with(name))) {
+        bail!("{unknown} is neither a function nor a benchmark program");
+    }
+    let is_selected =
+        |package: &PathBuf| names.is_empty() || names.iter().any(|name| package.ends_with(name));
+    for package in packages.iter().filter(|package| is_selected(package)) {
+        build_package(package).await?;
     }
     Ok(())
 }

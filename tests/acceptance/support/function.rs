@@ -64,7 +64,7 @@ impl Function {
     /// Creates the function that has this name in the template. It runs the deployed program, with these
     /// environment variables.
     pub(crate) async fn new(name: &str, environment: HashMap<String, String>) -> Self {
-        Self::from_program(deployed_program(name), vec![], environment).await
+        Self::from_program(TIMEOUT, deployed_program(name), vec![], environment).await
     }
 
     /// Like `new`, but with this time limit.
@@ -73,19 +73,11 @@ impl Function {
         time_limit: Duration,
         environment: HashMap<String, String>,
     ) -> Self {
-        Self::build(time_limit, deployed_program(name), vec![], environment).await
+        Self::from_program(time_limit, deployed_program(name), vec![], environment).await
     }
 
-    /// Creates a function that runs this program with these arguments.
+    /// Creates a function that runs this program with these arguments and this time limit.
     pub(crate) async fn from_program(
-        program: PathBuf,
-        arguments: Vec<OsString>,
-        environment: HashMap<String, String>,
-    ) -> Self {
-        Self::build(TIMEOUT, program, arguments, environment).await
-    }
-
-    async fn build(
         time_limit: Duration,
         program: PathBuf,
         arguments: Vec<OsString>,
@@ -153,7 +145,7 @@ impl Function {
             response = response => return response.unwrap(),
             () = self.killed.notified() => true,
             _ = process.wait() => false,
-            () = tokio::time::sleep(TIMEOUT) => panic!("{} did not respond", self.program.display()),
+            () = tokio::time::sleep(TIMEOUT.max(self.runtime_api.time_limit)) => panic!("{} did not respond", self.program.display()),
         };
         let _ = process.kill().await;
         *instance = None;

@@ -7,7 +7,7 @@ use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::link::Link;
-use sharelink_domain::{Share, Sharer};
+use sharelink_domain::{Share, SharedFile, Sharer};
 
 use super::fake_aws::{FakeAws, TABLE};
 use super::programs::key_ring;
@@ -21,7 +21,7 @@ const LISTED_SHARES: usize = 50;
 /// Creates events, and stores the shares that they refer to in the table.
 pub(crate) struct EventFactory<'a> {
     aws: &'a FakeAws,
-    table: ShareTable,
+    pub(crate) table: ShareTable,
     now: DateTime<Utc>,
 }
 
@@ -52,10 +52,22 @@ impl<'a> EventFactory<'a> {
     /// A recipient opens a link. The event can be repeated.
     pub(crate) async fn redemption(&self) -> Value {
         let share = self.create_share(&unique("item")).await;
-        let link = Link { item: share.item, share: share.id, generation: share.generation };
-        let ring = key_ring();
-        let token = ring.seal(ring.current(), &link).unwrap();
-        api_event("GET /s/{token}", &json!({"token": token.expose()}), &Value::Null)
+        api_event("GET /s/{token}", &json!({"token": token(share)}), &Value::Null)
+    }
+
+    /// A recipient downloads a file, and all files, of a share of two files. The events can be repeated.
+    pub(crate) async fn downloads(&self, item: &str, size: u64) -> [Value; 2] {
+        let file = |name: &str| SharedFile { name: name.parse().unwrap(), size, key: None };
+        let share = share_builder(&job(item), TimeDelta::days(7), self.now)
+            .files(["1.bin", "2.bin"].map(file).into())
+            .recipient(&address("r"))
+            .build();
+        self.table.create(&share, TimeDelta::days(90), new_write_id().unwrap()).await.unwrap();
+        let token = token(share);
+        [
+            api_event("GET /s/{token}/files/{n}", &json!({"token": token, "n": "1"}), &Value::Null),
+            api_event("GET /s/{token}/archive", &json!({"token": token}), &Value::Null),
+        ]
     }
 
     /// A sharer shares an item with one recipient.
@@ -112,4 +124,11 @@ impl<'a> EventFactory<'a> {
         let share = self.create_share(&unique("item")).await;
         ses_event(&EmailId::of(&share), "Delivery", self.now, &json!({"smtpResponse": "250 OK"}))
     }
+}
+
+/// Returns the token of a share's link.
+fn token(share: Share) -> String {
+    let link = Link { item: share.item, share: share.id, generation: share.generation };
+    let ring = key_ring();
+    ring.seal(ring.current(), &link).unwrap().expose().to_owned()
 }

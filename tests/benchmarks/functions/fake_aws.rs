@@ -82,17 +82,20 @@ pub(crate) struct FakeAws {
     consumed: Mutex<Capacity>,
     write_limit: Mutex<Option<WriteLimit>>,
     first_connection: Mutex<Option<Instant>>,
+    /// The bodies of the messages that were sent to queues.
+    messages: Mutex<Vec<String>>,
 }
 
 impl FakeAws {
-    /// Starts the server, which runs until this process exits.
+    /// Starts the server, which runs until this process exits. The server's certificate and key are in the
+    /// directory, for other servers at the same address.
     pub(crate) async fn start(directory: &Path) -> Arc<Self> {
-        let (acceptor, authority) = certificates();
+        let (acceptor, authority) = certificates(directory);
         let (ca_bundle, reference_ca_bundle) = (directory.join("amazon.pem"), directory.join("system.pem"));
         let system_roots =
             SYSTEM_CA_BUNDLES.iter().find_map(|file| fs::read_to_string(file).ok()).unwrap_or_default();
-        fs::write(&ca_bundle, AMAZON_ROOTS.to_owned() + &authority).unwrap();
-        fs::write(&reference_ca_bundle, system_roots + &authority).unwrap();
+        fs::write(&ca_bundle, [AMAZON_ROOTS, &authority].concat()).unwrap();
+        fs::write(&reference_ca_bundle, [system_roots, authority].concat()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let aws = Arc::new(Self {
             url: format!("https://{}", listener.local_addr().unwrap()),
@@ -105,6 +108,7 @@ impl FakeAws {
             consumed: Mutex::default(),
             write_limit: Mutex::default(),
             first_connection: Mutex::default(),
+            messages: Mutex::default(),
         });
         aws.create_tables();
         tokio::spawn(Arc::clone(&aws).accept_connections(listener, acceptor));
@@ -183,6 +187,11 @@ impl FakeAws {
         *self.write_limit.lock().unwrap() = fraction.map(WriteLimit::new);
     }
 
+    /// Returns the bodies of the messages that were sent to queues since the last call to this function.
+    pub(crate) fn take_messages(&self) -> Vec<String> {
+        std::mem::take(&mut *self.messages.lock().unwrap())
+    }
+
     /// Returns the time of the first connection since the last call to this function.
     pub(crate) fn take_first_connection(&self) -> Option<Instant> {
         self.first_connection.lock().unwrap().take()
@@ -240,6 +249,11 @@ impl FakeAws {
                 (StatusCode::OK, json!({"Parameter": {"Value": "https://files.example.com"}}).to_string())
             }
             Some(("secretsmanager", _)) => (StatusCode::OK, json!({"SecretString": KEY_RING}).to_string()),
+            Some(("AmazonSQS", _)) => {
+                let message: Value = serde_json::from_slice(body).unwrap();
+                self.messages.lock().unwrap().extend(message["MessageBody"].as_str().map(str::to_owned));
+                (StatusCode::OK, json!({"MessageId": "m"}).to_string())
+            }
             Some((_, action)) => self.handle_dynamodb(action, body),
             None if head.uri.path() == SEND_EMAIL => (StatusCode::OK, json!({"MessageId": "m"}).to_string()),
             // S3, where every object exists.
@@ -370,8 +384,9 @@ impl WriteLimit {
     }
 }
 
-/// Returns a TLS acceptor with a certificate for 127.0.0.1, and the signing CA certificate as PEM.
-fn certificates() -> (TlsAcceptor, String) {
+/// Returns a TLS acceptor with a certificate for 127.0.0.1, and the signing CA certificate as PEM. Stores the
+/// certificate and its key in this directory.
+fn certificates(directory: &Path) -> (TlsAcceptor, String) {
     let mut parameters = CertificateParams::new(vec![]).unwrap();
     parameters.distinguished_name.push(DnType::CommonName, "an authority");
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -379,6 +394,8 @@ fn certificates() -> (TlsAcceptor, String) {
     let key = KeyPair::generate().unwrap();
     let certificate =
         CertificateParams::new(vec!["127.0.0.1".into()]).unwrap().signed_by(&key, &authority).unwrap();
+    fs::write(directory.join("server.pem"), certificate.pem()).unwrap();
+    fs::write(directory.join("server-key.pem"), key.serialize_pem()).unwrap();
     let config = ServerConfig::builder()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))

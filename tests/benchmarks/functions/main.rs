@@ -85,7 +85,7 @@ async fn main() {
     if is_selected("profiles") {
         return print_profiles(directory, &aws).await;
     }
-    programs::build();
+    programs::build(&[]);
     if is_selected("memory") || is_selected("idle") {
         aws.set_latencies(Latencies::TYPICAL);
         let events = EventFactory::new(&aws).await;
@@ -97,7 +97,7 @@ async fn main() {
         }
         return;
     }
-    let references = programs::references();
+    let references = programs::references("redeem");
     let events = EventFactory::new(&aws).await;
     let redemption = events.redemption().await;
 

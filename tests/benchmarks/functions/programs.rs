@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::fake_aws::{FakeAws, KEY_RING, LOG_TABLE, TABLE};
 use crate::support::function::Function;
@@ -18,6 +19,9 @@ pub(crate) struct Program {
     arguments: Vec<OsString>,
     is_reference: bool,
 }
+
+/// Lambda's maximum. Only making a large archive takes minutes.
+const TIME_LIMIT: Duration = Duration::from_mins(15);
 
 /// The measured functions. `redeem-link` comes first, directly after `hello`, because its goal is relative to
 /// `hello`: both are measured within the same minute.
@@ -39,18 +43,22 @@ pub(crate) fn floor() -> Program {
     function("floor")
 }
 
-/// Builds all functions as a deployment does.
-pub(crate) fn build() {
-    let status = Command::new(env!("CARGO")).args(["local", "release"]).current_dir(root()).status();
+/// Builds these functions and benchmark programs as a deployment does; all of them if there are no names.
+pub(crate) fn build(names: &[&str]) {
+    let mut cargo = Command::new(env!("CARGO"));
+    let status = cargo.args(["local", "release"]).args(names).current_dir(root()).status();
     assert!(status.unwrap().success(), "`cargo local release` failed");
 }
 
-/// Builds the programs that implement the redemption in plain Node and in plain Python.
-pub(crate) fn references() -> [Program; 2] {
+/// Builds the programs that implement a function's work in plain Node and in plain Python: `redeem` or
+/// `archive`.
+pub(crate) fn references(work: &str) -> [Program; 2] {
     let output =
         Command::new(env!("CARGO")).args(["local", "references"]).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let commands: HashMap<String, Vec<String>> = serde_json::from_slice(&output.stdout).unwrap();
+    let commands: HashMap<String, HashMap<String, Vec<String>>> =
+        serde_json::from_slice(&output.stdout).unwrap();
+    let commands = &commands[work];
     ["node", "python"].map(|name| {
         let command = &commands[name];
         let arguments = command[1..].iter().map(OsString::from).collect();
@@ -65,6 +73,11 @@ impl Program {
 
     /// Returns a new function that runs this program against the fake AWS.
     pub(crate) async fn deploy(&self, aws: &FakeAws) -> Function {
+        self.deploy_with_s3(aws, &aws.url).await
+    }
+
+    /// Returns a new function that runs this program against the fake AWS, but with the S3 at this URL.
+    pub(crate) async fn deploy_with_s3(&self, aws: &FakeAws, s3_url: &str) -> Function {
         let settings = [
             ("STACK_NAME", "sharelink"),
             ("TABLE_NAME", TABLE),
@@ -72,6 +85,10 @@ impl Program {
             ("HASH_KEY_SECRET", "hash-key"),
             ("LOG_USE_SOURCES", "false"),
             ("FILES_BUCKET", "files"),
+            ("ARCHIVE_BUCKET", "archives"),
+            ("ARCHIVE_QUEUE_URL", "https://sqs.eu-central-1.amazonaws.com/123456789012/archives"),
+            ("MAX_ARCHIVE_GIGABYTES", "20"),
+            ("MAX_ARCHIVE_FILES", "10000"),
             ("ALWAYS_SHOW_PAGE", "false"),
             ("ENDED_PAGE_NAMES_SHARER", "false"),
             ("FILES_PREFIX", "{module}/{item}/"),
@@ -93,7 +110,8 @@ impl Program {
         ];
         let mut environment = aws.environment(self.is_reference);
         environment.extend(settings.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        Function::from_program(self.path.clone(), self.arguments.clone(), environment).await
+        environment.insert("AWS_ENDPOINT_URL_S3".to_owned(), s3_url.to_owned());
+        Function::from_program(TIME_LIMIT, self.path.clone(), self.arguments.clone(), environment).await
     }
 
     /// Returns the size of the zip file that a deployment uploads, in bytes.
