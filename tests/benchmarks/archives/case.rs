@@ -101,7 +101,8 @@ impl<'a> PreparedCase<'a> {
                 ("moved.zip".into(), json!({"key": "moved.zip", "parts": parts}))
             }
             _ => {
-                let file = |file: &ArchiveFile| json!({"key": file.key.as_str(), "name": file.name.as_str(), "size": file.size});
+                let file =
+                    |f: &ArchiveFile| json!({"key": f.key.as_str(), "name": f.name.as_str(), "size": f.size});
                 let files: Vec<_> = files.iter().map(file).collect();
                 ("reference.zip".into(), json!({"key": "reference.zip", "files": files}))
             }

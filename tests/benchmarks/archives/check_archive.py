@@ -1,4 +1,4 @@
-"""Reads the archive at a URL, and fails unless it has this number of entries, each with the right checksum."""
+"""Reads the archive at a URL. Fails unless it has this number of entries, all with the right checksums."""
 
 import http.client
 import io

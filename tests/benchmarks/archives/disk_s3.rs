@@ -34,7 +34,7 @@ pub(crate) struct DiskS3 {
 
 impl DiskS3 {
     /// Starts the server, with the certificate in this directory.
-    pub(crate) async fn start(certificates: &Path) -> Self {
+    pub(crate) fn start(certificates: &Path) -> Self {
         let directory = certificates.join(unique("disk-s3"));
         fs::create_dir(&directory).unwrap();
         for file in ["server.pem", "server-key.pem"] {
@@ -52,8 +52,8 @@ impl DiskS3 {
         Self { process, directory, counted, uncounted, client: reqwest::Client::new() }
     }
 
-    /// Adds a file to the files bucket under each of these keys. Returns the objects' entity tags and checksums.
-    /// A large file has holes.
+    /// Adds a file to the files bucket under each of these keys. Returns the objects' entity tags and
+    /// checksums. A large file has holes.
     pub(crate) async fn add_files(
         &self,
         keys: &[String],

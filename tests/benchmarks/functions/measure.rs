@@ -37,12 +37,12 @@ pub(crate) fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(threads.filter_map(thread_time).sum())
 }
 
-/// Returns the CPU time that a process has used so far, including its threads that have ended. Precise to 10 ms.
+/// Returns the CPU time that a process has used so far, including the threads that have ended, to 10 ms.
 pub(crate) fn total_cpu_time(pid: u32) -> Duration {
     /// Linux reports CPU time in hundredths of a second on all platforms that Lambda has.
     const TICK: Duration = Duration::from_millis(10);
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The program's name, in parentheses, may contain spaces. User and system time are the 14th and 15th fields.
+    // The program's name, in parentheses, may contain spaces. User and system time are fields 14 and 15.
     let fields = stat.rsplit_once(')').unwrap().1.split_whitespace();
     TICK * fields.skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum::<u32>()
 }

@@ -4,9 +4,9 @@
 //! conditions. It runs as a process of its own, in a release build, so that a benchmark measures its clients.
 //!
 //! The directory contains `server.pem` and `server-key.pem`. The program prints its addresses as JSON: one
-//! behind TLS, whose calls and bytes it counts, and one without TLS for the benchmark itself. At the second one,
-//! `PUT /-/objects` adds objects whose content is a file in the directory, and `GET /-/counts` returns and
-//! resets the counts. The program ends when its standard input does.
+//! behind TLS, whose calls and bytes it counts, and one without TLS for the benchmark itself. At the second
+//! one, `PUT /-/objects` adds objects whose content is a file in the directory, and `GET /-/counts` returns
+//! and resets the counts. The program ends when its standard input does.
 
 mod body;
 mod handler;

@@ -29,7 +29,7 @@ pub(crate) fn header<'a>(head: &'a Parts, name: &str) -> Option<&'a str> {
     head.headers.get(name)?.to_str().ok()
 }
 
-/// Parses a range such as `bytes=0-9` of an object with this size. Returns `None` if it is not within the object.
+/// Parses a range such as `bytes=0-9`. Returns `None` if it starts beyond an object of this size.
 pub(crate) fn parse_range(range: &str, size: u64) -> Option<Range<u64>> {
     let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
     let first = first.parse().ok()?;

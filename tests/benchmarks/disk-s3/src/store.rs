@@ -59,7 +59,7 @@ impl Drop for Content {
 
 #[derive(Clone)]
 pub(crate) struct Object {
-    /// Without quotation marks. Not a hash of the content, because hashing takes more time than everything else.
+    /// Without quotation marks. Not a hash of the content: hashing would take longer than everything else.
     pub(crate) etag: String,
     pub(crate) size: u64,
     /// The CRC-32 of the full object, in base64.
@@ -113,7 +113,7 @@ impl Store {
         }
     }
 
-    /// Adds objects. Objects of the same file share its content. Returns the objects' entity tags and checksums.
+    /// Adds objects. Objects of the same file share its content. Returns their entity tags and checksums.
     pub(crate) fn add(&self, added: Vec<AddedObject>) -> Result<Vec<(String, Option<String>)>, StoreError> {
         let mut tags = Vec::with_capacity(added.len());
         let mut contents: HashMap<String, (Arc<Content>, Option<String>)> = HashMap::new();

@@ -1,5 +1,5 @@
-//! The bare cost of an archive: the same GETs, PUTs and copies as `archive-files`, with the same client and as
-//! many at a time, but without checksums, ZIP records and progress.
+//! The bare cost of an archive: the same reads, uploads and copies as in `archive-files`, with the same client
+//! and as many at a time, but without checksums, ZIP records and progress.
 //!
 //! It discards what it reads, and uploads zeros: it does not even copy bytes in memory.
 
@@ -106,20 +106,17 @@ impl Mover {
             let reads = stream::iter(&part.reads).map(|range| self.read(range));
             reads.buffer_unordered(OBJECTS_AT_ONCE).try_collect::<()>().await
         };
-        let etag = match &part.copy {
-            Some(range) => {
-                let copy = self.client.upload_part_copy().bucket(&self.archives).key(key).upload_id(upload);
-                let copy = copy.part_number(part.number).copy_source(format!("{}/{}", self.files, range.key));
-                let copy = async { Ok(copy.set_copy_source_range(range.range.clone()).send().await?) };
-                let (copied, ()) = try_join!(copy, reads)?;
-                copied.copy_part_result.and_then(|result| result.e_tag)
-            }
-            None => {
-                reads.await?;
-                let put = self.client.upload_part().bucket(&self.archives).key(key).upload_id(upload);
-                let put = put.part_number(part.number).body(ByteStream::from(self.zeros.slice(..part.size)));
-                put.customize().disable_payload_signing().send().await?.e_tag
-            }
+        let etag = if let Some(range) = &part.copy {
+            let copy = self.client.upload_part_copy().bucket(&self.archives).key(key).upload_id(upload);
+            let copy = copy.part_number(part.number).copy_source(format!("{}/{}", self.files, range.key));
+            let copy = async { Ok(copy.set_copy_source_range(range.range.clone()).send().await?) };
+            let (copied, ()) = try_join!(copy, reads)?;
+            copied.copy_part_result.and_then(|result| result.e_tag)
+        } else {
+            reads.await?;
+            let put = self.client.upload_part().bucket(&self.archives).key(key).upload_id(upload);
+            let put = put.part_number(part.number).body(ByteStream::from(self.zeros.slice(..part.size)));
+            put.customize().disable_payload_signing().send().await?.e_tag
         };
         Ok(CompletedPart::builder().part_number(part.number).set_e_tag(etag).build())
     }
