@@ -1,5 +1,6 @@
 //! Drives headless Chromium through chromedriver.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -237,11 +238,16 @@ impl Browser {
 
     /// Waits for the download, and returns the file's name and bytes.
     pub(crate) async fn downloaded(&self) -> (String, Vec<u8>) {
+        // Chromium reserves the name with an empty file, so the size must stay the same for a while.
+        let last_size = Cell::new(None);
         eventually("the download", async || {
-            let file = std::fs::read_dir(&self.downloads).unwrap().next()?.unwrap();
+            let files: Vec<_> = std::fs::read_dir(&self.downloads).unwrap().map(Result::unwrap).collect();
+            let [file] = files.as_slice() else { return None };
             let name = file.file_name().into_string().unwrap();
+            let size = file.metadata().ok()?.len();
             let is_complete = !name.ends_with(".crdownload") && !name.starts_with('.');
-            is_complete.then(|| (name, std::fs::read(file.path()).unwrap()))
+            let is_stable = last_size.replace(Some(size)) == Some(size);
+            (is_complete && is_stable).then(|| (name, std::fs::read(file.path()).unwrap()))
         })
         .await
     }
