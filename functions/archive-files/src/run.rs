@@ -151,7 +151,8 @@ impl<'a> Run<'a> {
         let error = match stopped {
             Stop::LeaseLost => return Ok(Outcome::NotNeeded),
             Stop::OutOfTime => {
-                return Ok(if released? { Outcome::HandedOver } else { Outcome::NotNeeded });
+                released?;
+                return Ok(Outcome::HandedOver);
             }
             Stop::Build(BuildError::Failed(error)) => error.into(),
             Stop::Build(error) => RunError::Upload(error.to_string()),

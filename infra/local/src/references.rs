@@ -35,7 +35,7 @@ pub(crate) async fn print_commands() -> Result<()> {
 async fn bundle(node: &Node) -> Result<PathBuf> {
     let (source, directory) = (root().join("tests/benchmarks/references/node"), target("references"));
     let programs = PROGRAMS.map(|name| (format!("{name}.mjs"), directory.join(name).with_extension("cjs")));
-    let mut names = vec![".npmrc", "package.json", "package-lock.json"];
+    let mut names = vec![".npmrc", "package.json", "package-lock.json", "runtime.mjs"];
     names.extend(programs.iter().map(|(program, _)| program.as_str()));
     let has_changed = copy_files(&source, &directory, &names)?;
     if has_changed || programs.iter().any(|(_, bundle)| !bundle.exists()) {

@@ -41,7 +41,7 @@ use case::{CASES, Case, PreparedCase};
 use disk_s3::{Counts, DiskS3};
 use events::EventFactory;
 use fake_aws::FakeAws;
-use measure::{Times, peak_memory, total_cpu_time};
+use measure::{Times, megabytes, peak_memory, ratio, total_cpu_time};
 use programs::{Program, function};
 
 /// The streamed case, in which every byte passes through the function.
@@ -146,14 +146,6 @@ fn summarize(runs: Vec<Measurement>) -> Measurement {
     let (wall, cpu) = (times(|run| run.wall), times(|run| run.cpu));
     let memory = runs.iter().map(|run| run.memory).max().unwrap();
     Measurement { wall, cpu, memory, ..runs.into_iter().next().unwrap() }
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_000_000.0
-}
-
-fn ratio(a: Duration, b: Duration) -> f64 {
-    a.as_secs_f64() / b.as_secs_f64()
 }
 
 fn print_header() {

@@ -41,7 +41,7 @@ use crate::support::function::Function;
 use events::EventFactory;
 use fake_aws::{FakeAws, Latencies, PARTITION_WRITE_UNITS, TABLE};
 use load::Load;
-use measure::{Times, cpu_time, peak_memory};
+use measure::{Times, cpu_time, megabytes, peak_memory, ratio};
 use programs::{FUNCTIONS, Program, floor, function, hello};
 
 /// Number of instances to start for each program.
@@ -237,14 +237,6 @@ async fn measure_round_trips(aws: &FakeAws) -> Times {
 
 fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
-}
-
-fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / 1_000_000.0
-}
-
-fn ratio(a: Duration, b: Duration) -> f64 {
-    a.as_secs_f64() / b.as_secs_f64()
 }
 
 fn print_header() {

@@ -105,14 +105,7 @@ impl ShareTable {
         id: &ArchiveId,
         request: WriteId,
     ) -> Result<(), AwsError> {
-        let delete = self
-            .client
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(key(id)))
-            .condition_expression("requestId = :request AND attribute_not_exists(lease)")
-            .expression_attribute_values(":request", text(&request));
-        ignore_failed_condition(delete.send().await)
+        self.delete_archive(id, "requestId = :id AND attribute_not_exists(lease)", request).await
     }
 
     /// Returns how many bytes of an archive are done, and how many it has. Returns `None` if nothing works on
@@ -172,30 +165,41 @@ impl ShareTable {
         Ok(run(update).await?.is_some())
     }
 
-    /// Saves how far an archive has been made, and gives up the lease to the next run. Returns `false` if
-    /// another run has it already.
+    /// Saves how far an archive has been made, and gives up the lease to the next run. Does nothing if another
+    /// run has it already.
     pub async fn release_archive(
         &self,
         id: &ArchiveId,
         run_id: WriteId,
         build: &ArchiveBuild,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<(), Error> {
         let update = self
             .build_update(id, run_id, build, "requestedAt = :now", "lease, leaseUntil", now)?
             .expression_attribute_values(":now", millis(now));
-        Ok(run(update).await?.is_some())
+        run(update).await?;
+        Ok(())
     }
 
     /// Deletes the row of an archive that is made, or that cannot be made.
     pub async fn finish_archive(&self, id: &ArchiveId, run_id: WriteId) -> Result<(), AwsError> {
+        self.delete_archive(id, "lease = :id", run_id).await
+    }
+
+    /// Deletes an archive's row under this condition, in which `:id` stands for the id.
+    async fn delete_archive(
+        &self,
+        id: &ArchiveId,
+        condition: &str,
+        condition_id: WriteId,
+    ) -> Result<(), AwsError> {
         let delete = self
             .client
             .delete_item()
             .table_name(&self.name)
             .set_key(Some(key(id)))
-            .condition_expression("lease = :run")
-            .expression_attribute_values(":run", text(&run_id));
+            .condition_expression(condition)
+            .expression_attribute_values(":id", text(&condition_id));
         ignore_failed_condition(delete.send().await)
     }
 

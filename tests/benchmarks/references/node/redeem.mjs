@@ -4,15 +4,14 @@
 // could only slow it down.
 
 import { hkdfSync, randomBytes } from "node:crypto";
-import http from "node:http";
-import { text } from "node:stream/consumers";
 import { ConditionalCheckFailedException, DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import { GetObjectCommand, HeadObjectCommand, NotFound, S3Client } from "@aws-sdk/client-s3";
 import { GetSecretValueCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import { gcmsiv } from "@noble/ciphers/aes.js";
+import { serve } from "./runtime.mjs";
 
-const { AWS_LAMBDA_RUNTIME_API, FILES_BUCKET, KEY_RING_SECRET, TABLE_NAME } = process.env;
+const { FILES_BUCKET, KEY_RING_SECRET, TABLE_NAME } = process.env;
 const PURPOSE = Buffer.from("sharelink link 1");
 const NONCE = new Uint8Array(12);
 
@@ -125,29 +124,4 @@ async function handle(event, keys) {
   return { statusCode: 302, headers: { ...PROTECTED, location: url }, body: "" };
 }
 
-// Does less between invocations than AWS's Node runtime, which makes this program look faster. Does not use
-// `fetch`, which times out after five minutes without a response.
-function runtime(method, path, body) {
-  const url = `http://${AWS_LAMBDA_RUNTIME_API}/2018-06-01/runtime/invocation/${path}`;
-  return new Promise((resolve, reject) => {
-    const request = http.request(url, { method }, (response) =>
-      text(response).then((body) => resolve({ headers: response.headers, body }), reject),
-    );
-    request.on("error", reject).end(body);
-  });
-}
-
-async function main() {
-  const keys = await fetchKeys();
-  for (;;) {
-    const { headers, body } = await runtime("GET", "next");
-    const id = headers["lambda-runtime-aws-request-id"];
-    try {
-      await runtime("POST", `${id}/response`, JSON.stringify(await handle(JSON.parse(body), keys)));
-    } catch ({ name, message }) {
-      await runtime("POST", `${id}/error`, JSON.stringify({ errorType: name, errorMessage: message }));
-    }
-  }
-}
-
-main();
+fetchKeys().then((keys) => serve((event) => handle(event, keys)));

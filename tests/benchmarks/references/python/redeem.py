@@ -5,7 +5,6 @@ only slow it down.
 """
 
 import base64
-import http.client
 import json
 import os
 import re
@@ -19,6 +18,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from runtime import serve
 
 TABLE_NAME = os.environ["TABLE_NAME"]
 FILES_BUCKET = os.environ["FILES_BUCKET"]
@@ -123,25 +124,6 @@ def handle(event, keys):
     return {"statusCode": 302, "headers": {**PROTECTED, "location": url}, "body": ""}
 
 
-def main():
-    keys = fetch_keys()
-    # Does less between invocations than AWS's Python runtime, which makes this program look faster.
-    api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
-
-    def runtime(method, path, body=None):
-        api.request(method, f"/2018-06-01/runtime/invocation/{path}", body)
-        response = api.getresponse()
-        return response.headers, response.read()
-
-    while True:
-        headers, event = runtime("GET", "next")
-        id = headers["lambda-runtime-aws-request-id"]
-        try:
-            runtime("POST", f"{id}/response", json.dumps(handle(json.loads(event), keys)).encode())
-        except Exception as error:
-            problem = {"errorType": type(error).__name__, "errorMessage": str(error)}
-            runtime("POST", f"{id}/error", json.dumps(problem).encode())
-
-
 if __name__ == "__main__":
-    main()
+    keys = fetch_keys()
+    serve(lambda event: handle(event, keys))
