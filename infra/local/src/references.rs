@@ -24,7 +24,9 @@ pub(crate) async fn print_commands() -> Result<()> {
     let commands = PROGRAMS.map(|name| {
         let bundle = bundles.join(name).with_extension("cjs");
         let script = scripts.join(name).with_extension("py");
-        (name.to_owned(), json!({"node": [node.program(), bundle], "python": [python, script]}))
+        // -B: writes no bytecode next to the sources.
+        let python = json!([python, "-B", script]);
+        (name.to_owned(), json!({"node": [node.program(), bundle], "python": python}))
     });
     println!("{}", Value::from_iter(commands));
     Ok(())
