@@ -281,7 +281,7 @@ impl History {
         let linearized = self.model.linearize(&calls_with_responses, &mut Vec::new(), self.now, &stored);
         let (before, now) = (&self.model, self.now);
         self.model = linearized.unwrap_or_else(|| {
-            panic!("at {now}, no order explains {calls_with_responses:#?}\nfrom {before:#?}\nto {stored:#?}")
+            panic!("at {now}, no order explains {calls_with_responses:?}\nfrom {before:?}\nto {stored:?}")
         });
         self.assert_tabs_match().await;
     }
