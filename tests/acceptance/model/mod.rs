@@ -27,7 +27,7 @@ struct Round {
     steps: Vec<Step>,
 }
 
-/// One line, even where proptest asks for many: a failed history must fit into a log.
+/// Prints one line even when proptest pretty-prints, so that a failed history fits in a log.
 impl fmt::Debug for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "after {}: {:?}", self.delay, self.steps)
