@@ -16,6 +16,20 @@ pub enum Status {
     Inactive(InactiveReason),
 }
 
+impl Status {
+    /// Returns the status at `now` of a share with these dates.
+    #[must_use]
+    pub fn at(now: Timestamp, expires_at: Timestamp, revoked_at: Option<Timestamp>) -> Self {
+        if revoked_at.is_some() {
+            Self::Inactive(InactiveReason::Revoked)
+        } else if now >= expires_at {
+            Self::Inactive(InactiveReason::Expired)
+        } else {
+            Self::Active
+        }
+    }
+}
+
 /// The reason a share gives no access.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InactiveReason {
@@ -82,18 +96,24 @@ pub enum DownloadError {
     Forbidden,
 }
 
+impl DownloadError {
+    /// Returns the reason's name in the API and in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Archived => "archived",
+            Self::Forbidden => "forbidden",
+        }
+    }
+}
+
 impl Share {
     /// Returns the status at `now`. A revocation takes precedence over the expiry, because it was a sharer's
     /// decision.
     #[must_use]
     pub fn status(&self, now: Timestamp) -> Status {
-        if self.revoked_at.is_some() {
-            Status::Inactive(InactiveReason::Revoked)
-        } else if now >= self.expires_at {
-            Status::Inactive(InactiveReason::Expired)
-        } else {
-            Status::Active
-        }
+        Status::at(now, self.expires_at, self.revoked_at)
     }
 
     /// Redeems a link with this generation at `now`.

@@ -50,6 +50,15 @@ const ALIAS_DOMAINS: [(&str, &[&str]); 4] = [
     ("yandex.ru", &["ya.ru", "yandex.by", "yandex.com", "yandex.com.tr", "yandex.kz", "yandex.ua"]),
 ];
 
+/// Returns all domains whose addresses may reach the mailboxes at this domain, including the domain.
+pub(crate) fn alias_domains(domain: &str) -> Vec<&str> {
+    let is_in = |(first, aliases): &&(&str, &[&str])| *first == domain || aliases.contains(&domain);
+    match ALIAS_DOMAINS.iter().find(is_in) {
+        Some((first, aliases)) => [&[*first], *aliases].concat(),
+        None => vec![domain],
+    }
+}
+
 /// An email address that SES can send to. The local part is stored as typed, and the domain in ASCII form.
 ///
 /// Two addresses with the same [`identity`](Self::identity) belong to the same recipient.
@@ -69,6 +78,14 @@ impl EmailAddress {
     #[must_use]
     pub fn domain(&self) -> &str {
         self.0.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
+    /// Returns the address with its domain as people read it, if the domain is not ASCII.
+    #[must_use]
+    pub(crate) fn with_unicode_domain(&self) -> Option<String> {
+        let (local, domain) = self.0.rsplit_once('@')?;
+        let (unicode, valid) = idna::domain_to_unicode(domain);
+        valid.ok().filter(|()| unicode != domain).map(|()| format!("{local}@{unicode}"))
     }
 
     /// Returns the address that the limit per mailbox applies to: in lowercase, and without the `+tag` and
@@ -145,6 +162,11 @@ fn check_local_part(local: &str) -> Result<(), AddressError> {
 
 /// Converts a domain to ASCII (UTS 46). The domain must have at least two labels.
 fn to_ascii_domain(domain: &str) -> Result<String, AddressError> {
+    to_ascii_labels(domain).ok().filter(|ascii| ascii.contains('.')).ok_or(AddressError::Domain)
+}
+
+/// Converts a domain to ASCII (UTS 46). The domain may be a top-level domain.
+pub(crate) fn to_ascii_labels(domain: &str) -> Result<String, AddressError> {
     let ascii = idna::domain_to_ascii_cow(domain.as_bytes(), AsciiDenyList::STD3)
         .map_err(|_| AddressError::Domain)?
         .into_owned();
@@ -154,9 +176,7 @@ fn to_ascii_domain(domain: &str) -> Result<String, AddressError> {
     let top = ascii.rsplit('.').next().unwrap_or_default();
     // A top-level domain begins with a letter. A numeric last label, in any base, would make the host an IPv4
     // address.
-    let is_host = ascii.contains('.')
-        && ascii.split('.').all(is_label)
-        && top.starts_with(|c: char| c.is_ascii_alphabetic());
+    let is_host = ascii.split('.').all(is_label) && top.starts_with(|c: char| c.is_ascii_alphabetic());
     if is_host { Ok(ascii) } else { Err(AddressError::Domain) }
 }
 

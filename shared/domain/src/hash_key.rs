@@ -5,6 +5,7 @@
 //! the key.
 
 use std::fmt;
+use std::str::FromStr;
 
 use aws_lc_rs::hmac;
 use thiserror::Error;
@@ -62,10 +63,18 @@ impl HashKey {
     }
 
     /// Returns the first 128 bits.
-    fn hash(&self, purpose: &str, text: &str) -> u128 {
+    pub(crate) fn hash(&self, purpose: &str, text: &str) -> u128 {
         let hash = hmac::sign(&self.0, [purpose, text].concat().as_bytes());
         // The hash has 32 bytes.
         u128::from_be_bytes(hash.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+}
+
+impl FromStr for HashKey {
+    type Err = HashKeyError;
+
+    fn from_str(secret: &str) -> Result<Self, HashKeyError> {
+        Self::new(secret)
     }
 }
 

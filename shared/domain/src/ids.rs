@@ -1,8 +1,5 @@
 //! 128-bit ids, written as 32 lowercase hexadecimal digits.
 
-use std::fmt;
-use std::str::FromStr;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use thiserror::Error;
 
@@ -33,28 +30,34 @@ macro_rules! id {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 write!(f, "{:032x}", self.0)
             }
         }
 
         /// Hides the id: debug output may reach a log.
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(concat!(stringify!($name), "(..)"))
             }
         }
 
-        impl FromStr for $name {
-            type Err = IdError;
+        impl std::str::FromStr for $name {
+            type Err = $crate::ids::IdError;
 
-            fn from_str(text: &str) -> Result<Self, IdError> {
-                let is_hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-                if is_hex { u128::from_str_radix(text, 16).map(Self).map_err(|_| IdError) } else { Err(IdError) }
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                $crate::ids::parse(text).map(Self)
             }
         }
     };
+}
+
+pub(crate) use id;
+
+pub(crate) fn parse(text: &str) -> Result<u128, IdError> {
+    let is_hex = text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    if is_hex { u128::from_str_radix(text, 16).map_err(|_| IdError) } else { Err(IdError) }
 }
 
 id! {

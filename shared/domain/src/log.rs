@@ -172,7 +172,9 @@ pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     log.add_version_change(old, new);
     log.add_usage_change(old, new);
     log.add_mail_change(old, new);
-    if let Some(copy) = new.link_copied.as_ref().filter(|copy| old.link_copied.as_ref() != Some(copy)) {
+    // Compare only the ids: an erasure replaces the sharer of an earlier copy.
+    let old_copy = old.link_copied.as_ref().map(|copy| copy.id);
+    if let Some(copy) = new.link_copied.as_ref().filter(|copy| old_copy != Some(copy.id)) {
         log.add_action(&copy.action.by, copy.action.at, LogEvent::LinkCopied, &copy.id);
     }
     log.entries
@@ -357,12 +359,12 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::Mail;
     use crate::delivery::DeliveryEvent;
     use crate::history::{FailedDownload, LinkCopy};
     use crate::share::{ExpectedVersion, Renewal};
     use crate::testing::{NOW, ann, requested_expiry, share, time};
     use crate::use_source::ClientKind;
+    use crate::{Mail, ShareRules};
 
     const EXPIRY: &str = "2026-03-10T13:00:00Z";
     const LATER: &str = "2026-03-10T15:00:00Z";
@@ -384,7 +386,10 @@ mod tests {
     }
 
     fn with_expiration(share: &Share, expiry: &str, action: &Action) -> Share {
-        share.with_expiration(requested_expiry(expiry), action, ExpectedVersion::Any).unwrap().unwrap()
+        share
+            .with_expiration(requested_expiry(expiry), action, ExpectedVersion::Any, &ShareRules::default())
+            .unwrap()
+            .unwrap()
     }
 
     #[test]
@@ -524,7 +529,10 @@ mod tests {
     fn renewed(share: &Share, expiry: Option<&str>, notify: bool) -> Share {
         let generation = Generation::from_bytes([9; 16]);
         let renewal = Renewal { generation, expiry: expiry.map(requested_expiry), notify };
-        share.renewed(&renewal, &ann_at(LATER), ExpectedVersion::Any).unwrap().unwrap()
+        share
+            .renewed(&renewal, &ann_at(LATER), ExpectedVersion::Any, &ShareRules::default())
+            .unwrap()
+            .unwrap()
     }
 
     #[test]
@@ -729,6 +737,19 @@ mod tests {
         assert_eq!(events(&entries), [&LogEvent::LinkCopied, &LogEvent::LinkCopied]);
         assert_eq!(entries[0].at, entries[1].at);
         assert_ne!(entries[0].sequence, entries[1].sequence);
+    }
+
+    #[test]
+    fn erased_sharers_are_not_logged_again() {
+        let share = share(&["a"]);
+        let old = share.revoked(&ann()).unwrap();
+        let old = Share { link_copied: Some(link_copy(1)), ..old };
+        let mut erased = old.clone();
+        for (sharer, _) in erased.sharers_mut() {
+            *sharer = Sharer::erased();
+        }
+        assert_ne!(old, erased);
+        assert_eq!(entries_for_change(&old, &erased), []);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The Share permission.
+//! The Share permission, and the right to manage all shares.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ impl FromIterator<String> for AccessRights {
     }
 }
 
-/// The reason the deployment's Share permission setting is invalid.
+/// The reason a deployment's permission setting is invalid.
 #[derive(Debug, Error)]
 pub enum PermissionError {
     #[error("is not a JSON object that maps module names to lists of access rights: {0}")]
@@ -33,7 +33,7 @@ pub enum PermissionError {
     Module(String),
 }
 
-/// The access rights that grant the Share permission, per module.
+/// The access rights that grant the Share permission, or the right to manage all shares, per module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SharePermission {
     everywhere: BTreeSet<String>,
@@ -52,7 +52,14 @@ impl SharePermission {
         Ok(Self { everywhere, by_module })
     }
 
-    /// Returns whether any of these access rights grants the Share permission in the module.
+    /// Returns whether any of these access rights grants the permission in some module.
+    #[must_use]
+    pub fn allows_somewhere(&self, rights: &AccessRights) -> bool {
+        let has_any = |granting: &BTreeSet<String>| !granting.is_disjoint(&rights.0);
+        has_any(&self.everywhere) || self.by_module.values().any(has_any)
+    }
+
+    /// Returns whether any of these access rights grants the permission in the module.
     #[must_use]
     pub fn allows(&self, rights: &AccessRights, module: &ModuleName) -> bool {
         let has_any = |granting: &BTreeSet<String>| !granting.is_disjoint(&rights.0);

@@ -8,8 +8,8 @@ use crate::address::AddressError;
 use crate::history::Usage;
 use crate::share::FIRST_VERSION;
 use crate::{
-    EmailAddress, Expiry, Generation, Item, Mail, Message, Share, ShareId, SharedFile, Sharer, Timestamp,
-    Title,
+    EmailAddress, Expiry, Generation, Item, Mail, MailState, Message, RecipientName, Share, ShareId,
+    SharedFile, Sharer, Timestamp, Title, read_recipient,
 };
 
 /// The maximum number of recipients in a request.
@@ -23,8 +23,8 @@ pub const FILE_NAMES_LIMIT: usize = 16 * 1024;
 /// An entry in a request's recipient list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ParsedRecipient {
-    /// A valid address, at its first occurrence in the request.
-    Address(EmailAddress),
+    /// A valid address, at its first occurrence in the request, and the name entered with it.
+    Address(EmailAddress, Option<RecipientName>),
     /// The same recipient as an earlier entry.
     Duplicate,
     /// Not a valid address.
@@ -35,8 +35,8 @@ pub enum ParsedRecipient {
 #[must_use]
 pub fn parse_recipients(entries: &[String]) -> Vec<ParsedRecipient> {
     let mut seen = HashSet::new();
-    let parse = |entry: &String| match EmailAddress::read(entry) {
-        Ok(address) if seen.insert(address.identity()) => ParsedRecipient::Address(address),
+    let parse = |entry: &String| match read_recipient(entry) {
+        Ok((address, name)) if seen.insert(address.identity()) => ParsedRecipient::Address(address, name),
         Ok(_) => ParsedRecipient::Duplicate,
         Err(error) => ParsedRecipient::Invalid(error),
     };
@@ -52,16 +52,16 @@ pub const KEYS_LIMIT: usize = 16 * 1024;
 pub enum FilesError {
     #[error("nothing to share: the item has no shareable files")]
     Nothing,
-    #[error("must contain at most {FILES_LIMIT} files")]
-    TooMany,
+    #[error("must contain at most {0} files")]
+    TooMany(usize),
     #[error("must have file names that total at most {FILE_NAMES_LIMIT} bytes")]
     NamesTooLong,
     #[error("must have keys in the files bucket that total at most {KEYS_LIMIT} bytes")]
     KeysTooLong,
 }
 
-/// Checks that files fit in one share.
-pub fn validate_files<'a, F>(files: F) -> Result<(), FilesError>
+/// Checks that files fit in one share, of which the deployment's rules allow at most `max_files`.
+pub fn validate_files<'a, F>(files: F, max_files: usize) -> Result<(), FilesError>
 where
     F: IntoIterator<Item = &'a SharedFile, IntoIter: ExactSizeIterator + Clone>,
 {
@@ -69,8 +69,8 @@ where
     if files.len() == 0 {
         return Err(FilesError::Nothing);
     }
-    if files.len() > FILES_LIMIT {
-        return Err(FilesError::TooMany);
+    if files.len() > max_files {
+        return Err(FilesError::TooMany(max_files));
     }
     if files.clone().map(|file| file.name.as_str().len()).sum::<usize>() > FILE_NAMES_LIMIT {
         return Err(FilesError::NamesTooLong);
@@ -97,13 +97,15 @@ pub struct ShareRequest {
 }
 
 impl ShareRequest {
-    /// Returns the new share for one recipient.
+    /// Returns the new share for one recipient. It is stored only if the rules
+    /// [permit](crate::ShareRules::permit) it.
     #[must_use]
     pub fn share_with(&self, recipient: EmailAddress, generation: Generation, now: Timestamp) -> Share {
         Share {
             id: ShareId::new(&self.item, &recipient),
             item: self.item.clone(),
             recipient,
+            recipient_name: None,
             files: self.files.clone(),
             created_by: self.sharer.clone(),
             message: self.message.clone(),
@@ -124,10 +126,32 @@ impl ShareRequest {
     }
 }
 
+impl Share {
+    /// Returns this new share as it is if it was created at another time.
+    #[must_use]
+    pub fn as_created_at(self, created_at: Timestamp) -> Self {
+        let has_email = self.mail.state != MailState::None;
+        let mail = if has_email { Mail::queued(created_at) } else { Mail::none() };
+        Self { created_at, mail, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
-    use crate::testing::file;
+    use crate::testing::{NOW, file, share, time};
+
+    #[test]
+    fn creation_time_of_a_new_share_can_be_replaced() {
+        let later = time(NOW) + TimeDelta::hours(1);
+        let emailed = Share { created_at: later, mail: Mail::queued(later), ..share(&["a"]) };
+        let expected = Share { created_at: time(NOW), mail: Mail::queued(time(NOW)), ..emailed.clone() };
+        assert_eq!(emailed.as_created_at(time(NOW)), expected);
+        let without_email = Share { created_at: later, mail: Mail::none(), ..share(&["a"]) };
+        assert_eq!(without_email.as_created_at(time(NOW)).mail, Mail::none());
+    }
 
     #[test]
     fn each_recipient_is_parsed_independently() {
@@ -135,10 +159,10 @@ mod tests {
         assert_eq!(
             parse_recipients(&entries),
             [
-                ParsedRecipient::Address("Ann@example.com".parse().unwrap()),
+                ParsedRecipient::Address("Ann@example.com".parse().unwrap(), None),
                 ParsedRecipient::Duplicate,
                 ParsedRecipient::Invalid(AddressError::Shape),
-                ParsedRecipient::Address("bob@example.com".parse().unwrap()),
+                ParsedRecipient::Address("bob@example.com".parse().unwrap(), None),
             ]
         );
     }
@@ -147,11 +171,17 @@ mod tests {
         (0..count).map(|i| file(&format!("{i:0name_length$}"))).collect()
     }
 
+    fn validate(files: &[SharedFile]) -> Result<(), FilesError> {
+        validate_files(files, FILES_LIMIT)
+    }
+
     #[test]
     fn share_has_between_1_and_100_files() {
-        assert_eq!(validate_files(&[]), Err(FilesError::Nothing));
-        assert_eq!(validate_files(&files(100, 163)), Ok(()));
-        assert_eq!(validate_files(&files(101, 3)), Err(FilesError::TooMany));
+        assert_eq!(validate(&[]), Err(FilesError::Nothing));
+        assert_eq!(validate(&files(100, 163)), Ok(()));
+        assert_eq!(validate(&files(101, 3)), Err(FilesError::TooMany(100)));
+        assert_eq!(validate_files(&files(3, 3), 3), Ok(()));
+        assert_eq!(validate_files(&files(4, 3), 3), Err(FilesError::TooMany(3)));
     }
 
     #[test]
@@ -161,15 +191,15 @@ mod tests {
                 |(i, file)| SharedFile { key: Some(format!("{i:0length$}").try_into().unwrap()), ..file };
             files(32, 3).into_iter().enumerate().map(with_key).collect()
         };
-        assert_eq!(validate_files(&with_keys(512)), Ok(()));
-        assert_eq!(validate_files(&with_keys(513)), Err(FilesError::KeysTooLong));
+        assert_eq!(validate(&with_keys(512)), Ok(()));
+        assert_eq!(validate(&with_keys(513)), Err(FilesError::KeysTooLong));
     }
 
     #[test]
     fn file_names_total_at_most_16_kib() {
         let exactly_16_kib = [files(84, 164), files(16, 163)].concat();
-        assert_eq!(validate_files(&exactly_16_kib), Ok(()));
+        assert_eq!(validate(&exactly_16_kib), Ok(()));
         let one_byte_more = [&exactly_16_kib[1..], &files(1, 165)].concat();
-        assert_eq!(validate_files(&one_byte_more), Err(FilesError::NamesTooLong));
+        assert_eq!(validate(&one_byte_more), Err(FilesError::NamesTooLong));
     }
 }

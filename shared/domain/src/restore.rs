@@ -343,7 +343,7 @@ mod tests {
     use crate::log::{entries_for_change, entries_for_creation, entries_for_purge};
     use crate::share::{ExpectedVersion, Renewal};
     use crate::testing::{NOW, ann, requested_expiry, share, time};
-    use crate::{ShareId, Status, WriteId};
+    use crate::{ShareId, ShareRules, Status, WriteId};
 
     const RETENTION: TimeDelta = TimeDelta::days(30);
     const POLICY: Policy = Policy { unconfirmed: Unconfirmed::Revoke, now: Timestamp::UNIX_EPOCH };
@@ -377,7 +377,15 @@ mod tests {
     }
 
     fn with_expiry(share: &Share, expiry: &str, at: Timestamp) -> Share {
-        share.with_expiration(requested_expiry(expiry), &ann_at(at), ExpectedVersion::Any).unwrap().unwrap()
+        share
+            .with_expiration(
+                requested_expiry(expiry),
+                &ann_at(at),
+                ExpectedVersion::Any,
+                &ShareRules::default(),
+            )
+            .unwrap()
+            .unwrap()
     }
 
     /// Returns the log of a share that went through these states.
@@ -484,7 +492,7 @@ mod tests {
     fn renewed(share: &Share, expiry: Option<&str>, at: Timestamp) -> Share {
         let generation = Generation::from_bytes([u8::try_from(at.timestamp() % 251).unwrap(); 16]);
         let renewal = Renewal { generation, expiry: expiry.map(requested_expiry), notify: false };
-        share.renewed(&renewal, &ann_at(at), ExpectedVersion::Any).unwrap().unwrap()
+        share.renewed(&renewal, &ann_at(at), ExpectedVersion::Any, &ShareRules::default()).unwrap().unwrap()
     }
 
     #[test]
@@ -939,7 +947,7 @@ mod tests {
         let failed = LogEvent::MailFailed { detail: EMAIL_LOST.into() };
         assert_eq!(events(&restored), [&failed, &LogEvent::Restored]);
         assert_eq!(restored.share.status(minute(30)), Status::Active);
-        let resent = restored.share.resent(&ann_at(minute(31)));
+        let resent = restored.share.resent(&ann_at(minute(31)), &ShareRules::default());
         assert_eq!(resent.unwrap().mail.attempt, 2);
     }
 
@@ -953,7 +961,7 @@ mod tests {
 
     #[test]
     fn resend_after_the_backup_is_replayed() {
-        let resent = backup().resent(&ann_at(minute(10))).unwrap();
+        let resent = backup().resent(&ann_at(minute(10)), &ShareRules::default()).unwrap();
         let mut sent = resent.clone();
         sent.mail = sent.mail.after_sending(SendOutcome::Sent, minute(11));
         let delivered = with_report(&sent, DeliveryEvent::Delivered, 12);
@@ -965,7 +973,7 @@ mod tests {
 
     #[test]
     fn reports_on_other_attempts_are_ignored() {
-        let resent = backup().resent(&ann_at(minute(10))).unwrap();
+        let resent = backup().resent(&ann_at(minute(10)), &ShareRules::default()).unwrap();
         let mut sent = resent.clone();
         sent.mail = sent.mail.after_sending(SendOutcome::Sent, minute(11));
         let mut log = log_until_deletion(&[&pending(), &backup(), &resent, &sent]);

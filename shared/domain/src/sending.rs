@@ -78,6 +78,8 @@ pub enum SendOutcome {
     Failed(&'static str),
     /// The email becomes due again at `until`.
     Deferred { until: Timestamp, fault: Fault },
+    /// A switch pauses the share. The email becomes due again at `until`, and this was no try.
+    Held { until: Timestamp },
 }
 
 impl SendOutcome {
@@ -89,16 +91,23 @@ impl SendOutcome {
             Self::Withdrawn => "withdrawn",
             Self::Failed(_) => "failed",
             Self::Deferred { .. } => "putOff",
+            Self::Held { .. } => "held",
         }
     }
 
     /// Returns the outcome for a claimed email that must not be sent, or `None` if the email must be sent.
     ///
-    /// The email is sent even if the share has expired, because a share may be created already expired.
+    /// The email is sent even if the share has expired, because a share may be created already expired. The
+    /// email of a paused share waits for as long as the switch is off, and is never given up. It is due again
+    /// after its age, at least a minute and at most an hour.
     #[must_use]
-    pub fn without_sending(share: &Share, now: Timestamp) -> Option<Self> {
+    pub fn without_sending(share: &Share, is_switched_off: bool, now: Timestamp) -> Option<Self> {
         if share.revoked_at.is_some() {
             return Some(Self::Withdrawn);
+        }
+        if is_switched_off {
+            let age = now - share.mail.requested_at(share.created_at);
+            return Some(Self::Held { until: now + age.clamp(FIRST_BACKOFF, MAX_BACKOFF) });
         }
         is_given_up(share, now).then_some(Self::Failed(GIVEN_UP))
     }
@@ -134,6 +143,10 @@ impl Mail {
                 let tries = self.pending().map_or(0, |pending| pending.tries);
                 return Self { state: MailState::Queued(Pending { due: until, tries }), ..self.clone() };
             }
+            // An email that was held for days still has all of its tries.
+            SendOutcome::Held { until } => {
+                return Self { state: MailState::Queued(Pending { due: until, tries: 0 }), ..self.clone() };
+            }
             SendOutcome::Sent => (MailState::Sent, None),
             SendOutcome::Withdrawn => (MailState::None, Some(WITHDRAWN)),
             SendOutcome::Failed(reason) => (MailState::Failed, Some(reason)),
@@ -154,14 +167,35 @@ mod tests {
     fn email_for_an_expired_share_is_sent() {
         let mut share = share(&["a"]);
         share.expires_at = time(NOW);
-        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), None);
+        assert_eq!(SendOutcome::without_sending(&share, false, time(NOW)), None);
     }
 
     #[test]
     fn email_for_a_revoked_share_is_withdrawn() {
         let mut share = share(&["a"]);
         share.revoked_at = Some(time(NOW));
-        assert_eq!(SendOutcome::without_sending(&share, time(NOW)), Some(SendOutcome::Withdrawn));
+        assert_eq!(SendOutcome::without_sending(&share, false, time(NOW)), Some(SendOutcome::Withdrawn));
+    }
+
+    #[test]
+    fn paused_email_waits_and_is_never_given_up() {
+        let mut share = share(&["a"]);
+        for (age, wait) in [(0, 1), (1, 1), (7, 7), (60, 60), (61, 60), (10 * 24 * 60, 60)] {
+            let now = time(NOW) + TimeDelta::minutes(age);
+            share.mail.state = pending(now, 90);
+            let held = SendOutcome::Held { until: now + TimeDelta::minutes(wait) };
+            assert_eq!(SendOutcome::without_sending(&share, true, now), Some(held), "{age} minutes old");
+            share.mail = share.mail.after_sending(held, now);
+            assert_eq!(share.mail.state, pending(now + TimeDelta::minutes(wait), 0));
+            assert_eq!(SendOutcome::without_sending(&share, false, now), None, "sent once it is on again");
+        }
+    }
+
+    #[test]
+    fn paused_email_of_a_revoked_share_is_withdrawn() {
+        let mut share = share(&["a"]);
+        share.revoked_at = Some(time(NOW));
+        assert_eq!(SendOutcome::without_sending(&share, true, time(NOW)), Some(SendOutcome::Withdrawn));
     }
 
     /// Dashboards and alarms use these names.
@@ -170,6 +204,7 @@ mod tests {
         let deferred = SendOutcome::Deferred { until: time(NOW), fault: Fault::Throttled };
         let outcomes = [SendOutcome::Sent, SendOutcome::Withdrawn, SendOutcome::Failed(GIVEN_UP), deferred];
         assert_eq!(outcomes.map(SendOutcome::name), ["sent", "withdrawn", "failed", "putOff"]);
+        assert_eq!(SendOutcome::Held { until: time(NOW) }.name(), "held");
     }
 
     /// Dashboards and alarms use these names.
@@ -217,10 +252,10 @@ mod tests {
         let end = time(NOW) + GIVE_UP_AFTER;
         let just_before = end - TimeDelta::milliseconds(1);
         share.mail.state = pending(end, 90);
-        assert_eq!(SendOutcome::without_sending(&share, just_before), None);
+        assert_eq!(SendOutcome::without_sending(&share, false, just_before), None);
         let outcome = SendOutcome::from_result(TRANSIENT, &share, just_before);
         assert!(matches!(outcome, SendOutcome::Deferred { .. }), "{outcome:?}");
-        assert_eq!(SendOutcome::without_sending(&share, end), Some(SendOutcome::Failed(GIVEN_UP)));
+        assert_eq!(SendOutcome::without_sending(&share, false, end), Some(SendOutcome::Failed(GIVEN_UP)));
         assert_eq!(SendOutcome::from_result(TRANSIENT, &share, end), SendOutcome::Failed(GIVEN_UP));
         assert_eq!(SendOutcome::from_result(Ok(()), &share, end), SendOutcome::Sent, "SES accepted it");
     }
@@ -230,7 +265,7 @@ mod tests {
         let mut share = share(&["a"]);
         let end = time(NOW) + GIVE_UP_AFTER;
         share.mail.state = pending(end, MIN_TRIES);
-        assert_eq!(SendOutcome::without_sending(&share, end), None);
+        assert_eq!(SendOutcome::without_sending(&share, false, end), None);
         let outcome = SendOutcome::from_result(TRANSIENT, &share, end);
         assert!(matches!(outcome, SendOutcome::Deferred { .. }), "{outcome:?}");
     }
@@ -241,7 +276,7 @@ mod tests {
         let end = time(NOW) + GIVE_UP_AFTER;
         share.mail = share.mail.next_attempt(&Action { at: end, ..ann() });
         share.mail.state = pending(end, 90);
-        assert_eq!(SendOutcome::without_sending(&share, end), None);
+        assert_eq!(SendOutcome::without_sending(&share, false, end), None);
     }
 
     #[test]

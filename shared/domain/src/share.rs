@@ -7,9 +7,10 @@ use crate::date_text::format_in_english;
 use crate::expiry::{ExpiryError, RequestedExpiry};
 use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
+use crate::rules::RuleViolation;
 use crate::{
-    EmailAddress, FileName, Generation, Item, Mail, MailState, Message, ObjectKey, ShareId, Sharer, Status,
-    Timestamp, Title,
+    EmailAddress, FileName, Generation, Item, Mail, MailState, Message, ObjectKey, RecipientName, ShareId,
+    ShareRules, Sharer, Status, Timestamp, Title, WriteId,
 };
 
 /// A shared file, with its size at the time of sharing.
@@ -31,6 +32,8 @@ pub struct Share {
     pub id: ShareId,
     pub item: Item,
     pub recipient: EmailAddress,
+    /// The recipient's name, if the sharer entered one with the address.
+    pub recipient_name: Option<RecipientName>,
     /// Never empty.
     pub files: Vec<SharedFile>,
     pub created_by: Sharer,
@@ -94,6 +97,11 @@ pub enum ChangeExpirationError {
     StaleVersion,
     #[error(transparent)]
     Expiry(#[from] ExpiryError),
+    #[error(transparent)]
+    Rule(#[from] RuleViolation),
+    /// The caller is switched off, and the change would give or prolong access.
+    #[error("the caller is switched off")]
+    CallerOff,
 }
 
 /// The reason the link was not renewed.
@@ -107,6 +115,8 @@ pub enum RenewError {
     Inactive,
     #[error(transparent)]
     Expiry(#[from] ExpiryError),
+    #[error(transparent)]
+    Rule(#[from] RuleViolation),
 }
 
 /// The reason the email was not resent.
@@ -121,6 +131,8 @@ pub enum ResendError {
     /// The recipient reported an earlier email as spam.
     #[error("the recipient has complained")]
     Complained,
+    #[error(transparent)]
+    Rule(#[from] RuleViolation),
 }
 
 impl Share {
@@ -145,6 +157,9 @@ impl Share {
     /// revoked. An expiry equal to the current one, at any offset, changes nothing otherwise. Without this
     /// rule, the share log would contain changes that change nothing.
     ///
+    /// A change that gives or prolongs access must meet the deployment's rules. Every other change is
+    /// possible, even if the share itself does not meet them any longer.
+    ///
     /// The request is treated as a retry after a lost response if the expected version is one behind, and the
     /// last change was made by the same sharer and set the same expiry. A retry succeeds even on a later day,
     /// when a new request with that expiry would be rejected.
@@ -153,6 +168,7 @@ impl Share {
         requested: RequestedExpiry,
         action: &Action,
         expected: ExpectedVersion,
+        rules: &ShareRules,
     ) -> Result<Option<Self>, ChangeExpirationError> {
         if !expected.matches(self.version) {
             let is_retry = expected.is_one_behind(self.version)
@@ -166,14 +182,50 @@ impl Share {
         if expiry.at() == self.expires_at && revoked_at == self.revoked_at {
             return Ok(None);
         }
-        Ok(Some(Self {
+        let changed = Self {
             expires_at: expiry.at(),
             expires_offset: expiry.offset(),
             revoked_at,
             version: self.version + 1,
             changed: Some(Change { kind: ChangeKind::Expiration, action: action.clone() }),
             ..self.clone()
-        }))
+        };
+        self.check_access_of(&changed, action.at, rules)?;
+        Ok(Some(changed))
+    }
+
+    /// Returns the share with the expiration that a switched-off caller requests, as
+    /// [`with_expiration`](Self::with_expiration) does. Such a caller can end and shorten access, but neither
+    /// give nor prolong it: the link of another sharer's share works.
+    pub fn with_expiration_by_off_caller(
+        &self,
+        requested: RequestedExpiry,
+        action: &Action,
+        expected: ExpectedVersion,
+        rules: &ShareRules,
+    ) -> Result<Option<Self>, ChangeExpirationError> {
+        match self.with_expiration(requested, action, expected, rules)? {
+            Some(changed) if changed.gives_more_than(self, action.at) => {
+                Err(ChangeExpirationError::CallerOff)
+            }
+            changed => Ok(changed),
+        }
+    }
+
+    /// Returns whether the share gives access that it did not give before a change at `now`.
+    fn gives_more_than(&self, before: &Self, now: Timestamp) -> bool {
+        let is_active = |share: &Self| share.status(now) == Status::Active;
+        is_active(self) && (!is_active(before) || self.expires_at > before.expires_at)
+    }
+
+    /// Checks the rules if the changed share gives access that this share does not give.
+    fn check_access_of(
+        &self,
+        changed: &Self,
+        now: Timestamp,
+        rules: &ShareRules,
+    ) -> Result<(), RuleViolation> {
+        if changed.gives_more_than(self, now) { rules.check_access(changed, now) } else { Ok(()) }
     }
 
     /// Returns the share with a new link, or `None` if the link was already renewed. The old link no longer
@@ -182,12 +234,16 @@ impl Share {
     /// An inactive share is renewed only together with a future expiry, which reactivates it. Everything else
     /// is kept, except that the email may change as [`Mail::after_renewal`] describes.
     ///
+    /// The deployment's rules must allow the recipient, and the renewal without an email if it has none. A new
+    /// expiry must meet them as in [`with_expiration`](Self::with_expiration).
+    ///
     /// A retry after a lost response is recognized as in [`with_expiration`](Self::with_expiration).
     pub fn renewed(
         &self,
         renewal: &Renewal,
         action: &Action,
         expected: ExpectedVersion,
+        rules: &ShareRules,
     ) -> Result<Option<Self>, RenewError> {
         let kind = ChangeKind::Renewal { notify: renewal.notify };
         if !expected.matches(self.version) {
@@ -207,7 +263,9 @@ impl Share {
             None if self.status(action.at) == Status::Active => (self.expires_at, self.expires_offset),
             None => return Err(RenewError::Inactive),
         };
-        Ok(Some(Self {
+        rules.check_recipient(&self.recipient)?;
+        rules.check_email(renewal.notify)?;
+        let renewed = Self {
             expires_at,
             expires_offset,
             revoked_at: None,
@@ -219,7 +277,9 @@ impl Share {
             changed: Some(Change { kind, action: action.clone() }),
             renewed_at: Some(action.at),
             ..self.clone()
-        }))
+        };
+        self.check_access_of(&renewed, action.at, rules)?;
+        Ok(Some(renewed))
     }
 
     /// Returns whether the last change was of this kind and by this sharer.
@@ -229,7 +289,8 @@ impl Share {
     }
 
     /// Returns the share with a new email, which contains the same link and is due immediately.
-    pub fn resent(&self, action: &Action) -> Result<Self, ResendError> {
+    pub fn resent(&self, action: &Action, rules: &ShareRules) -> Result<Self, ResendError> {
+        rules.check_recipient(&self.recipient)?;
         if self.status(action.at) != Status::Active {
             return Err(ResendError::Inactive);
         }
@@ -240,6 +301,18 @@ impl Share {
             Some(until) if action.at < until => Err(ResendError::TooSoon { until }),
             _ => Ok(Self { mail: self.mail.next_attempt(action), ..self.clone() }),
         }
+    }
+
+    /// Returns the record that the link is disclosed to a sharer.
+    pub fn copied(
+        &self,
+        action: &Action,
+        id: WriteId,
+        rules: &ShareRules,
+    ) -> Result<LinkCopy, RuleViolation> {
+        rules.check_email(false)?;
+        rules.check_recipient(&self.recipient)?;
+        Ok(LinkCopy { action: action.clone(), id })
     }
 
     /// Returns the expiry at the UTC offset that the sharer chose.
@@ -297,7 +370,10 @@ mod tests {
     const PAST_TODAY: &str = "2026-03-10T01:00:00Z";
 
     fn with_expiration(share: &Share, expiry: &str, expected: ExpectedVersion) -> Share {
-        share.with_expiration(requested_expiry(expiry), &ann(), expected).unwrap().unwrap()
+        share
+            .with_expiration(requested_expiry(expiry), &ann(), expected, &ShareRules::default())
+            .unwrap()
+            .unwrap()
     }
 
     #[test]
@@ -335,11 +411,35 @@ mod tests {
     }
 
     #[test]
+    fn switched_off_caller_can_only_end_or_shorten_access() {
+        let change = |share: &Share, expiry| {
+            let (requested, rules) = (requested_expiry(expiry), ShareRules::default());
+            share.with_expiration_by_off_caller(requested, &ann(), ExpectedVersion::Any, &rules)
+        };
+        let active = share(&["a"]);
+        let revoked = active.revoked(&ann()).unwrap();
+        let expired = with_expiration(&active, PAST_TODAY, ExpectedVersion::Any);
+        let refused = Err(ChangeExpirationError::CallerOff);
+        assert_eq!(change(&active, "2026-03-10T13:00:00.001Z"), refused, "prolonged");
+        for inactive in [&revoked, &expired] {
+            for future in ["2026-03-10T12:00:01Z", "2026-03-10T13:00:00Z", "2026-03-11T13:00:00Z"] {
+                assert_eq!(change(inactive, future), refused, "reactivated until {future}");
+            }
+        }
+        for shorter in ["2026-03-10T12:59:59Z", PAST_TODAY] {
+            let expected = with_expiration(&active, shorter, ExpectedVersion::Any);
+            assert_eq!(change(&active, shorter), Ok(Some(expected)));
+        }
+        assert_eq!(change(&active, "2026-03-10T13:00:00Z"), Ok(None), "unchanged");
+        assert!(change(&revoked, PAST_TODAY).unwrap().is_some(), "still inactive");
+    }
+
+    #[test]
     fn change_requires_the_expected_version() {
         let expiry = requested_expiry("2026-03-11T10:00:00Z");
         let changed = with_expiration(&share(&["a"]), "2026-03-11T10:00:00Z", ExpectedVersion::Exactly(1));
         let change = |share: &Share, expiry, by: &Action, version| {
-            share.with_expiration(expiry, by, ExpectedVersion::Exactly(version))
+            share.with_expiration(expiry, by, ExpectedVersion::Exactly(version), &ShareRules::default())
         };
         let stale = Err(ChangeExpirationError::StaleVersion);
         let other_expiry = requested_expiry("2026-03-12T10:00:00Z");
@@ -357,7 +457,12 @@ mod tests {
     fn unchanged_expiry_changes_nothing() {
         let save = |share: &Share, expiry: &str, at: Timestamp| {
             let action = Action { at, ..action_by("bob") };
-            share.with_expiration(requested_expiry(expiry), &action, ExpectedVersion::Exactly(share.version))
+            share.with_expiration(
+                requested_expiry(expiry),
+                &action,
+                ExpectedVersion::Exactly(share.version),
+                &ShareRules::default(),
+            )
         };
         let active = share(&["a"]);
         for same_moment in ["2026-03-10T13:00:00Z", "2026-03-10T14:00:00+01:00", "2026-03-10T13:00:00.0009Z"]
@@ -391,7 +496,12 @@ mod tests {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         for version in [1, 3] {
             assert_eq!(
-                revoked.with_expiration(same, &ann(), ExpectedVersion::Exactly(version)),
+                revoked.with_expiration(
+                    same,
+                    &ann(),
+                    ExpectedVersion::Exactly(version),
+                    &ShareRules::default()
+                ),
                 Err(ChangeExpirationError::StaleVersion),
                 "{version}"
             );
@@ -405,6 +515,7 @@ mod tests {
             requested_expiry("2026-03-11T10:00:00Z"),
             &ann(),
             ExpectedVersion::Exactly(1),
+            &ShareRules::default(),
         );
         assert_eq!(retried, Ok(None));
     }
@@ -416,7 +527,7 @@ mod tests {
     }
 
     fn renewed(share: &Share, renewal: &Renewal, version: u64) -> Result<Option<Share>, RenewError> {
-        share.renewed(renewal, &ann(), ExpectedVersion::Exactly(version))
+        share.renewed(renewal, &ann(), ExpectedVersion::Exactly(version), &ShareRules::default())
     }
 
     #[test]
@@ -466,13 +577,18 @@ mod tests {
     fn renewal_requires_the_expected_version() {
         let first = renewed(&share(&["a"]), &NEW, 1).unwrap().unwrap();
         let stale = Err(RenewError::StaleVersion);
-        let bob = first.renewed(&NEW, &action_by("bob"), ExpectedVersion::Exactly(1));
+        let bob = first.renewed(&NEW, &action_by("bob"), ExpectedVersion::Exactly(1), &ShareRules::default());
         assert_eq!(bob, stale, "another caller");
         assert_eq!(renewed(&first, &Renewal { notify: true, ..NEW }, 1), stale, "another choice");
         assert_eq!(renewed(&first, &with_expiry("2026-03-11T10:00:00Z"), 1), stale, "another expiry");
         assert_eq!(renewed(&first, &NEW, 3), stale, "a future version");
         assert_eq!(renewed(&first.revoked(&ann()).unwrap(), &NEW, 2), stale, "revoked in between");
-        let change = first.with_expiration(requested_expiry(NOW), &ann(), ExpectedVersion::Exactly(1));
+        let change = first.with_expiration(
+            requested_expiry(NOW),
+            &ann(),
+            ExpectedVersion::Exactly(1),
+            &ShareRules::default(),
+        );
         assert_eq!(change, Err(ChangeExpirationError::StaleVersion), "a change of the expiration");
     }
 
@@ -490,11 +606,17 @@ mod tests {
         let revoked = share(&["a"]).revoked(&ann()).unwrap();
         let past = requested_expiry(PAST_TODAY);
         let changed = with_expiration(&revoked, PAST_TODAY, ExpectedVersion::Exactly(2));
-        assert_eq!(changed.with_expiration(past, &ann(), ExpectedVersion::Exactly(2)), Ok(None));
-        let tomorrow = Action { at: time(NOW) + TimeDelta::days(1), ..ann() };
-        assert_eq!(changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(2)), Ok(None));
         assert_eq!(
-            changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(3)),
+            changed.with_expiration(past, &ann(), ExpectedVersion::Exactly(2), &ShareRules::default()),
+            Ok(None)
+        );
+        let tomorrow = Action { at: time(NOW) + TimeDelta::days(1), ..ann() };
+        assert_eq!(
+            changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(2), &ShareRules::default()),
+            Ok(None)
+        );
+        assert_eq!(
+            changed.with_expiration(past, &tomorrow, ExpectedVersion::Exactly(3), &ShareRules::default()),
             Err(ChangeExpirationError::Expiry(ExpiryError::BeforeToday)),
             "a new change"
         );
@@ -505,7 +627,12 @@ mod tests {
         let changed = with_expiration(&share(&["a"]), PAST_TODAY, ExpectedVersion::Exactly(1));
         let other_offset = requested_expiry("2026-03-10T02:00:00+01:00");
         assert_eq!(
-            changed.with_expiration(other_offset, &ann(), ExpectedVersion::Exactly(1)),
+            changed.with_expiration(
+                other_offset,
+                &ann(),
+                ExpectedVersion::Exactly(1),
+                &ShareRules::default()
+            ),
             Err(ChangeExpirationError::StaleVersion)
         );
     }
@@ -527,7 +654,7 @@ mod tests {
     #[test]
     fn resend_queues_the_same_link_again() {
         let sent = sent_share();
-        let resent = sent.resent(&after_minutes(5)).unwrap();
+        let resent = sent.resent(&after_minutes(5), &ShareRules::default()).unwrap();
         assert_eq!(resent.version, sent.version);
         assert_eq!(resent.generation, sent.generation);
         assert_eq!(resent.mail.state, pending(after_minutes(5).at, 0));
@@ -538,18 +665,24 @@ mod tests {
     #[test]
     fn early_resend_is_rejected() {
         let too_soon = |until| Err(ResendError::TooSoon { until });
-        assert_eq!(sent_share().resent(&after_minutes(4)), too_soon(after_minutes(5).at));
+        assert_eq!(
+            sent_share().resent(&after_minutes(4), &ShareRules::default()),
+            too_soon(after_minutes(5).at)
+        );
 
         let mut pending_share = long_lived_share();
-        assert_eq!(pending_share.resent(&after_minutes(0)), too_soon(after_minutes(5).at));
         assert_eq!(
-            pending_share.resent(&after_minutes(5)).unwrap().mail.attempt,
+            pending_share.resent(&after_minutes(0), &ShareRules::default()),
+            too_soon(after_minutes(5).at)
+        );
+        assert_eq!(
+            pending_share.resent(&after_minutes(5), &ShareRules::default()).unwrap().mail.attempt,
             2,
             "the sender's lease has expired"
         );
         pending_share.mail.state = pending(after_minutes(30).at, 3);
         assert_eq!(
-            pending_share.resent(&after_minutes(31)),
+            pending_share.resent(&after_minutes(31), &ShareRules::default()),
             too_soon(after_minutes(30).at + mail::LEASE),
             "the email is still pending"
         );
@@ -558,27 +691,37 @@ mod tests {
     #[test]
     fn email_for_an_inactive_share_is_not_resent() {
         let sent = sent_share();
-        assert_eq!(sent.resent(&after_minutes(9 * 24 * 60)), Err(ResendError::Inactive));
-        assert_eq!(sent.revoked(&ann()).unwrap().resent(&after_minutes(5)), Err(ResendError::Inactive));
+        assert_eq!(
+            sent.resent(&after_minutes(9 * 24 * 60), &ShareRules::default()),
+            Err(ResendError::Inactive)
+        );
+        assert_eq!(
+            sent.revoked(&ann()).unwrap().resent(&after_minutes(5), &ShareRules::default()),
+            Err(ResendError::Inactive)
+        );
     }
 
     #[test]
     fn email_is_not_resent_after_a_complaint() {
         let mut complained = sent_share();
         complained.mail.state = MailState::Complained;
-        assert_eq!(complained.resent(&after_minutes(24 * 60)), Err(ResendError::Complained));
+        assert_eq!(
+            complained.resent(&after_minutes(24 * 60), &ShareRules::default()),
+            Err(ResendError::Complained)
+        );
     }
 
     #[test]
     fn share_without_an_email_may_be_emailed_immediately() {
         let share = Share { mail: Mail::none(), ..long_lived_share() };
-        assert_eq!(share.resent(&after_minutes(0)).unwrap().mail.attempt, 1);
+        assert_eq!(share.resent(&after_minutes(0), &ShareRules::default()).unwrap().mail.attempt, 1);
     }
 
     #[test]
     fn email_says_that_it_is_a_resend_only_if_one_was_sent() {
         let next_text = |mail: &Mail, minutes| {
-            let resent = Share { mail: mail.clone(), ..long_lived_share() }.resent(&after_minutes(minutes));
+            let resent = Share { mail: mail.clone(), ..long_lived_share() }
+                .resent(&after_minutes(minutes), &ShareRules::default());
             let mail = resent.unwrap().mail;
             (Share { mail: mail.clone(), ..long_lived_share() }.resend_text(), mail)
         };
@@ -646,6 +789,7 @@ mod tests {
                 requested_expiry("2026-03-10T12:30:00Z"),
                 &after_minutes(50),
                 ExpectedVersion::Any,
+                &ShareRules::default(),
             )
             .unwrap()
             .unwrap();

@@ -8,8 +8,8 @@ use crate::expiry::RequestedExpiry;
 use crate::mail::Pending;
 use crate::request::ShareRequest;
 use crate::{
-    Action, EmailAddress, Expiry, Generation, Item, MailState, Message, Share, SharedFile, Sharer, Timestamp,
-    Title,
+    Action, EmailAddress, Expiry, Generation, Item, MailState, Message, PermittedShare, Share, ShareRules,
+    SharedFile, Sharer, Timestamp, Title,
 };
 
 /// The time at which fixture shares are created.
@@ -70,6 +70,12 @@ pub fn pending(due: Timestamp, tries: u32) -> MailState {
 #[must_use]
 pub fn share(files: &[&str]) -> Share {
     ShareBuilder::new().files(files.iter().map(|name| file(name)).collect()).build()
+}
+
+/// Returns a share as one that the rules permit.
+#[must_use]
+pub fn permitted(share: &Share) -> PermittedShare<'_> {
+    ShareRules::default().permit(share).unwrap()
 }
 
 /// Builds a share. By default, `u1` shares `brief.pdf` from the item `jobs/1042` with ann@example.com at

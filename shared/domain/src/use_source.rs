@@ -90,6 +90,23 @@ pub enum ClientKind {
     Unknown,
 }
 
+impl ClientKind {
+    /// Returns the kind's name in the API and in events.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Chrome => "chrome",
+            Self::Edge => "edge",
+            Self::Firefox => "firefox",
+            Self::Safari => "safari",
+            Self::Browser => "browser",
+            Self::Bot => "bot",
+            Self::Tool => "tool",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the user agents of programs that fetch pages on their own contain, in lowercase, in addition to the
 /// [link previewers](crate::previewer).
 const BOTS: [&str; 4] = ["bot", "crawl", "spider", "preview"];
