@@ -4,6 +4,7 @@
 
 #[cfg(any(
     feature = "dynamodb",
+    feature = "events",
     feature = "lambda",
     feature = "parameters",
     feature = "s3",
@@ -32,6 +33,10 @@ pub mod archives;
 pub mod base_url;
 #[cfg(feature = "dynamodb")]
 pub mod email_limits;
+#[cfg(feature = "events")]
+pub mod event_bus;
+#[cfg(feature = "operator")]
+pub mod failure_queue;
 #[cfg(feature = "s3")]
 pub mod files;
 #[cfg(feature = "lambda")]
@@ -42,10 +47,13 @@ pub mod key_ring_cache;
 pub mod link_builder;
 #[cfg(feature = "ses")]
 pub mod mailer;
+pub mod share_rules;
 #[cfg(feature = "dynamodb")]
 pub mod share_table;
 #[cfg(feature = "secrets")]
-pub mod stored_hash_key;
+pub mod stored_key;
+#[cfg(feature = "dynamodb")]
+pub mod switch_cache;
 
 pub use config::{AwsConfig, ConfigError, load_config, load_key_layout, with_timeout};
 pub use error::{AwsError, ChangeError, Error, IdempotencyError, InternalError, ResolveError};

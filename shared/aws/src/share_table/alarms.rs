@@ -13,7 +13,7 @@ use super::record::DecodeError;
 use super::{Attributes, ShareTable, ignore_failed_condition, number, text};
 use crate::AwsError;
 
-const PREFIX: &str = "ALARM#";
+pub(super) const PREFIX: &str = "ALARM#";
 
 /// Parses the row key in a record from the table's stream. Returns the item and the id of the alarm's share,
 /// or `None` if the row is not an alarm.
@@ -73,7 +73,7 @@ impl ShareTable {
 /// or to an earlier share with the same key.
 const NOT_NEWER: &str = "createdAt < :created OR (createdAt = :created AND #version <= :version)";
 
-fn alarm_key(share: &Share) -> Attributes {
+pub(super) fn alarm_key(share: &Share) -> Attributes {
     HashMap::from([
         ("item".to_owned(), AttributeValue::S(format!("{PREFIX}{}", share.item))),
         ("entry".to_owned(), text(&share.id)),

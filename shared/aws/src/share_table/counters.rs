@@ -106,12 +106,17 @@ impl ShareTable {
         self.client
             .update_item()
             .table_name(&self.name)
-            .key("item", text(&format!("{PARTITION}{}", counter.hash)))
+            .key("item", text(&partition(counter)))
             .key("entry", text(&counter.day))
             .update_expression(update)
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":ttl", number(&(counter.ends_at() + KEPT).timestamp()))
     }
+}
+
+/// Returns the partition of a counter's days.
+pub(super) fn partition(counter: &Counter) -> String {
+    format!("{PARTITION}{}", counter.hash)
 }
 
 /// Runs a conditional update. Returns the row as it is if the condition failed.

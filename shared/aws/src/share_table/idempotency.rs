@@ -11,7 +11,7 @@ use super::record::{DecodeError, decode_time};
 use super::{Attributes, SERVICE, ShareTable, millis, text};
 use crate::{AwsError, IdempotencyError, InternalError};
 
-const PARTITION: &str = "REQUEST#";
+pub(super) const PARTITION: &str = "REQUEST#";
 const ENTRY: &str = "REQUEST";
 
 /// The facts about an idempotent request that its retries reuse.
@@ -34,14 +34,6 @@ struct RequestRow<T> {
 }
 
 impl ShareTable {
-    /// Opens a connection by reading a row that never exists. Every function that reads shares has permission
-    /// to read this row.
-    pub(super) async fn read_missing_row(&self) -> Result<(), AwsError> {
-        let read = self.client.get_item().table_name(&self.name);
-        let read = read.key("item", text(&format!("{PARTITION}warm-up"))).key("entry", text(&ENTRY));
-        read.send().await.map(drop).map_err(|e| AwsError::new(SERVICE, &e))
-    }
-
     /// Finds the record that an earlier attempt at this request stored.
     pub async fn find_idempotency_record<T: DeserializeOwned>(
         &self,

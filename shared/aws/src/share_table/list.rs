@@ -15,7 +15,7 @@ use crate::{AwsError, Error, InternalError};
 pub const PAGE_LIMIT: usize = 100;
 
 /// The maximum number of index entries that one query reads.
-const QUERY_LIMIT: usize = 1_000;
+pub(super) const QUERY_LIMIT: usize = 1_000;
 
 /// The waits before each retry of unprocessed keys. DynamoDB can throttle part of a batch without returning
 /// an error, so the SDK does not retry it.
@@ -35,7 +35,7 @@ pub enum StatusFilter {
 }
 
 impl StatusFilter {
-    fn matches(self, status: Status) -> bool {
+    pub(super) fn matches(self, status: Status) -> bool {
         (status == Status::Active) == (self == Self::Active)
     }
 
@@ -47,8 +47,8 @@ impl StatusFilter {
     }
 }
 
-/// The position in an item's list of shares after which a page begins.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The position in a list of shares after which a page begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(String);
 
 /// The error for a string that is not a cursor for the list.
@@ -64,6 +64,16 @@ impl Cursor {
         let share: ShareId = id.parse().map_err(|_| CursorError)?;
         // Accept only the canonical form, because DynamoDB compares keys character by character.
         if created_key(created_at, share) == text { Ok(Self(text.to_owned())) } else { Err(CursorError) }
+    }
+
+    /// Returns the position after all shares that were created at this time or later.
+    pub(super) fn after_time(at: Timestamp) -> Self {
+        Self(created_key(at, ShareId::from_bytes([0; 16])))
+    }
+
+    /// Returns the creation time of the share at this position.
+    pub(super) fn created_at(&self) -> Option<Timestamp> {
+        self.0.split_once('#')?.0.parse().ok()
     }
 
     /// Returns the position as text: a creation time and a share id.
@@ -82,7 +92,7 @@ impl Cursor {
     }
 }
 
-/// A page of an item's shares.
+/// A page of a list of shares.
 #[derive(Clone, Debug)]
 pub struct Page {
     /// Newest first.
@@ -154,23 +164,17 @@ impl ShareTable {
     /// query are omitted.
     async fn read_entries(&self, item: &Item, entries: &[Attributes]) -> Result<Vec<Share>, Error> {
         let ids = entries.iter().map(share_id).collect::<Result<Vec<_>, _>>()?;
-        let mut records = self.read_records(item, &ids).await?;
-        // An invalid row must not hide the other rows.
-        let decode = |record: ShareRecord| {
-            let share = record.into_share();
-            share.inspect_err(|error| tracing::error!(%error, "a share was omitted from a list")).ok()
-        };
-        Ok(ids.iter().filter_map(|id| decode(records.remove(id)?)).collect())
+        let mut records = self.read_records(ids.iter().map(|id| (item, *id))).await?;
+        Ok(ids.iter().filter_map(|id| decode_for_list(records.remove(id)?)).collect())
     }
 
-    /// Reads those of an item's shares that exist, with strong consistency. Rows that cannot be parsed are
-    /// omitted.
+    /// Reads those of these shares that exist, with strong consistency: at most [`PAGE_LIMIT`]. Rows that
+    /// cannot be parsed are omitted.
     pub(super) async fn read_records(
         &self,
-        item: &Item,
-        ids: &[ShareId],
+        shares: impl Iterator<Item = (&Item, ShareId)>,
     ) -> Result<HashMap<ShareId, ShareRecord>, Error> {
-        let mut remaining: Vec<Attributes> = ids.iter().map(|id| key(item, *id)).collect();
+        let mut remaining: Vec<Attributes> = shares.map(|(item, id)| key(item, id)).collect();
         let mut records = HashMap::new();
         let mut waits = UNPROCESSED_WAITS.into_iter();
         while !remaining.is_empty() {
@@ -214,13 +218,19 @@ impl ShareTable {
     }
 }
 
-fn share_id(entry: &Attributes) -> Result<ShareId, DecodeError> {
+/// Decodes a share for a list. An invalid row must not hide the other rows.
+pub(super) fn decode_for_list(record: ShareRecord) -> Option<Share> {
+    let share = record.into_share();
+    share.inspect_err(|error| tracing::error!(%error, "a share was omitted from a list")).ok()
+}
+
+pub(super) fn share_id(entry: &Attributes) -> Result<ShareId, DecodeError> {
     string_attribute(entry, "entry")
         .and_then(|entry| entry.strip_prefix(SHARE_PREFIX)?.parse().ok())
         .ok_or(DecodeError("entry"))
 }
 
-fn cursor_at(entry: &Attributes) -> Result<Cursor, DecodeError> {
+pub(super) fn cursor_at(entry: &Attributes) -> Result<Cursor, DecodeError> {
     string_attribute(entry, "created")
         .and_then(|created| Cursor::parse(created).ok())
         .ok_or(DecodeError("created"))

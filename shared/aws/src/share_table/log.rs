@@ -65,6 +65,21 @@ struct LogRow {
     ttl: i64,
 }
 
+impl LogRow {
+    fn into_entry(self) -> Result<LogEntry, DecodeError> {
+        let (at, sequence) = self.entry.split_once('#').ok_or(DecodeError("entry"))?;
+        Ok(LogEntry {
+            at: at.parse().map_err(|_| DecodeError("entry"))?,
+            sequence: sequence.to_owned(),
+            share: self.share_id.parse().map_err(|_| DecodeError("shareId"))?,
+            recipient: self.recipient.parse().map_err(|_| DecodeError("recipient"))?,
+            event: self.event.into(),
+            by: self.by.map(Into::into),
+            source: self.source.map(Into::into),
+        })
+    }
+}
+
 /// The stored form of a [`LogEvent`].
 #[derive(Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
@@ -166,6 +181,17 @@ impl ShareLog {
         Ok(ignore_failed_condition(put.set_condition_expression(condition).send().await)?)
     }
 
+    /// Removes an entry from the item's log, because the share's recipient was erased.
+    pub async fn remove(&self, item: &Item, entry: &LogEntry) -> Result<(), AwsError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.name)
+            .key("item", text(item))
+            .key("entry", AttributeValue::S(entry_key(entry)));
+        delete.send().await.map(drop).map_err(|e| AwsError::new(SERVICE, &e))
+    }
+
     /// Lists at most `limit` (1 to [`PAGE_LIMIT`]) entries of the item's log, newest first.
     pub async fn list(
         &self,
@@ -213,6 +239,11 @@ impl ShareLog {
     }
 }
 
+/// Returns an entry's sort key.
+fn entry_key(entry: &LogEntry) -> String {
+    format!("{}#{}", sortable(entry.at), entry.sequence)
+}
+
 pub(super) fn encode_row(
     item: &Item,
     entry: LogEntry,
@@ -220,7 +251,7 @@ pub(super) fn encode_row(
 ) -> Result<Attributes, InternalError> {
     let row = LogRow {
         item: item.to_string(),
-        entry: format!("{}#{}", sortable(entry.at), entry.sequence),
+        entry: entry_key(&entry),
         share_id: entry.share.to_string(),
         recipient: entry.recipient.to_string(),
         event: entry.event.into(),
@@ -232,17 +263,28 @@ pub(super) fn encode_row(
 }
 
 pub(super) fn parse_row(attributes: Attributes) -> Result<LogEntry, DecodeError> {
-    let row: LogRow = serde_dynamo::from_item(attributes).map_err(|_| DecodeError("attributes"))?;
-    let (at, sequence) = row.entry.split_once('#').ok_or(DecodeError("entry"))?;
-    Ok(LogEntry {
-        at: at.parse().map_err(|_| DecodeError("entry"))?,
-        sequence: sequence.to_owned(),
-        share: row.share_id.parse().map_err(|_| DecodeError("shareId"))?,
-        recipient: row.recipient.parse().map_err(|_| DecodeError("recipient"))?,
-        event: row.event.into(),
-        by: row.by.map(Into::into),
-        source: row.source.map(Into::into),
-    })
+    serde_dynamo::from_item::<_, LogRow>(attributes).map_err(|_| DecodeError("attributes"))?.into_entry()
+}
+
+/// Returns whether the row with these keys is an entry of the log, and not a row of the table of shares.
+#[must_use]
+pub fn is_log_entry(keys: &serde_dynamo::Item) -> bool {
+    let entry = keys.inner().get("entry");
+    matches!(entry, Some(serde_dynamo::AttributeValue::S(entry)) if LogCursor::parse(entry).is_ok())
+}
+
+/// The attribute by which an entry that was copied from a backup is recognized.
+pub(super) const RESTORED_AT: &str = "restoredAt";
+
+/// Parses an entry and its item from an image in the log's stream. Returns `None` for an entry that a restoration
+/// has copied from a backup.
+pub fn parse_log_image(image: serde_dynamo::Item) -> Result<Option<(Item, LogEntry)>, DecodeError> {
+    if image.inner().contains_key(RESTORED_AT) {
+        return Ok(None);
+    }
+    let row: LogRow = serde_dynamo::from_item(image).map_err(|_| DecodeError("attributes"))?;
+    let item = Item::parse(&row.item).map_err(|_| DecodeError("item"))?;
+    Ok(Some((item, row.into_entry()?)))
 }
 
 #[cfg(test)]

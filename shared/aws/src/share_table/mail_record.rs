@@ -28,7 +28,7 @@ pub(super) struct MailRecord {
     pub(super) mail_requested: Option<StoredAction>,
     #[serde(default, skip_serializing_if = "is_false")]
     mail_sent_before: bool,
-    mail_tries: u32,
+    pub(super) mail_tries: u32,
     /// The sort key in the index `outbox`. Present only while the email is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_due: Option<i64>,

@@ -8,9 +8,15 @@
 //! share to exist, so that a late update does not recreate a purged share.
 
 mod alarms;
+mod all_shares;
 #[cfg(feature = "archives")]
 mod archives;
 mod counters;
+#[cfg(feature = "operator")]
+mod erasure;
+mod erasures;
+#[cfg(feature = "operator")]
+mod export;
 mod idempotency;
 mod list;
 mod log;
@@ -20,6 +26,9 @@ mod record;
 mod renewal;
 mod restore;
 mod stored;
+mod switches;
+#[cfg(feature = "operator")]
+mod traces;
 
 use std::collections::HashMap;
 
@@ -36,23 +45,29 @@ use chrono::TimeDelta;
 use sharelink_domain::access::{MIN_ARCHIVE_FILES, MIN_URL_LIFETIME, Target};
 use sharelink_domain::history::{FailedDownload, LinkCopy, LinkUse};
 use sharelink_domain::link::{KeyId, Link};
-use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
+use sharelink_domain::{IndexHashes, Item, PermittedShare, Share, ShareId, SharerKey, Timestamp, WriteId};
 
 use crate::call_timer::CallTimer;
 use crate::connections::Connections;
-use crate::warm_up::warm_up;
 use crate::{AwsConfig, AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
+pub use all_shares::Selection;
 #[cfg(feature = "archives")]
 pub use archives::ArchiveBuild;
 #[cfg(feature = "archives")]
 pub(crate) use archives::StoredReason;
+#[cfg(feature = "operator")]
+pub use erasure::{Erasure, ErasureOptions, ErasureSummary, PersonKeys};
+#[cfg(feature = "operator")]
+pub use export::{Export, Mention};
 pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
-pub use log::{LogCursor, LogPage, ShareLog};
+pub use log::{LogCursor, LogPage, ShareLog, is_log_entry, parse_log_image};
 pub use outbox::DueEmail;
-pub use record::{DecodeError, parse_share_image};
-use record::{SHARE_PREFIX, ShareRecord, correction_id, prepend_write};
+#[cfg(feature = "events")]
+pub(crate) use record::sortable;
+pub use record::{DecodeError, IndexedShare, parse_indexed_share_image, parse_share_image};
+use record::{SHARE_PREFIX, ShareRecord, correction_id, prepend_write, retention};
 pub use restore::{Restore, RestoreOptions, RestoreSummary};
 use stored::{StoredChange, StoredFailedDownload, StoredLinkCopy, StoredUseSource, encode};
 pub use stored::{StoredFile, StoredSharer};
@@ -66,8 +81,10 @@ type Attributes = HashMap<String, AttributeValue>;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Creation {
     Created,
-    /// An earlier attempt at this write created the share, but the response was lost.
-    Retried,
+    /// An earlier attempt at this write created the share at this time, but the response was lost.
+    Retried {
+        created_at: Timestamp,
+    },
     /// This share already exists for the same item and recipient.
     Exists(Box<Share>),
 }
@@ -75,10 +92,18 @@ pub enum Creation {
 impl Creation {
     fn found(existing: ShareRecord, write: WriteId) -> Result<Self, DecodeError> {
         if existing.was_written_by(write) {
-            return Ok(Self::Retried);
+            return Ok(Self::Retried { created_at: existing.created_at()? });
         }
         Ok(Self::Exists(Box::new(existing.into_share()?)))
     }
+}
+
+/// A share after a change was requested.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangedShare {
+    pub share: Share,
+    /// Whether this request changed the share, now or in an earlier attempt.
+    pub is_changed: bool,
 }
 
 /// The table of shares.
@@ -98,13 +123,12 @@ impl ShareTable {
         Self { client: Client::from_conf(settings), connections: None, name: name.into() }
     }
 
-    /// Creates a client and opens a connection, so that the first request does not wait for one.
-    pub async fn connected(config: &AwsConfig, name: impl Into<String>) -> Self {
+    /// Creates a client with its own connections, which can be opened early.
+    #[must_use]
+    pub fn with_connections(config: &AwsConfig, name: impl Into<String>) -> Self {
         let connections = config.network.pooled();
         let sdk = config.sdk.to_builder().http_client(connections.clone()).build();
-        let table = Self { connections: Some(connections), ..Self::new(&sdk, name) };
-        warm_up(SERVICE, table.read_missing_row()).await;
-        table
+        Self { connections: Some(connections), ..Self::new(&sdk, name) }
     }
 
     /// Opens a connection in the background if the last call is so long ago that DynamoDB may have closed its
@@ -115,11 +139,12 @@ impl ShareTable {
         }
     }
 
-    /// Creates a share, unless one already exists for the same item and recipient. TTL deletes the share once
-    /// `retention` has passed since the end of access.
+    /// Creates a share, unless one already exists for the same item and recipient. The indexes find it by
+    /// these hashes. TTL deletes the share once `retention` has passed since the end of access.
     pub async fn create(
         &self,
-        share: &Share,
+        share: PermittedShare<'_>,
+        hashes: IndexHashes,
         retention: TimeDelta,
         write: WriteId,
     ) -> Result<Creation, Error> {
@@ -127,7 +152,7 @@ impl ShareTable {
             .client
             .put_item()
             .table_name(&self.name)
-            .set_item(Some(ShareRecord::new(share, write, retention).into_attributes()?))
+            .set_item(Some(ShareRecord::new(&share, hashes, write, retention).into_attributes()?))
             .condition_expression("attribute_not_exists(entry)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -147,7 +172,7 @@ impl ShareTable {
         ids: &[ShareId],
         write: WriteId,
     ) -> Result<HashMap<ShareId, Creation>, Error> {
-        let records = self.read_records(item, ids).await?;
+        let records = self.read_records(ids.iter().map(|id| (item, *id))).await?;
         let found = |(id, record)| Some((id, Creation::found(record, write).ok()?));
         Ok(records.into_iter().filter_map(found).collect())
     }
@@ -156,6 +181,26 @@ impl ShareTable {
     pub async fn get(&self, item: &Item, id: ShareId) -> Result<Option<Share>, AwsError> {
         match self.get_record(item, id).await? {
             Some(record) => Ok(Some(record.into_share()?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a share with strong consistency, with the hash of its sharer in the index `bySharer`.
+    pub async fn get_with_sharer(
+        &self,
+        item: &Item,
+        id: ShareId,
+    ) -> Result<Option<(Share, SharerKey)>, AwsError> {
+        match self.get_record(item, id).await? {
+            Some(record) => Ok(Some(record.into_share_and_sharer()?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads a share and its hashes with strong consistency.
+    pub async fn get_indexed(&self, item: &Item, id: ShareId) -> Result<Option<IndexedShare>, AwsError> {
+        match self.get_record(item, id).await? {
+            Some(record) => Ok(Some(record.into_indexed_share()?)),
             None => Ok(None),
         }
     }
@@ -188,8 +233,35 @@ impl ShareTable {
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Share, ChangeError<E>> {
+        Ok(self.change_with_outcome(item, id, retention, write, decide).await?.share)
+    }
+
+    /// Changes a share like [`change`](Self::change), and also returns whether the request changed it.
+    pub async fn change_with_outcome<E>(
+        &self,
+        item: &Item,
+        id: ShareId,
+        retention: TimeDelta,
+        write: WriteId,
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+    ) -> Result<ChangedShare, ChangeError<E>> {
         let update = |old: &Share, new: &Share| self.version_update(old, new, retention, write);
         self.decide_and_write(item, id, write, decide, update).await
+    }
+
+    /// Changes a share as [`change`](Self::change) does, and keeps it as long as before after the end of its
+    /// access.
+    pub async fn change_and_keep_retention<E>(
+        &self,
+        item: &Item,
+        id: ShareId,
+        write: WriteId,
+        decide: impl Fn(&Share) -> Result<Option<Share>, E>,
+    ) -> Result<Share, ChangeError<E>> {
+        let record = self.get_record(item, id).await?.ok_or(ChangeError::NotFound)?;
+        let ttl = record.ttl;
+        let share = record.into_share().map_err(AwsError::from)?;
+        self.change(item, id, retention(&share, ttl), write, decide).await
     }
 
     /// Calls `decide` with the current share, and writes the result if the share has not changed since it was
@@ -204,17 +276,20 @@ impl ShareTable {
         write: WriteId,
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
         update: impl Fn(&Share, &Share) -> Result<UpdateItemFluentBuilder, Error>,
-    ) -> Result<Share, ChangeError<E>> {
+    ) -> Result<ChangedShare, ChangeError<E>> {
         loop {
             let record = self.get_record(item, id).await?.ok_or(ChangeError::NotFound)?;
             let is_retry = record.was_written_by(write);
             let current = record.into_share().map_err(AwsError::from)?;
             if is_retry {
-                return Ok(current);
+                return Ok(ChangedShare { share: current, is_changed: true });
             }
-            let Some(changed) = decide(&current).map_err(ChangeError::Refused)? else { return Ok(current) };
+            let Some(changed) = decide(&current).map_err(ChangeError::Refused)? else {
+                return Ok(ChangedShare { share: current, is_changed: false });
+            };
             if let UpdateResult::Updated(record) = run_update(update(&current, &changed)?).await? {
-                return Ok(record.into_share().map_err(AwsError::from)?);
+                let share = record.into_share().map_err(AwsError::from)?;
+                return Ok(ChangedShare { share, is_changed: true });
             }
         }
     }

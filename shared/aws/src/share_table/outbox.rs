@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sharelink_domain::link::KeyId;
 use sharelink_domain::mail;
 use sharelink_domain::sending::SendOutcome;
-use sharelink_domain::{Item, Share, ShareId, Timestamp, WriteId};
+use sharelink_domain::{Item, Share, ShareId, SharerKey, Timestamp, WriteId};
 
 use super::mail_record::MailRecord;
 use super::record::{DecodeError, MAIL_SHARDS, decode_time, mail_shard, parse_share_key};
@@ -64,7 +64,7 @@ impl ShareTable {
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Share, ChangeError<E>> {
         let update = |old: &Share, new: &Share| self.resend_update(old, new, write);
-        self.decide_and_write(item, id, write, decide, update).await
+        Ok(self.decide_and_write(item, id, write, decide, update).await?.share)
     }
 
     fn resend_update(
@@ -143,8 +143,9 @@ impl ShareTable {
         Ok(response.items.unwrap_or_default())
     }
 
-    /// Claims a share's email if it is due. If the share has no link key yet, sets it to `current_key`, if
-    /// given. Returns `None` if the email is not due or another sender has claimed it.
+    /// Claims a share's email if it is due, and returns the share with the hash of its sharer. If the share has
+    /// no link key yet, sets it to `current_key`, if given. Returns `None` if the email is not due or another
+    /// sender has claimed it.
     ///
     /// If the share cannot be decoded, removes it from the outbox, where it would otherwise stay due forever.
     pub async fn claim_email(
@@ -154,7 +155,7 @@ impl ShareTable {
         current_key: Option<&KeyId>,
         write: WriteId,
         now: Timestamp,
-    ) -> Result<Option<Share>, AwsError> {
+    ) -> Result<Option<(Share, SharerKey)>, AwsError> {
         let claimed = self.claim(item, id, current_key, write, now).await;
         if let Err(AwsError::InvalidData { .. }) = claimed {
             let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
@@ -170,7 +171,7 @@ impl ShareTable {
         current_key: Option<&KeyId>,
         write: WriteId,
         now: Timestamp,
-    ) -> Result<Option<Share>, AwsError> {
+    ) -> Result<Option<(Share, SharerKey)>, AwsError> {
         let claim =
             "SET mailDue = :leased, mailClaim = :write, mailTries = if_not_exists(mailTries, :zero) + :one";
         let update = self.update(item, id);
@@ -188,11 +189,11 @@ impl ShareTable {
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":write", text(&write));
         match run_update(update).await? {
-            UpdateResult::Updated(record) => Ok(Some(record.into_share()?)),
+            UpdateResult::Updated(record) => Ok(Some(record.into_share_and_sharer()?)),
             UpdateResult::ConditionFailed(Some(record))
                 if record.mail_claim.as_deref() == Some(&write.to_string()) =>
             {
-                Ok(Some(record.into_share()?))
+                Ok(Some(record.into_share_and_sharer()?))
             }
             UpdateResult::ConditionFailed(_) => Ok(None),
         }
@@ -214,8 +215,9 @@ impl ShareTable {
         let update = self.update(&share.item, share.id);
         let update = match (mail.mail_due, mail.mail_detail) {
             (Some(due), _) => update
-                .update_expression("SET mailDue = :due")
-                .expression_attribute_values(":due", number(&due)),
+                .update_expression("SET mailDue = :due, mailTries = :tries")
+                .expression_attribute_values(":due", number(&due))
+                .expression_attribute_values(":tries", number(&mail.mail_tries)),
             (None, None) => update
                 .update_expression(
                     "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",

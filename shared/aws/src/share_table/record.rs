@@ -6,9 +6,13 @@
 use chrono::{Datelike, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::history::Usage;
-use sharelink_domain::{Item, Message, Share, ShareId, Timestamp, Title, WriteId};
+use sharelink_domain::{
+    IndexHashes, Item, Message, RecipientKey, RecipientName, Share, ShareId, SharerKey, Timestamp, Title,
+    WriteId,
+};
 use thiserror::Error;
 
+use super::all_shares::{parse_partition, partition};
 use super::mail_record::MailRecord;
 use super::stored::{
     StoredChange, StoredFailedDownload, StoredFile, StoredLinkCopy, StoredSharer, StoredUseSource,
@@ -41,15 +45,34 @@ pub fn parse_share_image(image: serde_dynamo::Item) -> Result<Share, DecodeError
     serde_dynamo::from_item::<_, ShareRecord>(image).map_err(|_| DecodeError("attributes"))?.into_share()
 }
 
+/// A share, and the hashes by which the indexes find it, unless they are unreadable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexedShare {
+    pub share: Share,
+    pub hashes: Option<IndexHashes>,
+}
+
+/// Parses a share and its hashes from an image in the table's stream.
+pub fn parse_indexed_share_image(image: serde_dynamo::Item) -> Result<IndexedShare, DecodeError> {
+    let record: ShareRecord = serde_dynamo::from_item(image).map_err(|_| DecodeError("attributes"))?;
+    record.into_indexed_share()
+}
+
 /// A share's row. `item` is the item. `entry` is [`SHARE_PREFIX`] followed by the share's id.
 #[derive(Clone, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShareRecord {
     item: String,
     entry: String,
-    /// The sort key in the index `byCreated`: the creation time, then the share's id.
+    /// The sort key in the indexes of shares: the creation time, then the share's id.
     created: String,
+    /// The partition key in the index `bySharer`.
+    sharer_key: String,
+    /// The partition key in the index `byRecipient`.
+    recipient_key: String,
     recipient: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_name: Option<String>,
     files: Vec<StoredFile>,
     /// The number of files, for use in conditions.
     file_count: usize,
@@ -133,13 +156,16 @@ pub(super) fn correction_id(download: WriteId) -> String {
 }
 
 impl ShareRecord {
-    pub(super) fn new(share: &Share, create_id: WriteId, retention: TimeDelta) -> Self {
+    pub(super) fn new(share: &Share, hashes: IndexHashes, create_id: WriteId, retention: TimeDelta) -> Self {
         let id = share.id.to_string();
         Self {
             item: share.item.to_string(),
             entry: format!("{SHARE_PREFIX}{id}"),
             created: created_key(share.created_at, share.id),
+            sharer_key: partition(&hashes.sharer, share.id),
+            recipient_key: partition(&hashes.recipient, share.id),
             recipient: share.recipient.to_string(),
+            recipient_name: share.recipient_name.as_ref().map(|name| name.as_str().to_owned()),
             files: share.files.iter().map(StoredFile::from).collect(),
             file_count: share.files.len(),
             downloads_per_open: share.downloads_per_open(),
@@ -185,12 +211,40 @@ impl ShareRecord {
             .any(|id| *id == write_id)
     }
 
+    pub(super) fn created_at(&self) -> Result<Timestamp, DecodeError> {
+        decode_time(self.created_at, "createdAt")
+    }
+
+    /// Returns the hashes by which the indexes find the share.
+    pub(super) fn index_hashes(&self) -> Result<IndexHashes, DecodeError> {
+        let sharer: SharerKey = parse_partition(&self.sharer_key).ok_or(DecodeError("sharerKey"))?;
+        let recipient: RecipientKey =
+            parse_partition(&self.recipient_key).ok_or(DecodeError("recipientKey"))?;
+        Ok(IndexHashes { sharer, recipient })
+    }
+
+    pub(super) fn into_indexed_share(self) -> Result<IndexedShare, DecodeError> {
+        let hashes = self.index_hashes().ok();
+        Ok(IndexedShare { share: self.into_share()?, hashes })
+    }
+
+    /// Returns whether the share has this place in the index `bySharer` or `byRecipient`.
+    pub(super) fn is_indexed_at(&self, partition: &str, created: &str) -> bool {
+        (self.sharer_key == partition || self.recipient_key == partition) && self.created == created
+    }
+
     pub(super) fn parse(attributes: Attributes) -> Result<Self, DecodeError> {
         serde_dynamo::from_item(attributes).map_err(|_| DecodeError("attributes"))
     }
 
     pub(super) fn into_attributes(self) -> Result<Attributes, InternalError> {
         serde_dynamo::to_item(self).map_err(|_| InternalError::Encoding("a share"))
+    }
+
+    /// Converts the row to the share and the hash of its sharer in the index `bySharer`.
+    pub(super) fn into_share_and_sharer(self) -> Result<(Share, SharerKey), DecodeError> {
+        let IndexHashes { sharer, .. } = self.index_hashes()?;
+        Ok((self.into_share()?, sharer))
     }
 
     pub(super) fn into_share(self) -> Result<Share, DecodeError> {
@@ -203,6 +257,7 @@ impl ShareRecord {
             id,
             item,
             recipient: self.recipient.parse().map_err(|_| DecodeError("recipient"))?,
+            recipient_name: self.recipient_name.as_deref().and_then(RecipientName::parse),
             files: self.files.into_iter().map(Into::into).collect(),
             created_by: self.created_by.into(),
             message: Message::parse(&self.message.unwrap_or_default()).map_err(|_| DecodeError("message"))?,
@@ -231,6 +286,15 @@ impl ShareRecord {
             renewed_at: decode_optional_time(self.renewed_at, "renewedAt")?,
         })
     }
+}
+
+/// Longer than any deployment's retention, and short enough to be added to any stored time.
+const MAX_RETENTION: TimeDelta = TimeDelta::days(36_500);
+
+/// Returns the time from the end of a share's access until its TTL.
+pub(super) fn retention(share: &Share, ttl: i64) -> TimeDelta {
+    let seconds = ttl.saturating_sub(share.purge_at(TimeDelta::zero()).timestamp());
+    TimeDelta::seconds(seconds.clamp(0, MAX_RETENTION.num_seconds()))
 }
 
 /// Parses the primary key of a share.
@@ -267,13 +331,13 @@ pub(super) fn decode_optional_time(
     }
 }
 
-/// Returns a share's sort key in the index `byCreated`.
+/// Returns a share's sort key in the indexes of shares.
 pub(super) fn created_key(at: Timestamp, id: ShareId) -> String {
     format!("{}#{id}", sortable(at))
 }
 
 /// Formats a time as text that sorts chronologically.
-pub(super) fn sortable(at: Timestamp) -> String {
+pub(crate) fn sortable(at: Timestamp) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
@@ -284,7 +348,7 @@ mod tests {
     use sharelink_domain::UseSource;
     use sharelink_domain::access::DownloadError;
     use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
-    use sharelink_domain::testing::{file, share, sharer};
+    use sharelink_domain::testing::{ShareBuilder, file, share, sharer};
     use sharelink_domain::use_source::ClientKind;
 
     use super::super::stored::StoredAction;
@@ -293,7 +357,15 @@ mod tests {
     const RETENTION: TimeDelta = TimeDelta::days(30);
 
     fn record() -> ShareRecord {
-        ShareRecord::new(&share(&["a"]), WriteId::from_bytes([1; 16]), RETENTION)
+        record_of(&share(&["a"]))
+    }
+
+    fn record_of(share: &Share) -> ShareRecord {
+        let hashes = IndexHashes {
+            sharer: SharerKey::from_bytes([2; 16]),
+            recipient: RecipientKey::from_bytes([3; 16]),
+        };
+        ShareRecord::new(share, hashes, WriteId::from_bytes([1; 16]), RETENTION)
     }
 
     fn decode_error(edit: impl Fn(&mut ShareRecord)) -> DecodeError {
@@ -354,8 +426,7 @@ mod tests {
             source: None,
         };
         share.usage.last_failure = Some(failed);
-        let record = ShareRecord::new(&share, WriteId::from_bytes([1; 16]), RETENTION);
-        let stored: serde_json::Value = serde_json::to_value(record).unwrap();
+        let stored: serde_json::Value = serde_json::to_value(record_of(&share)).unwrap();
         let by = serde_json::json!({"sub": "u1"});
         assert_eq!(stored["changed"], serde_json::json!({"of": "revocation", "action": {"by": by, "at": 0}}));
         assert_eq!(
@@ -388,12 +459,38 @@ mod tests {
 
     /// Rows in existing tables have this form. Never edit the expected values.
     #[test]
+    fn index_partitions_are_frozen() {
+        for (recipient, digit) in
+            [("ann@example.com", '1'), ("eve@example.com", '2'), ("kim@example.com", '3')]
+        {
+            let share = ShareBuilder::new().recipient(recipient).build();
+            let stored = serde_json::to_value(record_of(&share)).unwrap();
+            assert_eq!(stored["sharerKey"], format!("02020202020202020202020202020202#{digit}"));
+            assert_eq!(stored["recipientKey"], format!("03030303030303030303030303030303#{digit}"));
+        }
+    }
+
+    #[test]
+    fn record_keeps_the_index_hashes() {
+        let hashes = record().index_hashes().unwrap();
+        assert_eq!(hashes.sharer, SharerKey::from_bytes([2; 16]));
+        assert_eq!(hashes.recipient, RecipientKey::from_bytes([3; 16]));
+        for (attribute, damage) in [
+            ("sharerKey", ShareRecord { sharer_key: "x#0".into(), ..record() }),
+            ("recipientKey", ShareRecord { recipient_key: hashes.recipient.to_string(), ..record() }),
+        ] {
+            assert_eq!(damage.index_hashes().unwrap_err(), DecodeError(attribute));
+        }
+    }
+
+    /// Rows in existing tables have this form. Never edit the expected values.
+    #[test]
     fn stored_renewal_is_frozen() {
         let at = Timestamp::UNIX_EPOCH;
         let change =
             Change { kind: ChangeKind::Renewal { notify: true }, action: Action { by: sharer("u1"), at } };
         let renewed = Share { changed: Some(change), renewed_at: Some(at), ..share(&["a"]) };
-        let record = ShareRecord::new(&renewed, WriteId::from_bytes([1; 16]), RETENTION);
+        let record = record_of(&renewed);
         let stored: serde_json::Value = serde_json::to_value(&record).unwrap();
         let action = serde_json::json!({"by": {"sub": "u1"}, "at": 0});
         let expected = serde_json::json!({"of": "renewal", "action": action, "notify": true});

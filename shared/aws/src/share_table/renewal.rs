@@ -26,7 +26,7 @@ impl ShareTable {
         decide: impl Fn(&Share) -> Result<Option<Share>, E>,
     ) -> Result<Share, ChangeError<E>> {
         let update = |old: &Share, new: &Share| self.renewal_update(old, new, retention, write);
-        self.decide_and_write(item, id, write, decide, update).await
+        Ok(self.decide_and_write(item, id, write, decide, update).await?.share)
     }
 
     fn renewal_update(

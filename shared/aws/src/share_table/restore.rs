@@ -13,13 +13,16 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::PutBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use chrono::TimeDelta;
+use sharelink_domain::index_key::IndexKey;
 use sharelink_domain::restore::{Decision, LiveRow, Policy, Remains, Replay, Restoration, SkipReason};
-use sharelink_domain::{Item, Share, ShareId};
+use sharelink_domain::{EmailAddress, IndexHashes, Item, Share, ShareId, Sharer, Timestamp};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
-use super::log::{self, ShareLog};
-use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, sortable};
-use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
+use super::erasures::Erasures;
+use super::log::{self, RESTORED_AT, ShareLog};
+use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, retention, sortable};
+use super::stored::{StoredSharer, encode};
+use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, millis, string_attribute, text};
 use crate::{AwsError, Error, InternalError, new_generation, new_write_id};
 
 /// How to restore rows.
@@ -53,6 +56,13 @@ pub struct RestoreSummary {
     pub not_written: u64,
     /// Log entries restored.
     pub log_entries: u64,
+    /// Shares and log entries whose recipient was erased since.
+    pub erased: u64,
+    /// Switches that are off in the backup and were copied.
+    pub switches: u64,
+    /// Switches that are off in the backup and were not copied, because the live table has switches that show
+    /// them as on.
+    pub switches_left: u64,
 }
 
 /// Reads a table page by page: the given items' partitions, or the whole table if there are none.
@@ -140,6 +150,13 @@ struct LostShare {
     replay: Replay,
     /// The damaged row, if there is one.
     damaged: Option<Attributes>,
+    kept: Kept,
+}
+
+/// What a restored row keeps from the backup, beside the share.
+#[derive(Clone, Copy)]
+struct Kept {
+    hashes: IndexHashes,
     retention: TimeDelta,
 }
 
@@ -154,18 +171,30 @@ impl LostShare {
 pub struct Restore<'a> {
     shares: &'a ShareTable,
     log: &'a ShareLog,
+    backup: &'a ShareTable,
+    key: &'a IndexKey,
+    erasures: Erasures<'a>,
     options: RestoreOptions,
     rate: Interval,
     summary: RestoreSummary,
 }
 
 impl<'a> Restore<'a> {
-    /// Creates a restoration into these tables, which has restored nothing yet.
+    /// Creates a restoration into these tables, which has restored nothing yet. `backup` is the backup of the
+    /// table of shares. `key` is the key of the indexes' hashes, under which both tables remember who was
+    /// erased.
     #[must_use]
-    pub fn new(shares: &'a ShareTable, log: &'a ShareLog, options: RestoreOptions) -> Self {
+    pub fn new(
+        shares: &'a ShareTable,
+        log: &'a ShareLog,
+        backup: &'a ShareTable,
+        key: &'a IndexKey,
+        options: RestoreOptions,
+    ) -> Self {
         let mut rate = interval(Duration::from_secs(1) / options.max_writes_per_second.get());
         rate.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { shares, log, options, rate, summary: RestoreSummary::default() }
+        let erasures = Erasures::new(shares, backup, key, options.is_dry_run);
+        Self { shares, log, backup, key, erasures, options, rate, summary: RestoreSummary::default() }
     }
 
     /// Returns the numbers so far.
@@ -194,17 +223,24 @@ impl<'a> Restore<'a> {
         .await
     }
 
-    /// Restores missing and damaged shares from a backup of the table of shares. Expiry alarms are set again
-    /// by the sweeper. Restores only the given items, or every item if there are none.
+    /// Restores missing and damaged shares from the backup. Expiry alarms are set again by the sweeper.
+    /// Restores only the given items, or every item if there are none.
+    ///
+    /// First copies the switches, so that no paused link works again.
     ///
     /// Calls `report` with the numbers so far after each page of the backup.
-    pub async fn shares_from(
+    pub async fn shares(
         &mut self,
-        backup: &ShareTable,
         items: &[Item],
         mut report: impl FnMut(&RestoreSummary),
     ) -> Result<(), Error> {
+        let backup = self.backup;
+        let switches = backup.copy_switches_to(self.shares, self.options.is_dry_run).await?;
+        (self.summary.switches, self.summary.switches_left) = (switches.copied, switches.left);
         for_each_page(&backup.client, &backup.name, items, async |rows| {
+            for row in rows {
+                self.erasures.copy(row).await?;
+            }
             // Alarms are derived from shares, and retries no longer need old idempotency records.
             for group in groups(rows).filter(|group| group.first.starts_with(SHARE_PREFIX)) {
                 self.restore_shares(&group).await?;
@@ -224,15 +260,43 @@ impl<'a> Restore<'a> {
             if is_live || ttl <= self.options.policy.now.timestamp() {
                 continue;
             }
+            let Some(mut row) = self.without_erased(row.clone()).await? else {
+                self.summary.erased += 1;
+                continue;
+            };
             self.summary.log_entries += 1;
             if self.options.is_dry_run {
                 continue;
             }
             self.rate.tick().await;
-            let put = self.log.client.put_item().table_name(&self.log.name).set_item(Some(row.clone()));
+            // The event of the entry was published before.
+            row.insert(RESTORED_AT.to_owned(), millis(self.options.policy.now));
+            let put = self.log.client.put_item().table_name(&self.log.name).set_item(Some(row));
             ignore_failed_condition(put.condition_expression("attribute_not_exists(entry)").send().await)?;
         }
         Ok(())
+    }
+
+    /// Returns the log entry's row without the sharer if the sharer was erased since, or `None` if the
+    /// recipient was erased since.
+    async fn without_erased(&mut self, mut row: Attributes) -> Result<Option<Attributes>, Error> {
+        let at = string_attribute(&row, "entry").and_then(|entry| entry.split_once('#')?.0.parse().ok());
+        let at: Timestamp = at.unwrap_or(Timestamp::UNIX_EPOCH);
+        let recipient = string_attribute(&row, "recipient").and_then(|address| address.parse().ok());
+        let recipient: Option<EmailAddress> = recipient;
+        if let Some(recipient) = recipient
+            && self.erasures.cover_recipient(&recipient, at).await?
+        {
+            return Ok(None);
+        }
+        let sharer = row.get("by").cloned().map(serde_dynamo::from_attribute_value::<_, StoredSharer>);
+        if let Some(Ok(stored)) = sharer {
+            let mut sharer = stored.into();
+            if self.erasures.replace_sharer(&mut sharer, at).await? {
+                row.insert("by".to_owned(), encode(&StoredSharer::from(&sharer))?);
+            }
+        }
+        Ok(Some(row))
     }
 
     /// Restores shares of one item.
@@ -241,30 +305,44 @@ impl<'a> Restore<'a> {
         let mut live = rows_between(&self.shares.client, &self.shares.name, partition, first, last).await?;
         let mut lost = HashMap::new();
         for row in *rows {
-            let Ok((share, retention)) = parse_backup(row) else {
+            let Ok((mut share, mut kept)) = parse_backup(row) else {
                 self.summary.unreadable += 1;
                 continue;
             };
             let live_row = string_attribute(row, "entry").and_then(|entry| live.remove(entry));
             let id = share.id;
+            let is_readable = matches!(live_row.as_ref().map(parse), Some(Ok(_)));
+            if !is_readable {
+                if self.erasures.cover_recipient(&share.recipient, share.created_at).await? {
+                    self.summary.erased += 1;
+                    continue;
+                }
+                for (sharer, at) in share.sharers_mut() {
+                    self.erasures.replace_sharer(sharer, at).await?;
+                }
+                if share.created_by == Sharer::erased() {
+                    kept.hashes.sharer = self.key.sharer(&share.created_by.sub);
+                }
+            }
             let replay = Replay::new(share);
             match live_row.as_ref().map(parse) {
                 Some(Ok(readable)) => {
                     let row = LiveRow::Readable(readable.generation);
-                    let decision = replay.decide(&row, retention, self.options.policy, new_generation()?);
-                    self.apply(decision, None, retention).await?;
+                    let policy = self.options.policy;
+                    let decision = replay.decide(&row, kept.retention, policy, new_generation()?);
+                    self.apply(decision, None, kept).await?;
                 }
                 Some(Err(_)) | None => {
-                    lost.insert(id, LostShare { replay, damaged: live_row, retention });
+                    lost.insert(id, LostShare { replay, damaged: live_row, kept });
                 }
             }
         }
         self.replay_log(partition, &mut lost).await?;
         for share in lost.into_values() {
             let row = share.live_row();
-            let (retention, policy) = (share.retention, self.options.policy);
-            let decision = share.replay.decide(&row, retention, policy, new_generation()?);
-            self.apply(decision, share.damaged, retention).await?;
+            let policy = self.options.policy;
+            let decision = share.replay.decide(&row, share.kept.retention, policy, new_generation()?);
+            self.apply(decision, share.damaged, share.kept).await?;
         }
         Ok(())
     }
@@ -294,7 +372,7 @@ impl<'a> Restore<'a> {
         &mut self,
         decision: Decision,
         damaged: Option<Attributes>,
-        retention: TimeDelta,
+        kept: Kept,
     ) -> Result<(), Error> {
         let summary = &mut self.summary;
         let restoration = match decision {
@@ -309,7 +387,7 @@ impl<'a> Restore<'a> {
             }
         };
         let revokes = restoration.revokes;
-        let is_written = self.options.is_dry_run || self.write(restoration, damaged, retention).await?;
+        let is_written = self.options.is_dry_run || self.write(restoration, damaged, kept).await?;
         let summary = &mut self.summary;
         *match (is_written, revokes) {
             (false, _) => &mut summary.not_written,
@@ -325,10 +403,11 @@ impl<'a> Restore<'a> {
         &mut self,
         restoration: Restoration,
         damaged: Option<Attributes>,
-        retention: TimeDelta,
+        kept: Kept,
     ) -> Result<bool, Error> {
         let Restoration { share, entries, .. } = restoration;
-        let row = ShareRecord::new(&share, new_write_id()?, retention).into_attributes()?;
+        let record = ShareRecord::new(&share, kept.hashes, new_write_id()?, kept.retention);
+        let row = record.into_attributes()?;
         let mut transaction = vec![put_in(&self.shares.name, if_unchanged(Put::builder(), damaged), row)?];
         for entry in entries {
             let row = log::encode_row(&share.item, entry, self.options.log_retention)?;
@@ -383,18 +462,14 @@ fn if_unchanged(put: PutBuilder, damaged: Option<Attributes>) -> PutBuilder {
     put.condition_expression(conditions.join(" AND "))
 }
 
-/// Decodes a share from the backup, with its retention: the time from the end of access until its TTL.
-fn parse_backup(row: &Attributes) -> Result<(Share, TimeDelta), DecodeError> {
+/// Decodes a share from the backup. Its retention is the time from the end of access until its TTL.
+fn parse_backup(row: &Attributes) -> Result<(Share, Kept), DecodeError> {
     let record = ShareRecord::parse(row.clone())?;
-    let ttl = record.ttl;
+    let (ttl, hashes) = (record.ttl, record.index_hashes()?);
     let share = record.into_share()?;
-    let seconds = ttl.saturating_sub(share.purge_at(TimeDelta::zero()).timestamp());
-    let retention = TimeDelta::seconds(seconds.clamp(0, MAX_RETENTION.num_seconds()));
-    Ok((share, retention))
+    let retention = retention(&share, ttl);
+    Ok((share, Kept { hashes, retention }))
 }
-
-/// Longer than any deployment's retention, and short enough to be added to any stored time.
-const MAX_RETENTION: TimeDelta = TimeDelta::days(36_500);
 
 fn parse(row: &Attributes) -> Result<Share, DecodeError> {
     ShareRecord::parse(row.clone())?.into_share()

@@ -1,11 +1,13 @@
-//! The key of the hashes that stand for people and items, from Secrets Manager.
+//! Keys of keyed hashes, from Secrets Manager.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Builder;
 use aws_types::SdkConfig;
 use sharelink_domain::hash_key::HashKey;
+use sharelink_domain::index_key::IndexKey;
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
@@ -19,15 +21,21 @@ const SERVICE: &str = "secretsmanager";
 /// that is reserved for sending the response.
 const FETCH_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The key, fetched once per instance.
+/// The key of the hashes that stand for people and items in logs and counters.
+pub type StoredHashKey = StoredKey<HashKey>;
+
+/// The key of the hashes in the table's indexes.
+pub type StoredIndexKey = StoredKey<IndexKey>;
+
+/// A key, fetched once per instance.
 #[derive(Debug)]
-pub struct StoredHashKey {
+pub struct StoredKey<K> {
     client: Client,
     secret: String,
-    key: OnceCell<HashKey>,
+    key: OnceCell<K>,
 }
 
-impl StoredHashKey {
+impl<K: FromStr> StoredKey<K> {
     /// Fetches the key from the secret with this name or ARN, so that no request waits for it.
     pub async fn fetched(config: &SdkConfig, secret: impl Into<String>) -> Self {
         let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
@@ -36,6 +44,20 @@ impl StoredHashKey {
         key
     }
 
+    /// Returns the key.
+    pub async fn get_or_fetch(&self) -> Result<&K, AwsError> {
+        self.key.get_or_try_init(|| self.fetch()).await
+    }
+
+    async fn fetch(&self) -> Result<K, AwsError> {
+        let secret = self.client.get_secret_value().secret_id(&self.secret);
+        let response = secret.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
+        let key = response.secret_string().unwrap_or_default().parse();
+        key.map_err(|_| AwsError::InvalidData { service: SERVICE, what: "key of hashes" })
+    }
+}
+
+impl StoredHashKey {
     /// Returns the key for a log line, or `None` if it cannot be fetched now. A missing hash must not fail a
     /// request.
     pub async fn get_for_log(&self) -> Option<&HashKey> {
@@ -47,17 +69,5 @@ impl StoredHashKey {
         };
         tracing::warn!(%error, "a request is logged without the caller");
         None
-    }
-
-    /// Returns the key.
-    pub async fn get_or_fetch(&self) -> Result<&HashKey, AwsError> {
-        self.key.get_or_try_init(|| self.fetch()).await
-    }
-
-    async fn fetch(&self) -> Result<HashKey, AwsError> {
-        let secret = self.client.get_secret_value().secret_id(&self.secret);
-        let response = secret.send().await.map_err(|e| AwsError::new(SERVICE, &e))?;
-        HashKey::new(response.secret_string().unwrap_or_default())
-            .map_err(|_| AwsError::InvalidData { service: SERVICE, what: "hash key" })
     }
 }
