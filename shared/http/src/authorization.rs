@@ -1,4 +1,4 @@
-//! Authenticates callers and checks the Share permission.
+//! Authenticates callers, and checks the Share permission and the right to manage all shares.
 
 use serde_json::Value;
 use sharelink_domain::names::to_display_text;
@@ -12,13 +12,16 @@ use crate::claim_path::{ClaimPath, ClaimPathError};
 use crate::verified_claims::{NotVerified, VerifiedClaims};
 use crate::{Problem, ProblemType, Request};
 
+const SHARE_PERMISSION: &str = "SHARE_PERMISSION";
+const MANAGE_ALL_PERMISSION: &str = "MANAGE_ALL_PERMISSION";
+
 /// The deployment's permission settings are missing or invalid.
 #[derive(Debug, Error)]
 pub enum AuthorizationError {
     #[error(transparent)]
     Setting(#[from] SettingError),
-    #[error("SHARE_PERMISSION {0}")]
-    Permission(#[from] PermissionError),
+    #[error("the environment variable {0} {1}")]
+    Permission(&'static str, PermissionError),
     #[error("the environment variable {0} {1}")]
     Claim(&'static str, ClaimPathError),
 }
@@ -35,6 +38,12 @@ impl Caller {
     #[must_use]
     pub fn into_sharer(self) -> Sharer {
         self.sharer
+    }
+
+    /// Returns the claim `sub`, which identifies the caller.
+    #[must_use]
+    pub fn sub(&self) -> &str {
+        &self.sharer.sub
     }
 
     /// Returns the question to the item resolver, whether the caller may use an item for this purpose.
@@ -72,10 +81,11 @@ impl CallerClaims {
     }
 }
 
-/// The deployment's rules for deciding who may share.
+/// The deployment's rules for deciding who may share, and who may manage all shares.
 #[derive(Clone, Debug)]
 pub struct Authorization {
     permission: SharePermission,
+    manage_all: SharePermission,
     claims: CallerClaims,
     /// The claims that may say that the caller's address is not verified.
     email_verified: [ClaimPath; 2],
@@ -84,8 +94,14 @@ pub struct Authorization {
 impl Authorization {
     /// Reads the rules from the environment.
     pub fn from_env() -> Result<Self, AuthorizationError> {
-        let permission = SharePermission::parse(&required("SHARE_PERMISSION")?)?;
-        Ok(Self::new(permission, CallerClaims::from_env()?))
+        let permission = |setting, json: &str| {
+            SharePermission::parse(json).map_err(|error| AuthorizationError::Permission(setting, error))
+        };
+        let share = permission(SHARE_PERMISSION, &required(SHARE_PERMISSION)?)?;
+        // Functions that do not manage shares lack this setting.
+        let manage_all = optional(MANAGE_ALL_PERMISSION).unwrap_or_else(|| "{}".to_owned());
+        let manage_all = permission(MANAGE_ALL_PERMISSION, &manage_all)?;
+        Ok(Self::new(share, CallerClaims::from_env()?).with_manage_all(manage_all))
     }
 
     /// Creates the rules from the access rights that grant the Share permission and the claims that describe
@@ -93,7 +109,13 @@ impl Authorization {
     #[must_use]
     pub fn new(permission: SharePermission, claims: CallerClaims) -> Self {
         let email_verified = [ClaimPath::top_level(EMAIL_VERIFIED), claims.email.sibling(EMAIL_VERIFIED)];
-        Self { permission, claims, email_verified }
+        Self { permission, manage_all: SharePermission::default(), claims, email_verified }
+    }
+
+    /// Sets the access rights that grant the right to manage all shares.
+    #[must_use]
+    pub fn with_manage_all(self, manage_all: SharePermission) -> Self {
+        Self { manage_all, ..self }
     }
 
     /// Returns the caller if they have the Share permission in this module.
@@ -115,6 +137,37 @@ impl Authorization {
     #[must_use]
     pub fn can_share(&self, caller: &Caller, module: &ModuleName) -> bool {
         self.permission.allows(&caller.rights, module)
+    }
+
+    /// Returns whether a caller may manage every share in this module: whatever holders of the Share
+    /// permission may do with an item's shares, without asking the item resolver.
+    #[must_use]
+    pub fn can_manage_all(&self, caller: &Caller, module: &ModuleName) -> bool {
+        self.manage_all.allows(&caller.rights, module)
+    }
+
+    /// Returns whether a caller may manage every share in some module.
+    #[must_use]
+    pub fn can_manage_all_somewhere(&self, caller: &Caller) -> bool {
+        self.manage_all.allows_somewhere(&caller.rights)
+    }
+
+    /// Returns whether a caller may manage the shares of a module, if the item resolver allows the item.
+    #[must_use]
+    pub fn can_manage(&self, caller: &Caller, module: &ModuleName) -> bool {
+        self.can_share(caller, module) || self.can_manage_all(caller, module)
+    }
+
+    /// Returns whether a caller has the Share permission in some module.
+    #[must_use]
+    pub fn can_share_somewhere(&self, caller: &Caller) -> bool {
+        self.permission.allows_somewhere(&caller.rights)
+    }
+
+    /// Returns whether a caller may manage shares in some module.
+    #[must_use]
+    pub fn can_manage_somewhere(&self, caller: &Caller) -> bool {
+        self.can_share_somewhere(caller) || self.can_manage_all_somewhere(caller)
     }
 
     fn read_caller(&self, request: &Request) -> Result<Caller, NotVerified> {
@@ -256,6 +309,27 @@ mod tests {
         let query = caller.query(&item, Purpose::Share);
         assert_eq!((query.item, query.sub.as_str(), query.purpose), (item, "u1", Purpose::Share));
         assert_eq!(query.rights.iter().collect::<Vec<_>>(), ["producer", "viewer"]);
+    }
+
+    #[test]
+    fn right_to_manage_all_shares_depends_on_the_module() {
+        let manage_all = SharePermission::parse(r#"{"jobs": ["lead"], "*": ["auditor"]}"#).unwrap();
+        let authorization = authorization(None).with_manage_all(manage_all);
+        let rights_of = |rights: Value| {
+            let claims = claims(&rights);
+            let header = json!({"authorization": token(&claims)});
+            let caller = authorization.authenticate(&request(&event(&header, &flattened(&claims)))).unwrap();
+            let modules = ["jobs", "assets"].map(|module| module.parse().unwrap());
+            let all = modules.each_ref().map(|module| authorization.can_manage_all(&caller, module));
+            let some = modules.each_ref().map(|module| authorization.can_manage(&caller, module));
+            let somewhere = authorization.can_manage_all_somewhere(&caller);
+            (all, some, [somewhere, authorization.can_manage_somewhere(&caller)])
+        };
+        let both = [true, true];
+        assert_eq!(rights_of(json!(["auditor"])), (both, both, both));
+        assert_eq!(rights_of(json!(["lead"])), ([true, false], [true, false], both));
+        assert_eq!(rights_of(json!(["producer"])), ([false, false], [true, false], [false, true]));
+        assert_eq!(rights_of(json!(["viewer"])), ([false; 2], [false; 2], [false; 2]));
     }
 
     #[test]

@@ -33,6 +33,6 @@ pub use idempotency::idempotent_request;
 pub use problem::{FieldError, Problem};
 pub use problem_type::ProblemType;
 pub use request::{Request, header, parse_item, path_parameter, query_parameter, route_key, source_ip};
-pub use response::{Response, json_response};
+pub use response::{Response, json_response, text_response};
 pub use run::{run, run_with_callers};
-pub use share_response::{FileResponse, ShareResponse, SharerResponse, to_rfc3339};
+pub use share_response::{FileResponse, ListedShareResponse, ShareResponse, SharerResponse, to_rfc3339};

@@ -7,6 +7,7 @@ use lambda_http::http::header::{HeaderValue, RETRY_AFTER};
 use serde::Serialize;
 use sharelink_aws::{AwsError, Error, IdempotencyError, InternalError, ResolveError};
 use sharelink_domain::email_limits::LimitReached;
+use sharelink_domain::rules::RuleViolation;
 
 use crate::{ProblemType, Response, json_response};
 
@@ -74,6 +75,19 @@ impl From<ResolveError> for Problem {
     }
 }
 
+impl From<RuleViolation> for Problem {
+    fn from(violation: RuleViolation) -> Self {
+        match violation {
+            RuleViolation::AccessTooLong { .. } => {
+                Self::Invalid(vec![FieldError::access_too_long(violation)])
+            }
+            RuleViolation::RecipientNotAllowed => ProblemType::RecipientNotAllowed.into(),
+            RuleViolation::EmailRequired => ProblemType::EmailRequired.into(),
+            RuleViolation::TooManyFiles { .. } => ProblemType::TooManyFiles.into(),
+        }
+    }
+}
+
 impl Problem {
     /// Returns the type of the problem.
     #[must_use]
@@ -88,29 +102,31 @@ impl Problem {
         }
     }
 
-    /// Converts the problem to a response. The error behind a failure is logged, not sent to the caller.
+    /// Converts the problem to its JSON body. The error behind a failure is logged, not sent to the caller.
     #[must_use]
-    pub fn into_response(self) -> Response {
+    pub fn into_body(self) -> ProblemBody {
         let problem_type = self.problem_type();
-        let mut retry_after = None;
-        let body = match self {
-            Self::Type(_) => problem_type.body(None),
+        match self {
+            Self::Type(_) | Self::TooSoon(_) => problem_type.body(None),
             Self::Malformed(detail) => problem_type.body(Some(detail)),
             Self::Invalid(errors) => ProblemBody { errors, ..problem_type.body(None) },
-            Self::TooSoon(wait) => {
-                retry_after = Some(whole_seconds(wait));
-                problem_type.body(None)
-            }
-            Self::LimitReached(limit, wait) => {
-                retry_after = Some(whole_seconds(wait));
-                problem_type.body(Some(limit_detail(limit)))
-            }
+            Self::LimitReached(limit, _) => problem_type.body(Some(limit_detail(limit))),
             Self::Failed(error) => {
                 tracing::error!(%error, "a request failed");
                 problem_type.body(None)
             }
+        }
+    }
+
+    /// Converts the problem to a response. The error behind a failure is logged, not sent to the caller.
+    #[must_use]
+    pub fn into_response(self) -> Response {
+        let problem_type = self.problem_type();
+        let retry_after = match &self {
+            Self::TooSoon(wait) | Self::LimitReached(_, wait) => Some(whole_seconds(*wait)),
+            _ => None,
         };
-        let mut response = problem_response(problem_type, &body);
+        let mut response = problem_response(problem_type, &self.into_body());
         if let Some(retry_after) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, retry_after);
         }
@@ -224,6 +240,12 @@ impl FieldError {
     /// Describes an invalid header.
     pub fn header(name: &'static str, detail: impl Display) -> Self {
         Self::new(FieldLocation::Header(name), detail)
+    }
+
+    /// Describes an expiry after the last day that the deployment's rules allow.
+    #[must_use]
+    pub fn access_too_long(violation: RuleViolation) -> Self {
+        Self::pointer("/expiresAt", violation).with_reason("accessTooLong")
     }
 
     fn new(location: FieldLocation, detail: impl Display) -> Self {

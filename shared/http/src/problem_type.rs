@@ -63,6 +63,14 @@ problem_types! {
     /// not give the caller access. Ask a person who manages the item in the platform. A change of its rules
     /// takes effect within a minute.
     ItemAccessDenied = FORBIDDEN "item-access-denied" "The platform does not allow access to this item";
+    /// The caller does not hold the right to manage all shares in the module, or in any module. It is needed
+    /// to list what other users have shared. A platform administrator can grant it. To list only the caller's
+    /// own shares, omit `recipient` and `sharer`.
+    ManageAllPermissionMissing = FORBIDDEN "manage-all-permission-missing" "The right to manage all shares is missing";
+    /// An operator has switched sharing off: all of it, or for this module, this sharer or the recipient's
+    /// domain. Nothing was changed. Shares can still be listed, shortened and revoked. Ask the operator of the
+    /// API when sharing will be switched on again.
+    SharingOff = FORBIDDEN "sharing-off" "Sharing is switched off";
     /// The item has no share with this id, or the share was purged after its retention period. List the
     /// item's shares again.
     ShareNotFound = NOT_FOUND "share-not-found" "Share not found";
@@ -85,6 +93,16 @@ problem_types! {
     /// The recipient is not an address that email can be sent to. `detail` explains why. Correct the address
     /// and share again.
     InvalidRecipient = UNPROCESSABLE_ENTITY "invalid-recipient" "The recipient is not an email address";
+    /// This deployment does not allow sharing with the recipient's domain, so no access was given, prolonged
+    /// or sent again. `GET /share-rules` lists the domains. Access that the recipient already has continues
+    /// until it expires, and can be shortened or revoked.
+    RecipientNotAllowed = FORBIDDEN "recipient-not-allowed" "Sharing with the recipient's domain is not allowed";
+    /// This deployment only sends links by email. Nothing was changed. Omit `notify` or set it to `true`. To
+    /// send the link of an existing share, resend its email.
+    EmailRequired = FORBIDDEN "email-required" "Links are only sent by email";
+    /// The share has more files than this deployment now allows in one share, so its access cannot be
+    /// prolonged or given again. Its files cannot be changed. It can still be shortened or revoked.
+    TooManyFiles = FORBIDDEN "too-many-files" "The share has too many files";
     /// The same address appears earlier in the request. Its outcome is in the result for the first
     /// occurrence. No action is needed.
     DuplicateRecipient = UNPROCESSABLE_ENTITY "duplicate-recipient" "The recipient appears twice in the request";
@@ -108,6 +126,9 @@ problem_types! {
     FileForbidden = FORBIDDEN "file-forbidden" "The file cannot be opened right now";
     /// The link is valid, but its files are too many or too large for one archive. Download them one by one.
     ArchiveTooLarge = NOT_FOUND "archive-too-large" "The files are too large for one archive";
+    /// An operator has paused the link, and possibly others. Nothing was counted. The same link may work again
+    /// later: try it after the number of seconds in `Retry-After`.
+    LinkPaused = SERVICE_UNAVAILABLE "link-paused" "This link is paused at the moment";
     /// A browser requested the link in advance, which its `Sec-Purpose`, `Purpose`, `X-Purpose` or `X-Moz`
     /// header states. Nothing was counted and no file was returned. Request the link without this header once
     /// the recipient opens it; browsers do so on their own.
@@ -115,8 +136,8 @@ problem_types! {
     /// Changing the expiration and renewing the link require an `If-Match` header with the version of the
     /// share to change. Nothing was changed. Read the share and send its `ETag` as `If-Match`.
     IfMatchMissing = PRECONDITION_REQUIRED "if-match-missing" "The If-Match header is missing";
-    /// The share is no longer at the version in `If-Match`, because another request has changed it. This
-    /// request changed nothing. Read the share again and let the sharer decide whether the change is still
+    /// The share is no longer at the version in `If-Match` or `version`, because another request has changed
+    /// it. This request did not change it. Read the share again and let the sharer decide whether the change is still
     /// wanted.
     StaleVersion = PRECONDITION_FAILED "stale-version" "The share has changed since it was read";
     /// Within the last 24 hours, the caller used this `Idempotency-Key` for a different request: another
@@ -154,10 +175,12 @@ impl ProblemType {
         metrics::counter!("Problems", "Type" => self.name()).increment(1);
     }
 
-    /// Sets the `Retry-After` header if the same request may succeed in a moment.
+    /// Sets the `Retry-After` header if the same request may succeed later.
     pub fn set_retry_after(self, response: &mut Response) {
         if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+            // People switch links on again, not computers.
+            let seconds = if self == Self::LinkPaused { "300" } else { "2" };
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static(seconds));
         }
     }
 }

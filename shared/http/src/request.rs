@@ -53,8 +53,8 @@ pub fn path_parameter(request: &Request, name: &str) -> String {
 
 /// Returns a decoded query parameter.
 ///
-/// API Gateway joins the values of a repeated parameter with commas, and the result keeps the commas. No
-/// valid value contains a comma, so a repeated parameter is rejected as invalid.
+/// API Gateway joins the values of a repeated parameter with commas, and the result keeps the commas. Only free
+/// text may contain a comma, so any other repeated parameter is rejected as invalid.
 #[must_use]
 pub fn query_parameter(request: &Request, name: &str) -> Option<String> {
     Some(request.query_string_parameters_ref()?.all(name)?.join(","))

@@ -20,6 +20,11 @@ pub fn json_response(status: StatusCode, content_type: &'static str, body: &impl
         Ok(body) => (status, body),
         Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "{}".to_owned()),
     };
+    text_response(status, content_type, body)
+}
+
+/// Creates a text response that caches must not store, as in [`json_response`].
+pub fn text_response(status: StatusCode, content_type: &'static str, body: String) -> Response {
     let mut response = Response::new(body.into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -19,10 +19,16 @@ use crate::{Problem, ProblemType, Request, Response, parse_item};
 /// Time reserved for sending the timeout response.
 const RESPONSE_MARGIN: Duration = Duration::from_secs(1);
 
-/// The routes that only read, so that the share log does not show who used them, although they show what an
-/// item contains or who has its links.
-const READING_ROUTES: [&str; 2] =
-    ["GET /modules/{module}/items/{item}/files", "GET /modules/{module}/items/{item}/share-log"];
+/// The routes whose responses are logged with the caller whatever their status, because the share log does not
+/// show who used them. Some only read, although they show what an item contains or who has its links. The
+/// others respond with 200 although they may have refused the change of every share.
+const AUDITED_ROUTES: [&str; 5] = [
+    "GET /modules/{module}/items/{item}/files",
+    "GET /modules/{module}/items/{item}/share-log",
+    "GET /shares",
+    "POST /shares/expiration",
+    "POST /shares/revoke",
+];
 
 /// The caller and the item of a request, for its line in the function's log.
 #[derive(Default)]
@@ -43,10 +49,10 @@ impl AuditTrail {
         Self { sub: verified_subject(request), item: parse_item(request).ok() }
     }
 
-    /// Returns whether the response is logged with its caller: a refusal, or one of the [`READING_ROUTES`].
+    /// Returns whether the response is logged with its caller: a refusal, or one of the [`AUDITED_ROUTES`].
     fn is_needed(route: &str, status: StatusCode) -> bool {
         let is_refusal = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
-        is_refusal || READING_ROUTES.contains(&route)
+        is_refusal || AUDITED_ROUTES.contains(&route)
     }
 
     fn hashes(&self, key: &HashKey) -> AuditHashes {
@@ -72,7 +78,7 @@ where
 /// and the caller gets [`ProblemType::TemporarilyUnavailable`]. A request that did not come through the
 /// distribution is refused before the handler sees it.
 ///
-/// Every request is logged by its route. Refusals and the [`READING_ROUTES`] are logged with hashes of the
+/// Every request is logged by its route. Refusals and the [`AUDITED_ROUTES`] are logged with hashes of the
 /// caller and the item, if `hash_key` returns the key.
 pub async fn run_with_callers<'k, K, H, F>(metrics: &Metrics, hash_key: K, handler: H) -> Result<(), Error>
 where
@@ -134,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_and_reading_routes_are_logged_with_their_caller() {
+    fn refusals_and_audited_routes_are_logged_with_their_caller() {
         let list = "GET /modules/{module}/items/{item}/shares";
         for (route, status, is_needed) in [
             (list, StatusCode::OK, false),
@@ -144,6 +150,9 @@ mod tests {
             ("GET /modules/{module}/items/{item}/files", StatusCode::OK, true),
             ("GET /modules/{module}/items/{item}/share-log", StatusCode::OK, true),
             ("GET /modules/{module}/items/{item}/share-log", StatusCode::SERVICE_UNAVAILABLE, true),
+            ("POST /shares/revoke", StatusCode::OK, true),
+            ("POST /shares/expiration", StatusCode::OK, true),
+            ("POST /modules/{module}/items/{item}/shares/{shareId}/revoke", StatusCode::OK, false),
         ] {
             assert_eq!(AuditTrail::is_needed(route, status), is_needed, "{route}: {status}");
         }

@@ -4,7 +4,8 @@ use chrono::SecondsFormat;
 use serde::Serialize;
 use sharelink_domain::access::InactiveReason;
 use sharelink_domain::{
-    EmailAddress, MailState, Message, Share, SharedFile, Sharer, Status, Timestamp, Title,
+    EmailAddress, ItemName, MailState, Message, ModuleName, RecipientName, Share, SharedFile, Sharer, Status,
+    Timestamp, Title,
 };
 
 /// A share in a response.
@@ -13,6 +14,8 @@ use sharelink_domain::{
 pub struct ShareResponse<'a> {
     share_id: String,
     recipient: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient_name: Option<&'a str>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
@@ -37,6 +40,23 @@ pub struct ShareResponse<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_at: Option<String>,
     version: u64,
+}
+
+/// A share in a list of all items' shares.
+#[derive(Debug, Serialize)]
+pub struct ListedShareResponse<'a> {
+    module: &'a ModuleName,
+    item: &'a ItemName,
+    #[serde(flatten)]
+    share: ShareResponse<'a>,
+}
+
+impl<'a> ListedShareResponse<'a> {
+    /// Creates the representation of a share, with its status as of `now`.
+    #[must_use]
+    pub fn new(share: &'a Share, now: Timestamp) -> Self {
+        Self { module: &share.item.module, item: &share.item.name, share: ShareResponse::new(share, now) }
+    }
 }
 
 /// A file in a response.
@@ -93,6 +113,7 @@ impl<'a> ShareResponse<'a> {
         Self {
             share_id: share.id.to_string(),
             recipient: share.recipient.as_str(),
+            recipient_name: share.recipient_name.as_ref().map(RecipientName::as_str),
             status,
             reason,
             expires_at: to_rfc3339(share.expires_at),
