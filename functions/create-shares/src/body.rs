@@ -3,9 +3,8 @@
 use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
-use sharelink_domain::expiry::{ExpiryError, RequestedExpiry};
-use sharelink_domain::request::RECIPIENTS_LIMIT;
-use sharelink_domain::{Expiry, FileName, Message, Timestamp};
+use sharelink_domain::expiry::RequestedExpiry;
+use sharelink_domain::{Expiry, FileName, Message, ShareRules, Timestamp};
 use sharelink_http::{FieldError, Problem};
 
 /// The body as received. Every field is optional, so that validation can report all missing fields.
@@ -33,15 +32,23 @@ pub(crate) struct CreateRequest {
 
 impl CreateBody {
     /// Validates every field of a request received at `received_at`, and reports all invalid fields.
-    pub(crate) fn validate(self, received_at: Timestamp) -> Result<CreateRequest, Problem> {
+    pub(crate) fn validate(
+        self,
+        received_at: Timestamp,
+        rules: &ShareRules,
+    ) -> Result<CreateRequest, Problem> {
         let mut errors = Vec::new();
-        let recipients = collect_errors(&mut errors, parse_recipients(self.recipients));
-        let expiry = collect_errors(&mut errors, parse_expiry(self.expires_at.as_deref(), received_at));
+        let recipients = parse_recipients(self.recipients, rules.max_recipients);
+        let recipients = collect_errors(&mut errors, recipients);
+        let expiry = parse_expiry(self.expires_at.as_deref(), received_at, rules);
+        let expiry = collect_errors(&mut errors, expiry);
         let message = collect_errors(&mut errors, parse_message(self.message.as_deref()));
         let files = collect_errors(&mut errors, self.files.as_deref().map(parse_files).transpose());
         match (recipients, expiry, message, files) {
             (Some(recipients), Some(expiry), Some(message), Some(files)) => {
-                Ok(CreateRequest { recipients, expiry, message, files, notify: self.notify.unwrap_or(true) })
+                let notify = self.notify.unwrap_or(true);
+                rules.check_email(notify)?;
+                Ok(CreateRequest { recipients, expiry, message, files, notify })
             }
             _ => Err(Problem::Invalid(errors)),
         }
@@ -51,8 +58,7 @@ impl CreateBody {
 impl CreateRequest {
     /// Validates the requested expiry, as of the time that the request was received.
     pub(crate) fn accept_expiry(&self, received_at: Timestamp) -> Result<Expiry, Problem> {
-        let invalid = |error: ExpiryError| Problem::Invalid(vec![FieldError::pointer("/expiresAt", error)]);
-        self.expiry.accept(received_at).map_err(invalid)
+        accept_expiry(self.expiry, received_at).map_err(Problem::Invalid)
     }
 }
 
@@ -65,19 +71,30 @@ fn invalid<T>(pointer: &str, detail: impl std::fmt::Display) -> Result<T, Vec<Fi
     Err(vec![FieldError::pointer(pointer, detail)])
 }
 
-fn parse_recipients(entries: Option<Vec<String>>) -> Result<Vec<String>, Vec<FieldError>> {
+fn parse_recipients(entries: Option<Vec<String>>, limit: usize) -> Result<Vec<String>, Vec<FieldError>> {
     match entries {
         None => invalid("/recipients", "is required"),
-        Some(entries) if (1..=RECIPIENTS_LIMIT).contains(&entries.len()) => Ok(entries),
-        Some(_) => invalid("/recipients", format!("must contain 1 to {RECIPIENTS_LIMIT} addresses")),
+        Some(entries) if (1..=limit).contains(&entries.len()) => Ok(entries),
+        Some(_) => invalid("/recipients", format!("must contain 1 to {limit} addresses")),
     }
 }
 
-fn parse_expiry(text: Option<&str>, received_at: Timestamp) -> Result<RequestedExpiry, Vec<FieldError>> {
+fn parse_expiry(
+    text: Option<&str>,
+    received_at: Timestamp,
+    rules: &ShareRules,
+) -> Result<RequestedExpiry, Vec<FieldError>> {
     let Some(text) = text else { return invalid("/expiresAt", "is required") };
-    let acceptable =
-        text.parse().and_then(|expiry: RequestedExpiry| expiry.accept(received_at).map(|_| expiry));
-    acceptable.or_else(|error| invalid("/expiresAt", error))
+    let requested = text.parse().or_else(|error| invalid("/expiresAt", error))?;
+    let expiry = accept_expiry(requested, received_at)?;
+    match rules.check_expiry(expiry, received_at) {
+        Ok(()) => Ok(requested),
+        Err(violation) => Err(vec![FieldError::access_too_long(violation)]),
+    }
+}
+
+fn accept_expiry(requested: RequestedExpiry, received_at: Timestamp) -> Result<Expiry, Vec<FieldError>> {
+    requested.accept(received_at).or_else(|error| invalid("/expiresAt", error))
 }
 
 fn parse_message(text: Option<&str>) -> Result<Option<Message>, Vec<FieldError>> {
@@ -114,7 +131,11 @@ mod tests {
     use super::*;
 
     fn validate(body: Value) -> Result<CreateRequest, Problem> {
-        serde_json::from_value::<CreateBody>(body).unwrap().validate(time(NOW))
+        validate_with(&ShareRules::default(), body)
+    }
+
+    fn validate_with(rules: &ShareRules, body: Value) -> Result<CreateRequest, Problem> {
+        serde_json::from_value::<CreateBody>(body).unwrap().validate(time(NOW), rules)
     }
 
     fn invalid_pointers(body: Value) -> Vec<String> {
@@ -152,5 +173,35 @@ mod tests {
         assert!(request.notify, "recipients are notified by default");
         assert_eq!(request.files, None, "all files are shared by default");
         assert_eq!(request.message, None);
+    }
+    #[test]
+    fn rules_limit_recipients_and_expiry() {
+        let rules =
+            ShareRules { max_recipients: 2, max_access_days: 1.try_into().ok(), ..ShareRules::default() };
+        let body = |recipients: &[&str], expires_at: &str| json!({"recipients": recipients, "expiresAt": expires_at});
+        assert!(validate_with(&rules, body(&["a", "b"], "2026-03-11T23:59:59Z")).is_ok());
+        let refused = validate_with(&rules, body(&["a", "b", "c"], "2026-03-12T00:00:00Z")).unwrap_err();
+        let problem: Value = serde_json::from_slice(refused.into_response().body()).unwrap();
+        assert_eq!(
+            problem["errors"],
+            json!([
+                {"pointer": "/recipients", "detail": "must contain 1 to 2 addresses"},
+                {
+                    "pointer": "/expiresAt", "reason": "accessTooLong",
+                    "detail": "must be on or before 2026-03-11: the maximum number of days is 1",
+                },
+            ])
+        );
+    }
+
+    #[test]
+    fn rules_may_require_an_email() {
+        let rules = ShareRules { allows_links_without_email: false, ..ShareRules::default() };
+        let body =
+            |notify| json!({"recipients": ["a"], "expiresAt": "2026-03-11T00:00:00Z", "notify": notify});
+        assert!(validate_with(&rules, body(true)).is_ok());
+        assert!(validate(body(false)).is_ok());
+        let refused = validate_with(&rules, body(false)).unwrap_err();
+        assert_eq!(refused.problem_type(), sharelink_http::ProblemType::EmailRequired);
     }
 }

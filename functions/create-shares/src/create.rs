@@ -8,14 +8,16 @@ use serde::{Deserialize, Serialize};
 use sharelink_aws::email_limits::EmailRequest;
 use sharelink_aws::files::{FileListing, FindError};
 use sharelink_aws::share_table::{Creation, IdempotencyRecord, ShareTable, StoredFile, StoredSharer};
-use sharelink_aws::stored_hash_key::StoredHashKey;
+use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::email_limits::{EmailLimits, LimitReached};
 use sharelink_domain::idempotency::IdempotentRequest;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
 use sharelink_domain::resolution::ItemFile;
+use sharelink_domain::switches::{ModuleState, Switches};
 use sharelink_domain::{
-    EmailAddress, FileName, Item, Share, ShareId, Sharer, Status, Timestamp, Title, WriteId,
+    FileName, Item, Share, ShareId, ShareRules, Sharer, Status, Timestamp, Title, WriteId,
 };
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
@@ -37,8 +39,12 @@ pub(crate) struct CreateShares {
     pub(crate) email_limits: EmailLimits,
     /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
+    pub(crate) index_key: StoredIndexKey,
     pub(crate) items: ItemSource,
     pub(crate) retention: TimeDelta,
+    pub(crate) rules: ShareRules,
+    /// The switches by which operators switch sharing off.
+    pub(crate) switches: SwitchCache,
     pub(crate) table: ShareTable,
 }
 
@@ -62,12 +68,19 @@ struct SettledListing {
     archived: bool,
 }
 
+/// What a request asks for one recipient.
+enum Wanted {
+    Share(Box<Share>),
+    /// Nothing: the entry is not a recipient of its own.
+    Nothing(RecipientResult),
+}
+
 /// The shares of a request that are not to be created.
 #[derive(Default)]
 struct Known {
     existing: HashMap<ShareId, Creation>,
     /// Those whose email would exceed a limit.
-    refused: HashMap<ShareId, LimitReached>,
+    limited: HashMap<ShareId, LimitReached>,
 }
 
 impl CreateShares {
@@ -95,6 +108,7 @@ impl CreateShares {
         now: Timestamp,
     ) -> Result<Response, Problem> {
         let body = parse_json_body::<CreateBody>(request)?;
+        let switches = self.require_switched_on(item, &sharer, now).await?;
         let idempotent = idempotent_request(request, &sharer, &body)?;
         let earlier = match &idempotent {
             Some(idempotent) => self.table.find_idempotency_record(idempotent, now).await?,
@@ -103,7 +117,14 @@ impl CreateShares {
         // Validate a retry as of the time that the first request was received. A day later, the requested
         // expiry may be before the current date, which would be invalid.
         let received_at = earlier.as_ref().map_or(now, |record| record.received_at);
-        let create_request = body.validate(received_at)?;
+        // The first attempt met the rules of its time. What it did stays done, even if a rule has changed
+        // since. What it did not do must meet today's rules, recipient by recipient.
+        let is_retry = earlier.is_some();
+        let create_request = if is_retry {
+            body.validate(received_at, &ShareRules::default())?
+        } else {
+            body.validate(received_at, &self.rules)?
+        };
         let record = if let Some(record) = earlier {
             record
         } else {
@@ -129,13 +150,17 @@ impl CreateShares {
             Some(idempotent) => idempotent.write_id(first_received_at),
             None => new_write_id()?,
         };
-        let parsed = request::parse_recipients(&recipients);
-        let known = if notify {
-            self.count_emails(&share_request, &parsed, write, now).await?
-        } else {
-            Known::default()
-        };
-        let results = self.create_shares(&share_request, parsed, known, write, first_received_at).await;
+        // A share that no earlier attempt created is new. If it had the first attempt's time, an erasure of
+        // its recipient since then would cover it.
+        let wanted = want_shares(&share_request, &recipients, &switches, now)?;
+        let mut known = Known::default();
+        if notify || is_retry {
+            known.existing = self.find_existing(item, &wanted, write).await?;
+        }
+        if notify {
+            known.limited = self.count_emails(&share_request.sharer, &wanted, &known, write, now).await?;
+        }
+        let results = self.create_shares(wanted, &known, write).await;
         results::count(&results, now);
 
         let is_expired = |result: &RecipientResult| match result {
@@ -165,7 +190,7 @@ impl CreateShares {
         files: Option<&[FileName]>,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<Settled>, Problem> {
-        let FileListing { files, is_partial } = find_files(shareable, files).await?;
+        let FileListing { files, is_partial } = find_files(shareable, files, self.rules.max_files).await?;
         let settled = Settled {
             listing: SettledListing {
                 files: files.iter().map(|found| StoredFile::from(&found.file)).collect(),
@@ -181,85 +206,148 @@ impl CreateShares {
         }
     }
 
-    /// Counts the emails of the shares that do not exist yet.
-    async fn count_emails(
+    /// Finds those of the wanted shares that exist.
+    async fn find_existing(
         &self,
-        request: &ShareRequest,
-        recipients: &[ParsedRecipient],
+        item: &Item,
+        wanted: &[Wanted],
         write: WriteId,
-        now: Timestamp,
-    ) -> Result<Known, Problem> {
-        let addresses = recipients.iter().filter_map(|recipient| match recipient {
-            ParsedRecipient::Address(address) => Some((ShareId::new(&request.item, address), address)),
-            _ => None,
-        });
-        let mut emails: Vec<(ShareId, &EmailAddress)> = addresses.collect();
-        let ids: Vec<ShareId> = emails.iter().map(|(id, _)| *id).collect();
-        let existing = self.table.find_created(&request.item, &ids, write).await?;
-        emails.retain(|(id, _)| !existing.contains_key(id));
-        let key = self.hash_key.get_or_fetch().await?;
-        let email_request = EmailRequest { sharer: &request.sharer, write, emails };
-        let refused = email_request.count(&self.table, key, self.email_limits, now).await?;
-        Ok(Known { existing, refused })
+    ) -> Result<HashMap<ShareId, Creation>, Error> {
+        let ids: Vec<ShareId> = shares(wanted).map(|share| share.id).collect();
+        self.table.find_created(item, &ids, write).await
     }
 
-    /// Creates a share for each recipient. A failure for one recipient does not affect the others.
+    /// Checks that neither the module nor the sharer is switched off. Returns the switches, which may concern
+    /// recipients.
+    async fn require_switched_on(
+        &self,
+        item: &Item,
+        sharer: &Sharer,
+        now: Timestamp,
+    ) -> Result<Switches, Problem> {
+        let switches = self.switches.read(now).await?.switches;
+        let is_off = match switches.module_state(&item.module) {
+            ModuleState::On => false,
+            ModuleState::Off => true,
+            ModuleState::DependsOnShare => {
+                let key = self.index_key.get_or_fetch().await?;
+                switches.is_sharer_off(key.sharer(&sharer.sub))
+            }
+        };
+        if is_off { Err(ProblemType::SharingOff.into()) } else { Ok(switches) }
+    }
+
+    /// Counts the emails of the shares that the rules permit and that do not exist yet. Returns those whose
+    /// email would exceed a limit.
+    async fn count_emails(
+        &self,
+        sharer: &Sharer,
+        wanted: &[Wanted],
+        known: &Known,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<HashMap<ShareId, LimitReached>, Problem> {
+        let is_new = |share: &&Share| !known.existing.contains_key(&share.id);
+        let permitted = shares(wanted).filter(is_new).filter_map(|share| self.rules.permit(share).ok());
+        let emails = permitted.map(|share| (share.id, &share.share().recipient)).collect();
+        let key = self.hash_key.get_or_fetch().await?;
+        let email_request = EmailRequest { sharer, write, emails };
+        Ok(email_request.count(&self.table, key, self.email_limits, now).await?)
+    }
+
+    /// Creates the wanted shares. A failure for one recipient does not affect the others.
     async fn create_shares(
         &self,
-        request: &ShareRequest,
-        recipients: Vec<ParsedRecipient>,
-        known: Known,
+        wanted: Vec<Wanted>,
+        known: &Known,
         write: WriteId,
-        received_at: Timestamp,
     ) -> Vec<RecipientResult> {
-        let known = &known;
-        let create = |recipient| async move {
-            match recipient {
-                ParsedRecipient::Invalid(error) => RecipientResult::Invalid(error),
-                ParsedRecipient::Duplicate => RecipientResult::Duplicate,
-                ParsedRecipient::Address(address) => {
-                    let created = self.create_share(request, address, known, write, received_at).await;
+        let create = |wanted| async move {
+            match wanted {
+                Wanted::Nothing(result) => result,
+                Wanted::Share(share) => {
+                    let created = self.create_share(share, known, write).await;
                     created.unwrap_or_else(RecipientResult::Failed)
                 }
             }
         };
-        stream::iter(recipients).map(create).buffered(CONCURRENCY).collect().await
+        stream::iter(wanted).map(create).buffered(CONCURRENCY).collect().await
     }
 
     async fn create_share(
         &self,
-        request: &ShareRequest,
-        recipient: EmailAddress,
+        share: Box<Share>,
         known: &Known,
         write: WriteId,
-        received_at: Timestamp,
     ) -> Result<RecipientResult, Error> {
-        let share: Share = request.share_with(recipient, new_generation()?, received_at);
-        if let Some(limit) = known.refused.get(&share.id) {
-            return Ok(RecipientResult::LimitReached(*limit));
-        }
-        let creation = match known.existing.get(&share.id) {
-            Some(creation) => creation.clone(),
-            None => self.table.create(&share, self.retention, write).await?,
+        let creation = match (known.existing.get(&share.id), self.rules.permit(&share)) {
+            (Some(Creation::Retried { created_at }), _) => Creation::Retried { created_at: *created_at },
+            (_, Err(violation)) => return Ok(RecipientResult::NotAllowed(violation)),
+            (Some(creation), Ok(_)) => creation.clone(),
+            (None, Ok(permitted)) => {
+                if let Some(limit) = known.limited.get(&share.id) {
+                    return Ok(RecipientResult::LimitReached(*limit));
+                }
+                let hashes = self.index_key.get_or_fetch().await?.hashes(&share);
+                self.table.create(permitted, hashes, self.retention, write).await?
+            }
         };
         Ok(match creation {
-            Creation::Created => RecipientResult::Created(Box::new(share)),
-            Creation::Retried => RecipientResult::Retried(Box::new(share)),
+            Creation::Created => RecipientResult::Created(share),
+            Creation::Retried { created_at } => {
+                RecipientResult::Retried(Box::new(share.as_created_at(created_at)))
+            }
             Creation::Exists(existing) => RecipientResult::Exists(existing),
         })
     }
 }
 
+/// Returns what the request asks for each recipient, in order.
+fn want_shares(
+    request: &ShareRequest,
+    recipients: &[String],
+    switches: &Switches,
+    now: Timestamp,
+) -> Result<Vec<Wanted>, Error> {
+    let want = |recipient| {
+        Ok(match recipient {
+            ParsedRecipient::Invalid(error) => Wanted::Nothing(RecipientResult::Invalid(error)),
+            ParsedRecipient::Duplicate => Wanted::Nothing(RecipientResult::Duplicate),
+            ParsedRecipient::Address(address, _) if switches.is_recipient_off(&address) => {
+                Wanted::Nothing(RecipientResult::SharingOff)
+            }
+            ParsedRecipient::Address(address, recipient_name) => {
+                let share = request.share_with(address, new_generation()?, now);
+                Wanted::Share(Box::new(Share { recipient_name, ..share }))
+            }
+        })
+    };
+    request::parse_recipients(recipients).into_iter().map(want).collect()
+}
+
+fn shares(wanted: &[Wanted]) -> impl Iterator<Item = &Share> {
+    wanted.iter().filter_map(|wanted| match wanted {
+        Wanted::Share(share) => Some(&**share),
+        Wanted::Nothing(_) => None,
+    })
+}
+
 /// Finds the files to share: the named files, which must exist, or all of the item's files if `names` is
 /// `None`.
-async fn find_files(item: &ShareableItem<'_>, names: Option<&[FileName]>) -> Result<FileListing, Problem> {
+async fn find_files(
+    item: &ShareableItem<'_>,
+    names: Option<&[FileName]>,
+    max_files: usize,
+) -> Result<FileListing, Problem> {
     let listing = match names {
         None => item.list(None).await?,
-        Some(names) => FileListing { files: find_named(item, names).await?, is_partial: false },
+        Some(names) => FileListing { files: find_named(item, names, max_files).await?, is_partial: false },
     };
-    request::validate_files(listing.files.iter().map(|found| &found.file)).map_err(|error| {
+    request::validate_files(listing.files.iter().map(|found| &found.file), max_files).map_err(|error| {
         let detail = match error {
-            FilesError::TooMany | FilesError::NamesTooLong | FilesError::KeysTooLong if names.is_none() => {
+            FilesError::TooMany(_) | FilesError::NamesTooLong | FilesError::KeysTooLong
+                if names.is_none() =>
+            {
                 format!("{error}; name those to share")
             }
             _ => error.to_string(),
@@ -269,9 +357,13 @@ async fn find_files(item: &ShareableItem<'_>, names: Option<&[FileName]>) -> Res
     Ok(listing)
 }
 
-async fn find_named(item: &ShareableItem<'_>, names: &[FileName]) -> Result<Vec<ItemFile>, Problem> {
-    if names.len() > request::FILES_LIMIT {
-        return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany)]));
+async fn find_named(
+    item: &ShareableItem<'_>,
+    names: &[FileName],
+    max_files: usize,
+) -> Result<Vec<ItemFile>, Problem> {
+    if names.len() > max_files {
+        return Err(Problem::Invalid(vec![FieldError::pointer("/files", FilesError::TooMany(max_files))]));
     }
     let found: Vec<Result<ItemFile, FindError>> =
         stream::iter(names).map(|name| item.find(name)).buffered(CONCURRENCY).collect().await;

@@ -9,8 +9,10 @@ mod results;
 
 use sharelink_aws::email_limits::load_email_limits;
 use sharelink_aws::load_config;
+use sharelink_aws::share_rules::load_share_rules;
 use sharelink_aws::share_table::ShareTable;
-use sharelink_aws::stored_hash_key::StoredHashKey;
+use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_http::{Authorization, run_with_callers};
 use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
 
@@ -22,18 +24,24 @@ async fn main() -> Result<(), lambda_http::Error> {
     start_logging();
     let metrics = Metrics::start(env!("CARGO_PKG_NAME"))?;
     let config = load_config()?;
-    let (table, items, hash_key) = tokio::join!(
-        ShareTable::connected(&config, required("TABLE_NAME")?),
+    let clock = Clock::from_env();
+    let table = ShareTable::with_connections(&config, required("TABLE_NAME")?);
+    let (switches, items, hash_key, index_key) = tokio::join!(
+        SwitchCache::fetched(&table, clock.now()),
         ItemSource::from_env(&config),
         StoredHashKey::fetched(&config, required("HASH_KEY_SECRET")?),
+        StoredIndexKey::fetched(&config, required("INDEX_KEY_SECRET")?),
     );
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
-        clock: Clock::from_env(),
+        clock,
         email_limits: load_email_limits()?,
         hash_key,
+        index_key,
         items: items?,
         retention: required_days("RETENTION_DAYS")?,
+        rules: load_share_rules()?,
+        switches,
         table,
     };
     run_with_callers(

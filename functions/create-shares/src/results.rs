@@ -6,9 +6,10 @@ use serde::Serialize;
 use sharelink_aws::Error;
 use sharelink_domain::address::AddressError;
 use sharelink_domain::email_limits::{LimitReached, until_next_day};
+use sharelink_domain::rules::RuleViolation;
 use sharelink_domain::{Share, Status, Timestamp};
 use sharelink_http::problem::{ProblemBody, limit_detail, problem_response, whole_seconds};
-use sharelink_http::{ProblemType, Response, ShareResponse, json_response};
+use sharelink_http::{Problem, ProblemType, Response, ShareResponse, json_response};
 
 /// The result for one recipient.
 #[derive(Debug)]
@@ -20,8 +21,12 @@ pub(crate) enum RecipientResult {
     Exists(Box<Share>),
     Invalid(AddressError),
     Duplicate,
+    /// The share was not created, because it would break a rule of the deployment.
+    NotAllowed(RuleViolation),
     /// The share was not created, because its email would exceed a daily limit.
     LimitReached(LimitReached),
+    /// The share was not created, because the recipient's domain is switched off.
+    SharingOff,
     /// The share could not be created. The other recipients are not affected.
     Failed(Error),
 }
@@ -72,8 +77,13 @@ struct CreateResponse<'a> {
 
 impl RecipientResult {
     /// Returns the result's name in metrics. A retry has a separate name, to avoid counting its share twice.
+    /// What an operator has switched off is no failure.
     fn metric(&self, now: Timestamp) -> &'static str {
-        if matches!(self, Self::Retried(_)) { "repeated" } else { self.outcome(now) }
+        match self {
+            Self::Retried(_) => "repeated",
+            Self::SharingOff => "sharingOff",
+            _ => self.outcome(now),
+        }
     }
 
     fn outcome(&self, now: Timestamp) -> &'static str {
@@ -83,8 +93,9 @@ impl RecipientResult {
             Self::Exists(_) => "alreadyInactive",
             Self::Invalid(_) => "invalidRecipient",
             Self::Duplicate => "duplicate",
+            Self::NotAllowed(_) => "notAllowed",
             Self::LimitReached(_) => "limitReached",
-            Self::Failed(_) => "failed",
+            Self::SharingOff | Self::Failed(_) => "failed",
         }
     }
 
@@ -96,7 +107,9 @@ impl RecipientResult {
             Self::Exists(_) => Some(ProblemType::AlreadyInactive),
             Self::Invalid(_) => Some(ProblemType::InvalidRecipient),
             Self::Duplicate => Some(ProblemType::DuplicateRecipient),
+            Self::NotAllowed(violation) => Some(Problem::from(*violation).problem_type()),
             Self::LimitReached(limit) => Some((*limit).into()),
+            Self::SharingOff => Some(ProblemType::SharingOff),
             Self::Failed(error) => Some(error.into()),
         }
     }
@@ -117,12 +130,16 @@ impl RecipientResult {
             Self::Exists(_) => Some("Change its expiration instead of sharing again.".to_owned()),
             _ => None,
         };
+        let problem = match self {
+            Self::NotAllowed(violation) => Some(Problem::from(*violation).into_body()),
+            _ => self.problem(now).map(|problem| problem.body(detail)),
+        };
         ResultResponse {
             recipient,
             outcome: self.outcome(now),
             share_id: share.map(|share| share.id.to_string()),
             share: share.map(|share| ShareResponse::new(share, as_of)),
-            problem: self.problem(now).map(|problem| problem.body(detail)),
+            problem,
         }
     }
 }
@@ -266,8 +283,36 @@ mod tests {
     }
 
     #[test]
+    fn switched_off_recipients_do_not_affect_the_others() {
+        let off = || RecipientResult::SharingOff;
+        for (results, status) in
+            [(vec![created(), off()], 207), (vec![off(), off()], 403), (vec![exists(), off()], 409)]
+        {
+            assert_eq!(respond(&results).status(), status, "{results:?}");
+        }
+        let body = body(&respond(&[off()]));
+        assert_eq!(body["type"], "/problems/sharing-off");
+        assert_eq!(body["results"][0]["outcome"], "failed");
+        assert_eq!(body["results"][0]["problem"]["type"], "/problems/sharing-off");
+    }
+
+    #[test]
     fn response_does_not_reveal_aws_errors() {
         let response = respond(&[unavailable()]);
         assert!(!String::from_utf8_lossy(response.body()).contains("Throttling"));
+    }
+    #[test]
+    fn recipient_that_the_rules_refuse_has_its_problem() {
+        let refused = || RecipientResult::NotAllowed(RuleViolation::RecipientNotAllowed);
+        assert_eq!(respond(&[refused()]).status(), 403);
+        let response = respond(&[refused(), created()]);
+        assert_eq!(response.status(), 207);
+        let result = body(&response)["results"][0].clone();
+        assert_eq!(result["outcome"], "notAllowed");
+        assert_eq!(result["problem"]["type"], "/problems/recipient-not-allowed");
+        let max_days = 1.try_into().unwrap();
+        let late = RuleViolation::AccessTooLong { last_day: "2026-03-11".parse().unwrap(), max_days };
+        let problem = body(&respond(&[RecipientResult::NotAllowed(late)]))["results"][0]["problem"].clone();
+        assert_eq!(problem["errors"][0]["pointer"], "/expiresAt");
     }
 }

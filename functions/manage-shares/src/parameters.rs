@@ -31,6 +31,6 @@ pub(crate) fn parse_limit(request: &Request) -> Result<usize, Problem> {
     }
 }
 
-fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {
+pub(crate) fn invalid<T>(parameter: &'static str, detail: impl Display) -> Result<T, Problem> {
     Err(Problem::Invalid(vec![FieldError::parameter(parameter, detail)]))
 }

@@ -30,6 +30,7 @@ impl ManageShares {
             expiry: body.expires_at.as_deref().map(str::parse).transpose().map_err(invalid_expiry)?,
             notify: body.notify.unwrap_or(true),
         };
+        self.require_switched_on(call, id).await?;
         let version = match expected {
             ExpectedVersion::Exactly(version) => Some(version),
             ExpectedVersion::Any => None,
@@ -38,7 +39,7 @@ impl ManageShares {
             None => (new_write_id()?, expected),
             Some(request) => self.settle_renewal(call, id, &request, &renewal, expected).await?,
         };
-        let decide = |share: &Share| share.renewed(&renewal, &call.action, expected);
+        let decide = |share: &Share| share.renewed(&renewal, &call.action, expected, &self.rules);
         let renew = async |decide: &Decide<'_, RenewError>| {
             self.table.renew(&call.item, id, self.retention, write, decide).await
         };
@@ -64,7 +65,7 @@ impl ManageShares {
         }
         let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
         // Do not record a refused request, so that the caller can send it again with the same key.
-        share.renewed(renewal, &call.action, expected).map_err(renew_problem)?;
+        share.renewed(renewal, &call.action, expected, &self.rules).map_err(renew_problem)?;
         let record = self.table.save_idempotency_record(request, share.version, now).await?;
         Ok((request.write_id(record.received_at), expected))
     }
@@ -75,5 +76,6 @@ fn renew_problem(error: RenewError) -> Problem {
         RenewError::StaleVersion => ProblemType::StaleVersion.into(),
         RenewError::Inactive => ProblemType::ShareInactive.into(),
         RenewError::Expiry(error) => invalid_expiry(error),
+        RenewError::Rule(violation) => violation.into(),
     }
 }

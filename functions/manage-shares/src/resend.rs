@@ -16,6 +16,7 @@ impl ManageShares {
     pub(crate) async fn resend(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let id = parse_share_id(call.request)?;
         require_empty_body(call.request)?;
+        self.require_switched_on(call, id).await?;
         let (write, attempt) = match idempotent_request(call.request, &call.action.by, &())? {
             None => (new_write_id()?, None),
             Some(request) => {
@@ -26,7 +27,7 @@ impl ManageShares {
         let decide = |share: &Share| match attempt {
             // An earlier attempt already requested this email, and a newer email has been requested since.
             Some(attempt) if share.mail.attempt > attempt => Ok(None),
-            _ => share.resent(&call.action).map(Some),
+            _ => share.resent(&call.action, &self.rules).map(Some),
         };
         let resend =
             async |decide: &Decide<'_, ResendError>| self.table.resend(&call.item, id, write, decide).await;
@@ -48,7 +49,7 @@ impl ManageShares {
         }
         let share = self.table.get(&call.item, id).await?.ok_or(ProblemType::ShareNotFound)?;
         // Do not record a refused request, so that the caller can send it again with the same key.
-        let resent = share.resent(&call.action).map_err(|error| resend_problem(error, now))?;
+        let resent = share.resent(&call.action, &self.rules).map_err(|error| resend_problem(error, now))?;
         Ok(self.table.save_idempotency_record(request, resent.mail.attempt, now).await?)
     }
 }
@@ -58,5 +59,6 @@ fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
         ResendError::Inactive => ProblemType::ShareInactive.into(),
         ResendError::Complained => ProblemType::RecipientComplained.into(),
         ResendError::TooSoon { until } => Problem::TooSoon(until - now),
+        ResendError::Rule(violation) => violation.into(),
     }
 }

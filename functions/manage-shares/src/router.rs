@@ -7,10 +7,11 @@ use sharelink_aws::ResolveError;
 use sharelink_aws::item_resolver::ItemResolver;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
-use sharelink_aws::stored_hash_key::StoredHashKey;
+use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_domain::email_limits::EmailLimits;
 use sharelink_domain::resolution::Purpose;
-use sharelink_domain::{Action, Item, Share, Timestamp};
+use sharelink_domain::{Action, Item, Share, ShareRules, Timestamp};
 use sharelink_http::{
     Authorization, Caller, Problem, ProblemType, Request, Response, ShareResponse, etag, json_response,
     parse_item, route_key,
@@ -19,20 +20,28 @@ use sharelink_runtime::Clock;
 
 use crate::problems;
 
-/// The only route that passes while the item resolver fails.
+/// The only item route that passes while the item resolver fails.
 const REVOKE: &str = "POST /modules/{module}/items/{item}/shares/{shareId}/revoke";
 
 pub(crate) struct ManageShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    /// The days of access that frontends offer first.
+    pub(crate) default_access_days: u16,
     pub(crate) email_limits: EmailLimits,
     /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
+    pub(crate) index_key: StoredIndexKey,
     /// Decides who may use an item, in addition to the Share permission, if the platform has such rules.
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
     pub(crate) log: ShareLog,
     pub(crate) retention: TimeDelta,
+    pub(crate) rules: ShareRules,
+    /// Whether sharers get suggestions of recipients.
+    pub(crate) suggests_recipients: bool,
+    /// The switches by which operators switch sharing off.
+    pub(crate) switches: SwitchCache,
     pub(crate) table: ShareTable,
 }
 
@@ -50,22 +59,23 @@ impl ManageShares {
             "GET /modules/{module}/items/{item}/share-permission" => {
                 self.get_share_permission(&request).await
             }
+            "GET /share-rules" => self.get_share_rules(&request),
             "POST /share-permissions" => self.get_share_permissions(&request).await,
+            "GET /shares" => self.list_all_shares(&request).await,
+            "POST /shares/revoke" => self.revoke_all(&request).await,
+            "POST /shares/expiration" => self.change_all_expirations(&request).await,
+            "GET /share-suggestions" => self.suggest_recipients(&request).await,
             _ => self.handle_item_route(&request).await,
         }
     }
 
     async fn handle_item_route(&self, request: &Request) -> Result<Response, Problem> {
         let item = parse_item(request)?;
-        let caller = self.authorization.authorize(request, &item.module)?;
+        let caller = self.authorization.authenticate(request)?;
         let at = self.clock.now();
-        match self.check_item_access(&caller, &item, Purpose::Manage, at).await {
-            // Revoking only removes access, and must not wait until the platform's function works again.
-            Err(ResolveError::Failed(error)) if route_key(request) == REVOKE => {
-                tracing::warn!(%error, "a revocation did not wait for the item resolver");
-            }
-            checked => checked?,
-        }
+        let checked = self.check_management(&caller, &item, at).await;
+        let permitted = if route_key(request) == REVOKE { permit_revocation(checked) } else { checked };
+        permitted?;
         let call = Call { request, item, action: Action { by: caller.into_sharer(), at } };
         match route_key(request) {
             "GET /modules/{module}/items/{item}/shares" => self.list_shares(&call).await,
@@ -80,6 +90,30 @@ impl ManageShares {
         }
     }
 
+    /// Checks whether a caller may manage an item's shares: all of the module's, or those of the items that
+    /// the platform's rules allow.
+    pub(crate) async fn check_management(
+        &self,
+        caller: &Caller,
+        item: &Item,
+        now: Timestamp,
+    ) -> Result<(), ManagementError> {
+        if self.authorization.can_manage_all(caller, &item.module) {
+            return Ok(());
+        }
+        if !self.authorization.can_share(caller, &item.module) {
+            return Err(ManagementError::NoPermission);
+        }
+        Ok(self.check_item_access(caller, item, Purpose::Manage, now).await?)
+    }
+
+    /// Returns whether [`check_management`](Self::check_management) asks the item resolver.
+    pub(crate) fn asks_item_resolver(&self, caller: &Caller, item: &Item) -> bool {
+        self.item_resolver.is_some()
+            && self.authorization.can_share(caller, &item.module)
+            && !self.authorization.can_manage_all(caller, &item.module)
+    }
+
     /// Checks whether the platform's rules for the item, if it has any, allow this purpose.
     pub(crate) async fn check_item_access(
         &self,
@@ -92,6 +126,42 @@ impl ManageShares {
             Some(resolver) => resolver.resolve(&caller.query(item, purpose), now).await.map(drop),
             None => Ok(()),
         }
+    }
+}
+
+/// The reason a caller may not manage an item's shares.
+#[derive(Clone, Debug)]
+pub(crate) enum ManagementError {
+    /// The caller holds neither the Share permission nor the right to manage all shares in the module.
+    NoPermission,
+    /// The caller holds the Share permission.
+    Resolver(ResolveError),
+}
+
+impl From<ResolveError> for ManagementError {
+    fn from(error: ResolveError) -> Self {
+        Self::Resolver(error)
+    }
+}
+
+impl From<ManagementError> for Problem {
+    fn from(error: ManagementError) -> Self {
+        match error {
+            ManagementError::NoPermission => ProblemType::SharePermissionMissing.into(),
+            ManagementError::Resolver(error) => error.into(),
+        }
+    }
+}
+
+/// Permits a revocation if only the item resolver's failure speaks against it. Revoking only removes access,
+/// and must not wait until the platform's function works again.
+pub(crate) fn permit_revocation(checked: Result<(), ManagementError>) -> Result<(), ManagementError> {
+    match checked {
+        Err(ManagementError::Resolver(ResolveError::Failed(error))) => {
+            tracing::warn!(%error, "a revocation did not wait for the item resolver");
+            Ok(())
+        }
+        checked => checked,
     }
 }
 

@@ -4,9 +4,7 @@ use lambda_http::http::StatusCode;
 use serde::Serialize;
 use sharelink_aws::share_table::LogCursor;
 use sharelink_domain::UseSource;
-use sharelink_domain::access::DownloadError;
 use sharelink_domain::log::{LogEntry, LogEvent};
-use sharelink_domain::use_source::ClientKind;
 use sharelink_http::{
     Problem, Response, SharerResponse, encode_cursor, json_response, parse_cursor, to_rfc3339,
 };
@@ -45,19 +43,7 @@ struct UseSourceResponse {
 
 impl From<UseSource> for UseSourceResponse {
     fn from(source: UseSource) -> Self {
-        Self {
-            network: source.network.map(|network| network.to_string()),
-            client: match source.client {
-                ClientKind::Chrome => "chrome",
-                ClientKind::Edge => "edge",
-                ClientKind::Firefox => "firefox",
-                ClientKind::Safari => "safari",
-                ClientKind::Browser => "browser",
-                ClientKind::Bot => "bot",
-                ClientKind::Tool => "tool",
-                ClientKind::Unknown => "unknown",
-            },
-        }
+        Self { network: source.network.map(|network| network.to_string()), client: source.client.name() }
     }
 }
 
@@ -97,13 +83,7 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::Opened { number } => Self::Opened { number: *number },
             LogEvent::Downloaded { number } => Self::Downloaded { number: *number },
             LogEvent::DownloadedAll { number } => Self::DownloadedAll { number: *number },
-            LogEvent::DownloadFailed { reason } => Self::DownloadFailed {
-                reason: match reason {
-                    DownloadError::Missing => "missing",
-                    DownloadError::Archived => "archived",
-                    DownloadError::Forbidden => "forbidden",
-                },
-            },
+            LogEvent::DownloadFailed { reason } => Self::DownloadFailed { reason: reason.name() },
             LogEvent::ExpirationChanged { from, to } => {
                 Self::ExpirationChanged { from: to_rfc3339(*from), to: to_rfc3339(*to) }
             }

@@ -6,9 +6,9 @@ use lambda_http::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sharelink_aws::share_table::Cursor;
 use sharelink_aws::{ChangeError, new_write_id};
-use sharelink_domain::Share;
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::share::ChangeExpirationError;
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
+use sharelink_domain::{Action, Share};
 use sharelink_http::{
     FieldError, Problem, ProblemType, Response, ShareResponse, encode_cursor, json_response, parse_cursor,
     parse_if_match, parse_json_body,
@@ -48,6 +48,8 @@ pub(crate) fn change_problem(error: ChangeError<ChangeExpirationError>) -> Probl
         ChangeError::NotFound => ProblemType::ShareNotFound.into(),
         ChangeError::Refused(ChangeExpirationError::StaleVersion) => ProblemType::StaleVersion.into(),
         ChangeError::Refused(ChangeExpirationError::Expiry(error)) => invalid_expiry(error),
+        ChangeError::Refused(ChangeExpirationError::Rule(violation)) => violation.into(),
+        ChangeError::Refused(ChangeExpirationError::CallerOff) => ProblemType::SharingOff.into(),
         ChangeError::Failed(error) => error.into(),
     }
 }
@@ -75,8 +77,26 @@ impl ManageShares {
         let id = parse_share_id(call.request)?;
         let expected = parse_if_match(call.request)?;
         let expiry = parse_json_body::<ChangeBody>(call.request)?.parse_expiry()?;
-        let change = |share: &Share| share.with_expiration(expiry, &call.action, expected);
+        let is_caller_off = self.is_caller_off(&call.action.by.sub, call.action.at).await?;
+        let change =
+            |share: &Share| self.decide_expiration(share, expiry, &call.action, expected, is_caller_off);
         let changed = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await;
         Ok(call.share_response(StatusCode::OK, &changed.map_err(change_problem)?))
+    }
+
+    /// Decides a change of the expiration.
+    pub(crate) fn decide_expiration(
+        &self,
+        share: &Share,
+        expiry: RequestedExpiry,
+        action: &Action,
+        expected: ExpectedVersion,
+        is_caller_off: bool,
+    ) -> Result<Option<Share>, ChangeExpirationError> {
+        if is_caller_off {
+            share.with_expiration_by_off_caller(expiry, action, expected, &self.rules)
+        } else {
+            share.with_expiration(expiry, action, expected, &self.rules)
+        }
     }
 }

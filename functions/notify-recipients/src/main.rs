@@ -15,6 +15,7 @@ use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::load_config;
 use sharelink_aws::mailer::{Mailer, Sender};
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_runtime::{
     Clock, Metrics, optional, required, required_bool, required_positive_number, start_logging,
 };
@@ -28,6 +29,7 @@ async fn main() -> Result<(), lambda_runtime::Error> {
     let config = load_config()?;
     let base_url = PublicBaseUrl::new(&config, required("PUBLIC_BASE_URL_PARAMETER")?);
     let sender = Sender { address: required("EMAIL_FROM")?, identity_arn: optional("EMAIL_IDENTITY_ARN") };
+    let table = ShareTable::new(&config, required("TABLE_NAME")?);
     let notify_recipients = NotifyRecipients {
         always_show_page: required_bool("ALWAYS_SHOW_PAGE")?,
         clock: Clock::from_env(),
@@ -36,7 +38,8 @@ async fn main() -> Result<(), lambda_runtime::Error> {
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
         platform_name: optional("EMAIL_FROM_NAME").map(|name| name.parse()).transpose()?,
         rate_limiter: RateLimiter::new(required_positive_number("EMAILS_PER_SECOND")?),
-        table: ShareTable::new(&config, required("TABLE_NAME")?),
+        switches: SwitchCache::new(&table),
+        table,
     };
     let notify_recipients = &notify_recipients;
     run(service_fn(|event: LambdaEvent<Trigger>| Box::pin(notify_recipients.handle(event)))).await

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::mailer::Mailer;
 use sharelink_aws::share_table::{DueEmail, ShareTable, parse_share_image};
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{AwsError, Error, new_write_id};
 use sharelink_domain::mail::OVERDUE_AFTER;
 use sharelink_domain::sending::{Fault, SendError, SendOutcome};
@@ -34,6 +35,8 @@ pub(crate) struct NotifyRecipients {
     pub(crate) always_show_page: bool,
     pub(crate) platform_name: Option<PlatformName>,
     pub(crate) rate_limiter: RateLimiter,
+    /// The switches by which operators pause shares, and their emails.
+    pub(crate) switches: SwitchCache,
     pub(crate) table: ShareTable,
 }
 
@@ -118,11 +121,12 @@ impl NotifyRecipients {
             return Ok(());
         }
         let now = self.clock.now();
+        let switches = self.switches.read(now).await?.switches;
         let claim = new_write_id()?;
-        let Some(share) = self.table.claim_email(item, id, key.as_ref(), claim, now).await? else {
-            return Ok(());
-        };
-        let outcome = match SendOutcome::without_sending(&share, now) {
+        let claimed = self.table.claim_email(item, id, key.as_ref(), claim, now).await?;
+        let Some((share, sharer)) = claimed else { return Ok(()) };
+        let is_switched_off = switches.is_share_off(&item.module, sharer, &share.recipient);
+        let outcome = match SendOutcome::without_sending(&share, is_switched_off, now) {
             Some(outcome) => outcome,
             None => SendOutcome::from_result(self.send(&share, now).await, &share, now),
         };

@@ -13,6 +13,7 @@ use sharelink_domain::access::{DownloadError, Redemption, Target};
 use sharelink_domain::archive::{ArchiveFile, ArchiveId, ArchiveOrder, LeftOut, LeftOutReason, Limits};
 use sharelink_domain::history::LinkUse;
 use sharelink_domain::link::Link;
+use sharelink_domain::switches::SwitchReading;
 use sharelink_domain::{Share, SharedFile, Timestamp, UseSource};
 use sharelink_http::Response;
 use sharelink_runtime::{Clock, SettingError, required, required_number};
@@ -20,7 +21,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::pages::{self, ResponseFormat, Waiting};
 use crate::purpose::Purpose;
-use crate::redeem::{RedeemLink, RedemptionFailure, redirect};
+use crate::redeem::{RedeemLink, RedemptionFailure, redirect, url_lifetime};
 
 /// The archives that the deployment makes.
 pub(crate) struct Archives {
@@ -96,15 +97,16 @@ impl RedeemLink {
         &self,
         archives: &Archives,
         (link, token): (&Link, &str),
+        reading: &SwitchReading,
         purpose: Purpose,
         source: Option<UseSource>,
         format: ResponseFormat,
     ) -> Result<Response, RedemptionFailure> {
         let (found, listed) = tokio::join!(
-            self.table.get(&link.item, link.share),
+            self.read_share(link, Target::Archive, &reading.switches, self.clock.now()),
             self.files.list_objects(&self.key_layout, &link.item),
         );
-        let share = found?.ok_or(RedemptionFailure::UnknownLink)?;
+        let share = found?;
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
         let (shared, lifetime) = self.decide_archive(&share, link, now)?;
         let (files, left_out) =
@@ -126,10 +128,11 @@ impl RedeemLink {
         }
         let (bytes_done, bytes) = match status {
             ArchiveStatus::Ready if purpose == Purpose::Use => {
-                return self.count_archive(&archives.store, &order.id, link, source).await;
+                return self.count_archive(&archives.store, &order.id, link, reading, source).await;
             }
             ArchiveStatus::Ready => {
                 let (store, name) = (&archives.store, share.archive_name());
+                let lifetime = lifetime.min(url_lifetime(reading, now)?);
                 return redirect(
                     &store.sign_url(&order.id, &name, SignedMethod::Head, decided_at, lifetime).await?,
                 );
@@ -147,14 +150,17 @@ impl RedeemLink {
         store: &ArchiveStore,
         id: &ArchiveId,
         link: &Link,
+        reading: &SwitchReading,
         source: Option<UseSource>,
     ) -> Result<Response, RedemptionFailure> {
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
+        let switches_limit = url_lifetime(reading, now)?;
         let counted_use = LinkUse { id: new_write_id()?, at: now, source };
         let counted = self.table.redeem(link, Target::Archive, &counted_use).await?;
         let share = counted.ok_or(RedemptionFailure::UnknownLink)?;
         let (_, lifetime) = self.decide_archive(&share, link, now)?;
         let name = share.archive_name();
+        let lifetime = lifetime.min(switches_limit);
         let url = store.sign_url(id, &name, SignedMethod::Get, decided_at, lifetime).await?;
         metrics::counter!("Downloads").increment(1);
         redirect(&url)

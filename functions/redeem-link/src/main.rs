@@ -12,6 +12,7 @@ mod texts;
 use sharelink_aws::files::FileStore;
 use sharelink_aws::key_ring_cache::KeyRingCache;
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{load_config, load_key_layout, with_timeout};
 use sharelink_http::run;
 use sharelink_runtime::{Clock, Metrics, optional, required, required_bool, start_logging};
@@ -27,10 +28,11 @@ async fn main() -> Result<(), lambda_http::Error> {
     let clock = Clock::from_env();
     let [key_ring_config, table_config, file_config] =
         [KEY_RING_TIMEOUT, SHARE_TIMEOUT, FILE_TIMEOUT].map(|limit| with_timeout(&config, limit));
+    let table = ShareTable::with_connections(&table_config, required("TABLE_NAME")?);
     // Create the clients concurrently: while one waits for AWS, the next one is created.
-    let (key_ring_cache, table, files) = tokio::join!(
+    let (key_ring_cache, switches, files) = tokio::join!(
         KeyRingCache::fetched(&key_ring_config, required("KEY_RING_SECRET")?, clock.now()),
-        ShareTable::connected(&table_config, required("TABLE_NAME")?),
+        SwitchCache::fetched(&table, clock.now()),
         FileStore::connected(&file_config, required("FILES_BUCKET")?),
     );
     let redeem_link = RedeemLink {
@@ -43,6 +45,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         key_ring_cache,
         logs_use_sources: required_bool("LOG_USE_SOURCES")?,
         platform_name: optional("EMAIL_FROM_NAME").map(|name| name.parse()).transpose()?,
+        switches,
         table,
     };
     run(&metrics, |request| redeem_link.handle(request)).await

@@ -329,7 +329,8 @@ pub(crate) fn problem(problem_type: ProblemType, list: Option<String>, format: R
     // A recipient who opens an unknown route sees the page for an unknown link.
     let is_unknown = matches!(problem_type, ProblemType::RouteNotFound | ProblemType::UnknownLink);
     let (title, text) = language.problem(if is_unknown { ProblemType::UnknownLink } else { problem_type });
-    let list = list.filter(|_| !is_unknown);
+    // Every way of switching off has the same page.
+    let list = list.filter(|_| !is_unknown && problem_type != ProblemType::LinkPaused);
     // The same files stay too large.
     let may_try_again = !is_unknown && problem_type != ProblemType::ArchiveTooLarge;
     let template = ProblemPage { style: STYLE, language, title, text, sharer: None, may_try_again, list };

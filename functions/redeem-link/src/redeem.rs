@@ -7,10 +7,12 @@ use lambda_http::http::header::{HeaderValue, LOCATION};
 use sharelink_aws::files::{FileStore, SignedMethod};
 use sharelink_aws::key_ring_cache::{KeyRingCache, LinkError};
 use sharelink_aws::share_table::ShareTable;
+use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{AwsError, Error, InternalError, new_write_id};
 use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
 use sharelink_domain::history::{FailedDownload, LinkUse};
 use sharelink_domain::link::{Link, TokenError, find_tokens};
+use sharelink_domain::switches::{ModuleState, SwitchReading, Switches};
 use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName, Timestamp, UseSource};
 use sharelink_http::{Problem, ProblemType, Request, Response, header, source_ip};
 use sharelink_runtime::Clock;
@@ -36,6 +38,8 @@ pub(crate) struct RedeemLink {
     pub(crate) logs_use_sources: bool,
     /// The platform's name in emails, which no sharer's name may imitate.
     pub(crate) platform_name: Option<PlatformName>,
+    /// The switches by which operators pause links.
+    pub(crate) switches: SwitchCache,
     pub(crate) table: ShareTable,
 }
 
@@ -60,6 +64,8 @@ pub(crate) enum RedemptionFailure {
     Prefetch,
     UnknownRoute,
     UnknownLink,
+    /// An operator has switched off everything, or the module, the sharer or the recipient's domain.
+    Paused,
     /// Access has ended. Contains the name of the sharer to ask, if the recipient may see it.
     AccessEnded(Option<SharerName>),
     /// The link gives access, but the file cannot be downloaded.
@@ -136,29 +142,49 @@ impl RedeemLink {
             (Target::Archive, archives) => archives.as_ref().filter(|_| purpose != Purpose::Preview),
             _ => None,
         };
-        if !self.key_ring_cache.is_fresh(now).await {
+        let is_key_ring_fresh = self.key_ring_cache.is_fresh(now).await;
+        if !is_key_ring_fresh {
             // After such a long time, the other connections are probably stale too: overlap the handshakes.
-            self.table.preconnect_if_idle();
             self.files.preconnect_if_idle();
+            if !self.switches.is_due(now).await {
+                self.table.preconnect_if_idle();
+            }
         }
-        let (link, token) = self.open(&path.token, now).await?;
+        // While the key ring is fresh, a forged link causes no call.
+        let early_reading =
+            async { if is_key_ring_fresh { None } else { Some(self.switches.read(now).await) } };
+        let (opened, reading) = tokio::join!(self.open(&path.token, now), early_reading);
+        let (link, token) = opened?;
         if purpose != Purpose::Preview {
             self.files.preconnect_if_idle();
         }
+        let reading = match reading {
+            Some(reading) => reading?,
+            None => self.switches.read(now).await?,
+        };
+        let module_state = reading.switches.module_state(&link.item.module);
+        if module_state == ModuleState::Off {
+            return Err(RedemptionFailure::Paused);
+        }
         if let Some(archives) = archives {
             let source = self.use_source(request);
-            return self.redeem_archive(archives, (&link, token), purpose, source, format).await;
+            return self.redeem_archive(archives, (&link, token), &reading, purpose, source, format).await;
         }
         let counted_use = if purpose == Purpose::Use {
             Some(LinkUse { id: new_write_id()?, at: now, source: self.use_source(request) })
         } else {
             None
         };
-        let found = match &counted_use {
-            Some(counted_use) => self.table.redeem(&link, target, counted_use).await?,
-            None => self.table.get(&link.item, link.share).await?,
+        let share = match &counted_use {
+            None => self.read_share(&link, target, &reading.switches, now).await?,
+            Some(counted_use) => {
+                if module_state == ModuleState::DependsOnShare {
+                    // A paused link must not be counted.
+                    self.read_share(&link, target, &reading.switches, now).await?;
+                }
+                self.table.redeem(&link, target, counted_use).await?.ok_or(RedemptionFailure::UnknownLink)?
+            }
         };
-        let share = found.ok_or(RedemptionFailure::UnknownLink)?;
         let redemption =
             share.redeem(link.generation, target, now).map_err(|error| self.refusal(error, &share))?;
         if purpose == Purpose::Preview {
@@ -195,11 +221,30 @@ impl RedeemLink {
         };
         // Only a counted use gets the file.
         let method = if counted_use.is_some() { SignedMethod::Get } else { SignedMethod::Head };
+        let lifetime = lifetime.min(url_lifetime(&reading, now)?);
         let url = self.files.sign_url(&key, readable, &file.name, method, decided_at, lifetime).await?;
         if counted_use.is_some() {
             metrics::counter!("Downloads").increment(1);
         }
         redirect(&url)
+    }
+
+    /// Reads a share without counting a use. A link that gives no access for another reason than a switch gets
+    /// the response that it always gets.
+    pub(crate) async fn read_share(
+        &self,
+        link: &Link,
+        target: Target,
+        switches: &Switches,
+        now: Timestamp,
+    ) -> Result<Share, RedemptionFailure> {
+        let found = self.table.get_with_sharer(&link.item, link.share).await?;
+        let (share, sharer) = found.ok_or(RedemptionFailure::UnknownLink)?;
+        share.redeem(link.generation, target, now).map_err(|error| self.refusal(error, &share))?;
+        if switches.is_share_off(&link.item.module, sharer, &share.recipient) {
+            return Err(RedemptionFailure::Paused);
+        }
+        Ok(share)
     }
 
     /// Returns the failure for a link that gives no access.
@@ -258,6 +303,12 @@ fn list_url(request: &Request) -> Option<String> {
     }
 }
 
+/// Returns the maximum lifetime of a URL that is signed at `now`. Fails if the request has taken so long that the
+/// switches may have changed.
+pub(crate) fn url_lifetime(reading: &SwitchReading, now: Timestamp) -> Result<Duration, RedemptionFailure> {
+    reading.url_lifetime(now).ok_or(RedemptionFailure::TimedOut)
+}
+
 pub(crate) fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
     let invalid_url = |_| InternalError::Signing;
     let mut response = Response::default();
@@ -271,6 +322,7 @@ fn error_response(failure: &RedemptionFailure, list: Option<String>, format: Res
         RedemptionFailure::Prefetch => ProblemType::PrefetchRefused,
         RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
         RedemptionFailure::UnknownLink => ProblemType::UnknownLink,
+        RedemptionFailure::Paused => ProblemType::LinkPaused,
         RedemptionFailure::AccessEnded(_) => ProblemType::AccessEnded,
         RedemptionFailure::NoFile(DownloadError::Missing) => ProblemType::FileMissing,
         RedemptionFailure::NoFile(DownloadError::Archived) => ProblemType::FileArchived,

@@ -371,6 +371,14 @@ impl Language {
                 "Dieser Link funktioniert nicht",
                 "Vielleicht wurde er abgeschnitten, verändert oder ersetzt. Öffnen Sie den Link in der neuesten E-Mail, oder fragen Sie die Person, die ihn geschickt hat.",
             ),
+            (Self::English, ProblemType::LinkPaused) => (
+                "This link is paused at the moment",
+                "You do not need a new link. Open this one again later, or ask the person who sent it.",
+            ),
+            (Self::German, ProblemType::LinkPaused) => (
+                "Dieser Link ist gerade pausiert",
+                "Sie brauchen keinen neuen Link. Öffnen Sie diesen später noch einmal, oder fragen Sie die Person, die ihn geschickt hat.",
+            ),
             (Self::English, ProblemType::PrefetchRefused) => (
                 "Open the link again",
                 "Your browser requested this page in advance. Open the link again to get the files.",
