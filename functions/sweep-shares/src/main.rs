@@ -1,13 +1,16 @@
-//! Updates the share log and the expiry alarms from the table's stream.
+//! Updates the share log and the expiry alarms from the table's stream, and publishes the log's entries, from
+//! the log's stream, as events.
 
+mod publish;
 mod stream_change;
 mod sweep;
 
 use aws_lambda_events::dynamodb::Event;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use sharelink_aws::event_bus::EventBus;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
-use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
+use sharelink_runtime::{Clock, Metrics, optional, required, required_days, start_logging};
 
 use sweep::SweepShares;
 
@@ -18,6 +21,7 @@ async fn main() -> Result<(), Error> {
     let table = ShareTable::new(&config, required("TABLE_NAME")?);
     let sweep_shares = SweepShares {
         clock: Clock::from_env(),
+        event_bus: optional("EVENT_BUS").map(|name| EventBus::new(&config, name)),
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
         log: ShareLog::beside(&table, required("LOG_TABLE_NAME")?),
         log_retention: required_days("LOG_RETENTION_DAYS")?,

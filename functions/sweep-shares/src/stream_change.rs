@@ -1,17 +1,19 @@
 //! Changes to the table, parsed from stream records.
 
 use aws_lambda_events::dynamodb::EventRecord;
-use sharelink_aws::share_table::{DecodeError, parse_alarm_keys, parse_share_image};
+use sharelink_aws::share_table::{
+    DecodeError, IndexedShare, parse_alarm_keys, parse_indexed_share_image, parse_share_image,
+};
 use sharelink_domain::{Item, Share, ShareId, Timestamp};
 use sharelink_runtime::Clock;
 
 /// A change to the table.
 pub(crate) enum StreamChange {
     /// The row is new. It may have been restored from a backup.
-    ShareCreated(Box<Share>),
+    ShareCreated(Box<IndexedShare>),
     ShareChanged(Box<ShareImages>),
     SharePurged {
-        share: Box<Share>,
+        share: Box<IndexedShare>,
         at: Timestamp,
     },
     /// Only this function sets alarms, so this change needs no action.
@@ -26,7 +28,7 @@ pub(crate) enum StreamChange {
 /// A share before and after a change.
 pub(crate) struct ShareImages {
     pub(crate) old: Share,
-    pub(crate) new: Share,
+    pub(crate) new: IndexedShare,
 }
 
 impl StreamChange {
@@ -39,10 +41,10 @@ impl StreamChange {
             return Ok(if is_removal { Self::AlarmRemoved { item, share } } else { Self::AlarmSet });
         }
         if is_removal {
-            let share = Box::new(parse_share_image(change.old_image)?);
+            let share = Box::new(parse_indexed_share_image(change.old_image)?);
             return Ok(Self::SharePurged { share, at: clock.adjust(change.approximate_creation_date_time) });
         }
-        let new = parse_share_image(change.new_image)?;
+        let new = parse_indexed_share_image(change.new_image)?;
         if record.event_name == "INSERT" {
             return Ok(Self::ShareCreated(Box::new(new)));
         }

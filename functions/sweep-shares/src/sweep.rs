@@ -1,4 +1,4 @@
-//! Processes changes from the table's stream.
+//! Processes changes from the table's stream, and passes on those from the log's.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,8 +6,10 @@ use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
 use chrono::TimeDelta;
 use lambda_runtime::LambdaEvent;
-use sharelink_aws::share_table::{ShareLog, ShareTable};
+use sharelink_aws::event_bus::EventBus;
+use sharelink_aws::share_table::{IndexedShare, ShareLog, ShareTable, is_log_entry};
 use sharelink_aws::{AwsError, Error};
+use sharelink_domain::erasure::covers;
 use sharelink_domain::log::{self, LogEntry};
 use sharelink_domain::{Item, ShareId};
 use sharelink_runtime::streams::process_records;
@@ -18,20 +20,22 @@ use crate::stream_change::{ShareImages, StreamChange};
 
 pub(crate) struct SweepShares {
     pub(crate) clock: Clock,
+    /// The bus for the log's entries, if the platform has one.
+    pub(crate) event_bus: Option<EventBus>,
     pub(crate) log: ShareLog,
     pub(crate) log_retention: TimeDelta,
     pub(crate) metrics: Metrics,
     pub(crate) table: ShareTable,
 }
 
-/// The delay before retrying a record while DynamoDB is unavailable.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The delay before retrying a record while DynamoDB or `EventBridge` is unavailable.
+pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The longest time that one attempt can take.
 const MAX_ATTEMPT_DURATION: Duration = Duration::from_secs(45);
 
 /// The time after which no new attempt starts, because it might not finish before the function times out.
-struct RetryDeadline(Instant);
+pub(crate) struct RetryDeadline(Instant);
 
 impl RetryDeadline {
     fn before(function_deadline: SystemTime) -> Self {
@@ -39,7 +43,7 @@ impl RetryDeadline {
         Self(Instant::now() + time_left.saturating_sub(MAX_ATTEMPT_DURATION))
     }
 
-    fn has_passed(&self) -> bool {
+    pub(crate) fn has_passed(&self) -> bool {
         Instant::now() >= self.0
     }
 }
@@ -59,7 +63,12 @@ impl SweepShares {
         event: LambdaEvent<Event>,
     ) -> Result<DynamoDbEventResponse, lambda_runtime::Error> {
         let deadline = RetryDeadline::before(event.context.deadline());
-        let response = process_records(event.payload, |record| self.sweep(record, &deadline)).await;
+        let (entries, changes) =
+            event.payload.records.into_iter().partition(|record| is_log_entry(&record.change.keys));
+        let mut batch = Event::default();
+        batch.records = changes;
+        let mut response = process_records(batch, |record| self.sweep(record, &deadline)).await;
+        response.batch_item_failures.extend(self.publish(entries, &deadline).await);
         self.metrics.flush();
         Ok(response)
     }
@@ -80,19 +89,19 @@ impl SweepShares {
     async fn attempt(&self, record: EventRecord) -> Result<(), Error> {
         match StreamChange::parse(record, &self.clock)? {
             StreamChange::ShareCreated(share) => {
-                self.append(&share.item, log::entries_for_creation(&share)).await?;
-                self.table.set_alarm(&share).await?;
+                self.append(&share, log::entries_for_creation(&share.share)).await?;
+                self.table.set_alarm(&share.share).await?;
             }
             StreamChange::ShareChanged(images) => {
                 let ShareImages { old, new } = *images;
-                self.append(&new.item, log::entries_for_change(&old, &new)).await?;
-                if new.version != old.version {
-                    self.table.set_alarm(&new).await?;
+                self.append(&new, log::entries_for_change(&old, &new.share)).await?;
+                if new.share.version != old.version {
+                    self.table.set_alarm(&new.share).await?;
                 }
             }
             StreamChange::SharePurged { share, at } => {
-                self.append(&share.item, log::entries_for_purge(&share, at)).await?;
-                self.table.clear_alarm(&share).await?;
+                self.append(&share, log::entries_for_purge(&share.share, at)).await?;
+                self.table.clear_alarm(&share.share).await?;
             }
             StreamChange::AlarmRemoved { item, share } => self.handle_alarm_removal(&item, share).await?,
             StreamChange::AlarmSet => {}
@@ -104,18 +113,29 @@ impl SweepShares {
     /// expire gets a new alarm. The decision depends only on the share's current state, not on the removed
     /// alarm.
     async fn handle_alarm_removal(&self, item: &Item, id: ShareId) -> Result<(), Error> {
-        let Some(share) = self.table.get(item, id).await? else { return Ok(()) };
+        let Some(share) = self.table.get_indexed(item, id).await? else { return Ok(()) };
         let now = self.clock.now();
-        self.append(item, log::entries_for_expiry(&share, now)).await?;
-        if share.scheduled_expiry().is_some_and(|at| at > now) {
-            self.table.set_alarm(&share).await?;
+        self.append(&share, log::entries_for_expiry(&share.share, now)).await?;
+        if share.share.scheduled_expiry().is_some_and(|at| at > now) {
+            self.table.set_alarm(&share.share).await?;
         }
         Ok(())
     }
 
-    async fn append(&self, item: &Item, entries: Vec<LogEntry>) -> Result<(), Error> {
-        for entry in entries {
-            self.log.append(item, entry, self.log_retention).await?;
+    /// Appends entries to the log, and removes them again if the recipient was erased.
+    ///
+    /// The order matters. An erasure is recorded before the log is searched: either the search finds these
+    /// entries, or this function finds the erasure.
+    async fn append(&self, share: &IndexedShare, entries: Vec<LogEntry>) -> Result<(), Error> {
+        let IndexedShare { share, hashes } = share;
+        for entry in &entries {
+            self.log.append(&share.item, entry.clone(), self.log_retention).await?;
+        }
+        let Some(hashes) = hashes.as_ref().filter(|_| !entries.is_empty()) else { return Ok(()) };
+        if covers(self.table.erased_at(&hashes.recipient).await?, share.created_at) {
+            for entry in &entries {
+                self.log.remove(&share.item, entry).await?;
+            }
         }
         Ok(())
     }
