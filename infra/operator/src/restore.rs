@@ -11,6 +11,8 @@ use sharelink_domain::Item;
 use sharelink_domain::restore::{Policy, Unconfirmed};
 use sharelink_runtime::Clock;
 
+use crate::deployment::open_index_key;
+
 #[derive(Args)]
 pub(crate) struct Options {
     /// The table of shares that was restored from a backup
@@ -25,6 +27,9 @@ pub(crate) struct Options {
     /// The deployment's table of the share log
     #[arg(long, value_name = "TABLE")]
     log_to: String,
+    /// The secret with the key of the indexes' hashes (resource `IndexKey`), to leave out who was erased since
+    #[arg(long, value_name = "SECRET")]
+    index_key: String,
     /// Restores only this item; may be repeated
     #[arg(long = "item", value_name = "MODULE/ITEM", value_parser = Item::parse)]
     items: Vec<Item>,
@@ -49,6 +54,7 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let is_same_log = options.log_from.as_ref() == Some(&options.log_to);
     ensure!(!is_same_log, "--log-from and --log-to must be different tables");
     let config = load_config()?;
+    let index_key = open_index_key(&config, &options.index_key).await?;
     let backup = ShareTable::new(&config, options.from);
     let live = ShareTable::new(&config, options.to);
     let live_log = ShareLog::beside(&live, options.log_to);
@@ -60,12 +66,13 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         max_writes_per_second: options.max_writes_per_second,
         is_dry_run: options.dry_run,
     };
-    let mut restore = Restore::new(&live, &live_log, settings);
+    let key = index_key.get_or_fetch().await?;
+    let mut restore = Restore::new(&live, &live_log, &backup, key, settings);
     let restored = async {
         if let Some(backup_log) = &backup_log {
             restore.log_from(backup_log, &options.items, print_progress).await?;
         }
-        restore.shares_from(&backup, &options.items, print_progress).await
+        restore.shares(&options.items, print_progress).await
     };
     restored.await.context("the restore stopped; if the cause is temporary, run the command again")?;
     println!("{}", describe(&restore.summary(), options.dry_run));
@@ -77,10 +84,9 @@ fn print_progress(summary: &RestoreSummary) {
     eprintln!("so far: {shares} shares and {} log entries", summary.log_entries);
 }
 
-/// Describes the summary, one line for each number.
 fn describe(summary: &RestoreSummary, is_dry_run: bool) -> String {
     let title = if is_dry_run { "Dry run: nothing was written" } else { "Restored" };
-    [
+    let numbers = [
         ("shares restored in their last known state", summary.restored),
         (
             "shares restored as revoked, with a new link: they may have changed since",
@@ -91,10 +97,12 @@ fn describe(summary: &RestoreSummary, is_dry_run: bool) -> String {
         ("shares skipped: they have a newer link", summary.replaced),
         ("shares skipped: their retention period has ended", summary.retention_ended),
         ("shares skipped: unreadable in the backup", summary.unreadable),
+        ("shares and log entries skipped: their recipient was erased", summary.erased),
+        ("switches copied that are off", summary.switches),
+        ("switches off in the backup and on now; see operations.md", summary.switches_left),
         ("shares not written: in use or throttled; run the command again", summary.not_written),
-    ]
-    .iter()
-    .fold(title.to_owned(), |text, (label, count)| format!("{text}\n{count:>10}  {label}"))
+    ];
+    crate::describe(title, &numbers)
 }
 
 #[cfg(test)]
@@ -108,6 +116,6 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "Dry run: nothing was written");
         assert_eq!(lines[1], "        12  shares restored in their last known state");
-        assert_eq!(lines.len(), 9);
+        assert_eq!(lines.len(), 12);
     }
 }
