@@ -2,7 +2,8 @@
 
 import type { DetailedHTMLProps, HTMLAttributes } from "react";
 import type {
-  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, ShareButton, ShareDialog,
+  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, MyShares, MySharesAttributes,
+  ShareButton, ShareDialog,
 } from "./types.js";
 
 type Listeners = {
@@ -18,6 +19,7 @@ declare module "react" {
       "share-button": Props<ShareButton, ButtonAttributes>;
       "share-dialog": Props<ShareDialog, DialogAttributes>;
       "link-access-dialog": Props<LinkAccessDialog, DialogAttributes>;
+      "my-shares": Props<MyShares, MySharesAttributes>;
     }
   }
 }

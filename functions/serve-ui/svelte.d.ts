@@ -2,7 +2,8 @@
 
 import type { HTMLAttributes } from "svelte/elements";
 import type {
-  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, ShareButton, ShareDialog,
+  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, MyShares, MySharesAttributes,
+  ShareButton, ShareDialog,
 } from "./types.js";
 
 type Listeners = {
@@ -17,5 +18,6 @@ declare module "svelte/elements" {
     "share-button": Props<ShareButton, ButtonAttributes>;
     "share-dialog": Props<ShareDialog, DialogAttributes>;
     "link-access-dialog": Props<LinkAccessDialog, DialogAttributes>;
+    "my-shares": Props<MyShares, MySharesAttributes>;
   }
 }

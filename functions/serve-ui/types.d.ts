@@ -54,10 +54,20 @@ export interface Mail {
   detail?: string;
 }
 
+/** A recipient that the user has shared with before. */
+export interface Suggestion {
+  address: string;
+  name?: string;
+  /** In UTC, in RFC 3339 format. */
+  lastSharedAt: string;
+}
+
 /** One recipient's access to an item's files. Times are in UTC, in RFC 3339 format. */
 export interface Share {
   shareId: string;
   recipient: string;
+  /** The recipient's name, if the sharer entered one with the address. */
+  recipientName?: string;
   status: Status;
   /** Present on inactive shares. */
   reason?: "expired" | "revoked";
@@ -80,9 +90,44 @@ export interface Share {
   version: number;
 }
 
+/** A share in the list of all shares, with its item. */
+export interface ListedShare extends Share, Item {}
+
+export interface ListedSharePage {
+  shares: ListedShare[];
+  nextCursor?: string;
+}
+
+/** The result for one share of a bulk change. */
+export interface BulkResult extends Item {
+  shareId: string;
+  outcome: "changed" | "unchanged" | "failed";
+  share?: Share;
+  /** Present if the outcome is `failed`. */
+  problem?: Problem;
+}
+
 export interface SharePage {
   shares: Share[];
   nextCursor?: string;
+}
+
+/** The deployment's rules for shares. */
+export interface ShareRules {
+  /** The days of access to suggest. */
+  defaultAccessDays: number;
+  /** Access may end at the latest on this many days after the day of a request. */
+  maxAccessDays?: number;
+  linksWithoutEmail: boolean;
+  /** Of one request. */
+  maxRecipients: number;
+  /** Of one share. */
+  maxFiles: number;
+  /** In ASCII, with their subdomains. Empty allows all. */
+  allowedRecipientDomains: string[];
+  blockedRecipientDomains: string[];
+  /** Whether recipients are suggested. */
+  suggestions: boolean;
 }
 
 /** The body of a request to share an item's files. */
@@ -95,8 +140,8 @@ export interface CreateShares {
 }
 
 export type Outcome =
-  | "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "limitReached"
-  | "failed";
+  | "created" | "alreadyActive" | "alreadyInactive" | "invalidRecipient" | "duplicate" | "notAllowed"
+  | "limitReached" | "failed";
 
 export interface RecipientResult {
   /** The address as the user entered it. */
@@ -196,6 +241,22 @@ export interface ButtonAttributes extends DialogAttributes {
   action?: "share" | "manage" | null;
 }
 
+/** The attributes of `my-shares`, which are also properties. */
+export interface MySharesAttributes {
+  /** Lists only the links of this module. */
+  module?: string | null;
+  /** Lists the links of this recipient, whoever shared them. */
+  recipient?: string | null;
+  /** Lists the links that the user with this `sub` has shared. */
+  sharer?: string | null;
+  /** Lets the user switch to the links of any recipient or sharer. */
+  everyone?: boolean | null;
+  /** The API's base URL. The default is the one passed to `configure`. */
+  api?: string | null;
+  /** A property only. The default is the one passed to `configure`. */
+  token?: TokenProvider | null;
+}
+
 /** What all elements have in common. A property that is set to null or undefined removes its attribute. */
 export interface ItemElement extends HTMLElement {
   get module(): string;
@@ -233,7 +294,29 @@ export interface LinkAccessDialog extends ItemElement {
   close(): void;
 }
 
+export interface MyShares extends HTMLElement {
+  get module(): string;
+  set module(value: string | null | undefined);
+  get recipient(): string;
+  set recipient(value: string | null | undefined);
+  get sharer(): string;
+  set sharer(value: string | null | undefined);
+  get everyone(): boolean;
+  set everyone(value: boolean | null | undefined);
+  get api(): string;
+  set api(value: string | null | undefined);
+  get token(): TokenProvider | undefined;
+  set token(value: TokenProvider | null | undefined);
+  /** Discards the list and the selection, and loads the list again. */
+  refresh(): void;
+}
+
 // --- Internal ---
+
+/** Texts whose arguments are filled in by functions. */
+export type Texts<T> = {
+  [Name in keyof T]: T[Name] extends string ? any : Texts<T[Name]>;
+};
 
 /** A child of an element. Null, undefined and false are skipped. */
 export type Child = Node | string | null | undefined | false | Child[];
@@ -243,6 +326,7 @@ declare global {
     "share-button": ShareButton;
     "share-dialog": ShareDialog;
     "link-access-dialog": LinkAccessDialog;
+    "my-shares": MyShares;
   }
 
   interface GlobalEventHandlersEventMap {

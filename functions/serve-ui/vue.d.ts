@@ -2,7 +2,8 @@
 
 import type { HTMLAttributes, PublicProps } from "vue";
 import type {
-  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, ShareButton, ShareDialog,
+  ButtonAttributes, DialogAttributes, EventDetails, LinkAccessDialog, MyShares, MySharesAttributes,
+  ShareButton, ShareDialog,
 } from "./types.js";
 
 type Listeners = {
@@ -19,5 +20,6 @@ declare module "vue" {
     "share-button": Component<ShareButton, ButtonAttributes>;
     "share-dialog": Component<ShareDialog, DialogAttributes>;
     "link-access-dialog": Component<LinkAccessDialog, DialogAttributes>;
+    "my-shares": Component<MyShares, MySharesAttributes>;
   }
 }

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { afterEach, mock, test } from "node:test";
 
 import {
-  localValue, otherOccurrence, presetEnd, rfc3339,
+  latestExpiration, latestExpirationOf, localValue, otherOccurrence, presetEnd, rfc3339,
 } from "../../functions/serve-ui/components/expiration.js";
+import { DEFAULT_RULES } from "../../functions/serve-ui/components/rules.js";
 
 afterEach(() => mock.timers.reset());
 
@@ -140,4 +141,50 @@ test("time keeps its milliseconds and an offset with minutes", () => {
   assert.equal(rfc3339(new Date("2027-01-01T00:00:00.250Z")), "2027-01-01T05:45:00.250+05:45");
   at("America/St_Johns");
   assert.equal(rfc3339(new Date("2027-01-01T12:00:00Z")), "2027-01-01T08:30:00-03:30");
+});
+
+/** The API's check: whole days at the expiration's offset, from the day of the request. */
+function isAccepted(expiration, days) {
+  const day = (date, offset) => Math.floor((date.getTime() / 60_000 - offset) / 1440);
+  const offset = expiration.getTimezoneOffset();
+  return day(expiration, offset) <= day(new Date(), offset) + days;
+}
+
+test("the API accepts the latest expiration, even if clocks are changed", () => {
+  for (const [zone, now, days, expected] of [
+    ["Europe/Berlin", "2026-11-26T12:00", 30, "2026-12-26T23:59:59.999+01:00"],
+    ["Europe/Berlin", "2026-11-26T23:59:59", 1, "2026-11-27T23:59:59.999+01:00"],
+    // At the winter's offset, half past midnight is still yesterday.
+    ["Europe/Berlin", "2027-10-30T00:30", 3, "2027-11-01T23:59:59.999+01:00"],
+    ["Europe/Berlin", "2027-10-30T01:00", 3, "2027-11-02T23:59:59.999+01:00"],
+    ["Europe/Berlin", "2027-03-27T23:30", 3, "2027-03-30T23:59:59.999+02:00"],
+    ["Australia/Lord_Howe", "2027-04-03T00:10", 2, "2027-04-04T23:59:59.999+10:30"],
+    ["Pacific/Kiritimati", "2027-01-01T00:00", 1, "2027-01-02T23:59:59.999+14:00"],
+    ["America/St_Johns", "2027-11-06T00:30", 7, "2027-11-12T23:59:59.999-03:30"],
+  ]) {
+    at(zone, now);
+    const latest = latestExpiration({ ...DEFAULT_RULES, maxAccessDays: days });
+    assert.equal(rfc3339(latest), expected, `${zone}, ${now}`);
+    assert.ok(isAccepted(latest, days), `${zone}, ${now}`);
+    mock.timers.reset();
+  }
+});
+
+test("without a rule, access may last ten years", () => {
+  at("Europe/Berlin", "2026-11-26T12:00");
+  assert.equal(rfc3339(latestExpiration(DEFAULT_RULES)), "2036-11-26T12:00:00+01:00");
+});
+
+test("an active share may keep more access than the rules allow", () => {
+  at("UTC", "2026-11-26T12:00");
+  const rules = { ...DEFAULT_RULES, maxAccessDays: 30, blockedRecipientDomains: ["blocked.example"], maxFiles: 1 };
+  const share = { recipient: "a@ok.example", files: [{}], status: "active", expiresAt: "2027-02-01T08:00:00Z" };
+  const latest = (changes) => rfc3339(latestExpirationOf({ ...share, ...changes }, rules));
+  assert.equal(latest({}), "2027-02-01T08:00:00+00:00");
+  assert.equal(latest({ status: "inactive" }), "2026-12-26T23:59:59.999+00:00");
+  assert.equal(latest({ expiresAt: "2026-11-27T08:00:00Z" }), "2026-12-26T23:59:59.999+00:00");
+  for (const refused of [{ recipient: "a@x.blocked.example" }, { files: [{}, {}] }]) {
+    assert.equal(latest(refused), "2027-02-01T08:00:00+00:00");
+    assert.equal(latest({ ...refused, status: "inactive" }), "1970-01-01T00:00:00+00:00");
+  }
 });

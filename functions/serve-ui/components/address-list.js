@@ -331,7 +331,7 @@ function readSegment(segment, isSurnameFirst) {
   return found.reverse();
 }
 
-/** What follows a comma in the name of one person or company. */
+/** The text that may follow a comma in the name of one person or company. */
 const TITLE = /^\P{L}*(?:[A-Z]{2}|II+|PhD|MBA|MSc|CPA|Esq|Jr|Sr|Inc|Ltd|LL[CPM]|GmbH)\P{L}*$/u;
 
 /** A date or time, as in `On Thu, Nov 26, 2026 at 10:00 AM Ann Doe <ann@example.com> wrote:`. */

@@ -2,7 +2,8 @@
 
 /**
  * @import {
- *   Config, CreateResults, CreateShares, FilePage, Item, LogPage, Problem, Share, SharePage, Status
+ *   Config, CreateResults, CreateShares, FilePage, Item, LogPage, Problem, Share, SharePage, ShareRules,
+ *   Status, Suggestion
  * } from "../types.d.ts"
  */
 
@@ -112,8 +113,16 @@ export class Api {
    * @returns {Promise<boolean[]>}
    */
   async getPermissions(items) {
-    const { body } = await this.#send("POST", "/share-permissions", { body: { items } });
+    const { body } = await this.send("POST", "/share-permissions", { body: { items } });
     return body.permissions.map(({ canShare }) => canShare);
+  }
+
+  /**
+   * Returns the deployment's rules.
+   * @returns {Promise<ShareRules>}
+   */
+  async getRules() {
+    return (await this.send("GET", "/share-rules")).body;
   }
 
   /**
@@ -123,7 +132,7 @@ export class Api {
    * @returns {Promise<FilePage>}
    */
   async listFiles(item, cursor) {
-    return (await this.#send("GET", itemPath(item, "files", { cursor }))).body;
+    return (await this.send("GET", itemPath(item, "files", { cursor }))).body;
   }
 
   /**
@@ -137,18 +146,29 @@ export class Api {
    */
   async createShares(item, body, key, onWait) {
     const headers = { "Idempotency-Key": key };
-    return (await this.#send("POST", itemPath(item, "shares"), { body, headers, onWait })).body;
+    return (await this.send("POST", itemPath(item, "shares"), { body, headers, onWait })).body;
+  }
+
+  /**
+   * Returns recipients that the user has shared with before, or none if the request fails. Never retries.
+   * @param {string} prefix
+   * @param {AbortSignal} signal
+   * @returns {Promise<Suggestion[]>}
+   */
+  async suggestRecipients(prefix, signal) {
+    const url = `${this.base}/share-suggestions?${new URLSearchParams({ prefix })}`;
+    const { body } = await attemptFetch(url, { method: "GET", token: await this.getToken(), signal });
+    return body?.suggestions;
   }
 
   /**
    * Returns one page of the item's shares, newest first.
    * @param {Item} item
-   * @param {Status} status
-   * @param {string} [cursor]
+   * @param {{ status: Status, limit: number, cursor?: string }} query
    * @returns {Promise<SharePage>}
    */
-  async listShares(item, status, cursor) {
-    return (await this.#send("GET", itemPath(item, "shares", { status, limit: 25, cursor }))).body;
+  async listShares(item, query) {
+    return (await this.send("GET", itemPath(item, "shares", query))).body;
   }
 
   /**
@@ -157,7 +177,7 @@ export class Api {
    * @returns {Promise<Share>}
    */
   async getShare(item, shareId) {
-    return (await this.#send("GET", itemPath(item, `shares/${shareId}`))).body;
+    return (await this.send("GET", itemPath(item, `shares/${shareId}`))).body;
   }
 
   /**
@@ -170,7 +190,7 @@ export class Api {
   async changeExpiration(item, { shareId, version }, expiresAt) {
     const headers = { "If-Match": `"${version}"` };
     const path = itemPath(item, `shares/${shareId}`);
-    return (await this.#send("PATCH", path, { body: { expiresAt }, headers })).body;
+    return (await this.send("PATCH", path, { body: { expiresAt }, headers })).body;
   }
 
   /**
@@ -179,7 +199,7 @@ export class Api {
    * @returns {Promise<Share>}
    */
   async revoke(item, { shareId }) {
-    return (await this.#send("POST", itemPath(item, `shares/${shareId}/revoke`))).body;
+    return (await this.send("POST", itemPath(item, `shares/${shareId}/revoke`))).body;
   }
 
   /**
@@ -191,7 +211,7 @@ export class Api {
    */
   async renew(item, { shareId, version }, body) {
     const headers = { "If-Match": `"${version}"` };
-    return (await this.#send("POST", itemPath(item, `shares/${shareId}/renew`), { body, headers })).body;
+    return (await this.send("POST", itemPath(item, `shares/${shareId}/renew`), { body, headers })).body;
   }
 
   /**
@@ -203,7 +223,7 @@ export class Api {
    */
   async resend(item, { shareId }, key) {
     const headers = { "Idempotency-Key": key };
-    return (await this.#send("POST", itemPath(item, `shares/${shareId}/resend`), { headers })).body;
+    return (await this.send("POST", itemPath(item, `shares/${shareId}/resend`), { headers })).body;
   }
 
   /**
@@ -213,7 +233,7 @@ export class Api {
    * @returns {Promise<string>}
    */
   async getLink(item, { shareId }) {
-    return (await this.#send("POST", itemPath(item, `shares/${shareId}/link`))).body.link;
+    return (await this.send("POST", itemPath(item, `shares/${shareId}/link`))).body.link;
   }
 
   /**
@@ -223,7 +243,7 @@ export class Api {
    * @returns {Promise<LogPage>}
    */
   async listLog(item, cursor) {
-    return (await this.#send("GET", itemPath(item, "share-log", { cursor }))).body;
+    return (await this.send("GET", itemPath(item, "share-log", { cursor }))).body;
   }
 
   /**
@@ -233,7 +253,7 @@ export class Api {
    * @param {string} route
    * @param {{ body?: object, headers?: object, onWait?: (seconds: number) => void }} [options]
    */
-  async #send(method, route, { body, headers = {}, onWait = () => {} } = {}) {
+  async send(method, route, { body, headers = {}, onWait = () => {} } = {}) {
     let renew = false;
     let hasRenewed = false;
     for (let attempt = 1; ; attempt += 1) {
@@ -291,10 +311,12 @@ export class Api {
 /**
  * Sends a request once. If there is no response, the returned status is 0.
  * @param {string} url
- * @param {{ method: string, body?: object, headers?: object, token?: string }} request
- * @returns {Promise<{ status: number, body?: any, problem?: Problem, wait?: number }>}
+ * @param {{ method: string, body?: object, headers?: object, token?: string, signal?: AbortSignal }} request
+ * @returns {Promise<{
+ *   status: number, body?: any, text?: string, next?: string, problem?: Problem, wait?: number
+ * }>} `text` is a CSV file, and `next` the address of the page after it
  */
-async function attemptFetch(url, { method, body, headers, token }) {
+async function attemptFetch(url, { method, body, headers, token, signal }) {
   try {
     const response = await fetch(url, {
       method,
@@ -306,13 +328,15 @@ async function attemptFetch(url, { method, body, headers, token }) {
       body: body && JSON.stringify(body),
       cache: "no-store",
       referrerPolicy: "no-referrer",
-      signal: AbortSignal.timeout(TIMEOUT),
+      signal: signal ?? AbortSignal.timeout(TIMEOUT),
     });
     const type = response.headers.get("Content-Type") ?? "";
     const json = type.includes("json") ? await response.json() : undefined;
     return {
       status: response.status,
       body: json,
+      text: type.includes("text/csv") ? await response.text() : undefined,
+      next: /<([^>]*)>;\s*rel="?next/.exec(response.headers.get("Link") ?? "")?.[1],
       problem: type.includes("problem+json") ? json : undefined,
       wait: Number(response.headers.get("Retry-After")) || undefined,
     };
@@ -335,7 +359,14 @@ function errorKind({ status, problem }) {
  * @param {object} [query] undefined values are omitted
  */
 function itemPath({ module, item }, rest, query = {}) {
-  const given = Object.entries(query).filter(([, value]) => value !== undefined);
-  const search = given.length ? `?${new URLSearchParams(given)}` : "";
-  return `/modules/${encodeURIComponent(module)}/items/${encodeURIComponent(item)}/${rest}${search}`;
+  return `/modules/${encodeURIComponent(module)}/items/${encodeURIComponent(item)}/${rest}${queryOf(query)}`;
+}
+
+/**
+ * Returns a query string, or an empty string if all values are undefined or empty.
+ * @param {object} query
+ */
+export function queryOf(query) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== "");
+  return given.length ? `?${new URLSearchParams(given)}` : "";
 }

@@ -1,12 +1,13 @@
 // The base class of both dialogs.
 
-/** @import { Child, EventDetails } from "../types.d.ts" */
+/** @import { Child, EventDetails, Item } from "../types.d.ts" */
 
 import { Api, ApiError } from "./api.js";
 import { bdi, fill, h } from "./dom.js";
 import { ItemElement } from "./element.js";
+import { DEFAULT_RULES } from "./rules.js";
 import styles, { copyTheme } from "./styles.js";
-import { Language } from "./texts.js";
+import { Language, withLanguage } from "./texts.js";
 
 /** Events from user input, which would otherwise leave the shadow tree. */
 const INPUT_EVENTS = `keydown keyup keypress beforeinput input textInput compositionstart compositionupdate
@@ -20,6 +21,9 @@ const UNFOCUSED_EVENTS = ["keydown", "keyup", "keypress", "copy", "cut", "paste"
 
 /** The smallest height of an on-screen keyboard, in pixels. Rounding and scroll bars are smaller. */
 const KEYBOARD_HEIGHT = 100;
+
+/** The longest time to wait for the rules, in milliseconds. Revoking must not depend on them. */
+const RULES_WAIT = 1_000;
 
 /**
  * A modal dialog for one item. Attributes: `module`, `item`, `name` (the item's name) and `api` (the API's
@@ -42,6 +46,8 @@ export class ItemDialog extends ItemElement {
   #next;
   /** @type {{ language: Language, heading: string } | undefined} The last rendered content. */
   #rendered;
+  /** Identifies the call of `open` that waits for texts, if any. */
+  #opening;
   /** Whether the dialog shows only that a different user has signed in. */
   #isEnded = false;
   /** @type {AbortController} Ends the listeners of the open dialog. */
@@ -50,6 +56,9 @@ export class ItemDialog extends ItemElement {
   #focused;
   // Always present, because screen readers announce changes only in a live region that already exists.
   #live = h("p", { class: "unseen", role: "status" });
+
+  /** The deployment's rules, or the default ones until they are loaded. */
+  rules = { ...DEFAULT_RULES };
 
   constructor() {
     super();
@@ -90,7 +99,7 @@ export class ItemDialog extends ItemElement {
 
   /** Whether the dialog, or one that was opened from it, is open. */
   get isInUse() {
-    return this.isOpen || Boolean(this.#next?.isOpen);
+    return this.isOpen || Boolean(this.#opening || this.#next?.isOpen);
   }
 
   /** The item. It stays the same while the dialog is open, even if the page changes the attributes. */
@@ -118,7 +127,21 @@ export class ItemDialog extends ItemElement {
     });
   }
 
+  /**
+   * Loads the rules. Without them, the dialog offers more than the API accepts.
+   * @param {() => void} [apply] called once the rules are loaded
+   */
+  async loadRules(apply = () => {}) {
+    const load = async () => {
+      Object.assign(this.rules, DEFAULT_RULES, await this.client.getRules());
+      apply();
+    };
+    const loaded = load().catch(ApiError.from);
+    await Promise.race([loaded, new Promise((done) => setTimeout(done, RULES_WAIT))]);
+  }
+
   close() {
+    this.#opening = undefined;
     this.#dialog.close();
   }
 
@@ -152,8 +175,27 @@ export class ItemDialog extends ItemElement {
     this.#opener?.userChanged(user);
   }
 
+  /**
+   * Opens the dialog: immediately or, if the texts in its language are not loaded yet, after that.
+   * @param {object} [options] what to show
+   */
+  open(options) {
+    const opening = (this.#opening = {});
+    withLanguage(this, (language) => {
+      if (opening === this.#opening) this.show(language, options);
+    });
+  }
+
+  /**
+   * Shows the dialog.
+   * @param {Language} language
+   * @param {object} [options]
+   */
+  show(language, options) {}
+
   /** Opens the dialog with its current content. */
   showModal() {
+    this.#opening = undefined;
     if (this.isOpen || !this.isConnected) return;
     this.#openItem = this.itemRef;
     this.#openName = this.name;
@@ -212,9 +254,10 @@ export class ItemDialog extends ItemElement {
   /**
    * Prepares a dialog for another element's item, in that element's language and with its theme.
    * @param {ItemElement} opener
+   * @param {Item & { name?: string }} [of] the item, if it is not the opener's
    */
-  openFor(opener) {
-    const { module, item, name, token } = opener;
+  openFor(opener, { module, item, name } = opener) {
+    const { token } = opener;
     Object.assign(this, { module, item, name, token, api: opener.api || null });
     this.user ??= opener.user;
     this.#opener = opener;

@@ -13,12 +13,14 @@ export class ItemElement extends HTMLElement {
     super();
     // Frameworks may set properties before this module is loaded. Such a property would hide the accessor of
     // the same name, so replace it with a call to the setter.
-    for (const name of ["module", "item", "name", "api", "action", "token"]) {
+    const names =
+      ["module", "item", "name", "api", "action", "recipient", "sharer", "everyone", "token"];
+    for (const name of names) {
       if (!Object.hasOwn(this, name)) continue;
       const value = this[name];
       delete this[name];
       if (name === "token") this.#token = value;
-      else this.reflect(name, value);
+      else this[name] = value;
     }
   }
 

@@ -1,37 +1,75 @@
 // The expiration field: a date and time in the user's time zone, sent with the zone's UTC offset.
 
+/** @import { Share, ShareRules } from "../types.d.ts" */
 /** @import { Language } from "./texts.js" */
 
 import { fill, h } from "./dom.js";
 import { YEARS_LIMIT } from "./limits.js";
+import { whyNotAllowed } from "./rules.js";
 
-/** @type {Record<"day" | "week" | "month", (date: Date) => void>} */
-const PRESETS = {
-  day: (date) => date.setDate(date.getDate() + 1),
-  week: (date) => date.setDate(date.getDate() + 7),
-  month: (date) => {
-    const day = date.getDate();
-    date.setMonth(date.getMonth() + 1);
-    // One month after January 31 is the last day of February.
-    if (date.getDate() !== day) date.setDate(0);
-  },
-};
+/** The days of each preset. A month has a varying number of days. */
+const PRESETS = { day: 1, week: 7, month: undefined };
 
 /**
- * Returns the time when a preset period ends: at 23:59, so that the last day is a whole day.
+ * Returns the time when a preset period ends.
  * @param {keyof typeof PRESETS} preset
  */
 export function presetEnd(preset) {
+  return periodEnd(PRESETS[preset]);
+}
+
+/**
+ * Returns the end of a period's last day: at 23:59, so that it is a whole day.
+ * @param {number} [days] a month, if omitted
+ */
+function periodEnd(days) {
   const date = new Date();
   // Noon exists on every day, so that no change of the clocks can move the date.
   date.setHours(12, 0, 0, 0);
-  PRESETS[preset](date);
+  const today = date.getDate();
+  if (days === undefined) {
+    date.setMonth(date.getMonth() + 1);
+    // One month after January 31 is the last day of February.
+    if (date.getDate() !== today) date.setDate(0);
+  } else {
+    date.setDate(today + days);
+  }
   const day = date.getDate();
   date.setHours(23, 59);
   // Clocks may skip the day's last hour, as in Nuuk.
   while (date.getDate() !== day) date.setTime(date.getTime() - 60_000);
   // If clocks are set back at midnight, 23:59 occurs twice. The day ends at the second one.
   return otherOccurrence(date)?.later ?? date;
+}
+
+/**
+ * Returns the last expiration that the rules allow for a new share.
+ * @param {ShareRules} rules
+ */
+export function latestExpiration({ maxAccessDays }) {
+  const now = new Date();
+  if (!maxAccessDays) {
+    now.setFullYear(now.getFullYear() + YEARS_LIMIT);
+    return now;
+  }
+  let last = periodEnd(maxAccessDays);
+  // The API counts days at the expiration's offset. If clocks are set back, today may be yesterday there.
+  const behind = (last.getTimezoneOffset() - now.getTimezoneOffset()) * 60_000;
+  if (behind > 0 && new Date(now.getTime() - behind).getDate() !== now.getDate())
+    last = periodEnd(maxAccessDays - 1);
+  last.setSeconds(59, 999);
+  return last;
+}
+
+/**
+ * Returns the last expiration that the rules allow for an existing share. It may always keep its access.
+ * @param {Share} share
+ * @param {ShareRules} rules
+ */
+export function latestExpirationOf(share, rules) {
+  const kept = share.status === "active" ? Date.parse(share.expiresAt) : 0;
+  const given = whyNotAllowed(share, rules) ? 0 : latestExpiration(rules).getTime();
+  return new Date(Math.max(kept, given));
 }
 
 /**
@@ -85,6 +123,8 @@ export function rfc3339(date) {
 export class ExpirationField {
   #language;
   #note;
+  #rules;
+  #latest;
   /**
    * The button of each preset.
    * @type {[keyof typeof PRESETS, HTMLButtonElement][]}
@@ -103,15 +143,20 @@ export class ExpirationField {
 
   /**
    * @param {Language} language
-   * @param {{ id?: string, note: (isPast: boolean) => string | false }} options `id` must be unique in the
-   *   dialog; `note` returns a note about the selected time
+   * @param {object} options
+   * @param {string} [options.id] must be unique in the dialog
+   * @param {(isPast: boolean) => string | false} options.note returns a note about the selected time
+   * @param {ShareRules} options.rules
+   * @param {() => Date} [options.latest] returns the last time that is allowed
    */
-  constructor(language, { id = "expiration", note }) {
+  constructor(language, { id = "expiration", note, rules, latest = () => latestExpiration(rules) }) {
     this.#language = language;
     this.#note = note;
+    this.#rules = rules;
+    this.#latest = latest;
     const { texts } = language;
     this.input = h("input", {
-      id, part: "input", type: "datetime-local", max: "9999-12-31T23:59",
+      id, part: "input", type: "datetime-local",
       "aria-describedby": `${id}-words ${id}-note ${id}-error`,
       oninput: () => this.#onInput(), onblur: () => this.#replaceSkipped(),
     });
@@ -162,9 +207,8 @@ export class ExpirationField {
     const { date } = this;
     if (!date) return this.showError(noExpiration);
     if (isBeforeToday(date)) return this.showError(dayBeforeToday);
-    const latest = new Date();
-    latest.setFullYear(latest.getFullYear() + YEARS_LIMIT);
-    return this.showError(date > latest ? tooLate(YEARS_LIMIT) : undefined);
+    const latest = this.#latest();
+    return this.showError(date > latest ? tooLate(this.#language.formatDateInWords(latest)) : undefined);
   }
 
   /** @param {string} [error] if omitted, the error is cleared */
@@ -176,7 +220,11 @@ export class ExpirationField {
 
   /** Takes the current time into account: moves an untouched default, and describes the time again. */
   refresh() {
-    if (!this.#isChosen) this.#exact = presetEnd("week");
+    const latest = this.#latest();
+    latest.setSeconds(0, 0);
+    const suggested = periodEnd(this.#rules.defaultAccessDays);
+    if (!this.#isChosen) this.#exact = suggested < latest ? suggested : latest;
+    this.input.max = localValue(latest);
     if (!this.#isChosen && this.input.value !== localValue(this.#exact)) this.#set(this.#exact);
     else this.#describe();
   }
@@ -221,6 +269,7 @@ export class ExpirationField {
     for (const [name, button] of this.#presets) {
       const isPressed = date?.getTime() === presetEnd(name).getTime();
       button.setAttribute("aria-pressed", String(isPressed));
+      button.hidden = presetEnd(name) > this.#latest();
     }
   }
 

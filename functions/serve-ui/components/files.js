@@ -1,12 +1,12 @@
 // The files field: a list of the item's files with checkboxes and, if it is long, a filter.
 
-/** @import { FilePage, ItemFile } from "../types.d.ts" */
+/** @import { FilePage, ItemFile, ShareRules } from "../types.d.ts" */
 /** @import { Language } from "./texts.js" */
 
 import { ApiError } from "./api.js";
 import { banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
-import { FILES_LIMIT, FILE_NAMES_LIMIT } from "./limits.js";
+import { FILE_NAMES_LIMIT } from "./limits.js";
 
 /** The number of files that need no filter. */
 const UNFILTERED_LIMIT = 10;
@@ -28,6 +28,7 @@ function searchKey(text) {
 /** A checkbox for each file. The Tab key stops at only one; arrow keys move between them. */
 export class FilesField {
   #language;
+  #rules;
   #load;
   #announce;
   #onSelect;
@@ -48,12 +49,14 @@ export class FilesField {
   /**
    * @param {Language} language
    * @param {object} options
+   * @param {ShareRules} options.rules
    * @param {(cursor?: string) => Promise<FilePage>} options.load loads one page
    * @param {(text: string) => void} options.announce
    * @param {() => void} options.onSelect called when the selection has changed
    */
-  constructor(language, { load, announce, onSelect }) {
+  constructor(language, { rules, load, announce, onSelect }) {
     this.#language = language;
+    this.#rules = rules;
     this.#load = load;
     this.#announce = announce;
     this.#onSelect = onSelect;
@@ -107,7 +110,8 @@ export class FilesField {
    */
   #exceededLimit(files) {
     const { tooManyFiles, namesTooLong } = this.#language.texts;
-    if (files.length > FILES_LIMIT) return tooManyFiles(FILES_LIMIT);
+    const { maxFiles } = this.#rules;
+    if (files.length > maxFiles) return tooManyFiles(maxFiles);
     const names = files.map(({ name }) => name).join("");
     return new TextEncoder().encode(names).length > FILE_NAMES_LIMIT ? namesTooLong : undefined;
   }
@@ -230,9 +234,10 @@ export class FilesField {
     const listed = this.#listed.length;
     const total = this.#cursor ? `${listed}+` : `${listed}`;
     const exceeded = this.#exceededLimit(files);
-    const isLong = this.#cursor || listed > FILES_LIMIT;
+    const { maxFiles } = this.#rules;
+    const isLong = this.#cursor || listed > maxFiles;
     const whyNone = !files.length && this.#exceededLimit(this.#listed.map(({ file }) => file));
-    const limit = exceeded ?? (isLong ? texts.tooManyFiles(FILES_LIMIT) : whyNone);
+    const limit = exceeded ?? (isLong ? texts.tooManyFiles(maxFiles) : whyNone);
     const isAll = files.length === listed && !this.#cursor;
     const count = texts.fileCount(listed, size);
     const text = isAll ? texts.allSelected(count) : texts.selected(files.length, total, size);

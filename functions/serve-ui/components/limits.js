@@ -23,3 +23,6 @@ export const YEARS_LIMIT = 10;
 
 /** Items per permission request. */
 export const ITEMS_LIMIT = 100;
+
+/** Shares per bulk change. */
+export const BULK_LIMIT = 100;

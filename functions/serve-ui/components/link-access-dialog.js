@@ -5,9 +5,10 @@
 import { ApiError } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { fill, h } from "./dom.js";
-import { replaceText, rfc3339 } from "./expiration.js";
+import { latestExpirationOf, replaceText, rfc3339 } from "./expiration.js";
 import { ShareLog } from "./share-log.js";
 import { ShareRow, accessText, currentShare } from "./share-row.js";
+import { SORTS, arrange, matchesSearch } from "./sorting.js";
 import { Language, isolate } from "./texts.js";
 
 /** @type {Status[]} */
@@ -16,10 +17,29 @@ const TABS = ["active", "inactive"];
 /** The longest time between two checks for expired links, in milliseconds. */
 const TICK = 60_000;
 
-/** A tab, with its shares, newest first, and the cursor for the next page. */
+/** The number of links from which on the search field is shown. */
+const SEARCH_MINIMUM = 10;
+
+/** The number of a tab's links that a search or a sort order loads automatically. */
+const FIND_LIMIT = 2_000;
+
+/** The number of links on the first page, and on those that the user scrolls to. */
+const PAGE_SIZE = 25;
+
+/** The number of links on the pages that a search or a sort order loads. */
+const LARGE_PAGE_SIZE = 100;
+
+/** A tab, with its shares in the dialog's sort order, and the cursor for the next page. */
 class Tab {
   /** @type {Share[]} */
   shares = [];
+  /**
+   * The shares' rows, by share id.
+   * @type {Map<string, Element>}
+   */
+  rows = new Map();
+  /** @type {Promise<boolean> | undefined} The page that is loading. */
+  loading;
   /** @type {string | undefined} */
   cursor;
   /** Whether all pages have been loaded. */
@@ -47,11 +67,22 @@ class Tab {
   /**
    * Returns the index where a share belongs, or undefined if that is on a page that has not been loaded.
    * @param {Share} share
+   * @param {(a: Share, b: Share) => number} compare
    */
-  insertionIndex({ createdAt }) {
-    const index = this.shares.findIndex((share) => share.createdAt <= createdAt);
+  insertionIndex(share, compare) {
+    const index = this.shares.findIndex((other) => compare(share, other) <= 0);
     if (index >= 0) return index;
     return this.isComplete ? this.shares.length : undefined;
+  }
+
+  /** Puts the rows in the order of the shares, and hides those that do not match a search. */
+  arrange(search) {
+    const isMatch = (share) => matchesSearch(share, search);
+    for (const share of this.shares)
+      /** @type {HTMLElement} */ (this.rows.get(share.shareId)).hidden = !isMatch(share);
+    arrange(this.list, this.shares.map(({ shareId }) => this.rows.get(shareId)));
+    this.list.classList.toggle("long", this.shares.length > LARGE_PAGE_SIZE);
+    return this.shares.filter(isMatch).length;
   }
 
   showCount() {
@@ -69,11 +100,20 @@ export class LinkAccessDialog extends ItemDialog {
   #selected;
   /** The id of the share to highlight. */
   #marked;
+  /** @type {HTMLInputElement} */
+  #search;
+  /** @type {HTMLSelectElement} */
+  #sort;
+  /** @type {HTMLElement} */
+  #finder;
+  #announcing = 0;
   // The result of the last action. It stays visible while the list scrolls.
   #status = h("div", { class: "status" });
   /** The button that undoes the last action, and the time until which it can be undone. */
   #undo = { button: h("button"), until: 0 };
   #openedAt = 0;
+  /** Resolves once the rules are loaded. */
+  #rulesLoaded = Promise.resolve();
   #timer = 0;
   // Clicks "Show more" when the button comes into view, so that scrolling loads the next page.
   #observer = new IntersectionObserver((entries) => {
@@ -89,10 +129,11 @@ export class LinkAccessDialog extends ItemDialog {
 
   /**
    * Loads the links and opens the dialog.
+   * @param {Language} language
    * @param {{ tab?: Status, shareId?: string }} [options] the tab to select, and a share to highlight
    */
-  open({ tab = "active", shareId } = {}) {
-    this.#language = new Language(this);
+  show(language, { tab = "active", shareId } = {}) {
+    this.#language = language;
     this.#marked = shareId;
     const { texts } = this.#language;
     const listeners = {
@@ -103,14 +144,55 @@ export class LinkAccessDialog extends ItemDialog {
       active: new Tab("active", texts, listeners),
       inactive: new Tab("inactive", texts, listeners),
     };
+    this.#createFinder();
     this.#selected = tab;
     this.#openedAt = Date.now();
     fill(this.#status);
     this.#showTabs();
     this.showModal();
     this.#tabs[this.#selected].button.focus();
+    this.#rulesLoaded = this.loadRules();
     for (const status of TABS) this.#load(this.#tabs[status]);
     this.#tick();
+  }
+
+  /** Creates the search field and the choice of a sort order. */
+  #createFinder() {
+    const { texts } = this.#language;
+    this.#search = h("input", {
+      id: "search", part: "input", type: "search", "aria-label": texts.searchRecipients,
+      placeholder: texts.searchRecipients, autocomplete: "off", spellcheck: "false",
+      oninput: () => this.#find(),
+    });
+    const onchange = () => this.#find();
+    this.#sort = h("select", { id: "sort", part: "input", "aria-label": texts.sort, onchange },
+      Object.keys(SORTS).map((name) => h("option", { value: name }, texts.sorts[name])));
+    const attributes = { role: "search", "aria-label": texts.searchRecipients, hidden: true };
+    this.#finder = h("div", { class: "finder", ...attributes }, this.#search, this.#sort);
+  }
+
+  get #compare() {
+    return SORTS[this.#sort.value];
+  }
+
+  /** Whether the list needs links that the user has not scrolled to. */
+  get #isFinding() {
+    return Boolean(this.#search.value.trim()) || this.#sort.value !== "newest";
+  }
+
+  /** Shows what the user searches for, in the chosen order. Loads the remaining links first, if necessary. */
+  async #find() {
+    for (const tab of Object.values(this.#tabs)) {
+      tab.shares.sort(this.#compare);
+      this.#showEnd(tab);
+    }
+    const tab = this.#tabs[this.#selected];
+    while (this.#isFinding && !tab.isComplete && tab.shares.length < FIND_LIMIT)
+      if (!(await this.#load(tab)) || tab !== this.#tabs[this.#selected]) return;
+    // Screen readers would read every result while the user types.
+    clearTimeout(this.#announcing);
+    const announce = () => this.announce(this.#language.texts.matchingLinks(tab.arrange(this.#search.value)));
+    this.#announcing = setTimeout(announce, 500);
   }
 
   /** The item's name: the `name` attribute or, if that is missing, the title of the newest share. */
@@ -128,7 +210,7 @@ export class LinkAccessDialog extends ItemDialog {
       heading: texts.manage,
       itemName: this.#itemName,
       top: h("div", { class: "tabs", role: "tablist", "aria-label": texts.manage }, buttons),
-      body: tabs.map(({ panel }) => panel),
+      body: [this.#finder, tabs.map(({ panel }) => panel)],
       status: this.#status,
       buttons: [
         h("button", { type: "button", class: "push", onclick: () => this.#showLog() }, texts.log),
@@ -166,6 +248,7 @@ export class LinkAccessDialog extends ItemDialog {
       tab.button.tabIndex = isSelected ? 0 : -1;
       tab.panel.hidden = !isSelected;
     }
+    if (this.#isFinding) this.#find();
   }
 
   #onTabKey(event) {
@@ -179,31 +262,44 @@ export class LinkAccessDialog extends ItemDialog {
   }
 
   /**
-   * Loads the next page of a tab.
+   * Loads the next page of a tab. Returns whether it was loaded.
    * @param {Tab} tab
    */
-  async #load(tab) {
+  #load(tab) {
+    tab.loading ??= this.#loadPage(tab).finally(() => (tab.loading = undefined));
+    return tab.loading;
+  }
+
+  /** @param {Tab} tab */
+  async #loadPage(tab) {
     const { texts } = this.#language;
     const hadFocus = tab.end.contains(this.shadowRoot.activeElement);
     fill(tab.end, h("p", { class: "empty" }, texts.loading));
     try {
-      const { shares, nextCursor } = await this.client.listShares(this.itemRef, tab.status, tab.cursor);
+      const limit = this.#isFinding ? LARGE_PAGE_SIZE : PAGE_SIZE;
+      const [{ shares, nextCursor }] = await Promise.all([
+        this.client.listShares(this.itemRef, { status: tab.status, limit, cursor: tab.cursor }),
+        this.#rulesLoaded,
+      ]);
       if (!tab.cursor && nextCursor) await this.#addMarked(tab, shares);
       tab.cursor = nextCursor;
       tab.isComplete = !nextCursor;
       const known = new Set(tab.shares.map(({ shareId }) => shareId));
       const added = shares.filter(({ shareId }) => !known.has(shareId));
       const rows = added.map((share) => this.#row(share));
+      for (const [i, { shareId }] of added.entries()) tab.rows.set(shareId, rows[i]);
       tab.shares.push(...added);
-      tab.list.append(...rows);
+      if (this.#isFinding) tab.shares.sort(this.#compare);
       this.showItemName(this.#itemName);
       this.#showEnd(tab);
       this.#tick();
       if (hadFocus) (rows[0]?.querySelector("button") ?? tab.panel).focus();
+      return true;
     } catch (thrown) {
       const retry = h("button", { type: "button", onclick: () => this.#load(tab) }, texts.tryAgain);
       fill(tab.end, banner(this.#language.describeError(ApiError.from(thrown)), retry));
       if (hadFocus) retry.focus();
+      return false;
     }
   }
 
@@ -220,18 +316,31 @@ export class LinkAccessDialog extends ItemDialog {
     }
   }
 
-  /** Shows the end of a tab: what the counts mean, a button for the next page, or a note that it is empty. */
+  /**
+   * Shows a tab's rows and its end: what the counts mean, a button for the next page, or a note that it is
+   * empty.
+   */
   #showEnd(tab) {
     const { texts } = this.#language;
     tab.showCount();
+    const matches = tab.arrange(this.#search.value);
+    if (Object.values(this.#tabs).some(({ shares, cursor }) => cursor || shares.length > SEARCH_MINIMUM))
+      this.#finder.hidden = false;
     const none = tab.status === "active" ? texts.noActive : texts.noInactive;
     const showMore = () => this.#load(tab);
     const more = !tab.isComplete
       && h("button", { type: "button", class: "more", onclick: showMore }, texts.more);
     const isUsed = tab.shares.some(({ lastOpenedAt }) => lastOpenedAt);
     const hint = isUsed && h("p", { class: "hint" }, texts.useHint);
-    fill(tab.end, hint, more, tab.isComplete && !tab.shares.length && h("p", { class: "empty" }, none));
-    if (more) this.#observer.observe(more);
+    const isLimited = more && this.#isFinding && tab.shares.length >= FIND_LIMIT;
+    const isEmpty = !matches && (tab.isComplete || isLimited);
+    fill(tab.end,
+      hint,
+      isEmpty && h("p", { class: "empty" }, tab.shares.length ? texts.noMatch : none),
+      isLimited && h("p", { class: "hint" }, texts.loadedLinks(tab.shares.length)),
+      more);
+    // During a search, hidden rows would bring the button into view, which would load page after page.
+    if (more && !this.#isFinding) this.#observer.observe(more);
   }
 
   /**
@@ -284,16 +393,17 @@ export class LinkAccessDialog extends ItemDialog {
     const { activeElement } = this.shadowRoot;
     const row = this.#findRow(share);
     const panel = keepsPanel ? row?.querySelector(".open") : undefined;
-    const neighbor = row?.nextElementSibling ?? row?.previousElementSibling;
+    const neighbor = findNeighbor(row);
     const hadFocus =
       !activeElement || [row, this.#status].some((element) => element?.contains(activeElement));
     const to = this.#tabs[share.status];
     const before = to.shares.findIndex(({ shareId }) => shareId === share.shareId);
     this.#removeRow(share);
-    const index = before >= 0 ? before : to.insertionIndex(share);
+    const kept = before < 0 ? undefined : before;
+    const index = (this.#isFinding ? undefined : kept) ?? to.insertionIndex(share, this.#compare) ?? kept;
     if (index !== undefined) {
       to.shares.splice(index, 0, share);
-      to.list.insertBefore(this.#row(share, panel ?? undefined), to.list.children[index] ?? null);
+      to.rows.set(share.shareId, this.#row(share, panel ?? undefined));
     }
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
     const shown = this.#findRow(share);
@@ -317,12 +427,12 @@ export class LinkAccessDialog extends ItemDialog {
    * @param {string} text
    * @param {Share} [share] the changed share
    * @param {Share} [previous] the share before the change. The change can be undone as long as this share
-   *   would still give access.
+   *   would still give access, and the rules allow it.
    */
   #showStatus(text, share, previous) {
     const { texts } = this.#language;
     const until = previous?.status === "active" ? Date.parse(previous.expiresAt) : 0;
-    const canUndo = until > Date.now();
+    const canUndo = until > Date.now() && until <= latestExpirationOf(share, this.rules).getTime();
     const button = h("button", {
       type: "button", "aria-describedby": "status", "aria-keyshortcuts": "Control+Z Meta+Z",
       onclick: () => this.#revert(button, share, previous),
@@ -422,24 +532,35 @@ export class LinkAccessDialog extends ItemDialog {
    * @returns {Element | null}
    */
   #findRow({ shareId }) {
-    const rows = TABS.map((status) => this.#tabs[status].list.querySelector(`[data-share="${shareId}"]`));
-    return rows.find(Boolean) ?? null;
+    return this.#tabs.active.rows.get(shareId) ?? this.#tabs.inactive.rows.get(shareId) ?? null;
   }
 
   #removeRow({ shareId }) {
     for (const tab of Object.values(this.#tabs)) {
       tab.shares = tab.shares.filter((share) => share.shareId !== shareId);
-      tab.list.querySelector(`[data-share="${shareId}"]`)?.remove();
+      tab.rows.get(shareId)?.remove();
+      tab.rows.delete(shareId);
     }
   }
 
   /** Removes a share that no longer exists. */
   #removeMissing(share, error) {
     const row = this.#findRow(share);
-    const neighbor = row?.nextElementSibling ?? row?.previousElementSibling;
+    const neighbor = findNeighbor(row);
     this.#removeRow(share);
     for (const tab of Object.values(this.#tabs)) this.#showEnd(tab);
     fill(this.#status, banner(this.#language.describeError(error)));
     this.#focusRow(neighbor);
   }
+}
+
+/**
+ * Returns the visible row after a row or, if there is none, before it.
+ * @param {Element | null} row
+ */
+function findNeighbor(row) {
+  const isVisible = (element) => !(/** @type {HTMLElement} */ (element).hidden);
+  const rows = [...(row?.parentElement?.children ?? [])];
+  const index = rows.indexOf(row);
+  return rows.slice(index + 1).find(isVisible) ?? rows.slice(0, Math.max(index, 0)).findLast(isVisible);
 }

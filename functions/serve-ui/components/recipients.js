@@ -1,10 +1,11 @@
 // The recipients field, which shows addresses as chips.
 
+/** @import { ShareRules, Suggestion } from "../types.d.ts" */
 /** @import { Language } from "./texts.js" */
 
 import { parseAddresses, readAddress } from "./address-list.js";
 import { bdi, fill, h } from "./dom.js";
-import { RECIPIENTS_LIMIT } from "./limits.js";
+import { isAllowed } from "./rules.js";
 
 /** The characters of a chip's text that are shown. */
 const SHOWN_LIMIT = 80;
@@ -12,7 +13,16 @@ const SHOWN_LIMIT = 80;
 /** The chips that are shown. */
 const CHIPS_LIMIT = 1_000;
 
-/** A text field, with a chip for each recipient below it. */
+/** The milliseconds without a key press after which suggestions are requested. */
+const SUGGESTION_DELAY = 150;
+
+/** A name in front of an address. */
+const NAMED = /(?:"([^"<>@＠]{1,99})"|([^"<>@＠,;:\t\n]{1,99}))\s{0,9}<([^<>\s]{3,254})>/g;
+
+/**
+ * A text field, with a chip for each recipient below it. While the user types, it suggests recipients: a
+ * combobox with a list from which the user selects (ARIA Authoring Practices Guide).
+ */
 export class RecipientsField {
   /** Addresses, and text that could not be read. @type {string[]} */
   #entries = [];
@@ -22,22 +32,43 @@ export class RecipientsField {
   #focused = 0;
   #texts;
   #announce;
+  #rules;
+  /** The names that were entered with addresses, by the addresses' identity. @type {Map<string, string>} */
+  #names = new Map();
+  #suggest;
+  /** @type {Suggestion[]} */
+  #suggestions = [];
+  /** The index of the suggestion that the Enter key adds, if any. */
+  #active = -1;
+  #request = new AbortController();
+  /** A prefix without suggestions: longer ones have none either. @type {string | undefined} */
+  #unknown;
 
   /**
    * @param {Language} language
    * @param {(text: string) => void} announce
+   * @param {ShareRules} rules
+   * @param {(prefix: string, signal: AbortSignal) => Promise<Suggestion[]>} suggest
    */
-  constructor({ texts }, announce) {
+  constructor({ texts }, announce, rules, suggest) {
     this.#texts = texts;
     this.#announce = announce;
+    this.#rules = rules;
+    this.#suggest = suggest;
     this.input = h("input", {
       id: "recipients", part: "input", type: "text", inputmode: "email", autocomplete: "off",
       autocapitalize: "off", spellcheck: "false", dir: "auto",
-      "aria-describedby": "recipients-hint recipients-error",
+      "aria-describedby": "recipients-hint recipients-error", role: "combobox", "aria-autocomplete": "list",
+      "aria-controls": "suggestions", "aria-expanded": "false",
       onkeydown: (event) => this.#onKey(event), onblur: () => this.#onBlur(),
       oninput: (event) => this.#onInput(event), oncompositionend: (event) => this.#onInput(event),
       onpaste: (event) => this.#onInsert(event, event.clipboardData),
       ondrop: (event) => this.#onInsert(event, event.dataTransfer),
+    });
+    this.list = h("ul", {
+      id: "suggestions", class: "suggestions", role: "listbox", "aria-label": texts.suggestions, hidden: true,
+      // The text field keeps the focus.
+      onpointerdown: (event) => event.preventDefault(), onmousedown: (event) => event.preventDefault(),
     });
     this.chips = h("ul", {
       class: "chips", "aria-label": texts.recipients, onkeydown: (event) => this.#onChipKey(event),
@@ -48,7 +79,7 @@ export class RecipientsField {
     });
     this.element = h("div", { class: "field" },
       h("label", { for: "recipients" }, texts.recipients),
-      this.input,
+      h("div", { class: "combobox" }, this.input, this.list),
       h("p", { id: "recipients-hint", class: "hint" }, texts.recipientsHint),
       this.chips,
       h("p", { id: "recipients-keys", hidden: true }, texts.recipientKeys),
@@ -82,8 +113,18 @@ export class RecipientsField {
     this.#render();
   }
 
+  /**
+   * Returns an entry with the name that was entered with it, if any.
+   * @param {string} entry
+   */
+  withName(entry) {
+    const name = this.#names.get(readAddress(entry)?.identity ?? "");
+    return name ? `${name} <${entry}>` : entry;
+  }
+
   /** Turns the text field's content into chips. */
   commit() {
+    this.#closeSuggestions();
     const { value } = this.input;
     this.input.value = "";
     this.add(value);
@@ -94,6 +135,7 @@ export class RecipientsField {
     const { recipientAdded, notRead } = this.#texts;
     const added = parseAddresses(text);
     if (!added.length) return;
+    for (const [, quoted, plain, address] of text.matchAll(NAMED)) this.#learnName(address, quoted ?? plain);
     this.#entries = [...this.#entries, ...added];
     this.showError();
     this.#render();
@@ -103,15 +145,21 @@ export class RecipientsField {
     this.#announce(results.filter(Boolean).join(", "));
   }
 
+  #learnName(address, name) {
+    const reading = readAddress(address);
+    if (reading && /[\p{L}\p{N}]/u.test(name)) this.#names.set(reading.identity, name.trim());
+  }
+
   /** Validates the field. Shows and returns the error, if any. */
   validate() {
     this.commit();
     const { noRecipients, wrongRecipients, tooManyRecipients } = this.#texts;
     const wrong = this.#findFaults().filter(Boolean).length;
-    const excess = this.#entries.length - RECIPIENTS_LIMIT;
+    const { maxRecipients } = this.#rules;
+    const excess = this.#entries.length - maxRecipients;
     if (!this.#entries.length) return this.showError(noRecipients);
     if (wrong) return this.showError(wrongRecipients(wrong));
-    return this.showError(excess > 0 ? tooManyRecipients(RECIPIENTS_LIMIT, excess) : undefined);
+    return this.showError(excess > 0 ? tooManyRecipients(maxRecipients, excess) : undefined);
   }
 
   /** @param {string} [error] if omitted, the error is cleared */
@@ -126,13 +174,14 @@ export class RecipientsField {
 
   /** Returns each entry's fault, or undefined if the entry is a valid address. */
   #findFaults() {
-    const { notAnAddress, misleading, duplicate } = this.#texts;
+    const { notAnAddress, misleading, notAllowed, duplicate } = this.#texts;
     const seen = new Set();
     return this.#entries.map((entry) => {
       const reading = readAddress(entry);
       const isRefused = this.#refused.has(entry);
       if (!reading || (isRefused && !reading.asciiDomain)) return notAnAddress;
       if (reading.isLookalike || isRefused) return misleading(reading.asciiDomain);
+      if (!isAllowed(reading.identity, this.#rules)) return notAllowed;
       if (seen.has(reading.identity)) return duplicate;
       seen.add(reading.identity);
       return undefined;
@@ -207,6 +256,10 @@ export class RecipientsField {
   #onKey(event) {
     // An input method uses keys for itself. Safari sets only the key code.
     if (event.isComposing || event.keyCode === 229) return;
+    if (this.#onSuggestionKey(event.key)) {
+      event.preventDefault();
+      return;
+    }
     const isEdit = event.key === "Backspace" && !this.input.value && this.#entries.length;
     if (event.key !== "Enter" && !isEdit) return;
     event.preventDefault();
@@ -219,17 +272,91 @@ export class RecipientsField {
   /** Adds chips after a separator. Does not use key events, because phone keyboards do not report keys. */
   #onInput({ isComposing, data }) {
     this.showError();
+    this.#closeSuggestions();
     if (isComposing) return;
     const { value } = this.input;
     const isQuoted = value.split('"').length % 2 === 0;
     const isSeparated = /[,;，；、]\s*$/.test(data ?? "") && !isQuoted;
     if (isSeparated || (/\s$/.test(value) && readAddress(value))) this.commit();
+    else this.#requestSuggestions();
+  }
+
+  async #requestSuggestions() {
+    const prefix = this.input.value.trim();
+    this.#request.abort();
+    const { signal } = this.#request = new AbortController();
+    const isKnown = this.#unknown === undefined || !prefix.startsWith(this.#unknown);
+    if (!this.#rules.suggestions || !prefix || !isKnown || /[,;<>"\n]/.test(prefix)) return;
+    await new Promise((done) => setTimeout(done, SUGGESTION_DELAY));
+    if (signal.aborted) return;
+    // Suggestions are only a help, so a failure is silent.
+    const found = await this.#suggest(prefix, signal).catch(() => {});
+    if (signal.aborted || !found) return;
+    if (!found.length) this.#unknown = prefix;
+    const identityOf = (address) => readAddress(address)?.identity;
+    const entered = new Set(this.#entries.map(identityOf));
+    this.#showSuggestions(found.filter(({ address }) => !entered.has(identityOf(address))));
+  }
+
+  #showSuggestions(suggestions) {
+    this.#suggestions = suggestions;
+    fill(this.list, suggestions.map(({ address, name }, i) => (
+      h("li", { id: `suggestion-${i}`, role: "option", onclick: () => this.#choose(i) },
+        name && [bdi(name), " "], h("span", { class: name && "hint" }, bdi(address)))
+    )));
+    this.#activate(-1);
+    if (suggestions.length) this.#announce(this.#texts.suggested(suggestions.length));
+  }
+
+  /** Marks the suggestion that the Enter key adds. */
+  #activate(i) {
+    this.#active = i;
+    this.list.hidden = !this.#suggestions.length;
+    this.input.setAttribute("aria-expanded", String(!this.list.hidden));
+    this.input.setAttribute("aria-activedescendant", i < 0 ? "" : `suggestion-${i}`);
+    for (const [n, option] of [...this.list.children].entries())
+      option.setAttribute("aria-selected", String(n === i));
+    this.list.children[i]?.scrollIntoView({ block: "nearest" });
+  }
+
+  #closeSuggestions() {
+    this.#request.abort();
+    this.#suggestions = [];
+    this.#activate(-1);
+  }
+
+  #choose(i) {
+    const { address, name } = this.#suggestions[i];
+    this.#closeSuggestions();
+    this.input.value = "";
+    if (name) this.#learnName(address, name);
+    this.add(address);
+  }
+
+  /** Returns whether the key is for the suggestions. */
+  #onSuggestionKey(key) {
+    const { length } = this.#suggestions;
+    const step = { ArrowDown: 1, ArrowUp: -1 }[key];
+    if (step && length) {
+      // Between the last suggestion and the first, no suggestion is active.
+      this.#activate((this.#active + 1 + step + length + 1) % (length + 1) - 1);
+    } else if (key === "ArrowDown") {
+      this.#requestSuggestions();
+    } else if (key === "Enter" && this.#active >= 0) {
+      this.#choose(this.#active);
+    } else if (key === "Escape" && length) {
+      this.#closeSuggestions();
+    } else {
+      return false;
+    }
+    return true;
   }
 
   #onBlur() {
     const root = /** @type {ShadowRoot} */ (this.element.getRootNode());
     // The window lost the focus, for example because the user copies an address.
     if (root.activeElement === this.input) return;
+    this.#closeSuggestions();
     // New chips would move the target of a click, so wait for its end.
     if (!root.querySelector(":active")) this.commit();
     else addEventListener("pointerup", () => setTimeout(() => this.commit()), { once: true, capture: true });

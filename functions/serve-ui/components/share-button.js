@@ -6,7 +6,7 @@ import { fill, h } from "./dom.js";
 import { ItemElement } from "./element.js";
 import { ITEMS_LIMIT } from "./limits.js";
 import styles from "./styles.js";
-import { Language } from "./texts.js";
+import { withLanguage } from "./texts.js";
 
 /** Delay before a failed permission request is retried, in milliseconds. */
 const RETRY_DELAY = 30_000;
@@ -175,6 +175,8 @@ export class ShareButton extends ItemElement {
   request;
   /** Whether the button is in the document, or was until the current task. */
   #isPlaced = false;
+  /** Whether the user may share the item. */
+  #isAllowed = false;
   #button = h("button", { part: "button", type: "button", onclick: () => this.open() });
 
   constructor() {
@@ -247,6 +249,7 @@ export class ShareButton extends ItemElement {
   }
 
   #checkPermission() {
+    this.#isAllowed = false;
     this.hidden = true;
     this.request = undefined;
     requestPermission(this);
@@ -263,7 +266,9 @@ export class ShareButton extends ItemElement {
     discardDialogs(({ dialog, base: other }) =>
       other === base && dialog.user && dialog.user !== user && !dialog.isInUse);
     this.user = user;
-    this.hidden = !canShare;
+    this.#isAllowed = canShare;
+    // Do not show a label in another language before its texts are loaded.
+    withLanguage(this, () => (this.hidden = !this.#isAllowed));
     if (!canShare) reportHidden("the user may not share its item", "debug");
     this.#updateDialog();
   }
@@ -318,8 +323,7 @@ export class ShareButton extends ItemElement {
   }
 
   #render() {
-    const { texts } = new Language(this);
-    fill(this.#button, h("slot", {}, texts[this.action]));
+    withLanguage(this, ({ texts }) => fill(this.#button, h("slot", {}, texts[this.action])));
   }
 }
 

@@ -25,7 +25,8 @@ const NAMED_FILES = 3;
 
 /** The order of the results: what needs the user's attention comes first. */
 const OUTCOMES = [
-  "failed", "limitReached", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate", "created",
+  "failed", "limitReached", "notAllowed", "invalidRecipient", "alreadyInactive", "alreadyActive", "duplicate",
+  "created",
 ];
 
 /**
@@ -57,6 +58,9 @@ export class ShareDialog extends ItemDialog {
   #messageError;
   /** @type {HTMLInputElement} */
   #notify;
+  #notifyLabel;
+  /** Resolves once the rules are loaded. */
+  #rulesLoaded = Promise.resolve();
   /** @type {FilesField} */
   #files;
   /** The item's title, if the item resolver gave one. */
@@ -73,13 +77,13 @@ export class ShareDialog extends ItemDialog {
   /** Shows until when the links in the results work. */
   #showAccess = () => {};
 
-  /** Opens the dialog. Any unsent input is still there. */
-  open() {
+  show() {
     const { module, item } = this.itemRef;
     if (this.#formItem !== `${module}/${item}`) {
       this.#formItem = `${module}/${item}`;
       this.#build();
     }
+    this.#rulesLoaded = this.loadRules(() => this.#applyRules());
     if (!this.#hasUnseenResults) {
       this.#showForm();
       this.#expiration.refresh();
@@ -96,6 +100,16 @@ export class ShareDialog extends ItemDialog {
     this.#formItem = undefined;
   }
 
+  /** Offers only what the rules allow. */
+  #applyRules() {
+    // Mark the recipients that are not allowed.
+    this.#recipients.refuse([]);
+    this.#expiration.refresh();
+    this.#notifyLabel.hidden = !this.rules.linksWithoutEmail;
+    this.#notify.checked ||= this.#notifyLabel.hidden;
+    this.#updateMessageHint();
+  }
+
   #refresh() {
     if (!this.isOpen || !this.isConnected) clearInterval(this.#timer);
     else if (!this.#form.inert) this.#expiration.refresh();
@@ -107,9 +121,14 @@ export class ShareDialog extends ItemDialog {
     const { texts } = this.#language;
     this.#title = undefined;
     this.#hasUnseenResults = false;
-    this.#recipients = new RecipientsField(this.#language, (text) => this.announce(text));
+    this.#recipients = new RecipientsField(
+      this.#language,
+      (text) => this.announce(text),
+      this.rules,
+      (prefix, signal) => this.client.suggestRecipients(prefix, signal),
+    );
     const note = (isPast) => isPast && texts.alreadyPast;
-    this.#expiration = new ExpirationField(this.#language, { note });
+    this.#expiration = new ExpirationField(this.#language, { note, rules: this.rules });
     this.#counter = h("p", { class: "counter", id: "counter" });
     this.#messageHint = h("p", { id: "message-hint", class: "hint" });
     this.#messageError = h("p", { id: "message-error", class: "error" });
@@ -124,6 +143,7 @@ export class ShareDialog extends ItemDialog {
       onfocus: () => message.scrollIntoView({ block: "nearest" }),
     });
     this.#files = new FilesField(this.#language, {
+      rules: this.rules,
       load: (cursor) => this.#loadFiles(cursor),
       announce: (text) => this.announce(text),
       onSelect: () => this.#updateMessageHint(),
@@ -133,8 +153,9 @@ export class ShareDialog extends ItemDialog {
     const onSubmit = () => this.#share();
     this.#submitButton = h("button", { type: "button", class: "primary", onclick: onSubmit }, texts.share);
     const optional = h("span", { class: "hint" }, `(${texts.optional})`);
+    this.#notifyLabel = h("label", { class: "check" }, this.#notify, texts.sendEmail);
     const message = h("div", { class: "field" },
-      h("label", { class: "check" }, this.#notify, texts.sendEmail),
+      this.#notifyLabel,
       h("label", { for: "message" }, `${texts.message} `, optional),
       this.#message, this.#counter, this.#messageHint, this.#messageError);
     this.#form = h("div", {},
@@ -165,7 +186,7 @@ export class ShareDialog extends ItemDialog {
   /** Loads one page of the item's files. */
   async #loadFiles(cursor) {
     const form = this.#form;
-    const page = await this.client.listFiles(this.itemRef, cursor);
+    const [page] = await Promise.all([this.client.listFiles(this.itemRef, cursor), this.#rulesLoaded]);
     if (form === this.#form && page.title !== this.#title) {
       this.#title = page.title;
       this.showItemName(this.#itemName);
@@ -184,9 +205,10 @@ export class ShareDialog extends ItemDialog {
     const { texts } = this.#language;
     const left = MESSAGE_LIMIT - [...cleanMessage(this.#message.value)].length;
     this.#counter.className = left < 0 ? "counter over" : "counter";
-    fill(this.#counter, texts.counter(left));
+    const counted = left >= 0 ? texts.charactersLeft(left) : texts.charactersOver(-left);
+    fill(this.#counter, counted);
     // Announce the count only near the limit, not after every character.
-    if (left === 50 || left === 0 || left === -1) this.announce(texts.counter(left));
+    if (left === 50 || left === 0 || left === -1) this.announce(counted);
     this.#showMessageError();
   }
 
@@ -245,7 +267,9 @@ export class ShareDialog extends ItemDialog {
       files: this.#files.selected,
       notify: this.#notify.checked ? undefined : false,
     };
-    const json = JSON.stringify(body);
+    const recipients = body.recipients.map((entry) => this.#recipients.withName(entry));
+    const request = { ...body, recipients };
+    const json = JSON.stringify(request);
     if (this.#lastRequest.json !== json) this.#lastRequest = { json, key: randomKey() };
     const onWait = (seconds) => {
       fill(this.#alert, seconds > 0 && h("p", { class: "banner" }, texts.waiting(seconds)));
@@ -256,7 +280,8 @@ export class ShareDialog extends ItemDialog {
     // The form must not change while its request is in progress.
     form.inert = true;
     await this.runAction(this.#submitButton, texts.sharing, async () => {
-      created = await this.client.createShares(this.itemRef, body, this.#lastRequest.key, onWait);
+      created = await this.client.createShares(this.itemRef, request, this.#lastRequest.key, onWait);
+      for (const [i, result] of created.results.entries()) result.recipient = body.recipients[i];
     }, (error) => (failure = error));
     form.inert = false;
     const isAnyCreated = created?.results.some(({ outcome }) => outcome === "created");
@@ -396,7 +421,7 @@ export class ShareDialog extends ItemDialog {
     };
     const onCopy = (pressed) =>
       copyLink(share, { dialog: this, language: this.#language, button: pressed, alert, since, onCopied });
-    const copy = isNew && share.status === "active"
+    const copy = isNew && share.status === "active" && this.rules.linksWithoutEmail
       && button(texts.copy, onCopy, { class: share.mail.state === "none" ? "primary" : "plain" });
     const onManage = () => this.#openManage(currentShare(share, since).status, shareId);
     const manage = share && button(isNew ? texts.manageOne : existingText, onManage);
@@ -415,7 +440,7 @@ export class ShareDialog extends ItemDialog {
    */
   #describeResult({ recipient, outcome, share, problem }, body) {
     const { texts } = this.#language;
-    if (["failed", "limitReached"].includes(outcome)) {
+    if (["failed", "limitReached", "notAllowed"].includes(outcome)) {
       const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
       return [`${texts.outcome.failed}: ${reason}`];
     }

@@ -7,7 +7,8 @@
 import { ApiError, randomKey } from "./api.js";
 import { banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
-import { ExpirationField, rfc3339 } from "./expiration.js";
+import { ExpirationField, latestExpirationOf, rfc3339 } from "./expiration.js";
+import { isAllowed, whyNotAllowed } from "./rules.js";
 import { isolate } from "./texts.js";
 
 /**
@@ -47,10 +48,13 @@ export class ShareRow {
     this.#on = options;
     this.element = h("li",
       { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId },
-      h("h3", {}, bdi(share.recipient)),
+      h("h3", {},
+        bdi(share.recipient),
+        share.recipientName && [" ", h("span", { class: "hint" }, bdi(share.recipientName))]),
       factList(share, language),
       files(share, language),
       message(share, language),
+      this.#refusal && h("p", { class: "hint" }, language.texts.errors[this.#refusal]),
       this.#actions(),
       this.#message,
       this.#panel,
@@ -67,20 +71,33 @@ export class ShareRow {
     return isolate(this.#share.recipient);
   }
 
+  /** The problem type with which the API refuses more access. */
+  get #refusal() {
+    return whyNotAllowed(this.#share, this.#dialog.rules);
+  }
+
+  /** The last expiration that the share may get. */
+  get #latest() {
+    return latestExpirationOf(currentShare(this.#share, this.#since), this.#dialog.rules);
+  }
+
   #actions() {
     const { texts } = this.#language;
+    const { rules } = this.#dialog;
+    const isPermitted = isAllowed(this.#share.recipient, rules);
     const label = texts.actionsFor(this.#share.recipient);
     const action = (text, act, attributes = {}) => {
       const onclick = ({ currentTarget }) => act(currentTarget);
       return h("button", { type: "button", onclick, ...attributes }, text);
     };
     return h("div", { class: "actions", role: "group", "aria-label": label },
-      action(texts.change, (button) => this.#openExpirationForm(button), { "data-action": "change" }),
+      (this.#isActive || !this.#refusal)
+        && action(texts.change, (button) => this.#openExpirationForm(button), { "data-action": "change" }),
       this.#isActive && action(texts.revoke, (button) => this.#openRevokeForm(button), { class: "danger" }),
-      this.#isActive && this.#share.mail.state !== "complained"
+      this.#isActive && isPermitted && this.#share.mail.state !== "complained"
         && action(texts.resend, (button) => this.#resend(button)),
-      action(texts.copy, (button) => this.#copy(button)),
-      this.#isActive && action(texts.replace, (button) => this.#openReplaceForm(button)),
+      isPermitted && rules.linksWithoutEmail && action(texts.copy, (button) => this.#copy(button)),
+      this.#isActive && isPermitted && action(texts.replace, (button) => this.#openReplaceForm(button)),
     );
   }
 
@@ -97,6 +114,8 @@ export class ShareRow {
     };
     const field = new ExpirationField(this.#language, {
       id: `expiration-${this.#share.shareId}`,
+      rules: this.#dialog.rules,
+      latest: () => this.#latest,
       // The link may expire while the form is open.
       note: (isPast) => {
         if (form.newLink) form.newLink.element.hidden = isPast;
@@ -106,7 +125,7 @@ export class ShareRow {
     });
     // A revoked share keeps its expiration.
     const current = new Date(this.#share.expiresAt);
-    if (this.#isActive || current > new Date()) field.date = current;
+    if (this.#isActive || (current > new Date() && current <= this.#latest)) field.date = current;
     form.field = field;
     const onSave = () => this.#save(form, save);
     const save = h("button", { type: "button", class: "primary", onclick: onSave }, texts.save);
@@ -139,9 +158,9 @@ export class ShareRow {
    */
   #newLinkChoice(onChange) {
     const { texts } = this.#language;
-    const notify = this.#checkbox(texts.sendNewLink);
+    const notify = this.#notifyChoice();
     const replace = this.#checkbox(texts.replaceToo, () => {
-      notify.label.hidden = !replace.input.checked;
+      notify.label.hidden = !replace.input.checked || !this.#dialog.rules.linksWithoutEmail;
       onChange();
     });
     return {
@@ -153,6 +172,13 @@ export class ShareRow {
         return notify.input.checked;
       },
     };
+  }
+
+  /** Creates the choice whether to email a new link, unless the rules leave no choice. */
+  #notifyChoice() {
+    const notify = this.#checkbox(this.#language.texts.sendNewLink);
+    notify.label.hidden = !this.#dialog.rules.linksWithoutEmail;
+    return notify;
   }
 
   /**
@@ -205,7 +231,7 @@ export class ShareRow {
     };
     if (!(await dialog.runAction(save, texts.saving, action, onError))) return;
     if (renewal) {
-      this.#on.onChange(changed, undefined, texts.replaced(changed));
+      this.#on.onChange(changed, undefined, texts.replaced(changed.mail.state));
       return;
     }
     if (changed.version !== form.share.version) {
@@ -268,7 +294,7 @@ export class ShareRow {
 
   #openReplaceForm(opener) {
     const { texts } = this.#language;
-    const { input, label } = this.#checkbox(texts.sendNewLink);
+    const { input, label } = this.#notifyChoice();
     this.#ask(opener, {
       question: texts.replaceAsk(this.#recipient),
       choice: label,
@@ -277,7 +303,7 @@ export class ShareRow {
       act: async (share) => {
         const body = { notify: input.checked };
         const renewed = await this.#dialog.client.renew(this.#dialog.itemRef, share, body);
-        return () => this.#on.onChange(renewed, undefined, texts.replaced(renewed));
+        return () => this.#on.onChange(renewed, undefined, texts.replaced(renewed.mail.state));
       },
     });
   }
@@ -422,7 +448,8 @@ function factList(share, language) {
   const format = (time) => language.formatTime(time);
   const mailText = texts.mail[mail.state];
   const isMailWrong = ["failed", "bounced", "complained"].includes(mail.state);
-  const downloaded = texts.downloads(downloads, archiveDownloads);
+  const ofAll = archiveDownloads < downloads ? "some" : "all";
+  const downloaded = texts.downloads(downloads, archiveDownloads ? ofAll : "none", archiveDownloads);
   const use = opens || downloads ? `${texts.opens(opens)}, ${downloaded}` : texts.neverOpened;
   const sharer = createdBy.name ?? createdBy.email;
   const entries = [

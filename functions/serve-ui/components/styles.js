@@ -3,7 +3,8 @@
 // Lengths are in `em`, and the host has the user's default font size, `medium`. With `rem`, a page whose root
 // element has another font size would shrink the dialogs.
 
-const css = (strings) => {
+/** Creates a style sheet. */
+export const css = (strings) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(strings.raw[0]);
   return sheet;
@@ -55,7 +56,7 @@ dialog:not([open]) { display: none; }
 *, ::before, ::after { box-sizing: border-box; }
 h2, h3, p, ul, ol, dl, dd, fieldset { margin: 0; padding: 0; border: 0; }
 ul, ol { list-style: none; }
-button, input, textarea { font: inherit; color: inherit; }
+button, input, textarea, select { font: inherit; color: inherit; }
 
 button {
   padding: .4em .8em; border: 1px solid var(--edge); border-radius: var(--radius); background: transparent;
@@ -69,7 +70,7 @@ button.danger { border-color: var(--danger); color: var(--danger); }
 button.danger.primary { background: var(--danger); color: var(--on-danger); }
 button.plain { padding-inline: .3em; border-color: transparent; color: var(--accent); }
 button[aria-disabled="true"] { opacity: .65; cursor: default; }
-:is(button, input, textarea, summary, [tabindex]):focus-visible {
+:is(button, input, textarea, select, summary, [tabindex]):focus-visible {
   outline: 2px solid var(--accent); outline-offset: 2px;
 }
 
@@ -102,7 +103,7 @@ dialog::backdrop { background: rgb(10 14 20 / .55); }
 label, legend { font-weight: 600; padding: 0; }
 label .hint, legend .hint { display: inline; font-weight: 400; }
 label + input, label + textarea, label + .row { margin-top: .3em; }
-input:not([type="checkbox"]), textarea {
+input:not([type="checkbox"]), textarea, select {
   width: 100%; padding: .5em .65em; border: 1px solid var(--edge); border-radius: var(--radius);
   background: var(--field); color: var(--text); color-scheme: inherit;
 }
@@ -119,6 +120,16 @@ textarea {
 .row { display: flex; flex-wrap: wrap; gap: .6em; align-items: center; }
 .row > input { flex: 1 1 14em; }
 .presets { display: flex; flex-wrap: wrap; gap: .4em; }
+
+.combobox { position: relative; margin-top: .3em; }
+.suggestions {
+  position: absolute; z-index: 1; inset: calc(100% + 5px) 0 auto; max-height: 15em; overflow-y: auto;
+  border: 1px solid var(--edge); border-radius: var(--radius); background: var(--surface);
+  box-shadow: 0 .5em 1.5em rgb(10 14 20 / .25);
+}
+.suggestions li { padding: .5em .65em; overflow-wrap: anywhere; cursor: pointer; }
+.suggestions li:is([aria-selected="true"], :hover) { background: var(--sunken); }
+.suggestions li[aria-selected="true"] { outline: 2px solid var(--accent); outline-offset: -2px; }
 
 .chips {
   display: flex; flex-wrap: wrap; gap: .4em; margin-top: .5em; max-height: 9em; overflow-y: auto;
@@ -175,7 +186,7 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 .results .what { color: var(--soft); }
 .results .actions { margin-top: 0; }
 .results .created .what { color: var(--good); }
-.results :is(.failed, .limitReached, .invalidRecipient) .what { color: var(--danger); }
+.results :is(.failed, .limitReached, .notAllowed, .invalidRecipient) .what { color: var(--danger); }
 
 .tabs { display: flex; gap: .25em; padding: 0 1.25em; border-bottom: 1px solid var(--line); }
 .tabs button {
@@ -192,6 +203,17 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
 .shares > li.marked {
   margin-inline: -.75em; padding-inline: .75em; border-radius: var(--radius); background: var(--sunken);
 }
+/* Rows that are out of view are not laid out. The padding leaves room for the outline of a focused button. */
+.shares.long > li {
+  content-visibility: auto; contain-intrinsic-size: auto 9em; margin-inline: -5px; padding-inline: 5px;
+}
+.finder {
+  position: sticky; top: -1.25em; z-index: 1; display: flex; gap: .6em; margin: -1.25em -1.25em 0;
+  padding: .75em 1.25em; background: var(--surface);
+}
+.finder input[type="search"] { flex: 1; min-width: 0; margin: 0; }
+.finder select { width: auto; }
+.body:has(.finder:not([hidden])) { scroll-padding-top: 4em; }
 .shares h3 { font-size: 1em; overflow-wrap: anywhere; }
 .facts { display: flex; flex-wrap: wrap; gap: 0 1em; color: var(--soft); font-size: .9em; }
 :is(.facts, .results) .wrong { color: var(--danger); }
@@ -221,6 +243,7 @@ dialog.covered { inset-block: var(--top) auto; max-height: var(--height); margin
 @media (max-height: 30em) {
   dialog[open] { display: block; max-height: 100%; overflow-y: auto; scroll-padding-bottom: 5em; }
   .body { overflow: visible; }
+  .finder { position: static; }
   .head, .body, .foot, .status .banner { padding: .5em .8em; }
   .tabs { padding-inline: .4em; }
   .status { position: sticky; bottom: 0; }

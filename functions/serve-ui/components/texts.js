@@ -1,8 +1,12 @@
-// All text that users see, by language, and the formats for times and sizes.
+// All text that users see, in English, and the formats for times and sizes. The texts of every other language
+// are in a file beside this one, such as `de.json`, that is loaded only when it is needed.
+//
+// Texts are in a subset of ICU MessageFormat, with numbered arguments: `{0}`, `{0, plural, =0 {…} one {…}
+// other {# files}}` and `{0, select, a {…} other {…}}`. They contain no other braces, and no quoting.
 
-/** @import { Problem } from "../types.d.ts" */
+/** @import { Child, Problem, Texts } from "../types.d.ts" */
 
-const en = {
+export const en = {
   share: "Share",
   manage: "Manage Link Access",
   close: "Close",
@@ -10,40 +14,41 @@ const en = {
   tryAgain: "Try again",
   loading: "Loading…",
   more: "Show more",
-  waiting: (seconds) => `Trying again in ${seconds} s…`,
+  waiting: "Trying again in {0} s…",
 
   // The form.
   recipients: "Recipients",
   recipientsHint: "Type or paste email addresses. Press Enter to add one.",
-  recipientAdded: (n) => (n === 1 ? "1 recipient added" : `${n} recipients added`),
-  notRead: (n) => `${n} could not be read`,
-  recipientRemoved: (address) => `${address} removed`,
-  recipientsRemoved: (n) => (n === 1 ? "1 recipient removed" : `${n} recipients removed`),
+  suggestions: "Suggested recipients",
+  suggested: "{0, plural, one {1 suggestion} other {# suggestions}}",
+  recipientAdded: "{0, plural, one {1 recipient added} other {# recipients added}}",
+  notRead: "{0} could not be read",
+  recipientRemoved: "{0} removed",
+  recipientsRemoved: "{0, plural, one {1 recipient removed} other {# recipients removed}}",
   recipientKeys: "Press Delete to remove it, Enter to edit it.",
-  remove: (address) => `Remove ${address}`,
+  remove: "Remove {0}",
   notAnAddress: "not an email address",
-  misleading: (domain) => `misleading domain: ${domain}`,
+  misleading: "misleading domain: {0}",
+  notAllowed: "domain not allowed",
   duplicate: "already in the list",
   noRecipients: "Add at least one recipient.",
-  wrongRecipients: (n) =>
-    (n === 1 ? "Correct or remove the marked recipient." : `Correct or remove the ${n} marked recipients.`),
-  removeWrong: (n) => `Remove ${n === 1 ? "it" : "them"}`,
-  tooManyRecipients: (limit, n) => `At most ${limit} recipients at a time. Remove ${n}.`,
+  wrongRecipients: "Correct or remove the {0, plural, one {marked recipient} other {# marked recipients}}.",
+  removeWrong: "Remove {0, plural, one {it} other {them}}",
+  tooManyRecipients: "At most {0, plural, one {1 recipient} other {# recipients}} at a time. Remove {1}.",
   files: "Files",
   allFiles: "All files",
   noFiles: "This item has no files to share.",
   noneChosen: "Choose at least one file.",
   filesLoading: "The files are still loading.",
-  matchingFiles: (n) => (n === 1 ? "1 matching file" : `${n} matching files`),
+  matchingFiles: "{0, plural, one {1 matching file} other {# matching files}}",
   filterFiles: "Filter files",
   filesKeys: "Arrow keys move between files, and typing finds one.",
-  allSelected: (count) => `${count} selected`,
-  selected: (n, total, size) =>
-    (n ? `${n} of ${total} files, ${size} selected` : `None of ${total} files selected`),
-  filesMissing: (names) => `No longer available: ${names}.`,
-  filesForbidden: (names) => `The service may not read these files, so they cannot be shared: ${names}.`,
+  allSelected: "{0} selected",
+  selected: "{0, plural, =0 {None of {1} files selected} other {# of {1} files, {2} selected}}",
+  filesMissing: "No longer available: {0}.",
+  filesForbidden: "The service may not read these files, so they cannot be shared: {0}.",
   namesTooLong: "Together, the names of these files are too long for one link. Choose fewer files.",
-  tooManyFiles: (limit) => `One link can hold at most ${limit} files.`,
+  tooManyFiles: "One link can hold at most {0, plural, one {1 file} other {# files}}.",
   leftOut: "Files whose names cannot be shared are not shown.",
   archived: "archived",
   archivedHint: "Archived files cannot be downloaded until they are restored.",
@@ -52,24 +57,21 @@ const en = {
   day: "1 day",
   week: "1 week",
   month: "1 month",
-  timeZone: (zone) => `In your time zone, ${zone}`,
-  clock: (time) => time,
-  skippedTime: (time, used) =>
-    `${time} does not exist on this day, because clocks are set forward. It becomes ${used}.`,
-  repeatedTime: (time, isFirst, offset) =>
-    `${time} occurs twice on this day, because clocks are set back. This is the`
-      + ` ${isFirst ? "first" : "second"} time (UTC${offset}).`,
+  timeZone: "In your time zone, {0}",
+  clock: "{0}",
+  skippedTime: "{0} does not exist on this day, because clocks are set forward. It becomes {1}.",
+  repeatedTime:
+    "{0} occurs twice on this day, because clocks are set back. This is the {1, select, true {first} other "
+    + "{second}} time (UTC{2}).",
   noExpiration: "Choose a date and a time.",
   dayBeforeToday: "The date must not be before today.",
-  tooLate: (years) => `At most ${years} years from now.`,
+  tooLate: "No later than {0}.",
   alreadyPast: "This time has passed: the links will not work.",
   message: "Message",
   optional: "optional",
-  counter: (left) => {
-    const characters = Math.abs(left) === 1 ? "1 character" : `${Math.abs(left)} characters`;
-    return left >= 0 ? `${characters} left` : `${characters} too many`;
-  },
-  messageTooLong: (limit) => `At most ${limit} characters.`,
+  charactersLeft: "{0, plural, one {1 character} other {# characters}} left",
+  charactersOver: "{0, plural, one {1 character} other {# characters}} too many",
+  messageTooLong: "At most {0} characters.",
   sendEmail: "Send email",
   noEmail: "Recipients get no email. Copy each link and send it yourself.",
   messageOnPage: "They see the message on the page with the files.",
@@ -77,7 +79,7 @@ const en = {
   sharing: "Sharing…",
 
   // The results.
-  shared: (n) => (n === 1 ? "Shared with 1 recipient" : `Shared with ${n} recipients`),
+  shared: "Shared with {0, plural, one {1 recipient} other {# recipients}}",
   sharedNone: "No new recipients",
   outcome: {
     created: "A link is on its way by email",
@@ -89,19 +91,20 @@ const en = {
   createdQuietly: "Link created, no email",
   createdExpired: "Shared, but access has already expired",
   alreadyGives: {
-    active: (files, until) => ["Already has a link to ", files, ` until ${until}.`],
-    inactive: (files) => ["Already has a link to ", files, ", which is inactive."],
+    active: "Already has a link to {0} until {1}.",
+    inactive: "Already has a link to {0}, which is inactive.",
   },
   canReactivate: " Change its expiration to make it work again.",
-  notGiven: (files) => ["Not shared: ", files,
-    ". The files of a link cannot be changed. To share them, use another email address of this recipient."],
-  andMore: (n) => ` and ${n} more`,
+  notGiven:
+    "Not shared: {0}. The files of a link cannot be changed. To share them, use another email address of "
+    + "this recipient.",
+  andMore: " and {0} more",
   manageOne: "Manage",
   sharedArchived: "Some of these files are archived. They cannot be downloaded until they are restored.",
   openActive: "Show in Active",
   openInactive: "Show in Inactive",
   back: "Share with others",
-  retryFailed: (n) => (n === 1 ? "Retry 1 recipient" : `Retry ${n} recipients`),
+  retryFailed: "Retry {0, plural, one {1 recipient} other {# recipients}}",
   done: "Done",
 
   // Manage Link Access.
@@ -109,15 +112,22 @@ const en = {
   inactive: "Inactive",
   noActive: "No active links.",
   noInactive: "No inactive links.",
-  until: (time) => `Active until ${time}`,
-  expired: (time) => `Expired ${time}`,
-  revoked: (time) => `Revoked ${time}`,
-  opens: (n) => (n === 1 ? "Opened once" : `Opened ${n} times`),
-  downloads: (n, all) =>
-    (n === 1 ? "1 download" : `${n} downloads`) + (all ? ` (${all < n ? `${all} ` : ""}of all files)` : ""),
+  noMatch: "No matching links.",
+  matchingLinks: "{0, plural, one {1 matching link} other {# matching links}}",
+  loadedLinks: "Of the newest {0} links. There are more.",
+  searchRecipients: "Search recipients",
+  sort: "Sort by",
+  sorts: { newest: "Newest", expiry: "Expiration", lastUse: "Last use" },
+  until: "Active until {0}",
+  expired: "Expired {0}",
+  revoked: "Revoked {0}",
+  opens: "{0, plural, one {Opened once} other {Opened # times}}",
+  downloads:
+    "{0, plural, one {1 download} other {# downloads}}{1, select, none {} all { (of all files)} other { "
+    + "({2} of all files)}}",
   neverOpened: "Not opened yet",
   useHint: "Mail scanners also open links, and a resumed download counts again.",
-  lastUse: (time) => `last ${time}`,
+  lastUse: "last {0}",
   mail: {
     none: "No email",
     queued: "Email on its way",
@@ -127,53 +137,53 @@ const en = {
     bounced: "Email bounced",
     complained: "Marked as spam",
   },
-  sharedBy: (name, time) => `Shared by ${name}, ${time}`,
-  sharedAt: (time) => `Shared ${time}`,
+  sharedBy: "Shared by {0}, {1}",
+  sharedAt: "Shared {0}",
   change: "Change Expiration",
-  changeFor: (address) => `Change Expiration for ${address}`,
+  changeFor: "Change Expiration for {0}",
   save: "Save",
   saving: "Saving…",
   reactivates: "A time in the future makes the same link work again. No email is sent.",
   endsAtOnce: "This time has passed: access ends immediately.",
   staysInactive: "This time has passed: the link stays inactive.",
-  changed: (address, time) => `${address} has access until ${time}.`,
-  unchanged: (address) => `The expiration for ${address} is unchanged.`,
-  ended: (address) => `${address} no longer has access.`,
+  changed: "{0} has access until {1}.",
+  unchanged: "The expiration for {0} is unchanged.",
+  ended: "{0} no longer has access.",
   undo: "Undo",
   undoing: "Undoing…",
   undoKeys: "Press Ctrl+Z to undo.",
-  fileCount: (n, size) => `${n === 1 ? "1 file" : `${n} files`}, ${size}`,
+  fileCount: "{0, plural, one {1 file} other {# files}}, {1}",
   revoke: "Revoke Access",
-  revokeAsk: (address) => `Revoke access for ${address}? The link stops working immediately.`,
+  revokeAsk: "Revoke access for {0}? The link stops working immediately.",
   revokeConfirm: "Yes, revoke",
   revoking: "Revoking…",
   replace: "Replace link",
-  replaceAsk: (address) =>
-    `Replace the link for ${address}? The current link stops working immediately and for good.`,
+  replaceAsk: "Replace the link for {0}? The current link stops working immediately and for good.",
   replaceConfirm: "Yes, replace",
   replacing: "Replacing…",
   replaceToo: "Replace the link. Otherwise, anyone who has the old one gets access again.",
   sendNewLink: "Send the new link by email",
-  replaced: ({ mail }) => "The link was replaced. "
-    + (mail.state === "queued" ? "The new one will be emailed." : "Copy the new one and send it yourself."),
-  linkReplaced: (time) => `Link replaced ${time}`,
+  replaced:
+    "The link was replaced. {0, select, queued {The new one will be emailed.} other {Copy the new one and "
+    + "send it yourself.}}",
+  linkReplaced: "Link replaced {0}",
   resend: "Resend email",
-  resent: (address) => `Another email is on its way to ${address}.`,
+  resent: "Another email is on its way to {0}.",
   copy: "Copy link",
-  copied: (address) => `Link for ${address} copied.`,
-  copyByHand: (address) => `Copy the link for ${address}.`,
+  copied: "Link for {0} copied.",
+  copyByHand: "Copy the link for {0}.",
   anyone: "Anyone with this link can download the files.",
-  linkIsInactive: (state) => `It does not work now: ${state}. To make it work again, change its expiration.`,
-  actionsFor: (address) => `Actions for ${address}`,
-  stale: (changes) => `Someone else has changed this link: ${changes}. Continue anyway?`,
-  staleUntil: (time) => `it now expires ${time}`,
+  linkIsInactive: "It does not work now: {0}. To make it work again, change its expiration.",
+  actionsFor: "Actions for {0}",
+  stale: "Someone else has changed this link: {0}. Continue anyway?",
+  staleUntil: "it now expires {0}",
   staleRevoked: "access was revoked",
   staleActive: "it is active again",
   staleReplaced: "it was replaced",
   log: "Share log",
   backToLinks: "Back to the links",
   noLog: "No activity yet.",
-  by: (name) => `by ${name}`,
+  by: "by {0}",
   event: {
     created: "shared",
     emailed: "email sent",
@@ -195,7 +205,7 @@ const en = {
     purged: "deleted",
     restored: "restored from a backup",
   },
-  times: (number) => `${number} in all`,
+  times: "{0} in all",
   // Browsers have the same names in every language.
   client: {
     browser: "other browser",
@@ -203,7 +213,7 @@ const en = {
     tool: "download program",
     unknown: "unknown program",
   },
-  fromTo: (from, to) => `from ${from} to ${to}`,
+  fromTo: "from {0} to {1}",
   failure: {
     missing: "the file was moved or removed",
     archived: "the file is archived",
@@ -217,12 +227,13 @@ const en = {
     expiresAt: "This time cannot be used.",
     message: "This message cannot be sent.",
   },
-  busyFor: (seconds) => `The service is busy. Try again in ${seconds} s.`,
+  busyFor: "The service is busy. Try again in {0} s.",
   errors: {
     offline: "You are offline. Nothing is lost: try again once you are online.",
     signedOut: "You are signed out. Sign in, then try again.",
-    otherUser: "You are now signed in as a different user, so unsent input was discarded. To continue, close "
-      + "this dialog and open it again.",
+    otherUser:
+      "You are now signed in as a different user, so unsent input was discarded. To continue, close this "
+      + "dialog and open it again.",
     forbidden: "You do not have permission to share this item.",
     busy: "The service is busy. Try again in a moment.",
     unavailable: "That did not work. Try again in a moment.",
@@ -231,6 +242,10 @@ const en = {
     "share-permission-missing": "You do not have permission to share this item.",
     "item-access-denied": "The platform does not allow you to share this item.",
     "share-not-found": "This link no longer exists.",
+    "recipient-not-allowed": "Sharing with this domain is not allowed.",
+    "too-many-files": "Links with so many files are not allowed.",
+    "sharing-off": "Sharing is off.",
+    "email-required": "Links are sent only by email.",
     "share-inactive": "This link is inactive: change its expiration first.",
     "recipient-complained": "Reported as spam: no more emails are sent.",
     "sharer-limit-reached": "Too many emails for today. Try again tomorrow, or send the link yourself.",
@@ -242,258 +257,142 @@ const en = {
     "body-too-large": "The request is too large.",
     internal: "Something went wrong on our side. Please contact support.",
   },
-  tooSoon: (minutes) =>
-    `An email was sent recently. Another can be sent in ${minutes > 1 ? `${minutes} minutes` : "a minute"}.`,
+  tooSoon:
+    "An email was sent recently. Another can be sent in {0, plural, one {a minute} other {# minutes}}.",
 };
 
-/** @type {typeof en} */
-const de = {
-  share: "Teilen",
-  manage: "Linkzugriff verwalten",
-  close: "Schließen",
-  cancel: "Abbrechen",
-  tryAgain: "Noch einmal versuchen",
-  loading: "Wird geladen …",
-  more: "Mehr anzeigen",
-  waiting: (seconds) => `Nächster Versuch in ${seconds} s …`,
-
-  recipients: "Empfänger",
-  recipientsHint: "E-Mail-Adressen eingeben oder einfügen. Die Eingabetaste fügt eine hinzu.",
-  recipientAdded: (n) => `${n} Empfänger hinzugefügt`,
-  notRead: (n) => `${n} nicht lesbar`,
-  recipientRemoved: (address) => `${address} entfernt`,
-  recipientsRemoved: (n) => `${n} Empfänger entfernt`,
-  recipientKeys: "Entf entfernt die Adresse, mit der Eingabetaste lässt sie sich ändern.",
-  remove: (address) => `${address} entfernen`,
-  notAnAddress: "keine E-Mail-Adresse",
-  misleading: (domain) => `irreführende Domain: ${domain}`,
-  duplicate: "schon in der Liste",
-  noRecipients: "Mindestens einen Empfänger hinzufügen.",
-  wrongRecipients: (n) => `${n === 1 ? "Den" : `Die ${n}`} markierten Empfänger ändern oder entfernen.`,
-  removeWrong: (n) => `${n === 1 ? "Markierten" : "Markierte"} entfernen`,
-  tooManyRecipients: (limit, n) => `Höchstens ${limit} Empfänger auf einmal. ${n} bitte entfernen.`,
-  files: "Dateien",
-  allFiles: "Alle Dateien",
-  noFiles: "Dieses Objekt hat keine Dateien zum Teilen.",
-  noneChosen: "Mindestens eine Datei auswählen.",
-  filesLoading: "Die Dateien werden noch geladen.",
-  matchingFiles: (n) => (n === 1 ? "1 passende Datei" : `${n} passende Dateien`),
-  filterFiles: "Dateien filtern",
-  filesKeys: "Pfeiltasten wechseln zwischen den Dateien, Tippen findet eine.",
-  allSelected: (count) => `${count} ausgewählt`,
-  selected: (n, total, size) =>
-    (n ? `${n} von ${total} Dateien, ${size} ausgewählt` : `Keine von ${total} Dateien ausgewählt`),
-  filesMissing: (names) => `Nicht mehr verfügbar: ${names}.`,
-  filesForbidden: (names) =>
-    `Der Dienst darf diese Dateien nicht lesen, deshalb lassen sie sich nicht teilen: ${names}.`,
-  namesTooLong:
-    "Die Namen dieser Dateien sind zusammen zu lang für einen Link. Wählen Sie weniger Dateien aus.",
-  tooManyFiles: (limit) => `Ein Link kann höchstens ${limit} Dateien enthalten.`,
-  leftOut: "Dateien, deren Namen nicht geteilt werden können, fehlen hier.",
-  archived: "archiviert",
-  archivedHint: "Archivierte Dateien lassen sich erst nach ihrer Wiederherstellung herunterladen.",
-  expiration: "Zugriff endet",
-  presets: "Zeitraum wählen",
-  day: "1 Tag",
-  week: "1 Woche",
-  month: "1 Monat",
-  timeZone: (zone) => `In Ihrer Zeitzone, ${zone}`,
-  clock: (time) => `${time} Uhr`,
-  skippedTime: (time, used) =>
-    `${time} gibt es an diesem Tag nicht, weil die Uhr vorgestellt wird. Es gilt ${used}.`,
-  repeatedTime: (time, isFirst, offset) =>
-    `${time} gibt es an diesem Tag zweimal, weil die Uhr zurückgestellt wird. Gemeint ist das`
-      + ` ${isFirst ? "erste" : "zweite"} Mal (UTC${offset}).`,
-  noExpiration: "Datum und Uhrzeit wählen.",
-  dayBeforeToday: "Das Datum darf nicht vor heute liegen.",
-  tooLate: (years) => `Höchstens ${years} Jahre ab jetzt.`,
-  alreadyPast: "Dieser Zeitpunkt ist vorbei: Die Links werden nicht funktionieren.",
-  message: "Nachricht",
-  optional: "optional",
-  counter: (left) => (left >= 0 ? `noch ${left} Zeichen` : `${-left} Zeichen zu viel`),
-  messageTooLong: (limit) => `Höchstens ${limit} Zeichen.`,
-  sendEmail: "E-Mail senden",
-  noEmail: "Die Empfänger erhalten keine E-Mail. Kopieren Sie jeden Link und senden Sie ihn selbst.",
-  messageOnPage: "Die Nachricht steht auf der Seite mit den Dateien.",
-  messageUnseen:
-    "Womöglich sehen sie die Nachricht nicht: "
-    + "Ein Link auf eine einzelne Datei lädt diese meist sofort herunter.",
-  sharing: "Wird geteilt …",
-
-  shared: (n) => (n === 1 ? "Mit einem Empfänger geteilt" : `Mit ${n} Empfängern geteilt`),
-  sharedNone: "Keine neuen Empfänger",
-  outcome: {
-    created: "Ein Link ist per E-Mail unterwegs",
-    invalidRecipient: "Keine E-Mail-Adresse",
-    misleading: "Irreführende Domain",
-    duplicate: "Doppelt in der Liste",
-    failed: "Konnte nicht hinzugefügt werden",
-  },
-  createdQuietly: "Link erstellt, keine E-Mail",
-  createdExpired: "Geteilt, aber der Zugriff ist bereits abgelaufen",
-  alreadyGives: {
-    active: (files, until) => ["Hat bereits einen Link auf ", files, ` bis ${until}.`],
-    inactive: (files) => ["Hat bereits einen Link auf ", files, ". Er ist inaktiv."],
-  },
-  canReactivate: " Ändern Sie seinen Ablauf, damit er wieder funktioniert.",
-  notGiven: (files) => ["Nicht geteilt: ", files, ". Die Dateien eines Links lassen sich nicht ändern."
-    + " Verwenden Sie zum Teilen eine andere E-Mail-Adresse dieser Person."],
-  andMore: (n) => ` und ${n} weitere`,
-  manageOne: "Verwalten",
-  sharedArchived:
-    "Einige dieser Dateien sind archiviert. Sie lassen sich erst nach ihrer Wiederherstellung herunterladen.",
-  openActive: "Unter „Aktiv“ anzeigen",
-  openInactive: "Unter „Inaktiv“ anzeigen",
-  back: "Mit anderen teilen",
-  retryFailed: (n) => `Mit ${n} Empfänger${n === 1 ? "" : "n"} noch einmal versuchen`,
-  done: "Fertig",
-
-  active: "Aktiv",
-  inactive: "Inaktiv",
-  noActive: "Keine aktiven Links.",
-  noInactive: "Keine inaktiven Links.",
-  until: (time) => `Aktiv bis ${time}`,
-  expired: (time) => `Abgelaufen am ${time}`,
-  revoked: (time) => `Entzogen am ${time}`,
-  opens: (n) => (n === 1 ? "Einmal geöffnet" : `${n}-mal geöffnet`),
-  downloads: (n, all) =>
-    (n === 1 ? "1 Download" : `${n} Downloads`) + (all ? ` (${all < n ? `${all} ` : ""}mit allen Dateien)` : ""),
-  neverOpened: "Noch nicht geöffnet",
-  useHint: "Auch Mailscanner öffnen Links, und ein fortgesetzter Download zählt noch einmal.",
-  lastUse: (time) => `zuletzt ${time}`,
-  mail: {
-    none: "Keine E-Mail",
-    queued: "E-Mail unterwegs",
-    sent: "E-Mail gesendet",
-    delivered: "E-Mail zugestellt",
-    failed: "E-Mail fehlgeschlagen",
-    bounced: "E-Mail unzustellbar",
-    complained: "Als Spam gemeldet",
-  },
-  sharedBy: (name, time) => `Geteilt von ${name}, ${time}`,
-  sharedAt: (time) => `Geteilt ${time}`,
-  change: "Ablauf ändern",
-  changeFor: (address) => `Ablauf für ${address} ändern`,
-  save: "Speichern",
-  saving: "Wird gespeichert …",
-  reactivates:
-    "Mit einem Zeitpunkt in der Zukunft funktioniert derselbe Link wieder. Es wird keine E-Mail gesendet.",
-  endsAtOnce: "Dieser Zeitpunkt ist vorbei: Der Zugriff endet sofort.",
-  staysInactive: "Dieser Zeitpunkt ist vorbei: Der Link bleibt inaktiv.",
-  changed: (address, time) => `${address} hat Zugriff bis ${time}.`,
-  unchanged: (address) => `Der Ablauf für ${address} ist unverändert.`,
-  ended: (address) => `${address} hat keinen Zugriff mehr.`,
-  undo: "Rückgängig",
-  undoing: "Wird rückgängig gemacht …",
-  undoKeys: "Mit Strg+Z rückgängig machen.",
-  fileCount: (n, size) => `${n === 1 ? "1 Datei" : `${n} Dateien`}, ${size}`,
-  revoke: "Zugriff entziehen",
-  revokeAsk: (address) => `${address} den Zugriff entziehen? Der Link funktioniert dann sofort nicht mehr.`,
-  revokeConfirm: "Ja, entziehen",
-  revoking: "Wird entzogen …",
-  replace: "Link ersetzen",
-  replaceAsk: (address) =>
-    `Den Link für ${address} ersetzen? Der bisherige Link funktioniert dann sofort und endgültig nicht mehr.`,
-  replaceConfirm: "Ja, ersetzen",
-  replacing: "Wird ersetzt …",
-  replaceToo: "Link ersetzen. Sonst erhalten alle, die den alten Link haben, wieder Zugriff.",
-  sendNewLink: "Neuen Link per E-Mail senden",
-  replaced: ({ mail }) => "Der Link wurde ersetzt. " + (mail.state === "queued"
-    ? "Der neue wird per E-Mail gesendet." : "Kopieren Sie den neuen und senden Sie ihn selbst."),
-  linkReplaced: (time) => `Link ersetzt ${time}`,
-  resend: "E-Mail erneut senden",
-  resent: (address) => `Eine weitere E-Mail an ${address} ist unterwegs.`,
-  copy: "Link kopieren",
-  copied: (address) => `Link für ${address} kopiert.`,
-  copyByHand: (address) => `Link für ${address} zum Kopieren.`,
-  anyone: "Wer diesen Link hat, kann die Dateien herunterladen.",
-  linkIsInactive: (state) =>
-    `Er funktioniert zurzeit nicht: ${state}. Ändern Sie seinen Ablauf, damit er wieder funktioniert.`,
-  actionsFor: (address) => `Aktionen für ${address}`,
-  stale: (changes) =>
-    `Jemand anderes hat diesen Link geändert: ${changes}. Trotzdem fortfahren?`,
-  staleUntil: (time) => `er läuft jetzt ${time} ab`,
-  staleRevoked: "der Zugriff wurde entzogen",
-  staleActive: "er ist wieder aktiv",
-  staleReplaced: "er wurde ersetzt",
-  log: "Verlauf",
-  backToLinks: "Zurück zu den Links",
-  noLog: "Noch keine Aktivität.",
-  by: (name) => `von ${name}`,
-  event: {
-    created: "geteilt",
-    emailed: "E-Mail gesendet",
-    mailFailed: "E-Mail fehlgeschlagen",
-    delivered: "E-Mail zugestellt",
-    bounced: "E-Mail unzustellbar",
-    complained: "als Spam gemeldet",
-    opened: "Link geöffnet",
-    downloaded: "Datei heruntergeladen",
-    downloadedAll: "alle Dateien heruntergeladen",
-    downloadFailed: "Download fehlgeschlagen",
-    expirationChanged: "Ablauf geändert",
-    revoked: "Zugriff entzogen",
-    reactivated: "Zugriff reaktiviert",
-    linkCopied: "Link kopiert",
-    linkRenewed: "Link ersetzt",
-    resent: "erneute E-Mail angefordert",
-    expired: "abgelaufen",
-    purged: "gelöscht",
-    restored: "aus einer Sicherung wiederhergestellt",
-  },
-  times: (number) => `insgesamt ${number}`,
-  client: {
-    browser: "anderer Browser",
-    bot: "automatisches Programm",
-    tool: "Downloadprogramm",
-    unknown: "unbekanntes Programm",
-  },
-  fromTo: (from, to) => `von ${from} auf ${to}`,
-  failure: {
-    missing: "die Datei wurde verschoben oder entfernt",
-    archived: "die Datei ist archiviert",
-    forbidden: "der Dienst darf die Datei nicht lesen",
-  },
-
-  invalid: {
-    recipients: "Diese Empfänger sind nicht möglich.",
-    files: "Diese Dateien können nicht geteilt werden.",
-    expiresAt: "Dieser Zeitpunkt ist nicht möglich.",
-    message: "Diese Nachricht kann nicht gesendet werden.",
-  },
-  busyFor: (seconds) => `Der Dienst ist ausgelastet. Versuchen Sie es in ${seconds} s noch einmal.`,
-  errors: {
-    offline: "Sie sind offline. Es geht nichts verloren: Versuchen Sie es später noch einmal.",
-    signedOut: "Sie sind abgemeldet. Melden Sie sich an und versuchen Sie es noch einmal.",
-    otherUser: "Sie sind jetzt mit einem anderen Konto angemeldet. Nicht gesendete Eingaben wurden deshalb "
-      + "verworfen. Schließen Sie diesen Dialog und öffnen Sie ihn erneut.",
-    forbidden: "Sie haben keine Berechtigung, dieses Objekt zu teilen.",
-    busy: "Der Dienst ist ausgelastet. Versuchen Sie es gleich noch einmal.",
-    unavailable: "Das hat nicht funktioniert. Versuchen Sie es gleich noch einmal.",
-    "temporarily-unavailable": "Das hat nicht funktioniert. Versuchen Sie es gleich noch einmal.",
-    "idempotency-key-reused": "Das hat nicht funktioniert. Versuchen Sie es noch einmal.",
-    "share-permission-missing": "Sie haben keine Berechtigung, dieses Objekt zu teilen.",
-    "item-access-denied": "Die Plattform erlaubt Ihnen nicht, dieses Objekt zu teilen.",
-    "share-not-found": "Diesen Link gibt es nicht mehr.",
-    "share-inactive": "Dieser Link ist inaktiv: Ändern Sie zuerst seinen Ablauf.",
-    "recipient-complained": "Als Spam gemeldet: Es werden keine E-Mails mehr gesendet.",
-    "sharer-limit-reached":
-      "Zu viele E-Mails für heute. Versuchen Sie es morgen wieder, oder senden Sie den Link selbst.",
-    "mailbox-limit-reached":
-      "Zu viele E-Mails an dieses Postfach. Versuchen Sie es morgen wieder, oder senden Sie den Link selbst.",
-    "stale-version": "Jemand anderes hat diesen Link geändert.",
-    "invalid-request": "Korrigieren Sie die markierten Felder.",
-    "malformed-body": "Die Anfrage konnte nicht gelesen werden.",
-    "body-too-large": "Die Anfrage ist zu groß.",
-    internal: "Bei uns ist etwas schiefgegangen. Bitte wenden Sie sich an den Support.",
-  },
-  tooSoon: (minutes) => {
-    const wait = minutes > 1 ? `${minutes} Minuten` : "einer Minute";
-    return `Vor Kurzem wurde eine E-Mail gesendet. Die nächste ist in ${wait} möglich.`;
-  },
+/**
+ * The other languages, with the hash (Subresource Integrity) of each one's file. The build inserts the
+ * hashes, so the hash of the module that browsers load covers all texts.
+ * @type {Record<string, string>}
+ */
+const INTEGRITY = {
+  de: "",
 };
 
-const languages = { en, de };
+/** The longest time to wait for a language's file before English is shown, in milliseconds. */
+const LOAD_TIMEOUT = 5_000;
+
+/**
+ * A part of a parsed text: text, or an argument with its choices.
+ * @typedef {string | { index: number, isPlural?: boolean, choices?: Record<string, Part[]> }} Part
+ */
+
+/**
+ * Parses tokens until a closing brace.
+ * @param {string[]} tokens what is left of the text; parsed tokens are removed
+ * @param {number} [number] the index of the argument that `#` stands for
+ */
+function parseParts(tokens, number) {
+  /** @type {Part[]} */
+  const parts = [];
+  for (let token = tokens.shift(); token !== undefined && token !== "}"; token = tokens.shift()) {
+    if (token === "{") parts.push(parseArgument(tokens, number));
+    else parts.push(token === "#" && number !== undefined ? { index: number } : token);
+  }
+  return parts;
+}
+
+/**
+ * @param {string[]} tokens
+ * @param {number} [number]
+ * @returns {Part}
+ */
+function parseArgument(tokens, number) {
+  let [argument, kind, name] = tokens.shift().split(",");
+  const index = Number(argument);
+  const isPlural = kind?.trim() === "plural";
+  const choices = {};
+  while (tokens.shift() === "{") {
+    choices[name.trim()] = parseParts(tokens, isPlural ? index : number);
+    // White space, or the end of the argument.
+    name = tokens[0] === "}" ? "" : tokens.shift();
+  }
+  return kind ? { index, isPlural, choices } : { index };
+}
+
+/**
+ * @param {Part[]} parts
+ * @param {unknown[]} values
+ * @param {Intl.PluralRules} rules
+ */
+function formatParts(parts, values, rules) {
+  return parts.flatMap((part) => {
+    if (typeof part === "string") return part;
+    const { index, isPlural, choices } = part;
+    const value = values[index];
+    if (!choices) return value;
+    const choice = isPlural
+      ? (choices[`=${value}`] ?? choices[rules.select(Number(value))]) : choices[String(value)];
+    return formatParts(choice ?? choices.other, values, rules);
+  });
+}
+
+/**
+ * Makes a function of each text that has arguments. It returns a string or, if an argument is an element, an
+ * array.
+ * @template {object} T
+ * @param {T} texts
+ * @param {string} language
+ * @returns {Texts<T>}
+ */
+export function compileTexts(texts, language) {
+  const rules = new Intl.PluralRules(language);
+  const compile = (text) => {
+    if (typeof text === "object") return compileTexts(text, language);
+    if (!text.includes("{")) return text;
+    const parts = parseParts(text.split(/([{}#])/).filter(Boolean));
+    return (...values) => {
+      const formatted = formatParts(parts, values, rules);
+      return formatted.some((part) => part instanceof Object) ? formatted : formatted.join("");
+    };
+  };
+  const entries = Object.entries(texts).map(([name, text]) => [name, compile(text)]);
+  return /** @type {Texts<T>} */ (Object.fromEntries(entries));
+}
+
+/**
+ * The texts that have been loaded, by language.
+ * @type {Record<string, Texts<typeof en>>}
+ */
+const catalogs = { en: compileTexts(en, "en") };
+
+/**
+ * The requests for a language's texts. A request that failed is repeated, but not waited for again.
+ * @type {Record<string, { done: Promise<void>, hasFailed?: boolean } | undefined>}
+ */
+const requests = {};
+
+/** @param {string} language */
+async function loadTexts(language) {
+  const url = new URL(`${language}.json`, import.meta.url);
+  const signal = AbortSignal.timeout(LOAD_TIMEOUT);
+  const response = await fetch(url, { integrity: INTEGRITY[language], credentials: "omit", signal });
+  if (!response.ok) throw new Error(`status ${response.status}`);
+  catalogs[language] = compileTexts(await response.json(), language);
+}
+
+/**
+ * Calls back with an element's language as soon as its texts are there: immediately, if they are.
+ * @param {Element} element
+ * @param {(language: Language) => void} use
+ */
+export function withLanguage(element, use) {
+  const language = languageOf(new Language(element).pageTag);
+  const earlier = requests[language];
+  if (catalogs[language]) return use(new Language(element));
+  if (!earlier || earlier.hasFailed) {
+    /** @type {{ done: Promise<void>, hasFailed?: boolean }} */
+    const request = (requests[language] = { done: undefined });
+    request.done = loadTexts(language).catch((error) => {
+      request.hasFailed = true;
+      console.warn(`Sharelink: the texts for "${language}" are missing, so they are in English: ${error}`);
+    });
+  }
+  if (earlier?.hasFailed) use(new Language(element));
+  else requests[language].done.then(() => use(new Language(element)));
+  return undefined;
+}
 
 /**
  * Returns an element's `lang` attribute, or that of the nearest ancestor with one, across shadow trees.
@@ -532,22 +431,40 @@ function languageOf(tag) {
 
 /** Text and formats in the language of an element's page or, if that is not available, of the browser. */
 export class Language {
+  /** @type {Map<string, any>} */
+  #formats = new Map();
+
   /** @param {Element} element */
   constructor(element) {
     const user = [navigator.languages, navigator.language].flat().map(parseTag);
     const tags = [parseTag(pageLanguage(element)), ...user];
-    this.pageTag = tags.find((tag) => languages[languageOf(tag)]) ?? "en";
-    const language = languageOf(this.pageTag);
-    /** @type {typeof en} */
-    this.texts = languages[language];
+    const isKnown = (tag) => ["en", ...Object.keys(INTEGRITY)].includes(languageOf(tag));
+    /** The language to use, even if its texts are not loaded. */
+    this.pageTag = tags.find(isKnown) ?? "en";
+    const tag = catalogs[languageOf(this.pageTag)] ? this.pageTag : "en";
+    const language = languageOf(tag);
+    this.texts = catalogs[language];
     // If the page's language has no region, format times for the user's region.
     const own = user.find((tag) => languageOf(tag) === language && tag !== language);
-    this.tag = this.pageTag === language ? (own ?? language) : this.pageTag;
+    this.tag = tag === language ? (own ?? language) : tag;
+  }
+
+  /**
+   * Returns a format. Formats are kept, because creating one is slow, and a list needs hundreds.
+   * @template {Intl.DateTimeFormat | Intl.RelativeTimeFormat | Intl.NumberFormat} T
+   * @param {new (tag: string, options: object) => T} Format
+   * @param {object} options
+   * @returns {T}
+   */
+  #format(Format, options) {
+    const key = Format.name + JSON.stringify(options);
+    if (!this.#formats.has(key)) this.#formats.set(key, new Format(this.tag, options));
+    return this.#formats.get(key);
   }
 
   /** @param {string} time in RFC 3339 */
   formatTime(time) {
-    const format = new Intl.DateTimeFormat(this.tag, { dateStyle: "medium", timeStyle: "short" });
+    const format = this.#format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" });
     return format.format(new Date(time));
   }
 
@@ -557,7 +474,7 @@ export class Language {
    * @param {Date} date
    */
   formatDateInWords(date) {
-    const format = (options) => new Intl.DateTimeFormat(this.tag, options).format(date);
+    const format = (options) => this.#format(Intl.DateTimeFormat, options).format(date);
     const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
     const day = format({ day: "numeric", month: "long", year });
     return `${format({ weekday: "long" })}, ${day}, ${this.formatClock(date)}`;
@@ -569,7 +486,7 @@ export class Language {
    * @param {string} [timeZone] the user's, if omitted
    */
   formatClock(date, timeZone) {
-    const format = new Intl.DateTimeFormat(this.tag, { timeStyle: "short", timeZone });
+    const format = this.#format(Intl.DateTimeFormat, { timeStyle: "short", timeZone });
     return this.texts.clock(format.format(date));
   }
 
@@ -584,7 +501,7 @@ export class Language {
     const days = day(date) - day(now);
     const minutes = (date.getTime() - now.getTime()) / 60_000;
     const rounded = (n) => Math.sign(n) * Math.round(Math.abs(n));
-    const format = (n, unit) => new Intl.RelativeTimeFormat(this.tag, { numeric: "auto" }).format(n, unit);
+    const format = (n, unit) => this.#format(Intl.RelativeTimeFormat, { numeric: "auto" }).format(n, unit);
     if (Math.abs(days) >= 730) return format(rounded(days / 365.25), "year");
     if (Math.abs(days) >= 60) return format(rounded(days / 30.44), "month");
     if (days) return format(days, "day");
@@ -596,7 +513,7 @@ export class Language {
   formatSize(bytes) {
     const units = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
     const unit = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), units.length - 1);
-    const format = new Intl.NumberFormat(this.tag, {
+    const format = this.#format(Intl.NumberFormat, {
       style: "unit", unit: units[unit], unitDisplay: unit ? "short" : "long", maximumFractionDigits: 1,
     });
     return format.format(bytes / 1000 ** unit);

@@ -1,11 +1,8 @@
 //! The web components, embedded in the binary.
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-/// The module that frontends import.
-pub(crate) const ENTRY: &str = "sharelink.js";
 
 macro_rules! documents {
     ($($name:literal $content_type:literal)+) => {
@@ -40,31 +37,62 @@ impl Document {
     }
 }
 
-/// The module that browsers load. The build script makes it of the modules in `components/`.
-const SOURCE: &str = include_str!(concat!(env!("OUT_DIR"), "/sharelink.js"));
+macro_rules! files {
+    ($($name:literal $content_type:literal)+) => {
+        [$(ComponentFile {
+            name: $name,
+            content_type: $content_type,
+            source: include_str!(concat!(env!("OUT_DIR"), "/", $name)),
+            compressed: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
+        }),+]
+    };
+}
 
-/// The module, compressed with gzip.
-const COMPRESSED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/sharelink.js.gz"));
+/// Every file that browsers load. The build script makes the modules of those in `components/`.
+const FILES: [ComponentFile; 3] = files![
+    "sharelink.js" "text/javascript; charset=utf-8"
+    "my-shares.js" "text/javascript; charset=utf-8"
+    "de.json" "application/json"
+];
 
-/// The components of this build.
-pub(crate) struct Components {
-    /// A hash of the source.
-    pub(crate) version: String,
+/// A file that browsers load: a module that frontends import, or a language's texts.
+pub(crate) struct ComponentFile {
+    pub(crate) name: &'static str,
+    pub(crate) content_type: &'static str,
     pub(crate) source: &'static str,
     /// The source, compressed with gzip.
     pub(crate) compressed: &'static [u8],
 }
 
+impl ComponentFile {
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        FILES.iter().find(|file| file.name == name)
+    }
+
+    pub(crate) fn is_module(&self) -> bool {
+        self.content_type.starts_with("text/javascript")
+    }
+}
+
+/// The components of this build.
+pub(crate) struct Components {
+    /// A hash of all files.
+    pub(crate) version: String,
+}
+
 impl Components {
     /// Returns the components embedded in this build.
     pub(crate) fn embedded() -> Self {
-        let version = URL_SAFE_NO_PAD.encode(&digest(&SHA256, SOURCE.as_bytes()).as_ref()[..9]);
-        Self { version, source: SOURCE, compressed: COMPRESSED }
+        let mut context = Context::new(&SHA256);
+        for file in &FILES {
+            context.update(file.source.as_bytes());
+        }
+        Self { version: URL_SAFE_NO_PAD.encode(&context.finish().as_ref()[..9]) }
     }
 
-    /// Returns the source of the unversioned module.
-    pub(crate) fn entry_source(&self) -> String {
-        format!("export * from \"./{}/{ENTRY}\";\n", self.version)
+    /// Returns the source of a module's unversioned URL.
+    pub(crate) fn entry_source(&self, module: &ComponentFile) -> String {
+        format!("export * from \"./{}/{}\";\n", self.version, module.name)
     }
 }
 
@@ -72,7 +100,7 @@ impl Components {
 mod tests {
     use std::{env, fs};
 
-    use aws_lc_rs::digest::SHA384;
+    use aws_lc_rs::digest::{SHA384, digest};
     use base64::engine::general_purpose::STANDARD;
     use sharelink_domain::message::MESSAGE_LIMIT;
     use sharelink_domain::request::{FILE_NAMES_LIMIT, FILES_LIMIT, RECIPIENTS_LIMIT};
@@ -84,19 +112,24 @@ mod tests {
     const OPENAPI: &str = include_str!("../../../infra/openapi.yaml");
 
     #[test]
-    fn components_compress_to_less_than_40_kb() {
-        let size = Components::embedded().compressed.len();
-        assert!(size < 40_000, "{size} bytes");
+    fn files_compress_to_less_than_their_limits() {
+        for (file, limit) in [("sharelink.js", 41_000), ("my-shares.js", 20_000), ("de.json", 10_000)] {
+            let size = ComponentFile::find(file).unwrap().compressed.len();
+            assert!(size < limit, "{file}: {size} bytes");
+        }
     }
 
     #[test]
     fn lengths_do_not_depend_on_the_font_size_of_the_page() {
-        let css = include_str!("../components/styles.js");
-        let is_rem = |(at, _): (usize, &str)| css[..at].ends_with(|c: char| c.is_ascii_digit());
-        assert!(
-            !css.match_indices("rem").any(is_rem),
-            "use em: the page may set html {{ font-size: 62.5% }}"
-        );
+        for css in
+            [include_str!("../components/styles.js"), include_str!("../components/my-shares-styles.js")]
+        {
+            let is_rem = |(at, _): (usize, &str)| css[..at].ends_with(|c: char| c.is_ascii_digit());
+            assert!(
+                !css.match_indices("rem").any(is_rem),
+                "use em: the page may set html {{ font-size: 62.5% }}"
+            );
+        }
     }
 
     #[test]
@@ -117,11 +150,15 @@ mod tests {
 
     /// Returns the HTML that pins these components.
     fn pinned_html(components: &Components) -> String {
-        let url = format!("https://api.example.com/ui/{}/{ENTRY}", components.version);
-        let integrity = STANDARD.encode(digest(&SHA384, components.source.as_bytes()));
-        format!(
-            "<script type=\"module\" crossorigin src=\"{url}\"\n  integrity=\"sha384-{integrity}\"></script>\n"
-        )
+        let pinned = FILES.iter().filter(|file| file.is_module()).map(|file| {
+            let url = format!("https://api.example.com/ui/{}/{}", components.version, file.name);
+            let integrity = STANDARD.encode(digest(&SHA384, file.source.as_bytes()));
+            format!(
+                "<script type=\"module\" crossorigin src=\"{url}\"\n  \
+                 integrity=\"sha384-{integrity}\"></script>\n"
+            )
+        });
+        pinned.collect()
     }
 
     #[test]

@@ -5,7 +5,7 @@ use lambda_http::http::header::{
 };
 use sharelink_http::{Problem, ProblemType, Request, Response, header, path_parameter, route_key};
 
-use crate::components::{Components, Document, ENTRY};
+use crate::components::{ComponentFile, Components, Document};
 
 pub(crate) struct ServeUi {
     /// `None` if the deployment does not serve the components.
@@ -15,7 +15,7 @@ pub(crate) struct ServeUi {
 /// `Cache-Control` for the current version: one year, because a version never changes.
 const CACHE_VERSIONED: &str = "public, max-age=31536000, immutable";
 
-/// `Cache-Control` for the entry module and the documents: five minutes. After a deployment, frontends may
+/// `Cache-Control` for the unversioned modules and the documents: five minutes. After a deployment, frontends may
 /// use the previous version for that long.
 const CACHE_ENTRY: &str = "public, max-age=300";
 
@@ -24,27 +24,36 @@ impl ServeUi {
         let components = self.components.as_ref().ok_or(ProblemType::RouteNotFound)?;
         let file = path_parameter(request, "file");
         match route_key(request) {
-            "GET /ui/{file}" if file == ENTRY => Ok(script_response(components.entry_source(), CACHE_ENTRY)),
             "GET /ui/{file}" => {
+                if let Some(module) = ComponentFile::find(&file).filter(|file| file.is_module()) {
+                    return Ok(file_response(
+                        module.content_type,
+                        components.entry_source(module),
+                        CACHE_ENTRY,
+                    ));
+                }
                 let document = Document::find(&file).ok_or(ProblemType::RouteNotFound)?;
                 Ok(file_response(document.content_type, document.text, CACHE_ENTRY))
             }
-            "GET /ui/{version}/{file}" if file == ENTRY => Ok(module_response(components, request)),
+            "GET /ui/{version}/{file}" => {
+                let file = ComponentFile::find(&file).ok_or(ProblemType::RouteNotFound)?;
+                Ok(versioned_response(components, file, request))
+            }
             _ => Err(ProblemType::RouteNotFound.into()),
         }
     }
 }
 
-/// Returns the components. A request for a different version gets the current one, so that a page that cached
+/// Returns a file of the components. A request for a different version gets the current one, so that a page that cached
 /// an old entry module still works. Such a response must not be cached, because its URL names a different
 /// version.
-fn module_response(components: &Components, request: &Request) -> Response {
+fn versioned_response(components: &Components, file: &ComponentFile, request: &Request) -> Response {
     let is_current = path_parameter(request, "version") == components.version;
     let cache_control = if is_current { CACHE_VERSIONED } else { "no-store" };
     if !accepts_gzip(header(request, "accept-encoding")) {
-        return script_response(components.source, cache_control);
+        return file_response(file.content_type, file.source, cache_control);
     }
-    let mut response = script_response(components.compressed.to_vec(), cache_control);
+    let mut response = file_response(file.content_type, file.compressed.to_vec(), cache_control);
     response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     response
 }
@@ -57,10 +66,6 @@ fn accepts_gzip(accept_encoding: Option<&str>) -> bool {
         let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(Ok(1.0), str::parse::<f32>);
         is_gzip && weight.is_ok_and(|weight| weight > 0.0)
     })
-}
-
-fn script_response(body: impl Into<lambda_http::Body>, cache_control: &'static str) -> Response {
-    file_response("text/javascript; charset=utf-8", body, cache_control)
 }
 
 /// Creates a response with a file. API Gateway adds the CORS headers, as it does for every route.
@@ -88,6 +93,8 @@ mod tests {
 
     use super::*;
 
+    const ENTRY: &str = "sharelink.js";
+
     fn request(route_key: &str, file: &str) -> Request {
         let event = json!({
             "pathParameters": {"version": "any", "file": file},
@@ -105,11 +112,21 @@ mod tests {
     }
 
     #[test]
-    fn both_routes_serve_the_entry_module() {
+    fn both_routes_serve_the_modules() {
         for route_key in ["GET /ui/{file}", "GET /ui/{version}/{file}"] {
-            let response = serve_ui().handle(&request(route_key, ENTRY)).unwrap();
-            assert_eq!(response.status(), 200, "{route_key}");
+            for module in [ENTRY, "my-shares.js"] {
+                let response = serve_ui().handle(&request(route_key, module)).unwrap();
+                assert_eq!(response.status(), 200, "{route_key} {module}");
+            }
         }
+    }
+
+    #[test]
+    fn texts_have_only_versioned_urls() {
+        let response = serve_ui().handle(&request("GET /ui/{version}/{file}", "de.json")).unwrap();
+        assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+        let refused = problem_type(&serve_ui(), "GET /ui/{file}", "de.json");
+        assert_eq!(refused, ProblemType::RouteNotFound);
     }
 
     #[test]
@@ -121,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_entry_module_has_an_unversioned_url() {
+    fn parts_of_a_module_have_no_url() {
         let refused = problem_type(&serve_ui(), "GET /ui/{file}", "dom.js");
         assert_eq!(refused, ProblemType::RouteNotFound);
     }

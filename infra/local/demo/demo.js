@@ -5,7 +5,7 @@ const { configure } = await import(`${api}/ui/sharelink.js`);
 
 const USERS = {
   ann: { sub: "ann", name: "Ann Example", email: "ann@sharelink.example", accessRights: ["producer"] },
-  max: { sub: "max", name: "Max Example", email: "max@sharelink.example", accessRights: ["admin"] },
+  max: { sub: "max", name: "Max Example", email: "max@sharelink.example", accessRights: ["admin", "auditor"] },
   carl: { sub: "carl", name: "Carl Example", email: "carl@sharelink.example", accessRights: ["viewer"] },
 };
 
@@ -86,8 +86,29 @@ function searchResult(item) {
 document.querySelector("#widget").append(...ITEMS.map(widgetEntry));
 document.querySelector("#results").append(...ITEMS.map(searchResult));
 
+/** Shows the items or the links, depending on the page's fragment. */
+async function showView() {
+  const isLinks = location.hash === "#links";
+  document.querySelector("#links-view").hidden = !isLinks;
+  document.querySelector("#items-view").hidden = isLinks;
+  for (const link of document.querySelectorAll("nav a"))
+    link.ariaCurrent = link.hash === (isLinks ? "#links" : "#items") ? "page" : null;
+  if (!isLinks || document.querySelector("my-shares")) return;
+  const list = document.createElement("my-shares");
+  list.everyone = user.value === "max";
+  document.querySelector("#links-view").append(list);
+  await import(`${api}/ui/my-shares.js`);
+}
+
+addEventListener("hashchange", showView);
+showView();
+
 user.addEventListener("change", () => {
   for (const button of document.querySelectorAll("share-button")) button.refresh();
+  const list = document.querySelector("my-shares");
+  if (!list) return;
+  list.everyone = user.value === "max";
+  list.refresh();
 });
 
 /** Adds new emails to the list. */
