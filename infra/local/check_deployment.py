@@ -741,6 +741,20 @@ def check_item_resolver(stack, report):
         report.missing(f"the item resolver {arn} does not exist", "Create it, or correct ItemResolver.")
 
 
+# --- The event bus ------------------------------------------------------------------------------------------
+
+
+def check_event_bus(stack, report):
+    """The platform's event bus, if there is one."""
+    name = stack.parameters.get("EventBusName")
+    if name and find("events", "describe_event_bus", ABSENT, Name=name) is None:
+        report.missing(
+            f"the event bus {name} does not exist, so no event is published",
+            "Create it within 24 hours, and no event is lost. If the platform needs none, set EventBusName "
+            "to empty.",
+        )
+
+
 # --- Secrets and settings -----------------------------------------------------------------------------------
 
 
@@ -780,7 +794,7 @@ def is_key_ring(text):
 
 
 def is_hash_key(text):
-    """Returns whether functions accept a secret as the key of the hashes in logs and counters."""
+    """Returns whether functions accept a secret as a key of keyed hashes."""
     return len(text.encode()) >= MIN_KEY_LENGTH
 
 
@@ -808,6 +822,12 @@ SECRETS = {
         is_hash_key,
         "no email can be requested, and the functions' logs do not show who was refused or who read a log",
         "Restore the secret's previous version, or set a random one of 64 characters.",
+    ),
+    "IndexKey": (
+        "index key",
+        is_hash_key,
+        "no share can be created or found by its sharer or recipient",
+        "Restore the secret's previous version. A new value would hide every earlier share from the lists.",
     ),
     "OriginSecret": (
         "origin secret",
@@ -998,6 +1018,7 @@ CHECKS = {
     "backups": check_backups,
     "bucket": check_bucket,
     "item-resolver": check_item_resolver,
+    "event-bus": check_event_bus,
     "secrets": check_secrets,
     "base-url": check_base_url,
     "email-identity": check_email_identity,

@@ -41,6 +41,7 @@ OTHERS = {
     "CertificateArn": f"arn:aws:acm:{REGION}:123456789012:certificate/01234567-89ab-cdef-0123-456789abcdef",
     "CorsOrigins": "https://app.example.com",
     "DomainName": "files.example.com",
+    "EventBusName": "platform",
     "HostedZoneId": "Z0123456789EXAMPLE",
     "NotifyConcurrency": "5",
     "ProtectKeyRing": "false",

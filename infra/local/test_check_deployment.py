@@ -278,6 +278,20 @@ class Calls(unittest.TestCase):
         self.assertRegex(self.resolver(region="us-east-1")[0], "^MISSING .* is in us-east-1")
         self.assertRegex(self.resolver(account="210987654321")[0], "^PENDING .*, so it cannot be read$")
 
+    def bus(self, code=None):
+        events = self.stub("events")
+        if code:
+            events.add_client_error("describe_event_bus", code)
+        else:
+            events.add_response("describe_event_bus", {}, {"Name": "platform"})
+        return findings("event-bus", stack(EventBusName="platform"))
+
+    def test_event_bus_must_exist(self):
+        self.assertEqual(findings("event-bus", stack(EventBusName="")), [])
+        self.assertEqual(self.bus(), [])
+        (found,) = self.bus("ResourceNotFoundException")
+        self.assertEqual(found, "MISSING the event bus platform does not exist, so no event is published")
+
     def permissions(self, **changes):
         wanted = {"FunctionName": "f", "Principal": "events.amazonaws.com", "SourceArn": "arn:rule"}
         statement = {

@@ -1,4 +1,4 @@
-//! The Lambda functions' packages, and how the local stack compiles them.
+//! The packages of the Lambda functions and of the operator's program, and how the local stack compiles them.
 //!
 //! SAM builds functions one at a time, each with only the crate features that it needs, so that a deployed
 //! function contains nothing else. For the local stack, only compile time matters, so every function gets the
@@ -24,7 +24,8 @@ pub(crate) fn directories() -> Result<Vec<PathBuf>> {
     Ok(directories)
 }
 
-/// Compiles all functions in debug mode, and shows cargo's progress on the terminal.
+/// Compiles all functions and the operator's program in debug mode, and shows cargo's progress on the
+/// terminal.
 pub(crate) async fn compile() -> Result<()> {
     let step = Step::start("compiling the functions (takes minutes the first time)");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or("cargo".into()));
@@ -45,10 +46,12 @@ pub(crate) fn write_cargo_lambda_config() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// The operator's program is in the list because the tests run it: alone, it would need other features.
 fn packages() -> Result<Vec<String>> {
     let name = |directory: PathBuf| {
         let name = directory.file_name().and_then(|name| name.to_str());
         name.map(str::to_owned).context("a function's directory has no name")
     };
-    directories()?.into_iter().map(name).collect()
+    let functions = directories()?.into_iter().map(name);
+    functions.chain([Ok("sharelink-operator".to_owned())]).collect()
 }
