@@ -6,8 +6,9 @@ use reqwest::{Method, Url};
 use sharelink_aws::new_write_id;
 
 use crate::redemption::assert_uses;
-use crate::support::fixtures::{RETENTION, job, share_builder};
+use crate::support::fixtures::{RETENTION, index_hashes, job, share_builder};
 use crate::support::{Stack, TestItem, World, address, send, unique};
+use sharelink_domain::testing::permitted;
 
 /// What programs add to a link.
 const ADDITIONS: [&str; 38] = [
@@ -130,9 +131,15 @@ async fn emailed_link_ends_in_a_letter_or_a_digit() {
         let item = job(&format!("{}{}", unique("item"), "x".repeat(length)));
         for _ in 0..8 {
             let recipient = address("ann");
-            let share =
-                share_builder(&item, TimeDelta::days(7), world.now()).recipient(&recipient).notify(true);
-            world.table.create(&share.build(), RETENTION, new_write_id().unwrap()).await.unwrap();
+            let share = share_builder(&item, TimeDelta::days(7), world.now())
+                .recipient(&recipient)
+                .notify(true)
+                .build();
+            world
+                .table
+                .create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap())
+                .await
+                .unwrap();
             recipients.push(recipient);
         }
     }

@@ -9,11 +9,12 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::{Value, json};
 use sharelink_aws::new_write_id;
+use sharelink_domain::testing::permitted;
 use sharelink_domain::{ObjectKey, Share, SharedFile, testing};
 use tokio::sync::oneshot;
 
 use crate::support::events::api_event;
-use crate::support::fixtures::{RETENTION, share_builder};
+use crate::support::fixtures::{RETENTION, index_hashes, share_builder};
 use crate::support::function::Function;
 use crate::support::proxy::Fault;
 use crate::support::{Aws, Response, Stack, TestItem, World, address, eventually, send, unique};
@@ -49,7 +50,11 @@ async fn share_listed(world: &mut World<'_>, files: Vec<SharedFile>, title: &str
         share_builder(&world.item, TimeDelta::days(7), world.now()).recipient(&recipient).files(files);
     let builder = if title.is_empty() { builder } else { builder.title(title) };
     let share = builder.notify(true).build();
-    world.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+    world
+        .table
+        .create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap())
+        .await
+        .unwrap();
     world.run_notify().await;
     let [link] = world.links_to(&recipient).await.try_into().unwrap();
     (share, link)

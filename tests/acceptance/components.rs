@@ -32,6 +32,27 @@ async fn entry_module_exports_immutable_versioned_components() {
 }
 
 #[tokio::test]
+async fn second_module_and_texts_have_the_same_version() {
+    let stack = Stack::get().await;
+    let base = base_url(&stack);
+    let version = imported_version(&stack.open(&format!("{base}/sharelink.js")).await);
+    let entry = stack.open(&format!("{base}/my-shares.js")).await;
+    entry.assert_status(200);
+    assert_eq!(imported_version(&entry), version);
+
+    for (file, content_type, content) in [
+        ("my-shares.js", "text/javascript; charset=utf-8", " } from \"./sharelink.js\";"),
+        ("de.json", "application/json", "\"share\": \"Teilen\""),
+    ] {
+        let response = stack.open(&format!("{base}/{version}/{file}")).await;
+        response.assert_status(200);
+        assert_eq!(response.header("content-type"), content_type);
+        assert_eq!(response.header("cache-control"), "public, max-age=31536000, immutable");
+        assert!(response.text.contains(content), "{file}");
+    }
+}
+
+#[tokio::test]
 async fn component_is_compressed_if_the_browser_accepts_gzip() {
     let stack = Stack::get().await;
     let base = base_url(&stack);
@@ -61,7 +82,7 @@ async fn unknown_version_gets_current_components_uncached() {
     other_version.assert_status(200);
     assert_eq!(other_version.header("cache-control"), "no-store");
 
-    for missing in ["share-dialog.js", "any/share-dialog.js"] {
+    for missing in ["share-dialog.js", "any/share-dialog.js", "de.json", "any/fr.json"] {
         let response = stack.open(&format!("{base}/{missing}")).await;
         response.assert_problem(404, "route-not-found");
         assert_eq!(response.header("cache-control"), "no-store", "{missing}");

@@ -140,7 +140,7 @@ async fn cors_allows_only_configured_origins() {
     assert_eq!(allowed.header("access-control-allow-credentials"), "");
 
     let response = get(ALLOWED_ORIGIN).await;
-    for name in ["ETag", "Location", "Retry-After"] {
+    for name in ["ETag", "Link", "Location", "Retry-After"] {
         assert!(lists(&response, "access-control-expose-headers", name), "{name}: {response:?}");
     }
 

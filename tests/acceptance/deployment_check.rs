@@ -76,7 +76,7 @@ async fn check_finds_every_missing_part() {
     let route = "\"GET /s/{token}\"";
     edit(&proxy, "/routes", route, "\"GET /t/{token}\"");
     edit(&proxy, "/stages/", "\"autoDeploy\": true", "\"autoDeploy\": false");
-    proxy.inject(3, &["/event-source-mappings/"], || {
+    proxy.inject(4, &["/event-source-mappings/"], || {
         Some(Fault::Edit("\"State\": \"Enabled\"", "\"State\": \"Disabled\""))
     });
     // The check of the permissions also reads both rules.

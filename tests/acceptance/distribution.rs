@@ -20,7 +20,9 @@ fn secrets() -> String {
 fn requests(item: &TestItem<'_>) -> Vec<(String, RequestBuilder)> {
     let unknown_share = "0".repeat(32);
     let with_token = item_routes("jobs", &item.name, &unknown_share).into_iter();
-    let with_token = with_token.chain([(Method::POST, "/share-permissions".to_owned())]);
+    let with_token = with_token
+        .chain([(Method::POST, "/share-permissions".to_owned()), (Method::GET, "/share-rules".to_owned())]);
+    let with_token = with_token.chain([(Method::GET, "/share-suggestions".to_owned())]);
     let with_token = with_token.map(|(method, path)| (method, path, Some(&item.token)));
     let public = [
         "/s/unknown",

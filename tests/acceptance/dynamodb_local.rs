@@ -4,42 +4,17 @@
 //! DynamoDB Local's license requires an AWS account, so the tests are behind the Cargo feature
 //! `dynamodb-local`.
 
-use std::process::Stdio;
-
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::Share;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
 use crate::email_limits::check_retries;
-use crate::support::{Aws, Proxy, Stack, World, address, eventually, root, within_minutes};
+use crate::support::dynamodb_local::DynamoDbLocal;
+use crate::support::{Aws, Proxy, Stack, World, address, eventually};
 
 const HOUR: TimeDelta = TimeDelta::hours(1);
-
-/// A running DynamoDB Local. Dropping this value stops it, by closing its standard input.
-struct DynamoDbLocal {
-    endpoint: String,
-    _process: Child,
-}
-
-impl DynamoDbLocal {
-    async fn start() -> Self {
-        let mut process = Command::new(env!("CARGO"))
-            .current_dir(root())
-            .args(["local", "dynamodb"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let endpoint =
-            within_minutes(10, lines.next_line()).await.unwrap().expect("no endpoint in the output");
-        Self { endpoint, _process: process }
-    }
-}
 
 /// Runs the sweeper until TTL has run and the share's log contains this event.
 async fn sweep_until_logged<'a>(world: World<'a>, share: &Share, event: &str) -> World<'a> {

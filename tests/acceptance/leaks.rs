@@ -7,10 +7,35 @@ use reqwest::RequestBuilder;
 use serde_json::json;
 
 use crate::support::leaks::find_leak;
-use crate::support::{Aws, Stack, TestItem, address, eventually, next_week, send, unique};
+use crate::support::{Aws, Response, Stack, TestItem, address, eventually, next_week, send, unique};
 
 fn count_lines(logs: &str, part: &str) -> usize {
     logs.lines().filter(|line| line.contains(part)).count()
+}
+
+/// Sends the requests that list and change shares of all items, and returns the responses.
+async fn use_all_shares(item: &TestItem<'_>, id: &str, recipient: &str, key: &str) -> [Response; 4] {
+    let client = &item.stack.client;
+    let url = format!("{}/shares", item.stack.info.api_url);
+    let auditor = item.stack.token(&["auditor"]).await;
+    let by_recipient = client.get(format!("{url}?recipient={recipient}")).bearer_auth(&auditor);
+    let csv = by_recipient.try_clone().unwrap().header("Accept", "text/csv");
+    let [list, csv] = [send(by_recipient).await, send(csv).await];
+    assert!(list.text.contains(recipient) && csv.text.contains(recipient), "the lists are empty");
+    let refused = client.get(format!("{url}?recipient=stranger@example.com")).bearer_auth(&item.token);
+    send(refused).await.assert_status(403);
+
+    let mut entry = json!({"module": "jobs", "item": item.name, "shareId": id});
+    let post = async |route: &str, body| {
+        let request = client.post(format!("{url}/{route}")).bearer_auth(&item.token);
+        let response = send(request.header("Idempotency-Key", key).json(&body)).await;
+        response.assert_status(200);
+        response
+    };
+    let revocation = json!({"shares": [entry]});
+    entry["version"] = json!(0);
+    let change = json!({"shares": [entry], "expiresAt": next_week()});
+    [list, csv, post("expiration", change).await, post("revoke", revocation).await]
 }
 
 #[tokio::test]
@@ -63,6 +88,7 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     let new_link = item.copy_link(&shared.id).await;
     stack.open(&shared.link).await.assert_status(404);
     let log = item.log_page("").await;
+    let of_all_items = use_all_shares(&item, &shared.id, &recipient, &key).await;
     let revoked = item.revoke(&shared.id).await;
     let gone = stack.open(&new_link).await;
     gone.assert_status(410);
@@ -103,6 +129,10 @@ async fn link_appears_only_in_emails_and_copy_responses() {
         ("response to a create", &created_again.text),
         ("list", &list.text),
         ("share", &read.text),
+        ("list of all shares", &of_all_items[0].text),
+        ("CSV file", &of_all_items[1].text),
+        ("bulk change", &of_all_items[2].text),
+        ("bulk revocation", &of_all_items[3].text),
         ("revoked share", &revoked.text),
         ("page", &gone.text),
     ] {

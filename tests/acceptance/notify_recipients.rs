@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::Mail;
+use sharelink_domain::testing::permitted;
 
-use crate::support::fixtures::{RETENTION, job, new_share, now};
+use crate::support::fixtures::{RETENTION, index_hashes, job, new_share, now};
 use crate::support::{Aws, Stack, TestItem, address, emails_to};
 
 fn record(sequence_number: &str, image: &Value) -> Value {
@@ -34,7 +35,7 @@ async fn poison_record_is_reported_without_blocking_others() {
     let mut share = new_share(&path, &recipient, TimeDelta::days(1), start);
     share.mail = Mail::queued(start + TimeDelta::minutes(5));
     let table = ShareTable::new(aws.config(), &stack.info.table_name);
-    table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+    table.create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap()).await.unwrap();
     let valid = aws.json_rows(&path.to_string()).await.remove(0);
     item.share_with(&address("later")).await;
     assert!(emails_to(&stack, &recipient).await.is_empty(), "the email is not due yet");

@@ -58,7 +58,8 @@ async fn several_addresses_in_one_recipient_are_refused() {
     for recipient in [
         "ann@example.com, bob@example.com",
         "ann@example.com bob@example.com",
-        "Ann <ann@example.com>",
+        "bob@example.com <ann@example.com>",
+        "Ann <ann@example.com>, Bob",
         "\"ann@example.com x\"@example.org",
         "mailto:ann%40example.com",
         "ann@example.com\u{200b}bob@example.com",

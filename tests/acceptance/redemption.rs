@@ -56,7 +56,7 @@ async fn downloaded_bytes_equal_uploaded_bytes() {
 }
 
 #[tokio::test]
-async fn url_is_signed_at_redemption_and_valid_for_a_minute() {
+async fn url_is_signed_at_redemption_and_valid_for_at_most_a_minute() {
     let stack = Stack::get().await;
     let item = TestItem::new(&stack).await;
     let shared = item.share_with(&address("ann")).await;
@@ -71,7 +71,8 @@ async fn url_is_signed_at_redemption_and_valid_for_a_minute() {
     // The signature's timestamp has one-second precision.
     assert!(before.timestamp() <= signed.timestamp(), "signed at {signed}, requested at {before}");
     assert!(signed <= after, "signed at {signed}, received at {after}");
-    assert_eq!(parameter("X-Amz-Expires"), "60");
+    // The minute begins when the function read the switches, at most 15 seconds ago.
+    assert!((45..=60).contains(&parameter("X-Amz-Expires").parse::<u64>().unwrap()), "{url}");
 }
 
 #[tokio::test]

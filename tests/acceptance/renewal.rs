@@ -328,7 +328,7 @@ async fn crashed_sender_of_the_old_link_sends_it_no_more() {
     let claim = new_write_id().unwrap();
     let key = "k1".parse().unwrap();
     let claimed = world.table.claim_email(&share.item, share.id, Some(&key), claim, world.now()).await;
-    let claimed = claimed.unwrap().unwrap();
+    let (claimed, _) = claimed.unwrap().unwrap();
     assert_eq!(claimed.generation, share.generation);
 
     world.renew(&share, true).await;

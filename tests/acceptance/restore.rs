@@ -6,12 +6,14 @@ use std::num::NonZeroU32;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join;
 use serde_json::{Value, json};
-use sharelink_aws::share_table::{Restore, RestoreOptions, RestoreSummary, ShareLog, ShareTable};
+use sharelink_aws::share_table::{Restore, RestoreOptions, RestoreSummary, Selection, ShareLog, ShareTable};
+use sharelink_domain::index_key::IndexKey;
 use sharelink_domain::restore::{Policy, Unconfirmed};
-use sharelink_domain::{Item, MailState, Share};
+use sharelink_domain::switches::{Switch, SwitchChange, SwitchedOff};
+use sharelink_domain::{IndexHashes, Item, MailState, Share};
 use tokio::sync::oneshot;
 
-use crate::support::fixtures::job;
+use crate::support::fixtures::{index_hashes, job};
 use crate::support::proxy::Fault;
 use crate::support::{Aws, Stack, TestItem, World, address, emails_to, within_minutes};
 
@@ -25,6 +27,9 @@ const NOTHING: RestoreSummary = RestoreSummary {
     unreadable: 0,
     not_written: 0,
     log_entries: 0,
+    erased: 0,
+    switches: 0,
+    switches_left: 0,
 };
 
 fn options(now: DateTime<Utc>) -> RestoreOptions {
@@ -50,9 +55,10 @@ impl Tables {
 }
 
 async fn restore(live: &Tables, backup: &Tables, items: &[Item], options: RestoreOptions) -> RestoreSummary {
-    let mut restore = Restore::new(&live.shares, &live.log, options);
+    let key = IndexKey::new("the key of a deployment that erased no one").unwrap();
+    let mut restore = Restore::new(&live.shares, &live.log, &backup.shares, &key, options);
     restore.log_from(&backup.log, items, |_| {}).await.unwrap();
-    restore.shares_from(&backup.shares, items, |_| {}).await.unwrap();
+    restore.shares(items, |_| {}).await.unwrap();
     restore.summary()
 }
 
@@ -112,6 +118,27 @@ async fn lost_share_is_restored_and_not_emailed_again() {
     world.run_sweep().await;
     let log = ["created", "emailed", "purged", "restored", "expired"];
     assert_eq!(world.log_events(share.id).await, log);
+}
+
+#[tokio::test]
+async fn restored_share_is_in_the_indexes_again() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let share = emailed_share(&mut world).await;
+    let backup = back_up(&world).await;
+    lose_and_sweep(&mut world, &share).await;
+    let IndexHashes { sharer, recipient } = index_hashes(&share);
+    let (table, now) = (&world.table, world.now());
+    let list = async || {
+        let of_sharer = table.list_by_sharer(sharer, &Selection::ALL, 10, None, now).await.unwrap();
+        let of_recipient = table.list_by_recipient(recipient, &Selection::ALL, 10, None, now).await.unwrap();
+        [of_sharer.shares, of_recipient.shares].concat()
+    };
+    assert_eq!(list().await, []);
+
+    restore_all(&world, &backup).await;
+
+    assert_eq!(list().await, [share.clone(), share]);
 }
 
 #[tokio::test]
@@ -343,7 +370,11 @@ async fn lost_log_entries_are_restored_until_their_ttl() {
     assert_eq!(restored.log_entries, 0, "their TTL has passed");
     let restored = restore_all(&world, &backup).await;
     assert_eq!(restored, RestoreSummary { intact: 1, log_entries: 2, ..NOTHING });
-    assert_eq!(world.aws().log_rows(&item).await, rows);
+    let mut restored_rows = world.aws().log_rows(&item).await;
+    for row in &mut restored_rows {
+        assert!(row.remove("restoredAt").is_some(), "the event of {row:?} would be published again");
+    }
+    assert_eq!(restored_rows, rows);
     assert_eq!(restore_all(&world, &backup).await, RestoreSummary { intact: 1, ..NOTHING });
 }
 
@@ -363,6 +394,38 @@ async fn dry_run_counts_and_writes_nothing() {
     assert_eq!(counted, RestoreSummary { restored: 1, restored_as_revoked: 1, ..NOTHING });
     assert_eq!(world.read(&lost).await, None);
     assert_eq!(world.records().await.len(), records);
+}
+
+#[tokio::test]
+async fn paused_links_stay_paused_after_the_loss_of_the_table() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let share = emailed_share(&mut world).await;
+    let backup = back_up(&world).await;
+    let switch = Switch::Sharer(index_hashes(&share).sharer);
+    let off = |switch: &Switch| {
+        let (by, at) = ("olga".parse().unwrap(), world.now());
+        SwitchChange::Off(SwitchedOff { switch: switch.clone(), by, at, reason: None })
+    };
+    let in_backup = backup.shares.change_switch(&off(&switch)).await.unwrap();
+    world.lose(&share).await;
+    let options = options(world.now());
+
+    let dry_run = RestoreOptions { is_dry_run: true, ..options };
+    let counted = restore(&live_tables(&world), &backup, &[job("other")], dry_run).await;
+    assert_eq!(counted, RestoreSummary { switches: 1, ..NOTHING });
+    assert_eq!(world.table.read_switches().await.unwrap().off(), []);
+
+    let restored = restore(&live_tables(&world), &backup, &[job("other")], options).await;
+    assert_eq!(restored, RestoreSummary { switches: 1, ..NOTHING });
+    assert_eq!(world.table.read_switches().await.unwrap(), in_backup);
+
+    // An operator's later decision stays, and the report shows the difference.
+    world.table.change_switch(&SwitchChange::On(switch)).await.unwrap();
+    let changed = world.table.change_switch(&off(&Switch::Everything)).await.unwrap();
+    let again = restore(&live_tables(&world), &backup, &[job("other")], options).await;
+    assert_eq!(again, RestoreSummary { switches_left: 1, ..NOTHING });
+    assert_eq!(world.table.read_switches().await.unwrap(), changed);
 }
 
 #[tokio::test]

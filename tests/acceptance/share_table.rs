@@ -19,9 +19,12 @@ use sharelink_domain::link::Link;
 use sharelink_domain::log::{self, LogEvent};
 use sharelink_domain::sending::{Fault, SendOutcome};
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
+use sharelink_domain::testing::permitted;
 use sharelink_domain::{Item, Mail, MailState, Share, ShareId, Title, UseSource, WriteId, mail};
 
-use crate::support::fixtures::{RETENTION, action, new_item, new_share, new_share_of_files, now};
+use crate::support::fixtures::{
+    RETENTION, action, index_hashes, new_item, new_share, new_share_of_files, now,
+};
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
 
 const DAY: TimeDelta = TimeDelta::days(1);
@@ -41,7 +44,10 @@ fn unsaved_share() -> Share {
 
 /// Stores a share. Panics if the share already exists.
 async fn create(table: &ShareTable, share: &Share) {
-    let created = table.create(share, RETENTION, new_write_id().unwrap()).await.unwrap();
+    let created = table
+        .create(permitted(share), index_hashes(share), RETENTION, new_write_id().unwrap())
+        .await
+        .unwrap();
     assert_eq!(created, Creation::Created);
 }
 
@@ -114,7 +120,13 @@ async fn exactly_one_concurrent_create_wins() {
         let (item, recipient) = (new_item(), address("ann"));
         let create = |_| async {
             let share = new_share(&item, &recipient, DAY, now());
-            (share.generation, table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap())
+            (
+                share.generation,
+                table
+                    .create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap())
+                    .await
+                    .unwrap(),
+            )
         };
 
         let created = join_all((0..20).map(create)).await;
@@ -135,9 +147,16 @@ async fn retried_create_recognizes_its_first_attempt() {
     for table in tables(&stack).await {
         let share = unsaved_share();
         let write = new_write_id().unwrap();
-        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Created));
-        assert_eq!(table.create(&share, RETENTION, write).await, Ok(Creation::Retried));
-        let another = table.create(&share, RETENTION, new_write_id().unwrap()).await;
+        assert_eq!(
+            table.create(permitted(&share), index_hashes(&share), RETENTION, write).await,
+            Ok(Creation::Created)
+        );
+        assert_eq!(
+            table.create(permitted(&share), index_hashes(&share), RETENTION, write).await,
+            Ok(Creation::Retried { created_at: share.created_at })
+        );
+        let another =
+            table.create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap()).await;
         assert_eq!(another, Ok(Creation::Exists(Box::new(share))));
     }
 }
@@ -392,7 +411,7 @@ async fn late_use_does_not_restore_a_purged_share() {
 async fn claim(table: &ShareTable, share: &Share, at: DateTime<Utc>) -> Option<(WriteId, Share)> {
     let (key, write) = ("k1".parse().unwrap(), new_write_id().unwrap());
     let claimed = table.claim_email(&share.item, share.id, Some(&key), write, at).await.unwrap();
-    claimed.map(|claimed| (write, claimed))
+    claimed.map(|(share, _)| (write, share))
 }
 
 #[tokio::test]
@@ -416,13 +435,13 @@ async fn email_has_one_sender_at_a_time() {
     // The first sender stalls. After the lease expires, a second sender claims the email, and the first
     // sender's outcome is ignored.
     let later = now() + mail::LEASE;
-    let (second, _) = claim(&table, &share, later).await.unwrap();
+    let (second, claimed) = claim(&table, &share, later).await.unwrap();
     table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
 
     // The second sender defers the email. When the email is due again, a third sender claims it.
     let until = later + TimeDelta::minutes(2);
     let deferred = SendOutcome::Deferred { until, fault: Fault::Throttled };
-    table.record_send_outcome(&share, second, deferred, later).await.unwrap();
+    table.record_send_outcome(&claimed, second, deferred, later).await.unwrap();
     assert!(claim(&table, &share, later).await.is_none(), "a deferred email is not due yet");
     let (third, claimed_again) = claim(&table, &share, until).await.unwrap();
     assert_eq!(claimed_again.mail.pending().unwrap().tries, 3);

@@ -207,6 +207,12 @@ impl Browser {
         self.driver.action_chain().send_keys(keys).perform().await.unwrap();
     }
 
+    /// Sends keys while a modifier key is held.
+    pub(crate) async fn send_chord(&self, modifier: Key, keys: impl Into<TypingData>) {
+        let keys = self.driver.action_chain().key_down(modifier.clone()).send_keys(keys).key_up(modifier);
+        keys.perform().await.unwrap();
+    }
+
     /// Returns the accessible name of the focused element.
     pub(crate) async fn focused(&self) -> String {
         let script = r"
@@ -252,8 +258,8 @@ impl Browser {
         .await
     }
 
-    /// Waits for the download, and returns the file's name and bytes. Deletes the file, so that the next one
-    /// can be told apart from it.
+    /// Waits for the download, and returns the file's name and bytes. Deletes the file, so that the next
+    /// download is the only file.
     pub(crate) async fn take_download(&self) -> (String, Vec<u8>) {
         let (name, bytes) = self.downloaded().await;
         std::fs::remove_file(self.downloads.join(&name)).unwrap();

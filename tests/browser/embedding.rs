@@ -377,10 +377,9 @@ async fn events_in_an_open_dialog_stay_inside() {
     evaluate(&browser, "heard.splice(0)").await;
     browser.enter("Recipients", "s/?n,p").await;
     browser.enter("Message", "jk").await;
-    let select_all = Key::Control + "a";
-    browser.send_keys(select_all).await;
-    browser.send_keys(Key::Control + "x").await;
-    browser.send_keys(Key::Control + "v").await;
+    for key in ["a", "x", "v"] {
+        browser.send_chord(Key::Control, key).await;
+    }
     browser.click(".files label", "a.pdf").await;
     browser.press("1 month").await;
     browser

@@ -1,8 +1,12 @@
 //! Takes the READMEs' screenshots on the demo page.
 
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
 use crate::browser::{Browser, DESKTOP, Device};
+use crate::my_shares;
 use crate::page::Page;
-use crate::support::{Aws, Stack, TestItem, all_emails, root};
+use crate::support::{Aws, Stack, TestItem, all_emails, rfc3339, root};
 
 const WINDOW: Device = Device { width: 1000, height: 920, ..DESKTOP };
 
@@ -52,4 +56,35 @@ async fn take_readme_pictures() {
     page.browser.wait_for("li[data-share]", "erin@studio.example").await;
     take(&page.browser, "manage").await;
     page.browser.quit().await;
+}
+
+#[tokio::test]
+#[ignore = "writes to the repository"]
+async fn take_picture_of_all_links() {
+    let stack = Stack::get().await;
+    let first = my_shares::own_item(&stack).await;
+    let shared = [
+        ("packaging-2041", "dieline.pdf", 348_200, ["erin@studio.example", "noor@print.example"], 20),
+        ("press-kit-7", "logos.zip", 2_417_000, ["mika@agency.example", "erin@studio.example"], 6),
+        ("catalog-2027", "proof.pdf", 1_190_000, ["lou@translate.example", "sam@print.example"], 90),
+    ];
+    for (name, file, size, recipients, days) in shared {
+        let item = TestItem { name: name.into(), token: first.token.clone(), ..TestItem::new(&stack).await };
+        Aws::new(&stack).open_item(&item.path()).await;
+        Aws::new(&stack).upload(&item.key(file), &vec![0; size]).await;
+        let expires_at = rfc3339(Utc::now() + TimeDelta::days(days));
+        let body = json!({"recipients": recipients, "expiresAt": expires_at});
+        item.post(&body).await.assert_status(201);
+    }
+    let browser = my_shares::open(&first, WINDOW, "").await;
+    my_shares::wait_for_count(&browser, 6).await;
+    for recipient in ["erin@studio.example", "noor@print.example"] {
+        let script = format!(
+            "[...document.querySelector('my-shares').shadowRoot.querySelectorAll('[data-key]')]
+            .find((row) => row.textContent.includes('{recipient}')).querySelector('input').click()"
+        );
+        browser.run(&script, vec![]).await;
+    }
+    take(&browser, "my-shares").await;
+    browser.quit().await;
 }

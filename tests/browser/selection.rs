@@ -140,8 +140,7 @@ async fn list_of_files_is_one_tab_stop() {
     wait_for_summary(browser, "11 of 12 files").await;
     browser.send_keys(Key::Tab).await;
     assert_eq!(browser.focused().await, "Access expires");
-    let back = browser.driver.action_chain().key_down(Key::Shift).send_keys(Key::Tab).key_up(Key::Shift);
-    back.perform().await.unwrap();
+    browser.send_chord(Key::Shift, Key::Tab).await;
     assert!(browser.focused().await.starts_with("b-004.pdf"));
     page.browser.quit().await;
 }

@@ -43,11 +43,6 @@ async fn announced(browser: &Browser) -> String {
     browser.run(script, vec![]).await.as_str().unwrap().to_owned()
 }
 
-async fn press_control_z(browser: &Browser) {
-    let keys = browser.driver.action_chain().key_down(Key::Control).send_keys("z").key_up(Key::Control);
-    keys.perform().await.unwrap();
-}
-
 /// Returns the names of the events in the item's share log, once it has this many entries.
 async fn events(item: &TestItem<'_>, count: usize) -> Vec<String> {
     let log = item.wait_for_log(count).await;
@@ -132,14 +127,14 @@ async fn keyboard_reaches_undo_from_the_list() {
     // In a field, the shortcut undoes typing.
     browser.press("Change Expiration").await;
     browser.wait_for(".panel", "").await;
-    press_control_z(browser).await;
+    browser.send_chord(Key::Control, "z").await;
     browser.press("Cancel").await;
     assert_eq!(recipients(browser).await, rows[1..]);
-    press_control_z(browser).await;
+    browser.send_chord(Key::Control, "z").await;
     browser.wait_for(".status", &format!("{} has access until", rows[0])).await;
     assert_eq!(recipients(browser).await, rows, "the row returns to its place");
     // There is nothing left to undo.
-    press_control_z(browser).await;
+    browser.send_chord(Key::Control, "z").await;
     assert_eq!(recipients(browser).await, rows);
 
     revoke_in_row(&page, &rows[2]).await;

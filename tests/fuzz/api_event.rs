@@ -1,6 +1,7 @@
 //! Every API request is either parsed or refused with a client error.
 
 #![no_main]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a fuzz target fails by a panic")]
 
 mod json_input;
 

@@ -8,14 +8,14 @@ use serde_json::Value;
 const MAX_EDITS: usize = 8;
 
 #[derive(Arbitrary, Debug)]
-pub enum JsonInput<'a> {
+pub(crate) enum JsonInput<'a> {
     Bytes(&'a [u8]),
     EditedSample(Vec<Edit<'a>>),
 }
 
 /// Replaces one value in a JSON document.
 #[derive(Arbitrary, Debug)]
-pub struct Edit<'a> {
+pub(crate) struct Edit<'a> {
     /// Position of the replaced value in document order, modulo the number of values.
     position: u8,
     replacement: Replacement<'a>,
@@ -40,7 +40,7 @@ enum Replacement<'a> {
 
 impl JsonInput<'_> {
     /// Returns the input as bytes. Edits are applied to a copy of `sample`.
-    pub fn into_bytes(self, sample: &Value) -> Vec<u8> {
+    pub(crate) fn into_bytes(self, sample: &Value) -> Vec<u8> {
         match self {
             Self::Bytes(bytes) => bytes.to_owned(),
             Self::EditedSample(edits) => {

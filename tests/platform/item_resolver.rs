@@ -390,3 +390,41 @@ async fn permissions_of_many_items_are_decided_one_by_one() {
         "the module without permission is asked for"
     );
 }
+
+#[tokio::test]
+async fn bulk_change_asks_for_each_item() {
+    let stack = Stack::get().await;
+    let (allowed, denied) = (TestItem::new(&stack).await, TestItem::new(&stack).await);
+    let mut entries = Vec::new();
+    for item in [&allowed, &denied, &denied] {
+        let id = item.share(&[&address("ann")]).await.share_id();
+        entries.push(json!({"module": "jobs", "item": item.name, "shareId": id}));
+    }
+    describe(&stack, &denied.path(), r#"{"share": ["*"], "manage": ["another-user"]}"#).await;
+    let revoke = async |token: &str| {
+        let request = stack.client.post(format!("{}/shares/revoke", stack.info.api_url));
+        let response = send(request.bearer_auth(token).json(&json!({"shares": entries}))).await;
+        response.assert_status(200);
+        let results = response.json()["results"].as_array().unwrap().clone();
+        let outcome = |result: &Value| result["problem"].get("type").unwrap_or(&result["outcome"]).clone();
+        results.iter().map(outcome).collect::<Vec<_>>()
+    };
+
+    let denial = "/problems/item-access-denied";
+    assert_eq!(revoke(&allowed.token).await, ["changed", denial, denial]);
+    let auditor = stack.token(&["auditor"]).await;
+    assert_eq!(revoke(&auditor).await, ["unchanged", "changed", "changed"], "asks no resolver");
+}
+
+#[tokio::test]
+async fn right_to_manage_all_shares_opens_items_that_the_resolver_denies() {
+    let stack = Stack::get().await;
+    let mut item = TestItem::new(&stack).await;
+    let id = item.share(&[&address("ann")]).await.share_id();
+    describe(&stack, &item.path(), r#"{"share": [], "manage": []}"#).await;
+    item.get("").await.assert_problem(403, "item-access-denied");
+    item.token = stack.token(&["jobs-lead"]).await;
+    item.get("").await.assert_status(200);
+    item.revoke(&id).await.assert_status(200);
+    item.share(&[&address("bob")]).await.assert_problem(403, "share-permission-missing");
+}

@@ -16,13 +16,14 @@ use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkUse};
 use sharelink_domain::link::Link;
 use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, RenewError, Renewal, ResendError};
+use sharelink_domain::testing::permitted;
 use sharelink_domain::{Action, EmailAddress, Generation, Item, Mail, ShareId, Sharer};
 use tokio::runtime::Runtime;
 
 use super::operations::{ACTORS, Call, Operation, RECIPIENTS, Response, Step};
 use super::reference::{LastChange, Model, ModelShare};
 use super::{Round, Time};
-use crate::support::fixtures::{RETENTION, new_item, new_share};
+use crate::support::fixtures::{RETENTION, index_hashes, new_item, new_share};
 use crate::support::table::{change_expiration, renew, resend, revoke};
 use crate::support::{Aws, Stack, rfc3339};
 
@@ -136,9 +137,9 @@ impl History {
                 share.expires_at = expires_at;
                 share.generation = generation;
                 share.mail = Mail::queued(now);
-                match table.create(&share, RETENTION, write).await.unwrap() {
+                match table.create(permitted(&share), index_hashes(&share), RETENTION, write).await.unwrap() {
                     Creation::Created => Response::Created,
-                    Creation::Retried => Response::Retried,
+                    Creation::Retried { .. } => Response::Retried,
                     Creation::Exists(existing) => Response::Exists(existing.generation),
                 }
             }),
@@ -149,7 +150,7 @@ impl History {
                     Err(ChangeError::NotFound) => Response::NotFound,
                     Err(ChangeError::Refused(ChangeExpirationError::StaleVersion)) => Response::Stale,
                     Err(ChangeError::Refused(ChangeExpirationError::Expiry(_))) => Response::PastExpiry,
-                    Err(ChangeError::Failed(error)) => panic!("{error}"),
+                    Err(error) => panic!("{error}"),
                 }
             }),
             Operation::Revoke => Box::pin(async move {
@@ -168,7 +169,7 @@ impl History {
                     Err(ChangeError::Refused(RenewError::StaleVersion)) => Response::Stale,
                     Err(ChangeError::Refused(RenewError::Inactive)) => Response::Inactive,
                     Err(ChangeError::Refused(RenewError::Expiry(_))) => Response::PastExpiry,
-                    Err(ChangeError::Failed(error)) => panic!("{error}"),
+                    Err(error) => panic!("{error}"),
                 }
             }),
             Operation::Resend => Box::pin(async move {
@@ -184,7 +185,7 @@ impl History {
                 let key = "k1".parse().unwrap();
                 match table.claim_email(item, id, Some(&key), write, now).await.unwrap() {
                     None => Response::Nothing,
-                    Some(share) => {
+                    Some((share, _)) => {
                         table.record_send_outcome(&share, write, SendOutcome::Sent, now).await.unwrap();
                         Response::Sent(share.generation)
                     }

@@ -354,12 +354,21 @@ impl<'a> Aws<'a> {
         }
     }
 
-    /// Returns every record in the table's stream.
+    /// Returns every record in the stream of the table of shares.
     pub(crate) async fn stream_records(&self) -> Vec<Value> {
+        self.stream_records_of(&self.stack.info.table_name).await
+    }
+
+    /// Returns every record in the log's stream.
+    pub(crate) async fn log_records(&self) -> Vec<Value> {
+        self.stream_records_of(&self.stack.info.log_table_name).await
+    }
+
+    async fn stream_records_of(&self, table: &str) -> Vec<Value> {
         let call = |action: &'static str, body: Value| async move {
             self.call("dynamodb", &format!("DynamoDBStreams_20120810.{action}"), &body).await
         };
-        let describe = json!({"TableName": self.stack.info.table_name});
+        let describe = json!({"TableName": table});
         let description = self.call("dynamodb", "DynamoDB_20120810.DescribeTable", &describe).await;
         let arn = description["Table"]["LatestStreamArn"].clone();
         let stream = call("DescribeStream", json!({"StreamArn": arn})).await;
@@ -427,16 +436,18 @@ impl<'a> Aws<'a> {
         serde_json::from_value(configuration["Environment"]["Variables"].clone()).unwrap()
     }
 
-    /// Returns the event source mapping of the deployed function whose name contains `function`, in the
-    /// format of Lambda's API.
-    pub(crate) async fn event_source_mapping(&self, function: &str) -> Value {
+    /// Returns the event source mapping between a table's stream and the deployed function whose name contains
+    /// `function`, in the format of Lambda's API.
+    pub(crate) async fn event_source_mapping(&self, function: &str, table: &str) -> Value {
         let name = self.function_name(function).await;
         let url = format!(
             "{}/2015-03-31/event-source-mappings/?FunctionName={name}",
             self.stack.info.aws_endpoint_url
         );
         let mappings: Value = self.send("lambda", self.stack.client.get(url)).await.json().await.unwrap();
-        mappings["EventSourceMappings"][0].clone()
+        let stream = format!(":table/{table}/stream/");
+        let is_of_table = |mapping: &&Value| mapping["EventSourceArn"].as_str().unwrap().contains(&stream);
+        mappings["EventSourceMappings"].as_array().unwrap().iter().find(is_of_table).unwrap().clone()
     }
 
     async fn function_name(&self, part: &str) -> String {

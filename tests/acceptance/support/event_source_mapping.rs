@@ -49,7 +49,8 @@ impl Settings {
             filters: filters.iter().map(pattern).collect(),
             batch_size: number("BatchSize").unwrap().try_into().unwrap(),
             bisects_on_error: mapping["BisectBatchOnFunctionError"] == true,
-            maximum_retries: number("MaximumRetryAttempts").unwrap().try_into().unwrap(),
+            // -1 retries until the stream drops the record.
+            maximum_retries: number("MaximumRetryAttempts").unwrap().try_into().unwrap_or(usize::MAX),
             maximum_record_age: number("MaximumRecordAgeInSeconds")
                 .filter(|age| *age > 0)
                 .map(TimeDelta::seconds),

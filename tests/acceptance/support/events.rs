@@ -41,6 +41,18 @@ pub(crate) fn api_event(route: &str, parameters: &Value, body: &Value) -> Value 
     })
 }
 
+/// Replaces the caller of an event by the user with this subject, name and access rights.
+pub(crate) fn with_caller(mut event: Value, sub: &str, name: &str, rights: &[&str]) -> Value {
+    let claims = json!({"sub": sub, "iss": "https://login.example.com", "exp": 1_900_000_000, "name": name,
+                        "accessRights": rights});
+    let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    event["headers"]["authorization"] = format!("Bearer {token}").into();
+    let verified = &mut event["requestContext"]["authorizer"]["jwt"]["claims"];
+    verified["sub"] = sub.into();
+    verified["accessRights"] = format!("[{}]", rights.join(" ")).into();
+    event
+}
+
 /// Returns the event for a recipient opening a link.
 pub(crate) fn open_event(link: &str) -> Value {
     let token = link.rsplit('/').next().unwrap();

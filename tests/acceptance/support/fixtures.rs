@@ -2,13 +2,19 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sharelink_aws::new_generation;
+use sharelink_domain::index_key::IndexKey;
 use sharelink_domain::testing::ShareBuilder;
-use sharelink_domain::{Action, Item, Share, SharedFile, Sharer, truncate_to_millis};
+use sharelink_domain::{Action, IndexHashes, Item, Share, SharedFile, Sharer, truncate_to_millis};
 
 use super::unique;
 
 /// Time from the end of a share's access until the share is deleted.
 pub(crate) const RETENTION: TimeDelta = TimeDelta::days(30);
+
+/// Returns the hashes for a share that no test looks for in the deployed indexes.
+pub(crate) fn index_hashes(share: &Share) -> IndexHashes {
+    IndexKey::new("the index key of shares that no test looks for").unwrap().hashes(share)
+}
 
 /// Returns the current time, truncated to the table's precision.
 pub(crate) fn now() -> DateTime<Utc> {

@@ -155,6 +155,13 @@ impl Function {
         Err(Failure::Crash)
     }
 
+    /// Starts an instance that exits without an event, because its settings are invalid. Returns its output.
+    pub(crate) async fn fail_to_start(&self) -> String {
+        let exit = tokio::time::timeout(TIMEOUT, self.spawn().wait()).await.expect("the function started");
+        assert!(!exit.unwrap().success());
+        self.output()
+    }
+
     /// Kills the instance while it handles an invocation.
     pub(crate) fn kill(&self) {
         self.killed.notify_one();

@@ -2,12 +2,16 @@
 
 mod aws;
 pub(crate) mod contract;
+#[cfg(feature = "dynamodb-local")]
+pub(crate) mod dynamodb_local;
 pub(crate) mod event_source_mapping;
 pub(crate) mod events;
 pub(crate) mod fixtures;
 pub(crate) mod function;
 mod item;
 pub(crate) mod leaks;
+pub(crate) mod manager;
+pub(crate) mod operator;
 pub(crate) mod proxy;
 #[path = "../../../infra/local/src/signature.rs"]
 mod signature;

@@ -36,6 +36,8 @@ pub(crate) enum Fault {
     RespondEmpty(u16),
     /// Responds with this status and error code, as S3 does, without forwarding the request.
     RespondXml(u16, &'static str),
+    /// Responds with this JSON document and status 200, without forwarding the request.
+    RespondJson(serde_json::Value),
     /// Forwards the request, then shortens the response's body to this length.
     Shorten(usize),
     /// Forwards the request, then replaces every occurrence of the first text in the response.
@@ -291,6 +293,9 @@ impl Forwarder {
             Some(Fault::RespondXml(status, code)) => {
                 let body = format!("<Error><Code>{code}</Code><Message>{code}</Message></Error>");
                 Ok(Response::builder().status(status).body(Full::from(body)).unwrap())
+            }
+            Some(Fault::RespondJson(body)) => {
+                Ok(Response::builder().status(200).body(Full::from(body.to_string())).unwrap())
             }
             Some(Fault::Shorten(len)) => {
                 let (mut head, body) = self.forward(buffered).await?.into_parts();

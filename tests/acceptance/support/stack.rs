@@ -49,8 +49,8 @@ pub(crate) struct Stack {
 /// environment variables.
 pub(crate) struct Clock {
     stack: StackInfo,
-    /// The environment variable that the test changed, and the variable's previous value.
-    changed_variable: Option<(&'static str, Option<String>)>,
+    /// The environment variables that the test changed, and their previous values.
+    changed_variables: Vec<(&'static str, Option<String>)>,
     _exclusive: RwLockWriteGuard<'static, ()>,
 }
 
@@ -74,7 +74,7 @@ impl Stack {
     pub(crate) async fn with_clock() -> (Self, Clock) {
         let exclusive = TIME.write().await;
         let stack = Self::connect().await;
-        let clock = Clock { stack: stack.info.clone(), changed_variable: None, _exclusive: exclusive };
+        let clock = Clock { stack: stack.info.clone(), changed_variables: vec![], _exclusive: exclusive };
         (stack, clock)
     }
 
@@ -82,7 +82,7 @@ impl Stack {
     pub(crate) async fn with_dynamodb_proxy() -> (Self, Proxy, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let proxy = Proxy::start(&stack.info.aws_endpoint_url).await;
-        clock.changed_variable = Some((DYNAMODB_ENDPOINT, None));
+        clock.changed_variables.push((DYNAMODB_ENDPOINT, None));
         Aws::new(&stack).set_function_variable(DYNAMODB_ENDPOINT, Some(&proxy.url)).await;
         (stack, proxy, clock)
     }
@@ -97,11 +97,18 @@ impl Stack {
 
     /// Connects with exclusive use of the stack, and sets an environment variable that `create-shares` has.
     pub(crate) async fn with_function_variable(variable: &'static str, value: &str) -> (Self, Clock) {
+        Self::with_function_variables(&[(variable, value)]).await
+    }
+
+    /// Like `with_function_variable`, for several variables.
+    pub(crate) async fn with_function_variables(variables: &[(&'static str, &str)]) -> (Self, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let aws = Aws::new(&stack);
-        let previous = aws.function_environment("CreateShares").await.remove(variable);
-        clock.changed_variable = Some((variable, previous));
-        aws.set_function_variable(variable, Some(value)).await;
+        let mut environment = aws.function_environment("CreateShares").await;
+        for &(variable, value) in variables {
+            clock.changed_variables.push((variable, environment.remove(variable)));
+            aws.set_function_variable(variable, Some(value)).await;
+        }
         (stack, clock)
     }
 
@@ -153,7 +160,7 @@ impl Clock {
 impl Drop for Clock {
     fn drop(&mut self) {
         set_clock(&self.stack.clock_file, "0");
-        if let Some((variable, value)) = self.changed_variable.take() {
+        for (variable, value) in std::mem::take(&mut self.changed_variables) {
             let info = self.stack.clone();
             // `drop` cannot await, so the restore runs on another thread.
             let restore = async move {

@@ -4,7 +4,7 @@ use sharelink_aws::ChangeError;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::expiry::RequestedExpiry;
 use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, RenewError, Renewal, ResendError};
-use sharelink_domain::{Action, Item, Share, ShareId, WriteId};
+use sharelink_domain::{Action, Item, Share, ShareId, ShareRules, WriteId};
 
 use super::fixtures::RETENTION;
 
@@ -28,7 +28,7 @@ pub(crate) async fn change_expiration(
     action: &Action,
     write: WriteId,
 ) -> Result<Share, ChangeError<ChangeExpirationError>> {
-    let change = |share: &Share| share.with_expiration(expiry, action, expected);
+    let change = |share: &Share| share.with_expiration(expiry, action, expected, &ShareRules::default());
     table.change(item, id, RETENTION, write, change).await
 }
 
@@ -41,7 +41,11 @@ pub(crate) async fn renew(
     action: &Action,
     write: WriteId,
 ) -> Result<Share, ChangeError<RenewError>> {
-    table.renew(item, id, RETENTION, write, |share: &Share| share.renewed(&renewal, action, expected)).await
+    table
+        .renew(item, id, RETENTION, write, |share: &Share| {
+            share.renewed(&renewal, action, expected, &ShareRules::default())
+        })
+        .await
 }
 
 /// Queues another email for a share.
@@ -52,5 +56,7 @@ pub(crate) async fn resend(
     action: &Action,
     write: WriteId,
 ) -> Result<Share, ChangeError<ResendError>> {
-    table.resend(item, id, write, |share: &Share| share.resent(action).map(Some)).await
+    table
+        .resend(item, id, write, |share: &Share| share.resent(action, &ShareRules::default()).map(Some))
+        .await
 }

@@ -17,10 +17,11 @@ use sharelink_aws::share_table::{Creation, ShareLog, ShareTable};
 use sharelink_aws::{AwsError, Error, new_generation, new_write_id};
 use sharelink_domain::log::LogEvent;
 use sharelink_domain::share::{ExpectedVersion, Renewal};
+use sharelink_domain::testing::permitted;
 use sharelink_domain::{Item, Share, ShareId};
 
 use super::event_source_mapping::{EventSourceMapping, Settings};
-use super::fixtures::{RETENTION, action, new_item, share_builder};
+use super::fixtures::{RETENTION, action, index_hashes, new_item, share_builder};
 use super::function::{Failure, Function};
 use super::proxy::StaleReaction;
 use super::stack::set_clock;
@@ -47,6 +48,9 @@ pub(crate) struct World<'a> {
     pub(crate) lambda: Proxy,
     /// The proxy between the functions and Parameter Store.
     pub(crate) parameters: Proxy,
+    /// The proxy between the functions and `EventBridge`.
+    #[allow(dead_code, reason = "only the acceptance tests inject faults here")]
+    pub(crate) event_bus: Proxy,
     /// `notify-recipients`, which sends the emails.
     pub(crate) notify: StreamConsumer,
     /// `sweep-shares`, which writes the share log.
@@ -135,7 +139,9 @@ impl<'a> World<'a> {
         let secrets = Proxy::start(&stack.info.aws_endpoint_url).await;
         let lambda = Proxy::start(&stack.info.aws_endpoint_url).await;
         let parameters = Proxy::start(&stack.info.aws_endpoint_url).await;
+        let event_bus = Proxy::start(&stack.info.aws_endpoint_url).await;
         environment.extend([
+            ("AWS_ENDPOINT_URL_EVENTBRIDGE".to_owned(), event_bus.url.clone()),
             ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb.url.clone()),
             ("AWS_ENDPOINT_URL_SESV2".to_owned(), ses.url.clone()),
             ("AWS_ENDPOINT_URL_S3".to_owned(), s3.url.clone()),
@@ -149,24 +155,31 @@ impl<'a> World<'a> {
             ("AWS_ACCESS_KEY_ID".to_owned(), stack.info.credentials.aws_access_key_id.clone()),
             ("AWS_SECRET_ACCESS_KEY".to_owned(), stack.info.credentials.aws_secret_access_key.clone()),
         ]);
-        let table = ShareTable::new(&config, &stack.info.table_name);
+        let shares = &stack.info.table_name;
+        let table = ShareTable::new(&config, shares);
         Self {
             stack,
             item: new_item(),
             log: ShareLog::beside(&table, &stack.info.log_table_name),
             table,
-            notify: StreamConsumer::new(stack, "NotifyRecipients", &environment).await,
-            sweep: StreamConsumer::new(stack, "SweepShares", &environment).await,
+            notify: StreamConsumer::new(stack, "NotifyRecipients", shares, &environment).await,
+            sweep: StreamConsumer::new(stack, "SweepShares", shares, &environment).await,
             dynamodb,
             ses,
             s3,
             secrets,
             lambda,
             parameters,
+            event_bus,
             environment,
             clock,
             config,
         }
+    }
+
+    /// Returns the environment variables of this world's functions.
+    pub(crate) fn environment(&self) -> HashMap<String, String> {
+        self.environment.clone()
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -204,7 +217,11 @@ impl<'a> World<'a> {
     /// its email is pending.
     pub(crate) async fn share(&self, recipient: &str, life: TimeDelta) -> Share {
         let share = self.new_share(recipient, life);
-        let created = self.table.create(&share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        let created = self
+            .table
+            .create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap())
+            .await
+            .unwrap();
         assert_eq!(created, Creation::Created);
         share
     }
@@ -238,7 +255,10 @@ impl<'a> World<'a> {
 
     /// Stores a share, sends its email, and returns the link in it.
     pub(crate) async fn send_link(&mut self, share: &Share) -> String {
-        self.table.create(share, RETENTION, new_write_id().unwrap()).await.unwrap();
+        self.table
+            .create(permitted(share), index_hashes(share), RETENTION, new_write_id().unwrap())
+            .await
+            .unwrap();
         self.run_notify().await;
         let [link] = self.links_to(share.recipient.as_str()).await.try_into().unwrap();
         link
@@ -260,7 +280,7 @@ impl<'a> World<'a> {
         let table = self.table_under_faults(&self.stack.info.table_name);
         let (share, write) = (self.new_share(recipient, life), new_write_id().unwrap());
         loop {
-            match table.create(&share, RETENTION, write).await {
+            match table.create(permitted(&share), index_hashes(&share), RETENTION, write).await {
                 Ok(Creation::Exists(_)) => panic!("a retry was mistaken for a conflict"),
                 Ok(creation) => return (share, creation),
                 Err(Error::Aws(AwsError::Unavailable { .. })) => {}
@@ -308,6 +328,13 @@ impl<'a> World<'a> {
     /// Creates a function in this world. Its first invocation starts an instance.
     pub(crate) async fn new_function(&self, name: &str) -> Arc<Function> {
         Arc::new(Function::new(name, self.function_environment(name).await).await)
+    }
+
+    /// Like `new_function`, but with these environment variables.
+    pub(crate) async fn new_function_with(&self, name: &str, variables: &[(&str, &str)]) -> Function {
+        let mut environment = self.function_environment(name).await;
+        environment.extend(variables.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())));
+        Function::new(name, environment).await
     }
 
     /// Like `new_function`, but with this time limit.
@@ -382,6 +409,18 @@ impl<'a> World<'a> {
         }
     }
 
+    /// Creates a consumer of the log's stream, which publishes the entries as events.
+    pub(crate) async fn event_publisher(&self) -> StreamConsumer {
+        let log = &self.stack.info.log_table_name;
+        StreamConsumer::new(self.stack, "SweepShares", log, &self.environment).await
+    }
+
+    /// Delivers the log's new entries to a consumer of the log's stream.
+    pub(crate) async fn publish(&self, publisher: &mut StreamConsumer) {
+        let records = self.aws().log_records().await;
+        publisher.deliver(&records, self.clock.now).await;
+    }
+
     /// Invokes `notify-recipients` with the event that its schedule sends.
     pub(crate) async fn run_schedule(&self) -> Result<Value, Failure> {
         self.notify.function.invoke(&schedule_event()).await
@@ -426,11 +465,11 @@ impl<'a> World<'a> {
 }
 
 impl StreamConsumer {
-    async fn new(stack: &Stack, name: &str, environment: &HashMap<String, String>) -> Self {
+    async fn new(stack: &Stack, name: &str, table: &str, environment: &HashMap<String, String>) -> Self {
         let aws = Aws::new(stack);
         let mut variables = aws.function_environment(name).await;
         variables.extend(environment.clone());
-        let settings = Settings::from_deployed(&aws.event_source_mapping(name).await);
+        let settings = Settings::from_deployed(&aws.event_source_mapping(name, table).await);
         Self {
             function: Arc::new(Function::new(name, variables).await),
             mapping: EventSourceMapping::new(settings),

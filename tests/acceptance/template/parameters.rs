@@ -2,6 +2,7 @@
 //! versions.
 
 use serde_json::{Value, json};
+use sharelink_domain::recipient_domain::parse_domains;
 use sharelink_domain::{BaseUrl, KeyLayout};
 
 use super::document::{TEMPLATE, TEXT, functions, properties, refers_to};
@@ -118,6 +119,40 @@ fn template_allows_exactly_the_valid_base_urls() {
         "http://[::1]:1",
     ] {
         assert_eq!(is_allowed("PublicBaseUrl", url), url.parse::<BaseUrl>().is_ok(), "{url:?}");
+    }
+}
+
+/// A pattern cannot check every domain. The functions refuse to start with the others.
+#[test]
+fn template_allows_every_list_of_domains() {
+    for list in [
+        "",
+        "example.com",
+        "a.example,b.example",
+        "a.example, b.example",
+        "Bücher.example",
+        "gov",
+        "例え.テスト",
+    ] {
+        assert!(parse_domains(list).is_ok(), "{list:?}");
+        for parameter in ["AllowedRecipientDomains", "BlockedRecipientDomains"] {
+            assert!(is_allowed(parameter, list), "{list:?}");
+        }
+    }
+    for list in [
+        " ",
+        ",",
+        "a.example,",
+        "a.example;b.example",
+        "a.example b.example",
+        "@a.example",
+        "*.a.example",
+        "https://a.example",
+    ] {
+        assert!(parse_domains(list).is_err(), "{list:?}");
+        for parameter in ["AllowedRecipientDomains", "BlockedRecipientDomains"] {
+            assert!(!is_allowed(parameter, list), "{list:?}");
+        }
     }
 }
 

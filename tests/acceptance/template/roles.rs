@@ -75,6 +75,7 @@ const ROLES: [(&str, &[&str]); 8] = [
         &[
             "-dynamodb:UpdateItem",
             "dynamodb:DescribeStream",
+            "dynamodb:GetItem",
             "dynamodb:GetRecords",
             "dynamodb:GetShardIterator",
             "dynamodb:ListStreams",
@@ -124,6 +125,8 @@ const ROLES: [(&str, &[&str]); 8] = [
             "dynamodb:GetShardIterator",
             "dynamodb:ListStreams",
             "dynamodb:PutItem",
+            "events:DescribeEventBus",
+            "events:PutEvents",
             "logs:CreateLogStream",
             "logs:PutLogEvents",
             "sqs:SendMessage",
@@ -161,11 +164,12 @@ const FUNCTIONS_WITH_POLICY: [&str; 7] = [
 const ACTIONS_WITHOUT_RESOURCE: [&str; 2] = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"];
 
 /// The only other resources with a wildcard that a role may name.
-const WILDCARDS: [&str; 5] = [
+const WILDCARDS: [&str; 6] = [
     "${ArchiveBucket.Arn}/archives/*",
     "${ArchiveBucket.Arn}/orders/*",
     "arn:${AWS::Partition}:s3:::${Bucket}/${Pattern}*",
     "arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*",
+    "${LogTable.Arn}/stream/*",
     "${Table.Arn}/stream/*",
 ];
 
@@ -301,21 +305,58 @@ fn function_roles_allow_access_only_to_named_resources() {
     }
 }
 
+/// What an event source mapping needs to read a stream.
+const STREAM_ACTIONS: [&str; 4] =
+    ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"];
+
 /// Only the sweeper writes to the share log, and it can neither change nor delete an entry's row.
 #[test]
 fn only_the_sweeper_writes_the_share_log() {
     let access = |function: &str| -> BTreeSet<&str> {
         let statements = statements(&TEMPLATE, &role_of(function)).into_iter();
         let of_log = statements.filter(|statement| refers_to(&statement["Resource"], "LogTable"));
-        of_log.flat_map(|statement| strings(&statement["Action"])).collect()
+        let actions = of_log.flat_map(|statement| strings(&statement["Action"]));
+        // The event source mapping reads the log's stream with the sweeper's role.
+        actions.filter(|action| function != "SweepShares" || !STREAM_ACTIONS.contains(action)).collect()
     };
     for (function, _) in ROLES {
         let expected: &[&str] = match function {
-            "SweepShares" => &["dynamodb:PutItem"],
+            // It also removes entries about people who were erased.
+            "SweepShares" => &["dynamodb:DeleteItem", "dynamodb:PutItem"],
             "ManageShares" => &["dynamodb:Query"],
             _ => &[],
         };
         assert_eq!(access(function), expected.iter().copied().collect(), "{function}");
+    }
+}
+
+/// Only operators switch sharing off and on.
+#[test]
+fn no_function_writes_the_switches() {
+    const WRITES: [&str; 3] = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+    for (function, _) in ROLES {
+        let statements = statements(&TEMPLATE, &role_of(function));
+        let of_table: Vec<&Value> =
+            statements.into_iter().filter(|statement| refers_to(&statement["Resource"], "Table")).collect();
+        let has_key = |statement: &Value, operator: &str, is_expected: fn(&str) -> bool| {
+            let keys = &statement["Condition"][operator]["dynamodb:LeadingKeys"];
+            keys.as_array().is_some_and(|keys| keys.iter().any(|key| is_expected(key.as_str().unwrap())))
+        };
+        for write in WRITES {
+            let of = |effect: &str| {
+                let effect = effect.to_owned();
+                of_table.iter().filter(move |statement| {
+                    statement["Effect"] == effect && strings(&statement["Action"]).contains(&write)
+                })
+            };
+            let is_denied =
+                of("Deny").any(|deny| has_key(deny, "ForAnyValue:StringLike", |key| key == "SWITCHES"));
+            for allow in of("Allow") {
+                let is_limited = has_key(allow, "ForAllValues:StringLike", |_| true);
+                let includes = has_key(allow, "ForAllValues:StringLike", |key| !key.ends_with("#*"));
+                assert!(is_denied || (is_limited && !includes), "{function}: {write}");
+            }
+        }
     }
 }
 
@@ -349,6 +390,8 @@ fn optional_permissions_depend_on_their_parameter() {
         ("ManageShares", "lambda:InvokeFunction", "HasItemResolver"),
         ("ArchiveFiles", "kms:Decrypt", "HasFilesKmsKey"),
         ("RedeemLink", "kms:Decrypt", "HasFilesKmsKey"),
+        ("SweepShares", "events:DescribeEventBus", "HasEventBus"),
+        ("SweepShares", "events:PutEvents", "HasEventBus"),
     ];
     for (function, action, condition) in optional {
         let policy = &properties("AWS::IAM::Policy")[format!("{function}Policy").as_str()]["PolicyDocument"];
@@ -357,6 +400,23 @@ fn optional_permissions_depend_on_their_parameter() {
         let statement = optional.find(|branches| strings(&branches["Fn::If"][1]["Action"]).contains(&action));
         assert_eq!(statement.unwrap()["Fn::If"][0], condition, "{function}");
     }
+}
+
+/// A compromised sweeper can neither reach another bus nor pose as another source.
+#[test]
+fn sweeper_publishes_only_its_source_to_one_bus() {
+    let statements = statements(&TEMPLATE, "SweepSharesRole");
+    let of_events = |action| {
+        let found = statements.iter().filter(|statement| statement["Action"] == action).collect::<Vec<_>>();
+        assert_eq!(found.len(), 1, "{action}");
+        found[0]
+    };
+    let bus = "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/${EventBusName}";
+    for action in ["events:PutEvents", "events:DescribeEventBus"] {
+        assert_eq!(of_events(action)["Resource"], json!({"Fn::Sub": bus}), "{action}");
+    }
+    let condition = json!({"StringEquals": {"events:source": "sharelink"}});
+    assert_eq!(of_events("events:PutEvents")["Condition"], condition);
 }
 
 #[test]

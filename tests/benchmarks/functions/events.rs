@@ -7,12 +7,13 @@ use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::link::Link;
+use sharelink_domain::testing::permitted;
 use sharelink_domain::{Share, SharedFile, Sharer};
 
 use super::fake_aws::{FakeAws, TABLE};
 use super::programs::key_ring;
 use crate::support::events::{api_event, ses_event};
-use crate::support::fixtures::{job, share_builder};
+use crate::support::fixtures::{index_hashes, job, share_builder};
 use crate::support::{address, aws_config, rfc3339, unique};
 
 /// Number of shares in a listed item.
@@ -45,7 +46,10 @@ impl<'a> EventFactory<'a> {
             .notify(true)
             .recipient(&address("r"))
             .build();
-        self.table.create(&share, TimeDelta::days(90), new_write_id().unwrap()).await.unwrap();
+        self.table
+            .create(permitted(&share), index_hashes(&share), TimeDelta::days(90), new_write_id().unwrap())
+            .await
+            .unwrap();
         share
     }
 
@@ -62,7 +66,10 @@ impl<'a> EventFactory<'a> {
             .files(["1.bin", "2.bin"].map(file).into())
             .recipient(&address("r"))
             .build();
-        self.table.create(&share, TimeDelta::days(90), new_write_id().unwrap()).await.unwrap();
+        self.table
+            .create(permitted(&share), index_hashes(&share), TimeDelta::days(90), new_write_id().unwrap())
+            .await
+            .unwrap();
         let token = token(share);
         [
             api_event("GET /s/{token}/files/{n}", &json!({"token": token, "n": "1"}), &Value::Null),
@@ -92,13 +99,10 @@ impl<'a> EventFactory<'a> {
         api_event("GET /modules/{module}/items/{item}/shares", &path, &Value::Null)
     }
 
-    /// A browser loads one of the web components' modules.
+    /// A browser loads the module of the web components. Every version serves the current one.
     pub(crate) fn module_request() -> Value {
-        api_event(
-            "GET /ui/{version}/{file}",
-            &json!({"version": "1", "file": "share-dialog.js"}),
-            &Value::Null,
-        )
+        let path = json!({"version": "1", "file": "sharelink.js"});
+        api_event("GET /ui/{version}/{file}", &path, &Value::Null)
     }
 
     /// The table's stream reports a new share.

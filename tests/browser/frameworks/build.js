@@ -13,7 +13,7 @@ function checkTypes(...options) {
 checkTypes();
 checkTypes("--ignoreConfig", "--noEmit", "--allowJs", "--checkJs", "--strict", "false", "--target", "es2024",
   "--module", "esnext", "--moduleResolution", "bundler", "--allowImportingTsExtensions",
-  "sharelink/components/sharelink.js");
+  "sharelink/components/sharelink.js", "sharelink/components/my-shares.js");
 
 /** Compiles Svelte's components and modules. */
 const svelte = {
