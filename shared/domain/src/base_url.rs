@@ -49,7 +49,7 @@ impl FromStr for BaseUrl {
 }
 
 /// Returns whether a host, with or without a port, is this machine.
-fn is_loopback(authority: &str) -> bool {
+pub(crate) fn is_loopback(authority: &str) -> bool {
     LOOPBACK_HOSTS.iter().any(|host| match authority.strip_prefix(host) {
         Some("") => true,
         Some(rest) => rest

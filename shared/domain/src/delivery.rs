@@ -7,10 +7,11 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::mail::{BounceType, MailState};
-use crate::{Item, Mail, Share, ShareId, Timestamp};
+use crate::sending::MailKind;
+use crate::{Item, Mail, MailReason, Share, ShareId, Timestamp};
 
-/// Identifies an email by its share and its attempt number. The id is sent with the email as message tags,
-/// which SES includes in each report.
+/// Identifies an email or a reminder by its share and the email's attempt number. The id is sent with the
+/// email as message tags, which SES includes in each report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailId {
     pub item: Item,
@@ -18,10 +19,15 @@ pub struct EmailId {
     /// Distinguishes shares with the same id, because a share can be purged and created again.
     pub created_at: Timestamp,
     pub attempt: u32,
+    /// Whether this is the reminder that followed the email.
+    pub is_reminder: bool,
 }
 
-/// The names of the message tags.
+/// The names of the message tags that identify an email.
 const TAGS: [&str; 5] = ["module", "item", "share", "created", "attempt"];
+
+/// The name of the message tag that tells an email, a reminder and a digest apart.
+pub const KIND_TAG: &str = "kind";
 
 impl EmailId {
     /// Returns the id of a share's current email.
@@ -32,39 +38,50 @@ impl EmailId {
             share: share.id,
             created_at: share.created_at,
             attempt: share.mail.attempt,
+            is_reminder: false,
         }
+    }
+
+    /// Returns the id of the reminder that follows a share's current email.
+    #[must_use]
+    pub fn of_reminder(share: &Share) -> Self {
+        Self { is_reminder: true, ..Self::of(share) }
     }
 
     /// Returns the message tags. Module and item names are encoded, because SES allows only `A-Z a-z 0-9 - _`
     /// in a tag's value.
     #[must_use]
-    pub fn to_tags(&self) -> [(&'static str, String); 5] {
+    pub fn to_tags(&self) -> [(&'static str, String); 6] {
         let [module, item, share, created, attempt] = TAGS;
+        let kind = if self.is_reminder { MailKind::Reminder } else { MailKind::Email };
         [
             (module, URL_SAFE_NO_PAD.encode(self.item.module.as_str())),
             (item, URL_SAFE_NO_PAD.encode(self.item.name.as_str())),
             (share, self.share.to_string()),
             (created, self.created_at.timestamp_millis().to_string()),
             (attempt, self.attempt.to_string()),
+            (KIND_TAG, kind.name().to_owned()),
         ]
     }
 
     /// Returns the id as one word, for a header. It reveals nothing to the recipient.
     #[must_use]
     pub fn to_reference(&self) -> String {
-        format!("{}-{}-{}", self.share, self.created_at.timestamp_millis(), self.attempt)
+        let suffix = if self.is_reminder { "-reminder" } else { "" };
+        format!("{}-{}-{}{suffix}", self.share, self.created_at.timestamp_millis(), self.attempt)
     }
 
     /// Parses message tags. `tag` looks up a value by its name. Returns `None` if the email does not belong
     /// to a share.
     pub fn from_tags<'a>(tag: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
-        let [module, item, share, created, attempt] = TAGS.map(tag);
+        let [module, item, share, created, attempt] = TAGS.map(&tag);
         let name = |value: Option<&str>| String::from_utf8(URL_SAFE_NO_PAD.decode(value?).ok()?).ok();
         Some(Self {
             item: Item { module: name(module)?.parse().ok()?, name: name(item)?.parse().ok()? },
             share: share?.parse().ok()?,
             created_at: Timestamp::from_timestamp_millis(created?.parse().ok()?)?,
             attempt: attempt?.parse().ok().filter(|attempt| *attempt > 0)?,
+            is_reminder: tag(KIND_TAG) == Some(MailKind::Reminder.name()),
         })
     }
 }
@@ -83,8 +100,7 @@ pub enum DeliveryEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounce {
     pub bounce_type: BounceType,
-    /// The reason, in our own words: the mail server's message may contain an address.
-    pub detail: &'static str,
+    pub reason: MailReason,
 }
 
 /// Returns whether the subtype of a bounce or complaint names a suppression list. SES then accepted the email
@@ -94,27 +110,25 @@ fn is_suppressed(subtype: &str) -> bool {
 }
 
 impl Bounce {
-    const SUPPRESSED: Self = Self {
-        bounce_type: BounceType::Permanent,
-        detail: "not sent, because an earlier email to the address bounced or was reported as spam",
-    };
+    const SUPPRESSED: Self =
+        Self { bounce_type: BounceType::Permanent, reason: MailReason::AddressSuppressed };
 
     /// Creates a bounce from the type and subtype that SES reports.
     #[must_use]
     pub fn new(bounce_type: &str, subtype: &str) -> Self {
         let is_transient = bounce_type == "Transient";
-        let detail = match subtype {
-            "NoEmail" => "the address does not exist",
-            "Suppressed" => Self::SUPPRESSED.detail,
-            _ if is_suppressed(subtype) => Self::SUPPRESSED.detail,
-            "UnsubscribedRecipient" => "not sent, because the recipient has unsubscribed",
-            "MailboxFull" => "the mailbox is full",
-            "MessageTooLarge" => "the email is too large for the mail server",
-            "ContentRejected" | "AttachmentRejected" => "the mail server rejected the content",
-            _ if is_transient => "the mail server did not accept the email in time",
-            _ => "the mail server rejected the email",
+        let reason = match subtype {
+            "NoEmail" => MailReason::AddressUnknown,
+            "Suppressed" => Self::SUPPRESSED.reason,
+            _ if is_suppressed(subtype) => Self::SUPPRESSED.reason,
+            "UnsubscribedRecipient" => MailReason::Unsubscribed,
+            "MailboxFull" => MailReason::MailboxFull,
+            "MessageTooLarge" => MailReason::TooLarge,
+            "ContentRejected" | "AttachmentRejected" => MailReason::ContentRefused,
+            _ if is_transient => MailReason::TimedOut,
+            _ => MailReason::Refused,
         };
-        Self { bounce_type: if is_transient { BounceType::Transient } else { BounceType::Permanent }, detail }
+        Self { bounce_type: if is_transient { BounceType::Transient } else { BounceType::Permanent }, reason }
     }
 }
 
@@ -158,11 +172,11 @@ impl DeliveryEvent {
         }
     }
 
-    fn detail(self) -> Option<&'static str> {
+    fn reason(self) -> Option<MailReason> {
         match self {
             Self::Delivered | Self::Complained => None,
-            Self::Rejected => Some("the mail service found malicious content in the email"),
-            Self::Bounced(bounce) => Some(bounce.detail),
+            Self::Rejected => Some(MailReason::MaliciousContent),
+            Self::Bounced(bounce) => Some(bounce.reason),
         }
     }
 }
@@ -190,7 +204,7 @@ impl Mail {
         if rank(state) <= rank(self.state) {
             return None;
         }
-        Some(Self { state, at: Some(at), detail: event.detail().map(Into::into), ..self.clone() })
+        Some(Self { state, at: Some(at), reason: event.reason(), ..self.clone() })
     }
 }
 
@@ -199,16 +213,20 @@ impl Share {
     /// or adds nothing new.
     ///
     /// A complaint about any of the share's emails counts, and stops one that is pending: complaints often
-    /// take hours.
+    /// take hours. A bounce of the reminder counts as one of the email, whose address is the same. Other
+    /// reports on a reminder say nothing about the email.
     #[must_use]
     pub fn with_delivery_report(&self, email: &EmailId, event: DeliveryEvent, at: Timestamp) -> Option<Self> {
         let current = EmailId::of(self);
         let is_complaint = event == DeliveryEvent::Complained && email.attempt < current.attempt;
         let expected = if is_complaint { EmailId { attempt: email.attempt, ..current } } else { current };
-        if expected != *email {
+        let counts =
+            matches!(event, DeliveryEvent::Bounced(_) | DeliveryEvent::Complained) || !email.is_reminder;
+        if !counts || expected != (EmailId { is_reminder: false, ..email.clone() }) {
             return None;
         }
-        Some(Self { mail: self.mail.after_event(event, at)?, ..self.clone() })
+        let reported = Self { mail: self.mail.after_event(event, at)?, ..self.clone() };
+        Some(reported.with_reminder_queued(at))
     }
 }
 
@@ -218,7 +236,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::{NOW, share, time};
+    use crate::sending::SendOutcome;
+    use crate::testing::{NOW, ShareBuilder, share, time};
 
     fn sent_mail() -> Mail {
         Mail { state: MailState::Sent, ..share(&["a"]).mail }
@@ -270,6 +289,41 @@ mod tests {
     }
 
     #[test]
+    fn bounce_of_the_reminder_counts_and_its_delivery_does_not() {
+        let mut share = share(&["a"]);
+        share.mail.state = MailState::Delivered;
+        let id = EmailId::of_reminder(&share);
+        let report = |event| share.with_delivery_report(&id, event, time(NOW)).map(|share| share.mail.state);
+        let bounced = DeliveryEvent::Bounced(Bounce::new("Permanent", "NoEmail"));
+        assert_eq!(report(bounced), Some(MailState::Bounced(BounceType::Permanent)));
+        assert_eq!(report(DeliveryEvent::Complained), Some(MailState::Complained));
+        let transient = DeliveryEvent::Bounced(Bounce::new("Transient", "General"));
+        for event in [DeliveryEvent::Delivered, DeliveryEvent::Rejected, transient] {
+            assert_eq!(report(event), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn delivery_leaves_the_reminder_and_a_bounce_drops_it() {
+        let share = ShareBuilder::new().expires_in(TimeDelta::days(9)).reminder(2).build();
+        let sent = share.after_sending(SendOutcome::Sent, time(NOW));
+        let report = |event| sent.with_delivery_report(&EmailId::of(&sent), event, time(NOW)).unwrap();
+        assert_eq!(report(DeliveryEvent::Delivered).queued(), sent.queued());
+        let bounced = DeliveryEvent::Bounced(Bounce::new("Permanent", "NoEmail"));
+        for event in [bounced, DeliveryEvent::Complained] {
+            assert_eq!(report(event).queued(), None, "{event:?}");
+        }
+    }
+
+    #[test]
+    fn tags_without_a_kind_are_of_an_email() {
+        let id = email_id();
+        assert_eq!(parse_tags(&id.to_tags()[..5]), Some(id));
+        let reminder = EmailId::of_reminder(&share(&["a"]));
+        assert_eq!(parse_tags(&reminder.to_tags()), Some(reminder));
+    }
+
+    #[test]
     fn report_on_another_email_is_ignored() {
         let sent = Share { mail: sent_mail(), ..share(&["a"]) };
         let id = EmailId::of(&sent);
@@ -303,23 +357,19 @@ mod tests {
     }
 
     #[test]
-    fn first_report_of_a_state_sets_its_time_and_detail() {
+    fn first_report_of_a_state_sets_its_time_and_reason() {
         let later = time(NOW) + TimeDelta::seconds(3);
         let bounced = DeliveryEvent::Bounced(Bounce::new("Permanent", "MailboxFull"));
-        for (event, name, detail) in [
+        for (event, name, reason) in [
             (DeliveryEvent::Delivered, "delivered", None),
-            (
-                DeliveryEvent::Rejected,
-                "rejected",
-                Some("the mail service found malicious content in the email"),
-            ),
-            (bounced, "bounced", Some("the mailbox is full")),
+            (DeliveryEvent::Rejected, "rejected", Some(MailReason::MaliciousContent)),
+            (bounced, "bounced", Some(MailReason::MailboxFull)),
             (DeliveryEvent::Complained, "complained", None),
         ] {
             assert_eq!(event.name(), name);
             let mail = sent_mail().after_event(event, later).unwrap();
             assert_eq!(mail.at, Some(later), "{name}");
-            assert_eq!(mail.detail.as_deref(), detail, "{name}");
+            assert_eq!(mail.reason, reason, "{name}");
             assert_eq!(mail.after_event(event, later + TimeDelta::seconds(1)), None, "{name} again");
         }
     }
@@ -355,13 +405,10 @@ mod tests {
     }
 
     #[test]
-    fn bounce_detail_never_quotes_the_mail_server() {
-        assert_eq!(Bounce::new("Permanent", "NoEmail").detail, "the address does not exist");
-        assert_eq!(Bounce::new("", "<ann@example.com>").detail, "the mail server rejected the email");
-        assert_eq!(
-            Bounce::new("Transient", "General").detail,
-            "the mail server did not accept the email in time"
-        );
+    fn subtype_determines_the_reason() {
+        assert_eq!(Bounce::new("Permanent", "NoEmail").reason, MailReason::AddressUnknown);
+        assert_eq!(Bounce::new("", "<ann@example.com>").reason, MailReason::Refused);
+        assert_eq!(Bounce::new("Transient", "General").reason, MailReason::TimedOut);
     }
 
     proptest! {

@@ -16,9 +16,11 @@ use std::fmt::Display;
 use crate::access::{DownloadError, InactiveReason};
 use crate::history::ChangeKind;
 use crate::mail::MailState;
+use crate::reminder::ReminderState;
 use crate::share::FIRST_VERSION;
 use crate::{
-    Action, EmailAddress, Generation, Share, ShareId, Sharer, Status, Timestamp, UseSource, WriteId,
+    Action, EmailAddress, Generation, MailReason, Share, ShareId, Sharer, Status, Timestamp, UseSource,
+    WriteId,
 };
 
 /// A log entry: one event in a share's life.
@@ -69,13 +71,18 @@ pub enum LogEvent {
     Created,
     Emailed,
     MailFailed {
-        detail: String,
+        reason: MailReason,
     },
     Delivered,
     Bounced {
-        detail: String,
+        reason: MailReason,
     },
     Complained,
+    /// The reminder was sent.
+    Reminded,
+    ReminderFailed {
+        reason: MailReason,
+    },
     Opened {
         /// The number of opens of the share so far.
         number: u64,
@@ -104,6 +111,14 @@ pub enum LogEvent {
         generation: Generation,
     },
     Resent,
+    MoreTimeRequested {
+        /// The number of requests so far.
+        number: u32,
+    },
+    /// The recipient wants no more emails about the share.
+    EmailsStopped,
+    /// The recipient wants emails about the share again.
+    EmailsAllowed,
     Expired,
     /// `created_at` is the creation time of the deleted share, which distinguishes it from an earlier share
     /// with the same id. Entries of earlier versions lack it.
@@ -136,6 +151,11 @@ impl LogEvent {
             Self::Delivered => 53,
             Self::Bounced { .. } => 54,
             Self::Complained => 55,
+            Self::Reminded => 56,
+            Self::ReminderFailed { .. } => 57,
+            Self::MoreTimeRequested { .. } => 60,
+            Self::EmailsStopped => 61,
+            Self::EmailsAllowed => 62,
             Self::Purged { .. } => 90,
             Self::Restored => 91,
         }
@@ -144,8 +164,8 @@ impl LogEvent {
 
 impl LogEntry {
     /// Returns the last part of the sequence, which distinguishes the event from others of the same kind: the
-    /// share's version for changes and deletions, and the attempt for emails. Returns `None` if that part is
-    /// not a number.
+    /// share's version for changes and deletions, the attempt for emails, and the number of requests for more
+    /// time and of choices about emails. Returns `None` if that part is not a number.
     #[must_use]
     pub fn number(&self) -> Option<u64> {
         self.sequence.rsplit_once('.')?.1.parse().ok()
@@ -172,6 +192,8 @@ pub fn entries_for_change(old: &Share, new: &Share) -> Vec<LogEntry> {
     log.add_version_change(old, new);
     log.add_usage_change(old, new);
     log.add_mail_change(old, new);
+    log.add_reminder_change(old, new);
+    log.add_recipient_change(old, new);
     // Compare only the ids: an erasure replaces the sharer of an earlier copy.
     let old_copy = old.link_copied.as_ref().map(|copy| copy.id);
     if let Some(copy) = new.link_copied.as_ref().filter(|copy| old_copy != Some(copy.id)) {
@@ -186,8 +208,8 @@ pub fn entries_for_purge(share: &Share, at: Timestamp) -> Vec<LogEntry> {
     let mut log = Entries::of(share);
     log.add_scheduled_expiry(share, at);
     if share.mail.pending().is_some() {
-        let detail = "the share was purged before the email was sent".into();
-        log.add_event(at, LogEvent::MailFailed { detail }, &share.mail.attempt);
+        let event = LogEvent::MailFailed { reason: MailReason::Purged };
+        log.add_event(at, event, &share.mail.attempt);
     }
     log.add_event(at, LogEvent::Purged { created_at: Some(share.created_at) }, &share.version);
     log.entries
@@ -326,6 +348,35 @@ impl<'a> Entries<'a> {
         }
     }
 
+    fn add_reminder_change(&mut self, old: &Share, new: &Share) {
+        let Some(reminder) = new.reminder.filter(|new| old.reminder.map(|old| old.state) != Some(new.state))
+        else {
+            return;
+        };
+        let attempt = new.mail.attempt;
+        match reminder.state {
+            ReminderState::Idle | ReminderState::Dropped | ReminderState::Queued(_) => {}
+            ReminderState::Sent { at } => self.add_event(at, LogEvent::Reminded, &attempt),
+            ReminderState::Failed { at, reason } => {
+                self.add_event(at, LogEvent::ReminderFailed { reason }, &attempt);
+            }
+        }
+    }
+
+    /// Adds what the recipient did on the pages of the link, other than using it. A recipient can change the
+    /// choice about emails any number of times, but must not be able to fill the log.
+    fn add_recipient_change(&mut self, old: &Share, new: &Share) {
+        if let Some(request) = new.more_time.filter(|_| new.more_time != old.more_time) {
+            let event = LogEvent::MoreTimeRequested { number: request.requests };
+            self.add_event(request.requested_at, event, &request.requests);
+        }
+        let is_new = new.email_choice != old.email_choice;
+        if let Some(choice) = new.email_choice.filter(|choice| is_new && is_logged(choice.number)) {
+            let event = if choice.wants_emails { LogEvent::EmailsAllowed } else { LogEvent::EmailsStopped };
+            self.add_event(choice.at, event, &choice.number);
+        }
+    }
+
     fn add_mail_change(&mut self, old: &Share, new: &Share) {
         let attempt = new.mail.attempt;
         let is_resend = attempt != old.mail.attempt;
@@ -340,12 +391,12 @@ impl<'a> Entries<'a> {
             self.add_event(at, LogEvent::Emailed, &attempt);
         }
         if is_resend || new.mail.state != old.mail.state {
-            let detail = new.mail.detail.clone().unwrap_or_default();
+            let reason = new.mail.reason.unwrap_or(MailReason::Unknown);
             match new.mail.state {
                 MailState::None | MailState::Queued(_) | MailState::Sent => {}
                 MailState::Delivered => self.add_event(at, LogEvent::Delivered, &attempt),
-                MailState::Failed => self.add_event(at, LogEvent::MailFailed { detail }, &attempt),
-                MailState::Bounced(_) => self.add_event(at, LogEvent::Bounced { detail }, &attempt),
+                MailState::Failed => self.add_event(at, LogEvent::MailFailed { reason }, &attempt),
+                MailState::Bounced(_) => self.add_event(at, LogEvent::Bounced { reason }, &attempt),
                 MailState::Complained => self.add_event(at, LogEvent::Complained, &attempt),
             }
         }
@@ -361,6 +412,7 @@ mod tests {
     use super::*;
     use crate::delivery::DeliveryEvent;
     use crate::history::{FailedDownload, LinkCopy};
+    use crate::reminder::Reminder;
     use crate::share::{ExpectedVersion, Renewal};
     use crate::testing::{NOW, ann, requested_expiry, share, time};
     use crate::use_source::ClientKind;
@@ -390,6 +442,22 @@ mod tests {
             .with_expiration(requested_expiry(expiry), action, ExpectedVersion::Any, &ShareRules::default())
             .unwrap()
             .unwrap()
+    }
+
+    #[test]
+    fn reminder_is_logged_once_by_its_time() {
+        let share = share(&["a"]);
+        let with = |state| {
+            let reminder = Reminder::new(3.try_into().unwrap());
+            Share { reminder: reminder.map(|reminder| Reminder { state, ..reminder }), ..share.clone() }
+        };
+        let (idle, sent) = (with(ReminderState::Idle), with(ReminderState::Sent { at: time(NOW) }));
+        assert_eq!(events(&entries_for_change(&idle, &sent)), [&LogEvent::Reminded]);
+        assert_eq!(entries_for_change(&sent, &sent), []);
+        let reason = MailReason::GivenUp;
+        let failed = with(ReminderState::Failed { at: time(NOW), reason });
+        assert_eq!(events(&entries_for_change(&idle, &failed)), [&LogEvent::ReminderFailed { reason }]);
+        assert_eq!(entries_for_change(&sent, &idle), [], "requested anew");
     }
 
     #[test]
@@ -797,8 +865,37 @@ mod tests {
         let sent = with_mail_state(&resent, MailState::Sent);
         assert_eq!(events(&entries_for_change(&resent, &sent)), [&LogEvent::Emailed]);
         let failed = with_mail_state(&resent, MailState::Failed);
-        let mail_failed = LogEvent::MailFailed { detail: String::new() };
+        let mail_failed = LogEvent::MailFailed { reason: MailReason::Unknown };
         assert_eq!(events(&entries_for_change(&resent, &failed)), [&mail_failed]);
+    }
+
+    #[test]
+    fn each_request_for_more_time_is_logged_once() {
+        let share = share(&["a"]);
+        let first = share.with_more_time_requested(share.generation, time(EXPIRY)).unwrap();
+        let logged = entries_for_change(&share, &first);
+        assert_eq!(events(&logged), [&LogEvent::MoreTimeRequested { number: 1 }]);
+        assert_eq!((logged[0].at, logged[0].number()), (time(EXPIRY), Some(1)));
+        let used = with_use(&first, 1);
+        let events_of_use = entries_for_change(&first, &used);
+        assert!(!events_of_use.iter().any(|entry| matches!(entry.event, LogEvent::MoreTimeRequested { .. })));
+    }
+
+    #[test]
+    fn choices_about_emails_cannot_fill_the_log() {
+        let mut share = share(&["a"]);
+        let mut entries = Vec::new();
+        for number in 1..=200 {
+            let wants_emails = number % 2 == 0;
+            let chosen = share.with_email_choice(share.generation, wants_emails, time(NOW)).unwrap().unwrap();
+            entries.extend(entries_for_change(&share, &chosen));
+            share = chosen;
+        }
+        assert_eq!(events(&entries)[..2], [&LogEvent::EmailsStopped, &LogEvent::EmailsAllowed]);
+        assert_eq!(entries.last().unwrap().number(), Some(128));
+        assert_eq!(entries.len(), 101);
+        let sequences: BTreeSet<_> = entries.iter().map(|entry| &entry.sequence).collect();
+        assert_eq!(sequences.len(), entries.len());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 use chrono::TimeDelta;
 
-use crate::{Action, Timestamp};
+use crate::{Action, MailReason, Timestamp};
 
 /// How long a claim lasts. Longer than a sender's maximum run time plus [`CLOCK_SKEW`].
 pub const LEASE: TimeDelta = TimeDelta::minutes(4);
@@ -22,9 +22,6 @@ pub const CLOCK_SKEW: TimeDelta = TimeDelta::seconds(30);
 /// The wait before the first resend. Doubles with each resend, up to [`MAX_RESEND_WAIT`].
 const FIRST_RESEND_WAIT: TimeDelta = TimeDelta::minutes(5);
 const MAX_RESEND_WAIT: TimeDelta = TimeDelta::days(1);
-
-/// Why a share has no email after its link was renewed.
-const RENEWED: &str = "the link was replaced before the email was sent";
 
 /// The state of a share's email.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +95,7 @@ pub struct Mail {
     /// When the email entered this state. `None` if there has never been an email.
     pub at: Option<Timestamp>,
     /// Why the email failed or bounced, or why there is no email.
-    pub detail: Option<String>,
+    pub reason: Option<MailReason>,
     /// The number of emails for this share so far, including this one. 0 if there has never been an email.
     pub attempt: u32,
     /// The action that requested this email, if the email is a resend.
@@ -114,7 +111,7 @@ impl Mail {
         Self {
             state: MailState::Queued(Pending { due: now, tries: 0 }),
             at: Some(now),
-            detail: None,
+            reason: None,
             attempt: 1,
             requested: None,
             was_sent_before: false,
@@ -127,7 +124,7 @@ impl Mail {
         Self {
             state: MailState::None,
             at: None,
-            detail: None,
+            reason: None,
             attempt: 0,
             requested: None,
             was_sent_before: false,
@@ -163,7 +160,7 @@ impl Mail {
             (false, Some(_)) => Self {
                 state: MailState::None,
                 at: Some(now),
-                detail: Some(RENEWED.to_owned()),
+                reason: Some(MailReason::LinkReplaced),
                 ..self.clone()
             },
             (true, Some(pending)) if pending.tries == 0 => self.clone(),
@@ -313,7 +310,7 @@ mod tests {
     fn new_link_is_emailed_only_on_request() {
         let withdrawn = share(&["a"]).mail.after_renewal(false, time(NOW), &ann());
         assert_eq!((withdrawn.state, withdrawn.attempt), (MailState::None, 1));
-        assert_eq!(withdrawn.detail.as_deref(), Some(RENEWED));
+        assert_eq!(withdrawn.reason, Some(MailReason::LinkReplaced));
         for state in [MailState::None, MailState::Delivered, MailState::Complained] {
             let mail = Mail { state, ..share(&["a"]).mail };
             assert_eq!(mail.after_renewal(false, time(NOW), &ann()), mail, "{state:?}");

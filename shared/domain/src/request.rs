@@ -6,10 +6,11 @@ use thiserror::Error;
 
 use crate::address::AddressError;
 use crate::history::Usage;
+use crate::reminder::{Reminder, ReminderDays};
 use crate::share::FIRST_VERSION;
 use crate::{
-    EmailAddress, Expiry, Generation, Item, Mail, MailState, Message, RecipientName, Share, ShareId,
-    SharedFile, Sharer, Timestamp, Title, read_recipient,
+    EmailAddress, Expiry, Generation, Item, Language, Mail, MailState, Message, RecipientName, Share,
+    ShareId, SharedFile, Sharer, Timestamp, Title, read_recipient,
 };
 
 /// The maximum number of recipients in a request.
@@ -91,9 +92,14 @@ pub struct ShareRequest {
     pub message: Option<Message>,
     /// The item's title, if known.
     pub title: Option<Title>,
+    /// The language of the emails and pages for the recipients.
+    pub language: Language,
     pub expiry: Expiry,
     /// Whether the recipients get an email.
     pub notify: bool,
+    pub reminder: ReminderDays,
+    /// Whether the sharer gets a notice of each share's first download.
+    pub notify_on_first_download: bool,
 }
 
 impl ShareRequest {
@@ -110,6 +116,7 @@ impl ShareRequest {
             created_by: self.sharer.clone(),
             message: self.message.clone(),
             title: self.title.clone(),
+            language: self.language,
             created_at: now,
             expires_at: self.expiry.at(),
             expires_offset: self.expiry.offset(),
@@ -118,10 +125,14 @@ impl ShareRequest {
             generation,
             link_key: None,
             mail: if self.notify { Mail::queued(now) } else { Mail::none() },
+            reminder: Reminder::new(self.reminder),
+            notify_on_first_download: self.notify_on_first_download,
             usage: Usage::default(),
             changed: None,
             link_copied: None,
             renewed_at: None,
+            more_time: None,
+            email_choice: None,
         }
     }
 }

@@ -14,11 +14,14 @@ use std::cmp::Ordering;
 use chrono::TimeDelta;
 
 use crate::delivery::{Bounce, DeliveryEvent};
+use crate::email_choice::EmailChoice;
 use crate::history::{Change, ChangeKind, Usage};
 use crate::log::{LogEntry, LogEvent, entries_for_restoration};
-use crate::mail::BounceType;
+use crate::mail::{BounceType, CLOCK_SKEW};
+use crate::more_time::MoreTime;
+use crate::reminder::{Reminder, ReminderState};
 use crate::sending::SendOutcome;
-use crate::{Action, Generation, Mail, MailState, Share, Sharer, Timestamp};
+use crate::{Action, Generation, Mail, MailReason, Share, Sharer, Timestamp};
 
 /// A share's row in the live table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +90,6 @@ pub enum SkipReason {
 /// The distance between the last known version of a share whose later changes are lost, and its version once
 /// restored. No client can have seen the new version.
 const LOST_VERSIONS: u64 = 1_000;
-
-const EMAIL_LOST: &str = "the share was restored from a backup; its email may not have been sent";
 
 /// Whether the live table confirms a share's last known state.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -182,12 +183,14 @@ impl Replay {
             LogEvent::LinkRenewed { generation } if number >= self.share.version => {
                 let is_known = *generation == self.share.generation;
                 let kind = ChangeKind::Renewal { notify: false };
-                self.share = Share {
+                let renewed = Share {
                     generation: *generation,
                     link_key: self.share.link_key.clone().filter(|_| is_known),
                     renewed_at: Some(entry.at),
                     ..self.changed(kind, number, entry)
                 };
+                let renewed = if is_known { renewed } else { renewed.with_reminder_dropped() };
+                self.share = renewed.with_reminder_queued(entry.at);
             }
             LogEvent::Revoked if number > self.share.version => {
                 self.share = Share {
@@ -200,6 +203,14 @@ impl Replay {
                 self.deletion = Some(Deletion { at: entry.at, version: number, is_same_share });
             }
             LogEvent::Restored => self.deletion = None,
+            LogEvent::Reminded => self.replay_reminder(ReminderState::Sent { at: entry.at }, entry.at),
+            LogEvent::ReminderFailed { reason } => {
+                let failed = ReminderState::Failed { at: entry.at, reason: *reason };
+                self.replay_reminder(failed, entry.at);
+            }
+            LogEvent::MoreTimeRequested { number } => self.replay_more_time(*number, entry.at),
+            LogEvent::EmailsStopped => self.replay_email_choice(false, number, entry.at),
+            LogEvent::EmailsAllowed => self.replay_email_choice(true, number, entry.at),
             _ => self.replay_email(number, entry),
         }
     }
@@ -221,6 +232,34 @@ impl Replay {
         usage.last_at = Some(at);
     }
 
+    /// Replays that a reminder was sent or failed, unless the backup includes it: the share then has the same
+    /// reminder, or another that was requested since and is due later.
+    fn replay_reminder(&mut self, state: ReminderState, at: Timestamp) {
+        let due = self.share.reminder_due();
+        let Some(reminder) = &mut self.share.reminder else { return };
+        let is_new = match reminder.state {
+            ReminderState::Idle | ReminderState::Queued(_) => due.is_some_and(|due| at + CLOCK_SKEW >= due),
+            ReminderState::Sent { at: last } | ReminderState::Failed { at: last, .. } => at > last,
+            ReminderState::Dropped => false,
+        };
+        if is_new {
+            reminder.state = state;
+        }
+    }
+
+    fn replay_more_time(&mut self, requests: u32, requested_at: Timestamp) {
+        if self.share.more_time.is_none_or(|last| requests > last.requests) {
+            let version = self.share.version;
+            self.share.more_time = Some(MoreTime { requests, requested_at, version });
+        }
+    }
+
+    fn replay_email_choice(&mut self, wants_emails: bool, number: u64, at: Timestamp) {
+        if self.share.email_choice.is_none_or(|last| number > last.number) {
+            self.share.email_choice = Some(EmailChoice { wants_emails, at, number });
+        }
+    }
+
     fn replay_email(&mut self, attempt: u64, entry: &LogEntry) {
         let mail = &self.share.mail;
         let Ok(attempt) = u32::try_from(attempt) else { return };
@@ -228,6 +267,7 @@ impl Replay {
             LogEvent::Resent if attempt > mail.attempt => {
                 let action = Action { by: entry.by.clone().unwrap_or_else(operator), at: entry.at };
                 self.share.mail = Mail { attempt, ..mail.next_attempt(&action) };
+                self.share = self.share.clone().with_reminder_queued(entry.at);
                 return;
             }
             LogEvent::Emailed if attempt == mail.attempt && mail.pending().is_some() => {
@@ -237,18 +277,18 @@ impl Replay {
             LogEvent::MailFailed { .. } => DeliveryEvent::Rejected,
             LogEvent::Delivered => DeliveryEvent::Delivered,
             // The log does not contain the bounce type. A later report can still replace a transient bounce.
-            LogEvent::Bounced { .. } => {
-                DeliveryEvent::Bounced(Bounce { bounce_type: BounceType::Transient, detail: "" })
+            LogEvent::Bounced { reason } => {
+                DeliveryEvent::Bounced(Bounce { bounce_type: BounceType::Transient, reason: *reason })
             }
             LogEvent::Complained => DeliveryEvent::Complained,
             _ => return,
         };
         if let Some(reported) = mail.after_event(event, entry.at).filter(|_| attempt == mail.attempt) {
-            let detail = match &entry.event {
-                LogEvent::MailFailed { detail } | LogEvent::Bounced { detail } => Some(detail.clone()),
-                _ => None,
+            let reason = match entry.event {
+                LogEvent::MailFailed { reason } => Some(reason),
+                _ => reported.reason,
             };
-            self.share.mail = Mail { detail, ..reported };
+            self.share.mail = Mail { reason, ..reported };
         }
     }
 
@@ -313,7 +353,8 @@ impl Replay {
         let version = self.share.version.max(seen.unwrap_or(0)).saturating_add(LOST_VERSIONS);
         let share = match generation {
             Some(_) => self.share.clone(),
-            None => Share { generation: new, link_key: None, renewed_at: Some(at), ..self.share.clone() },
+            None => Share { generation: new, link_key: None, renewed_at: Some(at), ..self.share.clone() }
+                .with_reminder_dropped(),
         };
         match share.revoked(&Action { by: operator(), at }) {
             Some(revoked) => (Share { version, ..revoked }, true),
@@ -322,12 +363,21 @@ impl Replay {
     }
 }
 
-/// Returns the share without a pending email.
-fn without_pending_email(share: Share, at: Timestamp) -> Share {
-    let MailState::Queued(_) = share.mail.state else { return share };
-    let outcome =
-        if share.revoked_at.is_some() { SendOutcome::Withdrawn } else { SendOutcome::Failed(EMAIL_LOST) };
-    Share { mail: share.mail.after_sending(outcome, at), ..share }
+/// Returns the share without a pending email. A reminder stays planned only if it is due in the future: an
+/// earlier one may have been sent.
+fn without_pending_email(mut share: Share, at: Timestamp) -> Share {
+    if let Some(Reminder { state: state @ ReminderState::Queued(_), .. }) = &mut share.reminder {
+        *state = ReminderState::Idle;
+    }
+    if share.mail.pending().is_some() {
+        let outcome = if share.revoked_at.is_some() {
+            SendOutcome::Withdrawn(MailReason::Withdrawn)
+        } else {
+            SendOutcome::Failed(MailReason::Restored)
+        };
+        share.mail = share.mail.after_sending(outcome, at);
+    }
+    share.with_reminder_queued(at)
 }
 
 /// The actor of changes that no sharer made.
@@ -342,8 +392,8 @@ mod tests {
     use crate::history::FailedDownload;
     use crate::log::{entries_for_change, entries_for_creation, entries_for_purge};
     use crate::share::{ExpectedVersion, Renewal};
-    use crate::testing::{NOW, ann, requested_expiry, share, time};
-    use crate::{ShareId, ShareRules, Status, WriteId};
+    use crate::testing::{NOW, ShareBuilder, ann, requested_expiry, share, time};
+    use crate::{MailState, ShareId, ShareRules, Status, WriteId};
 
     const RETENTION: TimeDelta = TimeDelta::days(30);
     const POLICY: Policy = Policy { unconfirmed: Unconfirmed::Revoke, now: Timestamp::UNIX_EPOCH };
@@ -553,6 +603,50 @@ mod tests {
         let reactivated = with_expiry(&revoked, "2026-03-12T12:00:00Z", minute(6));
         let restored = restore(&reactivated, &log_until_deletion(&[&backup(), &revoked, &reactivated]));
         assert_eq!(restored.share, reactivated);
+    }
+
+    /// Returns a share for ten days whose email was sent, with a reminder this many days before its end.
+    fn with_reminder(days: u64) -> Share {
+        let share = ShareBuilder::new().expires_in(TimeDelta::days(10)).reminder(days).build();
+        share.after_sending(SendOutcome::Sent, minute(1))
+    }
+
+    fn replayed(backup: &Share, log: &[LogEntry]) -> Share {
+        replay(backup, log).share
+    }
+
+    #[test]
+    fn reminder_after_the_backup_is_not_sent_again() {
+        let share = with_reminder(3);
+        let due = share.reminder_due().unwrap();
+        for outcome in [SendOutcome::Sent, SendOutcome::Failed(MailReason::GivenUp)] {
+            let reminded = share.after_sending(outcome, due);
+            assert_eq!(replayed(&share, &log(&[&share, &reminded])), reminded);
+            assert_eq!(replayed(&reminded, &log(&[&share, &reminded])), reminded, "included");
+            let again = reminded.with_reminder(1.try_into().unwrap(), due).unwrap();
+            assert_eq!(replayed(&again, &log(&[&share, &reminded])), again, "included, and requested anew");
+            let second = again.after_sending(SendOutcome::Sent, again.reminder_due().unwrap());
+            assert_eq!(
+                replayed(&share, &log(&[&share, &reminded, &again, &second])).reminder.unwrap().state,
+                { second.reminder.unwrap().state }
+            );
+        }
+        let shortened = with_expiry(&share, "2026-03-15T12:00:00Z", minute(5));
+        let reminded = shortened.after_sending(SendOutcome::Sent, shortened.reminder_due().unwrap());
+        let log = log(&[&share, &shortened, &reminded]);
+        assert_eq!(replayed(&share, &log).reminder, reminded.reminder, "moved");
+    }
+
+    #[test]
+    fn renewal_after_the_backup_drops_the_reminder() {
+        let share = with_reminder(3);
+        let second = renewed(&share, None, minute(5));
+        let resent = second.resent(&ann_at(minute(6)), &ShareRules::default()).unwrap();
+        let sent = resent.after_sending(SendOutcome::Sent, minute(7));
+        let states = [&share, &second, &resent, &sent];
+        assert_eq!(restore(&share, &log_until_deletion(&states[..2])).share.queued(), None);
+        let restored = restore(&share, &log_until_deletion(&states)).share;
+        assert_eq!((restored.queued(), restored.reminder), (sent.queued(), sent.reminder));
     }
 
     #[test]
@@ -910,8 +1004,10 @@ mod tests {
         Share { mail: share.mail.after_event(event, minute(n)).unwrap(), ..share.clone() }
     }
 
-    const BOUNCED: DeliveryEvent =
-        DeliveryEvent::Bounced(Bounce { bounce_type: BounceType::Transient, detail: "full" });
+    const BOUNCED: DeliveryEvent = DeliveryEvent::Bounced(Bounce {
+        bounce_type: BounceType::Transient,
+        reason: MailReason::MailboxFull,
+    });
 
     #[test]
     fn email_sent_after_the_backup_is_not_sent_again() {
@@ -931,7 +1027,7 @@ mod tests {
     #[test]
     fn failed_email_keeps_its_reason() {
         let mut failed = pending();
-        failed.mail = failed.mail.after_sending(SendOutcome::Failed("refused"), minute(2));
+        failed.mail = failed.mail.after_sending(SendOutcome::Failed(MailReason::Rejected), minute(2));
         assert_eq!(restore(&pending(), &log_until_deletion(&[&pending(), &failed])).share, failed);
     }
 
@@ -944,7 +1040,7 @@ mod tests {
 
         let restored = restore_row(&pending(), &[], LiveRow::Missing, Unconfirmed::Trust);
         assert_eq!(restored.share.mail.state, MailState::Failed);
-        let failed = LogEvent::MailFailed { detail: EMAIL_LOST.into() };
+        let failed = LogEvent::MailFailed { reason: MailReason::Restored };
         assert_eq!(events(&restored), [&failed, &LogEvent::Restored]);
         assert_eq!(restored.share.status(minute(30)), Status::Active);
         let resent = restored.share.resent(&ann_at(minute(31)), &ShareRules::default());
@@ -957,6 +1053,22 @@ mod tests {
         assert_eq!(restored.share.mail.state, MailState::None);
         let renewal = LogEvent::LinkRenewed { generation: new_generation() };
         assert_eq!(events(&restored), [&LogEvent::Revoked, &renewal, &LogEvent::Restored]);
+    }
+
+    #[test]
+    fn what_the_recipient_did_after_the_backup_is_replayed() {
+        let stopped = backup().with_email_choice(backup().generation, false, minute(2)).unwrap().unwrap();
+        let allowed = stopped.with_email_choice(stopped.generation, true, minute(3)).unwrap().unwrap();
+        let ended = with_expiry(&allowed, "2026-03-10T12:04:00Z", minute(4));
+        let asked = ended.with_more_time_requested(ended.generation, minute(5)).unwrap();
+        let states = [&backup(), &stopped, &allowed, &ended, &asked];
+        for n in 2..=states.len() {
+            let log = log_until_deletion(&states[..n]);
+            let name = format!("{n} states");
+            assert_eq!(&restore(&backup(), &log).share, states[n - 1], "{name}");
+            assert_eq!(&restore(states[n - 1], &log).share, states[n - 1], "{name} in the backup");
+        }
+        assert!(asked.is_more_time_open());
     }
 
     #[test]

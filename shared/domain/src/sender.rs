@@ -87,45 +87,77 @@ const TOP_LEVEL_DOMAINS: [&str; 24] = [
 /// The most digits that a name may have.
 const DIGITS_LIMIT: usize = 4;
 
-/// The words that make a name that of a service, in English and German.
-const ROLE_WORDS: [&str; 31] = [
+/// The words that make a name that of a service, in every language of the emails. Without accents.
+const ROLE_WORDS: [&str; 61] = [
     "abrechnung",
     "abteilung",
     "admin",
+    "administrador",
+    "administrateur",
     "administrator",
     "alert",
+    "alertas",
     "alerts",
+    "antwoorden",
     "antworten",
+    "assistance",
+    "atencion",
+    "beantwoorden",
+    "beheerder",
+    "besvar",
+    "beveiliging",
     "billing",
+    "comptabilite",
     "daemon",
     "department",
     "desk",
+    "donotreply",
+    "facturacion",
+    "facturatie",
+    "facturation",
+    "fakturering",
     "helpdesk",
     "helpline",
     "hotline",
+    "klantendienst",
+    "klantenservice",
     "kundendienst",
     "kundenservice",
+    "kundeservice",
+    "kundesupport",
+    "kundservice",
+    "kundtjanst",
     "mailer",
     "noreply",
-    "donotreply",
+    "notificaciones",
     "notification",
     "notifications",
     "postmaster",
     "reply",
+    "repondre",
+    "responder",
     "root",
+    "sakerhet",
+    "securite",
     "security",
+    "seguridad",
     "sicherheit",
+    "sikkerhed",
+    "soporte",
     "subsystem",
     "support",
+    "svara",
     "system",
     "verified",
     "webmaster",
 ];
 
 /// The other words in names of services.
-const ROLE_ADDITIONS: [&str; 21] = [
-    "account", "bitte", "center", "customer", "delivery", "der", "do", "email", "help", "it", "keine",
-    "mail", "my", "nicht", "no", "not", "our", "service", "team", "the", "your",
+const ROLE_ADDITIONS: [&str; 44] = [
+    "account", "al", "bitte", "center", "client", "cliente", "clientes", "clients", "customer", "de",
+    "delivery", "der", "des", "dienst", "do", "du", "email", "equipe", "equipo", "favor", "help", "ikke",
+    "inte", "it", "keine", "la", "le", "mail", "merci", "my", "ne", "nicht", "niet", "no", "not", "our",
+    "pas", "por", "service", "servicio", "team", "teamet", "the", "your",
 ];
 
 impl Appearance {
@@ -241,11 +273,16 @@ fn join_words(text: &str) -> String {
     text.split(is_blank).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// The platform's name, as recipients see it in the From header: 1 to 40 characters.
+/// The platform's name, as recipients see it in the From header, in emails and on pages: 1 to 40 characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlatformName(String);
 
 impl PlatformName {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns the From header's display name for a share's email: `Ann Example via Platform`, or `Platform`
     /// if there is no sharer's name to show.
     ///
@@ -403,6 +440,15 @@ mod tests {
             "Billing Department",
             "Mail Delivery Subsystem",
             "ADMlN",
+            "Assistance clients",
+            "Ne pas répondre",
+            "Servicio de atención al cliente",
+            "No responder",
+            "Kundeservice",
+            "Klantenservice",
+            "Niet beantwoorden",
+            "Kundtjänst",
+            "Svara inte",
         ] {
             assert_eq!(SharerName::parse(name, None), None, "{name}");
         }
@@ -465,6 +511,8 @@ mod tests {
             "Sean 3rd",
             "Studio 54",
             "Team Blue",
+            "De la Cruz",
+            "Anne Le Clerc",
         ] {
             let platform: PlatformName = "Platform".parse().unwrap();
             assert!(SharerName::parse(name, Some(&platform)).is_some(), "{name}");

@@ -3,14 +3,16 @@
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use thiserror::Error;
 
-use crate::date_text::format_in_english;
+use crate::email_choice::EmailChoice;
 use crate::expiry::{ExpiryError, RequestedExpiry};
 use crate::history::{Action, Change, ChangeKind, LinkCopy, Usage};
 use crate::link::KeyId;
+use crate::more_time::MoreTime;
+use crate::reminder::{Reminder, ReminderDays, ReminderError};
 use crate::rules::RuleViolation;
 use crate::{
-    EmailAddress, FileName, Generation, Item, Mail, MailState, Message, ObjectKey, RecipientName, ShareId,
-    ShareRules, Sharer, Status, Timestamp, Title, WriteId,
+    EmailAddress, FileName, Generation, Item, Language, Mail, MailState, Message, ObjectKey, RecipientName,
+    ShareId, ShareRules, Sharer, Status, Timestamp, Title, WriteId,
 };
 
 /// A shared file, with its size at the time of sharing.
@@ -40,6 +42,8 @@ pub struct Share {
     pub message: Option<Message>,
     /// The item's title, if the platform's item resolver gave one.
     pub title: Option<Title>,
+    /// The language of the emails, and of the pages for a recipient whose browser asks for none.
+    pub language: Language,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
     /// The UTC offset of the requested expiry, for formatting the expiry.
@@ -51,6 +55,10 @@ pub struct Share {
     /// The key that seals the link. Set when the link is sealed for the first time.
     pub link_key: Option<KeyId>,
     pub mail: Mail,
+    /// The reminder to the recipient, if one was requested.
+    pub reminder: Option<Reminder>,
+    /// Whether the sharer gets a notice of the first download.
+    pub notify_on_first_download: bool,
     pub usage: Usage,
     /// The last change to the expiration, the revocation or the link.
     pub changed: Option<Change>,
@@ -58,6 +66,18 @@ pub struct Share {
     pub link_copied: Option<LinkCopy>,
     /// When the link was last renewed.
     pub renewed_at: Option<Timestamp>,
+    /// The recipient's requests for more time, if there were any.
+    pub more_time: Option<MoreTime>,
+    /// The recipient's latest choice whether to get emails, if the recipient has made one.
+    pub email_choice: Option<EmailChoice>,
+}
+
+/// A request to change a share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RequestedChanges {
+    pub expiry: Option<RequestedExpiry>,
+    /// The days before the end of access on which the recipient gets a reminder.
+    pub reminder: Option<ReminderDays>,
 }
 
 /// A request to replace a share's link with a new one.
@@ -102,6 +122,9 @@ pub enum ChangeExpirationError {
     /// The caller is switched off, and the change would give or prolong access.
     #[error("the caller is switched off")]
     CallerOff,
+    /// The recipient would not get the requested reminder.
+    #[error(transparent)]
+    Reminder(#[from] ReminderError),
 }
 
 /// The reason the link was not renewed.
@@ -113,6 +136,9 @@ pub enum RenewError {
     /// The share is inactive, and the request contains no new expiry.
     #[error("the share is inactive")]
     Inactive,
+    /// The request asks for an email, but the recipient has stopped them.
+    #[error("the recipient has stopped emails")]
+    EmailsStopped,
     #[error(transparent)]
     Expiry(#[from] ExpiryError),
     #[error(transparent)]
@@ -131,6 +157,9 @@ pub enum ResendError {
     /// The recipient reported an earlier email as spam.
     #[error("the recipient has complained")]
     Complained,
+    /// The recipient wants no more emails about the share.
+    #[error("the recipient has stopped emails")]
+    EmailsStopped,
     #[error(transparent)]
     Rule(#[from] RuleViolation),
 }
@@ -191,7 +220,7 @@ impl Share {
             ..self.clone()
         };
         self.check_access_of(&changed, action.at, rules)?;
-        Ok(Some(changed))
+        Ok(Some(changed.with_reminder_moved(action.at)))
     }
 
     /// Returns the share with the expiration that a switched-off caller requests, as
@@ -210,6 +239,39 @@ impl Share {
             }
             changed => Ok(changed),
         }
+    }
+
+    /// Returns the share with the requested changes of its expiration and its reminder, or `None` if there is
+    /// nothing to change. The expiration changes as in [`with_expiration`](Self::with_expiration), or in
+    /// [`with_expiration_by_off_caller`](Self::with_expiration_by_off_caller) for a switched-off caller, who
+    /// cannot request a reminder either. A changed reminder does not change the version.
+    pub fn with_changes(
+        &self,
+        requested: RequestedChanges,
+        action: &Action,
+        expected: ExpectedVersion,
+        is_caller_off: bool,
+        rules: &ShareRules,
+    ) -> Result<Option<Self>, ChangeExpirationError> {
+        let RequestedChanges { expiry, reminder } = requested;
+        if is_caller_off && reminder.is_some_and(|days| days.get() > 0) {
+            return Err(ChangeExpirationError::CallerOff);
+        }
+        let changed = match expiry {
+            Some(expiry) if is_caller_off => {
+                self.with_expiration_by_off_caller(expiry, action, expected, rules)?
+            }
+            Some(expiry) => self.with_expiration(expiry, action, expected, rules)?,
+            None if expected.matches(self.version) => None,
+            None => return Err(ChangeExpirationError::StaleVersion),
+        };
+        // A retry of a change that was made does not match the version, and has changed the reminder, too.
+        let Some(days) = reminder.filter(|_| expected.matches(self.version)) else { return Ok(changed) };
+        if days.get() > 0 {
+            rules.check_recipient(&self.recipient)?;
+        }
+        let reminded = changed.as_ref().unwrap_or(self).with_reminder(days, action.at)?;
+        Ok((reminded != *self).then_some(reminded))
     }
 
     /// Returns whether the share gives access that it did not give before a change at `now`.
@@ -232,7 +294,8 @@ impl Share {
     /// exists, and no other change can bring it back.
     ///
     /// An inactive share is renewed only together with a future expiry, which reactivates it. Everything else
-    /// is kept, except that the email may change as [`Mail::after_renewal`] describes.
+    /// is kept, except that the email may change as [`Mail::after_renewal`] describes. Without an email, the
+    /// reminder is dropped until one is requested, because it would email the new link.
     ///
     /// The deployment's rules must allow the recipient, and the renewal without an email if it has none. A new
     /// expiry must meet them as in [`with_expiration`](Self::with_expiration).
@@ -265,6 +328,9 @@ impl Share {
         };
         rules.check_recipient(&self.recipient)?;
         rules.check_email(renewal.notify)?;
+        if renewal.notify && self.emails_stopped_at().is_some() {
+            return Err(RenewError::EmailsStopped);
+        }
         let renewed = Self {
             expires_at,
             expires_offset,
@@ -279,7 +345,8 @@ impl Share {
             ..self.clone()
         };
         self.check_access_of(&renewed, action.at, rules)?;
-        Ok(Some(renewed))
+        let renewed = if renewal.notify { renewed } else { renewed.with_reminder_dropped() };
+        Ok(Some(renewed.with_reminder_moved(action.at)))
     }
 
     /// Returns whether the last change was of this kind and by this sharer.
@@ -297,9 +364,15 @@ impl Share {
         if self.mail.state == MailState::Complained {
             return Err(ResendError::Complained);
         }
+        if self.emails_stopped_at().is_some() {
+            return Err(ResendError::EmailsStopped);
+        }
         match self.mail.resend_allowed_at(self.created_at) {
             Some(until) if action.at < until => Err(ResendError::TooSoon { until }),
-            _ => Ok(Self { mail: self.mail.next_attempt(action), ..self.clone() }),
+            _ => {
+                let resent = Self { mail: self.mail.next_attempt(action), ..self.clone() };
+                Ok(resent.with_reminder_queued(action.at))
+            }
         }
     }
 
@@ -321,18 +394,19 @@ impl Share {
         self.expires_at.with_timezone(&self.expires_offset)
     }
 
-    /// Returns the expiry in English at the sharer's offset, such as `10 March 2026 at 14:00 (UTC+01:00)`.
+    /// Returns the expiry in the share's language at the sharer's offset, such as `10 March 2026 at 14:00
+    /// (UTC+01:00)`.
     #[must_use]
     pub fn expiry_text(&self) -> String {
-        format_in_english(self.local_expiry())
+        self.language.date(self.local_expiry())
     }
 
-    /// Returns when the email was requested, in English at the sharer's offset, if an earlier email was sent.
-    /// The text differs for each resend, because resends are at least five minutes apart.
+    /// Returns when the email was requested, in the share's language at the sharer's offset, if an earlier
+    /// email was sent. The text differs for each resend, because resends are at least five minutes apart.
     #[must_use]
     pub fn resend_text(&self) -> Option<String> {
         let at = self.mail.requested.as_ref().filter(|_| self.mail.was_sent_before)?.at;
-        Some(format_in_english(at.with_timezone(&self.expires_offset)))
+        Some(self.language.date(at.with_timezone(&self.expires_offset)))
     }
 
     /// Returns whether the email was requested by the renewal of the link, so that earlier emails contain another.
@@ -362,6 +436,7 @@ impl Share {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MailReason;
     use crate::access::{InactiveReason, RedeemError, Target};
     use crate::mail::{self, MailState};
     use crate::sending::SendOutcome;
@@ -712,6 +787,23 @@ mod tests {
     }
 
     #[test]
+    fn stopped_emails_prevent_resends_and_emailed_renewals() {
+        let sent = sent_share();
+        let choose = |share: &Share, wants_emails| {
+            share.with_email_choice(share.generation, wants_emails, time(NOW)).unwrap().unwrap()
+        };
+        let stopped = choose(&sent, false);
+        let rules = ShareRules::default();
+        assert_eq!(stopped.resent(&after_minutes(5), &rules), Err(ResendError::EmailsStopped));
+        let renew_and_notify = Renewal { notify: true, ..NEW };
+        assert_eq!(renewed(&stopped, &renew_and_notify, 1), Err(RenewError::EmailsStopped));
+        assert_eq!(renewed(&stopped, &renew_and_notify, 2), Err(RenewError::StaleVersion));
+        let silently_renewed = renewed(&stopped, &NEW, 1).unwrap().unwrap();
+        assert_eq!(silently_renewed.emails_stopped_at(), Some(time(NOW)), "a new link changes no choice");
+        assert!(choose(&stopped, true).resent(&after_minutes(5), &rules).is_ok(), "allowed again");
+    }
+
+    #[test]
     fn share_without_an_email_may_be_emailed_immediately() {
         let share = Share { mail: Mail::none(), ..long_lived_share() };
         assert_eq!(share.resent(&after_minutes(0), &ShareRules::default()).unwrap().mail.attempt, 1);
@@ -730,8 +822,8 @@ mod tests {
         let unsent = [
             ("no email", Mail::none()),
             ("pending", first.clone()),
-            ("withdrawn", first.after_sending(SendOutcome::Withdrawn, time(NOW))),
-            ("failed", first.after_sending(SendOutcome::Failed("why"), time(NOW))),
+            ("withdrawn", first.after_sending(SendOutcome::Withdrawn(MailReason::Withdrawn), time(NOW))),
+            ("failed", first.after_sending(SendOutcome::Failed(MailReason::GivenUp), time(NOW))),
         ];
         for (case, mail) in unsent {
             let (text, next) = next_text(&mail, 5);
@@ -743,7 +835,7 @@ mod tests {
         for state in states {
             let (text, next) = next_text(&Mail { state, ..sent.clone() }, 5);
             assert_eq!(text.as_deref(), Some("10 March 2026 at 12:05 (UTC)"), "{state:?}");
-            let failed = next.after_sending(SendOutcome::Failed("why"), time(NOW));
+            let failed = next.after_sending(SendOutcome::Failed(MailReason::GivenUp), time(NOW));
             let (text, _) = next_text(&failed, 60);
             assert_eq!(text.as_deref(), Some("10 March 2026 at 13:00 (UTC)"), "{state:?}, then failed");
         }

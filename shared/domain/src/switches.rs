@@ -170,6 +170,12 @@ impl Switches {
         self.0.iter().any(|off| off.switch == Switch::Sharer(sharer))
     }
 
+    /// Returns whether the notices to a sharer are paused, whatever module they are about.
+    #[must_use]
+    pub fn are_notices_off(&self, sharer: SharerKey) -> bool {
+        self.0.iter().any(|off| off.switch == Switch::Everything) || self.is_sharer_off(sharer)
+    }
+
     /// Returns whether the domain of a recipient is switched off.
     #[must_use]
     pub fn is_recipient_off(&self, recipient: &EmailAddress) -> bool {
@@ -285,6 +291,16 @@ mod tests {
         let several = switches(&[domain("example.com"), Switch::Module(module("jobs"))]);
         assert_eq!(several.module_state(&module("jobs")), ModuleState::Off);
         assert_eq!(several.module_state(&module("projects")), ModuleState::DependsOnShare);
+    }
+
+    #[test]
+    fn notices_are_off_with_everything_or_their_sharer() {
+        let [ann, bob] = [1, 2].map(|n| SharerKey::from_bytes([n; 16]));
+        let jobs = Switch::Module("jobs".parse().unwrap());
+        for (switch, is_off) in [(Switch::Everything, true), (Switch::Sharer(ann), true), (jobs, false)] {
+            assert_eq!(switches(std::slice::from_ref(&switch)).are_notices_off(ann), is_off, "{switch:?}");
+        }
+        assert!(!switches(&[Switch::Sharer(ann)]).are_notices_off(bob));
     }
 
     #[test]

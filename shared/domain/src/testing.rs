@@ -6,10 +6,11 @@ use chrono::TimeDelta;
 
 use crate::expiry::RequestedExpiry;
 use crate::mail::Pending;
+use crate::reminder::ReminderDays;
 use crate::request::ShareRequest;
 use crate::{
-    Action, EmailAddress, Expiry, Generation, Item, MailState, Message, PermittedShare, Share, ShareRules,
-    SharedFile, Sharer, Timestamp, Title,
+    Action, EmailAddress, Expiry, Generation, Item, Language, MailState, Message, PermittedShare, Share,
+    ShareRules, SharedFile, Sharer, Timestamp, Title,
 };
 
 /// The time at which fixture shares are created.
@@ -87,12 +88,15 @@ pub struct ShareBuilder {
     sharer: Sharer,
     message: Option<Message>,
     title: Option<Title>,
+    language: Language,
     recipient: EmailAddress,
     created_at: Timestamp,
     expires_in: TimeDelta,
     expiry_offset: &'static str,
     generation: Generation,
     notify: bool,
+    reminder: ReminderDays,
+    notify_on_first_download: bool,
 }
 
 impl Default for ShareBuilder {
@@ -110,12 +114,15 @@ impl ShareBuilder {
             sharer: sharer("u1"),
             message: None,
             title: None,
+            language: Language::English,
             recipient: "ann@example.com".parse().unwrap(),
             created_at: time(NOW),
             expires_in: TimeDelta::hours(1),
             expiry_offset: "+00:00",
             generation: Generation::from_bytes(GENERATION),
             notify: true,
+            reminder: ReminderDays::default(),
+            notify_on_first_download: false,
         }
     }
 
@@ -142,6 +149,11 @@ impl ShareBuilder {
     #[must_use]
     pub fn title(self, text: &str) -> Self {
         Self { title: Title::parse(text), ..self }
+    }
+
+    #[must_use]
+    pub fn language(self, language: Language) -> Self {
+        Self { language, ..self }
     }
 
     #[must_use]
@@ -177,6 +189,17 @@ impl ShareBuilder {
         Self { notify, ..self }
     }
 
+    /// Sets the days before the end of access on which the recipient gets a reminder.
+    #[must_use]
+    pub fn reminder(self, days: u64) -> Self {
+        Self { reminder: days.try_into().unwrap(), ..self }
+    }
+
+    #[must_use]
+    pub fn notify_on_first_download(self) -> Self {
+        Self { notify_on_first_download: true, ..self }
+    }
+
     #[must_use]
     pub fn build(self) -> Share {
         let offset = self.expiry_offset.parse::<chrono::FixedOffset>().unwrap();
@@ -187,8 +210,11 @@ impl ShareBuilder {
             sharer: self.sharer,
             message: self.message,
             title: self.title,
+            language: self.language,
             expiry: Expiry::parse(&expiry, self.created_at).unwrap(),
             notify: self.notify,
+            reminder: self.reminder,
+            notify_on_first_download: self.notify_on_first_download,
         }
         .share_with(self.recipient, self.generation, self.created_at)
     }
