@@ -5,12 +5,15 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use sharelink_domain::idempotency::KeyReused;
 use thiserror::Error;
 
+/// The error code of DynamoDB for a write that meets a transaction on the same row.
+pub(crate) const CONFLICT: &str = "TransactionConflictException";
+
 /// A failed call to AWS, after the SDK's retries.
 ///
 /// Contains only the error code, because error messages and bodies may contain addresses and links.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum AwsError {
-    /// A transient fault: throttling, a timeout, a lost connection or an internal error.
+    /// A transient fault: throttling, a timeout, a lost connection, a conflict or an internal error.
     #[error("{service} is unavailable: {code}")]
     Unavailable { service: &'static str, code: String },
     /// A permanent fault: a missing resource, a missing permission or a malformed request.
@@ -104,7 +107,9 @@ impl AwsError {
             SdkError::ServiceError(response) => {
                 let code = response.err().code().unwrap_or("unknown");
                 let status = response.raw().status().as_u16();
-                if status >= 500 || THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code) {
+                let is_transient =
+                    THROTTLING_ERRORS.contains(&code) || TRANSIENT_ERRORS.contains(&code) || code == CONFLICT;
+                if status >= 500 || is_transient {
                     unavailable(code)
                 } else {
                     Self::Rejected { service, code: code.to_owned() }
@@ -112,5 +117,25 @@ impl AwsError {
             }
             _ => Self::Rejected { service, code: "request".into() },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    #[test]
+    fn conflict_with_a_transaction_passes() {
+        let error = |code: &str| {
+            let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+            let error = SdkError::service_error(ErrorMetadata::builder().code(code).build(), response);
+            AwsError::new("dynamodb", &error)
+        };
+        let is_unavailable = |code| matches!(error(code), AwsError::Unavailable { .. });
+        assert!(is_unavailable(CONFLICT) && is_unavailable("ThrottlingException"));
+        assert!(!is_unavailable("ValidationException"));
     }
 }

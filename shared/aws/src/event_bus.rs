@@ -120,6 +120,8 @@ fn detail_type(event: &LogEvent) -> &'static str {
         LogEvent::Delivered => "Share Email Delivered",
         LogEvent::Bounced { .. } => "Share Email Bounced",
         LogEvent::Complained => "Share Email Complained",
+        LogEvent::Reminded => "Share Reminder Sent",
+        LogEvent::ReminderFailed { .. } => "Share Reminder Failed",
         LogEvent::Opened { .. } => "Share Opened",
         LogEvent::Downloaded { .. } => "Share File Downloaded",
         LogEvent::DownloadedAll { .. } => "Share Archive Downloaded",
@@ -130,34 +132,43 @@ fn detail_type(event: &LogEvent) -> &'static str {
         LogEvent::LinkCopied => "Share Link Copied",
         LogEvent::LinkRenewed { .. } => "Share Link Renewed",
         LogEvent::Resent => "Share Email Resent",
+        LogEvent::MoreTimeRequested { .. } => "Share More Time Requested",
+        LogEvent::EmailsStopped => "Share Emails Stopped",
+        LogEvent::EmailsAllowed => "Share Emails Allowed",
         LogEvent::Expired => "Share Expired",
         LogEvent::Purged { .. } => "Share Purged",
         LogEvent::Restored => "Share Restored",
     }
 }
 
-/// Returns the details that may leave the deployment. A mail server's explanation may contain the address, and
-/// a generation is part of a link.
+/// Returns the details that may leave the deployment. A generation is part of a link.
 fn facts(event: &LogEvent) -> Facts {
     match event {
         LogEvent::Opened { number }
         | LogEvent::Downloaded { number }
         | LogEvent::DownloadedAll { number } => Facts { number: Some(*number), ..Facts::default() },
+        LogEvent::MoreTimeRequested { number } => {
+            Facts { number: Some((*number).into()), ..Facts::default() }
+        }
+        LogEvent::MailFailed { reason }
+        | LogEvent::Bounced { reason }
+        | LogEvent::ReminderFailed { reason } => Facts { reason: Some(reason.code()), ..Facts::default() },
         LogEvent::DownloadFailed { reason } => Facts { reason: Some(reason.name()), ..Facts::default() },
         LogEvent::ExpirationChanged { from, to } => {
             Facts { from: Some(sortable(*from)), to: Some(sortable(*to)), ..Facts::default() }
         }
         LogEvent::Created
         | LogEvent::Emailed
-        | LogEvent::MailFailed { .. }
         | LogEvent::Delivered
-        | LogEvent::Bounced { .. }
         | LogEvent::Complained
+        | LogEvent::Reminded
         | LogEvent::Revoked
         | LogEvent::Reactivated
         | LogEvent::LinkCopied
         | LogEvent::LinkRenewed { .. }
         | LogEvent::Resent
+        | LogEvent::EmailsStopped
+        | LogEvent::EmailsAllowed
         | LogEvent::Expired
         | LogEvent::Purged { .. }
         | LogEvent::Restored => Facts::default(),

@@ -31,6 +31,7 @@ mod warm_up;
 pub mod archives;
 #[cfg(feature = "parameters")]
 pub mod base_url;
+pub mod brand;
 #[cfg(feature = "dynamodb")]
 pub mod email_limits;
 #[cfg(feature = "events")]

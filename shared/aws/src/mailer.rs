@@ -12,9 +12,8 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use sharelink_domain::EmailAddress;
-use sharelink_domain::delivery::EmailId;
 use sharelink_domain::sending::{Fault, SendError};
+use sharelink_domain::{EmailAddress, MailReason};
 
 use crate::call_timer::CallTimer;
 use crate::{AwsConfig, AwsError};
@@ -30,8 +29,10 @@ pub struct Email<'a> {
     pub subject: String,
     pub text: String,
     pub html: String,
-    /// Identifies the email in SES's reports.
-    pub id: EmailId,
+    /// The message tags, which SES includes in its reports.
+    pub tags: Vec<(&'static str, String)>,
+    /// Distinguishes the email from all others.
+    pub reference: String,
 }
 
 const SERVICE: &str = "sesv2";
@@ -49,10 +50,12 @@ const REFERENCE_HEADER: &str = "X-Entity-Ref-ID";
 /// Exchange's (MS-OXCMAIL). The latter's value `All` would also suppress bounces.
 ///
 /// There is no `List-Unsubscribe`, because there is no list: a sharer addresses each email to one recipient.
+/// With its one-click form (RFC 8058), anything that handles the email could silence the share. The email
+/// links to a page that asks first instead.
 const AUTOMATIC_REPLY_HEADERS: [(&str, &str); 2] =
     [("Auto-Submitted", "auto-generated"), ("X-Auto-Response-Suppress", "OOF, AutoReply")];
 
-const NOT_COMPOSED: SendError = SendError::Permanent("the email could not be composed");
+const NOT_COMPOSED: SendError = SendError::Permanent(MailReason::NotComposed);
 
 /// The sender of all emails.
 #[derive(Clone, Debug)]
@@ -98,10 +101,9 @@ impl Mailer {
     pub async fn send(&self, email: &Email<'_>) -> Result<(), SendError> {
         let content = email_content(email).map_err(|_| NOT_COMPOSED)?;
         let tags = email
-            .id
-            .to_tags()
-            .into_iter()
-            .map(|(name, value)| MessageTag::builder().name(name).value(value).build())
+            .tags
+            .iter()
+            .map(|(name, value)| MessageTag::builder().name(*name).value(value).build())
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| NOT_COMPOSED)?;
         let sent = self
@@ -153,12 +155,8 @@ fn classify<R>(error: &SdkError<SendEmailError, R>) -> SendError {
         SendEmailError::MailFromDomainNotVerifiedException(_) => Fault::Unverified,
         // The unverified identity is the sender's or, in the sandbox, the recipient's.
         SendEmailError::MessageRejected(_) if mentions("not verified") => Fault::Unverified,
-        SendEmailError::MessageRejected(_) => {
-            return SendError::Permanent("the mail service rejected the message");
-        }
-        SendEmailError::BadRequestException(_) => {
-            return SendError::Permanent("the mail service rejected the address or the message");
-        }
+        SendEmailError::MessageRejected(_) => return SendError::Permanent(MailReason::Rejected),
+        SendEmailError::BadRequestException(_) => return SendError::Permanent(MailReason::AddressRejected),
         _ => Fault::Unavailable,
     })
 }
@@ -167,7 +165,7 @@ fn email_content(email: &Email<'_>) -> Result<EmailContent, BuildError> {
     let content = |text: &str| Content::builder().data(text).charset("UTF-8").build();
     let body = Body::builder().text(content(&email.text)?).html(content(&email.html)?).build();
     let header = |name: &str, value: &str| MessageHeader::builder().name(name).value(value).build();
-    let mut headers = vec![header(REFERENCE_HEADER, &email.id.to_reference())?];
+    let mut headers = vec![header(REFERENCE_HEADER, &email.reference)?];
     for (name, value) in AUTOMATIC_REPLY_HEADERS {
         headers.push(header(name, value)?);
     }
@@ -264,7 +262,7 @@ mod tests {
     #[test]
     fn each_attempt_has_its_own_reference_header() {
         let share = sharelink_domain::testing::share(&["a"]);
-        let headers = |attempt| {
+        let headers = |attempt: u32| {
             let email = Email {
                 to: &share.recipient,
                 from_name: None,
@@ -272,7 +270,8 @@ mod tests {
                 subject: "s".into(),
                 text: "t".into(),
                 html: "h".into(),
-                id: EmailId { attempt, ..EmailId::of(&share) },
+                tags: vec![],
+                reference: attempt.to_string(),
             };
             let content = email_content(&email).unwrap();
             let headers = content.simple().unwrap().headers();

@@ -153,6 +153,10 @@ problem_types! {
     /// The recipient reported an earlier email with this link as spam, so the link is not emailed again. It
     /// still works: copy it, and send it in another way.
     RecipientComplained = CONFLICT "recipient-complained" "The recipient reported an earlier email as spam";
+    /// The recipient wants no more emails about this share, so none is sent. The link still works: copy it,
+    /// or renew it without an email (`notify`). Only the recipient can allow emails again, on the page of the
+    /// link.
+    EmailsStopped = CONFLICT "emails-stopped" "The recipient wants no more emails about this share";
     /// The request's emails would exceed the number that the caller may send in a day. `detail` gives the
     /// limit, and how many emails are left. Send fewer, share without email (`notify`), or try again after
     /// the number of seconds in `Retry-After`, when the day ends (UTC).

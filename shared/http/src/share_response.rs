@@ -3,9 +3,10 @@
 use chrono::SecondsFormat;
 use serde::Serialize;
 use sharelink_domain::access::InactiveReason;
+use sharelink_domain::reminder::{Reminder, ReminderState};
 use sharelink_domain::{
-    EmailAddress, ItemName, MailState, Message, ModuleName, RecipientName, Share, SharedFile, Sharer, Status,
-    Timestamp, Title,
+    EmailAddress, ItemName, MailReason, MailState, Message, ModuleName, RecipientName, Share, SharedFile,
+    Sharer, Status, Timestamp, Title,
 };
 
 /// A share in a response.
@@ -26,8 +27,9 @@ pub struct ShareResponse<'a> {
     message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<&'a str>,
+    language: &'static str,
     files: Vec<FileResponse<'a>>,
-    mail: MailResponse<'a>,
+    mail: MailResponse,
     opens: u64,
     downloads: u64,
     archive_downloads: u64,
@@ -39,7 +41,35 @@ pub struct ShareResponse<'a> {
     revoked_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reminder: Option<ReminderResponse>,
+    notify_on_first_download: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_time: Option<MoreTimeResponse>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emails_stopped_at: Option<String>,
     version: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ReminderResponse {
+    days_before: u8,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+}
+
+impl ReminderResponse {
+    fn new(share: &Share, now: Timestamp) -> Option<Self> {
+        let Reminder { days_before, state } = share.reminder?;
+        let (state, at) = match (state, share.planned_reminder(now)) {
+            (ReminderState::Sent { at }, _) => ("sent", Some(at)),
+            (_, Some(due)) => ("planned", Some(due)),
+            (_, None) => ("none", None),
+        };
+        Some(Self { days_before: days_before.get(), state, at: at.map(to_rfc3339) })
+    }
 }
 
 /// A share in a list of all items' shares.
@@ -93,12 +123,22 @@ impl<'a> From<&'a Sharer> for SharerResponse<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct MailResponse<'a> {
+#[serde(rename_all = "camelCase")]
+struct MoreTimeResponse {
+    requests: u32,
+    requested_at: String,
+    is_open: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct MailResponse {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
 }
 
 impl<'a> ShareResponse<'a> {
@@ -121,11 +161,13 @@ impl<'a> ShareResponse<'a> {
             created_by: SharerResponse::from(&share.created_by),
             message: share.message.as_ref().map(Message::as_str),
             title: share.title.as_ref().map(Title::as_str),
+            language: share.language.tag(),
             files: share.files.iter().map(FileResponse::from).collect(),
             mail: MailResponse {
                 state: share.mail.state.name(),
                 at: share.mail.at.filter(|_| share.mail.state != MailState::None).map(to_rfc3339),
-                detail: share.mail.detail.as_deref(),
+                reason: share.mail.reason.map(MailReason::code),
+                detail: share.mail.reason.map(MailReason::detail),
             },
             opens: share.usage.opens,
             downloads: share.usage.downloads,
@@ -134,6 +176,14 @@ impl<'a> ShareResponse<'a> {
             last_opened_at: share.usage.last_at.map(to_rfc3339),
             revoked_at: share.revoked_at.map(to_rfc3339),
             renewed_at: share.renewed_at.map(to_rfc3339),
+            reminder: ReminderResponse::new(share, now),
+            notify_on_first_download: share.notify_on_first_download,
+            more_time: share.more_time.map(|request| MoreTimeResponse {
+                requests: request.requests,
+                requested_at: to_rfc3339(request.requested_at),
+                is_open: share.is_more_time_open(),
+            }),
+            emails_stopped_at: share.emails_stopped_at().map(to_rfc3339),
             version: share.version,
         }
     }

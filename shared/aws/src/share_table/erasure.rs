@@ -15,9 +15,10 @@ use sharelink_domain::email_limits::Counter;
 use sharelink_domain::erasure::People;
 use sharelink_domain::hash_key::HashKey;
 use sharelink_domain::index_key::IndexKey;
-use sharelink_domain::{EmailAddress, RecipientKey, Share, ShareId, Sharer, SharerKey, Timestamp};
+use sharelink_domain::{EmailAddress, Item, RecipientKey, Share, ShareId, Sharer, SharerKey, Timestamp};
 
 use super::all_shares::{Selection, partition};
+use super::notices::{self, notices_key, settings_key};
 use super::record::SHARE_PREFIX;
 use super::stored::{StoredSharer, encode};
 use super::traces::{Finder, Parts, Trace, scan, value_at};
@@ -61,6 +62,10 @@ pub struct ErasureSummary {
     pub log_entries: u64,
     /// Counters of emails deleted.
     pub counters: u64,
+    /// Rows of notices and of settings deleted.
+    pub notices: u64,
+    /// Notices to other sharers that no longer name their share.
+    pub notices_edited: u64,
     /// Idempotency records deleted.
     pub requests: u64,
     /// Expiry alarms deleted that no longer had a share.
@@ -125,6 +130,7 @@ impl<'a> Erasure<'a> {
         self.delete_indexed_shares().await?;
         report(&self.summary);
         self.delete_counters().await?;
+        self.delete_notices().await?;
         self.delete_reports(reports).await?;
         let (shares, log) = (self.shares, self.log);
         scan(&shares.client, &shares.name, async |rows| {
@@ -230,6 +236,19 @@ impl<'a> Erasure<'a> {
         Ok(())
     }
 
+    /// Deletes the sharers' notices and settings. Later notices are about shares that no longer name them,
+    /// and are dropped.
+    async fn delete_notices(&mut self) -> Result<(), Error> {
+        let sharers: Vec<SharerKey> = self.people.sharers().map(|sub| self.keys.index.sharer(sub)).collect();
+        for key in sharers.into_iter().flat_map(|sharer| [notices_key(sharer), settings_key(sharer)]) {
+            if let Some(row) = self.shares.read_row(&key).await? {
+                self.summary.notices += 1;
+                self.delete_row(row).await?;
+            }
+        }
+        Ok(())
+    }
+
     async fn delete_reports(&mut self, reports: &FailureQueue) -> Result<(), Error> {
         let addresses: Vec<EmailAddress> =
             self.sharers_addresses.iter().filter_map(|address| address.parse().ok()).collect();
@@ -248,6 +267,7 @@ impl<'a> Erasure<'a> {
 
     async fn erase_from_shares(&mut self, rows: Vec<Attributes>) -> Result<(), Error> {
         for row in rows {
+            self.edit_notices(&row).await?;
             match self.finder.trace_in_share(&row) {
                 Trace::Nothing => {}
                 Trace::Row => {
@@ -299,6 +319,20 @@ impl<'a> Erasure<'a> {
             .buffer_unordered(CONCURRENCY)
             .try_collect::<Vec<()>>()
             .await?;
+        Ok(())
+    }
+
+    /// Removes the ids of the recipients' shares from a row of notices.
+    async fn edit_notices(&mut self, row: &Attributes) -> Result<(), AwsError> {
+        let sharer = string_attribute(row, "item").and_then(notices::parse_partition);
+        let is_erased = |item: &Item, id| self.people.includes_share(item, id);
+        let found = notices::find_erased(row, is_erased).len() as u64;
+        let Some(sharer) = sharer.filter(|_| found > 0) else { return Ok(()) };
+        self.summary.notices_edited += if self.options.is_dry_run {
+            found
+        } else {
+            self.shares.forget_notices(sharer, is_erased).await?
+        };
         Ok(())
     }
 

@@ -87,14 +87,18 @@ impl<'a> Erasures<'a> {
         Ok(at)
     }
 
+    /// Returns whether the person with this hash was erased at this time or later.
+    pub(super) async fn cover(&mut self, hash: &impl Display, at: Timestamp) -> Result<bool, AwsError> {
+        Ok(covers(self.erased_at(hash).await?, at))
+    }
+
     /// Returns whether a recipient was erased at this time or later.
     pub(super) async fn cover_recipient(
         &mut self,
         address: &EmailAddress,
         at: Timestamp,
     ) -> Result<bool, AwsError> {
-        let hash = self.key.recipient(address);
-        Ok(covers(self.erased_at(&hash).await?, at))
+        self.cover(&self.key.recipient(address), at).await
     }
 
     /// Replaces a sharer who acted at this time, if the sharer was erased since. Returns whether anything

@@ -1,13 +1,17 @@
 //! Everything that both tables keep about a recipient, as JSON.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use sharelink_domain::email_limits::Counter;
 use sharelink_domain::erasure::People;
-use sharelink_domain::{EmailAddress, Timestamp};
+use sharelink_domain::{EmailAddress, SharerKey, Timestamp};
 
+use super::all_shares::parse_partition;
 use super::erasure::PersonKeys;
+use super::notices::SETTINGS_PARTITION;
 use super::record::SHARE_PREFIX;
 use super::traces::{Finder, Parts, Trace, scan};
 use super::{Attributes, ShareLog, ShareTable, string_attribute};
@@ -39,6 +43,8 @@ pub struct Export {
     pub mentions: Vec<Mention>,
     /// Remembered requests that the recipient made as a sharer.
     pub requests: u64,
+    /// Which notices the recipient wants as a sharer, if the recipient has chosen.
+    pub notice_settings: Vec<Value>,
     /// Whether the emails to the recipient's mailbox are counted at the moment.
     pub has_counters: bool,
     /// SES reports about emails to the recipient that could not be processed.
@@ -83,21 +89,37 @@ impl Export {
             MessageAction::Keep
         };
         reports.for_each(find).await?;
+        let mut sharer_keys = BTreeSet::new();
+        let mut settings = BTreeMap::new();
         scan(&shares.client, &shares.name, async |rows| {
             for row in rows {
+                let item = string_attribute(&row, "item").unwrap_or_default();
+                if let Some(sharer) = item.strip_prefix(SETTINGS_PARTITION) {
+                    settings.insert(sharer.to_owned(), row);
+                    continue;
+                }
                 let is_share =
                     string_attribute(&row, "entry").is_some_and(|entry| entry.starts_with(SHARE_PREFIX));
                 match finder.trace_in_share(&row) {
                     Trace::Row if is_share => export.shares.push(describe(row)?),
                     Trace::Row if row.contains_key("settled") => export.requests += 1,
                     Trace::Row | Trace::Nothing => {}
-                    Trace::Parts(parts) => export.mentions.push(mention("share", &row, &parts)),
+                    Trace::Parts(parts) => {
+                        if parts.sharers.iter().any(|(path, _)| *path == ["createdBy"]) {
+                            let key = string_attribute(&row, "sharerKey").and_then(parse_partition);
+                            sharer_keys.extend(key.map(|key: SharerKey| key.to_string()));
+                        }
+                        export.mentions.push(mention("share", &row, &parts));
+                    }
                 }
             }
             report(export.shares.len());
             Ok(())
         })
         .await?;
+        for row in sharer_keys.iter().filter_map(|sharer| settings.remove(sharer)) {
+            export.notice_settings.push(describe(row)?);
+        }
         scan(&log.client, &log.name, async |rows| {
             for row in rows {
                 match finder.trace_in_log(&row) {

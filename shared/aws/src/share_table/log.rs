@@ -10,7 +10,7 @@ use sharelink_domain::{Item, Timestamp};
 
 use super::list::CursorError;
 use super::record::{DecodeError, sortable};
-use super::stored::{StoredDownloadError, StoredGeneration, StoredSharer, StoredUseSource};
+use super::stored::{StoredDownloadError, StoredGeneration, StoredMailReason, StoredSharer, StoredUseSource};
 use super::{Attributes, PAGE_LIMIT, SERVICE, ShareTable, ignore_failed_condition, string_attribute, text};
 use crate::{AwsError, Error, InternalError};
 
@@ -87,13 +87,20 @@ enum StoredEvent {
     Created,
     Emailed,
     MailFailed {
-        detail: String,
+        #[serde(rename = "detail")]
+        reason: StoredMailReason,
     },
     Delivered,
     Bounced {
-        detail: String,
+        #[serde(rename = "detail")]
+        reason: StoredMailReason,
     },
     Complained,
+    Reminded,
+    ReminderFailed {
+        #[serde(rename = "detail")]
+        reason: StoredMailReason,
+    },
     Opened {
         number: u64,
     },
@@ -117,6 +124,11 @@ enum StoredEvent {
         generation: StoredGeneration,
     },
     Resent,
+    MoreTimeRequested {
+        number: u32,
+    },
+    EmailsStopped,
+    EmailsAllowed,
     Expired,
     Purged {
         #[serde(rename = "createdAt", default, skip_serializing_if = "Option::is_none")]
@@ -151,9 +163,11 @@ macro_rules! convert_events {
 }
 
 convert_events! {
-    Created, Emailed, MailFailed { detail }, Delivered, Bounced { detail }, Complained, Opened { number },
+    Created, Emailed, MailFailed { reason }, Delivered, Bounced { reason }, Complained, Reminded,
+    ReminderFailed { reason }, Opened { number },
     Downloaded { number }, DownloadedAll { number }, DownloadFailed { reason }, ExpirationChanged { from, to },
-    Revoked, Reactivated, LinkCopied, LinkRenewed { generation }, Resent, Expired, Purged { created_at }, Restored,
+    Revoked, Reactivated, LinkCopied, LinkRenewed { generation }, Resent,
+    MoreTimeRequested { number }, EmailsStopped, EmailsAllowed, Expired, Purged { created_at }, Restored,
 }
 
 /// The share log.
@@ -290,8 +304,8 @@ pub fn parse_log_image(image: serde_dynamo::Item) -> Result<Option<(Item, LogEnt
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use sharelink_domain::Generation;
     use sharelink_domain::access::DownloadError;
+    use sharelink_domain::{Generation, MailReason};
 
     use super::*;
 
@@ -307,8 +321,19 @@ mod tests {
             (LogEvent::Opened { number: 128 }, json!({"event": "opened", "number": 128})),
             (LogEvent::Downloaded { number: 1 }, json!({"event": "downloaded", "number": 1})),
             (LogEvent::DownloadedAll { number: 2 }, json!({"event": "downloadedAll", "number": 2})),
-            (LogEvent::MailFailed { detail: "x".into() }, json!({"event": "mailFailed", "detail": "x"})),
-            (LogEvent::Bounced { detail: "x".into() }, json!({"event": "bounced", "detail": "x"})),
+            (
+                LogEvent::MailFailed { reason: MailReason::GivenUp },
+                json!({"event": "mailFailed", "detail": "givenUp"}),
+            ),
+            (LogEvent::Reminded, json!({"event": "reminded"})),
+            (
+                LogEvent::ReminderFailed { reason: MailReason::GivenUp },
+                json!({"event": "reminderFailed", "detail": "givenUp"}),
+            ),
+            (
+                LogEvent::Bounced { reason: MailReason::MailboxFull },
+                json!({"event": "bounced", "detail": "mailboxFull"}),
+            ),
             (
                 LogEvent::DownloadFailed { reason: DownloadError::Forbidden },
                 json!({"event": "downloadFailed", "reason": "forbidden"}),
@@ -325,6 +350,9 @@ mod tests {
                 json!({"event": "linkRenewed", "generation": "07070707070707070707070707070707"}),
             ),
             (LogEvent::Restored, json!({"event": "restored"})),
+            (LogEvent::MoreTimeRequested { number: 2 }, json!({"event": "moreTimeRequested", "number": 2})),
+            (LogEvent::EmailsStopped, json!({"event": "emailsStopped"})),
+            (LogEvent::EmailsAllowed, json!({"event": "emailsAllowed"})),
         ] {
             assert_eq!(serde_json::to_value(StoredEvent::from(event.clone())).unwrap(), stored);
             let parsed: StoredEvent = serde_json::from_value(stored).unwrap();

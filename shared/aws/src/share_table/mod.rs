@@ -21,7 +21,9 @@ mod idempotency;
 mod list;
 mod log;
 mod mail_record;
+mod notices;
 mod outbox;
+mod recipient;
 mod record;
 mod renewal;
 mod restore;
@@ -32,9 +34,11 @@ mod traces;
 
 use std::collections::HashMap;
 
+use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -49,6 +53,7 @@ use sharelink_domain::{IndexHashes, Item, PermittedShare, Share, ShareId, Sharer
 
 use crate::call_timer::CallTimer;
 use crate::connections::Connections;
+use crate::error::CONFLICT;
 use crate::{AwsConfig, AwsError, ChangeError, Error};
 pub use alarms::parse_alarm_keys;
 pub use all_shares::Selection;
@@ -63,7 +68,8 @@ pub use export::{Export, Mention};
 pub use idempotency::IdempotencyRecord;
 pub use list::{Cursor, CursorError, PAGE_LIMIT, Page, StatusFilter};
 pub use log::{LogCursor, LogPage, ShareLog, is_log_entry, parse_log_image};
-pub use outbox::DueEmail;
+use mail_record::MailUpdate;
+pub use outbox::{DueEmail, OutboxRow};
 #[cfg(feature = "events")]
 pub(crate) use record::sortable;
 pub use record::{DecodeError, IndexedShare, parse_indexed_share_image, parse_share_image};
@@ -119,7 +125,12 @@ impl ShareTable {
     /// Creates a client for the table with this name.
     #[must_use]
     pub fn new(config: &SdkConfig, name: impl Into<String>) -> Self {
-        let settings = Builder::from(config).interceptor(CallTimer(SERVICE)).build();
+        let settings = Builder::from(config)
+            .interceptor(CallTimer(SERVICE))
+            .retry_classifier(conflicts::<DeleteItemError>())
+            .retry_classifier(conflicts::<PutItemError>())
+            .retry_classifier(conflicts::<UpdateItemError>())
+            .build();
         Self { client: Client::from_conf(settings), connections: None, name: name.into() }
     }
 
@@ -301,29 +312,35 @@ impl ShareTable {
         retention: TimeDelta,
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, Error> {
-        let set = format!(
-            "SET expiresAt = :expires, expiresOffset = :offset, #version = :new, changed = :change, \
-             #ttl = :ttl, {}",
+        let mut mail_update = MailUpdate::new(self.update(&current.item, current.id), current, changed)?;
+        mail_update = mail_update.and_set(format!(
+            "expiresAt = :expires, expiresOffset = :offset, #version = :newVersion, #ttl = :ttl, {}",
             prepend_write("lastWrites")
-        );
-        let update = self.update(&current.item, current.id);
-        let update = match changed.revoked_at {
-            None => update.update_expression(format!("{set} REMOVE revokedAt")),
-            Some(at) => update
-                .update_expression(format!("{set}, revokedAt = :revoked"))
-                .expression_attribute_values(":revoked", millis(at)),
+        ));
+        mail_update = match changed.revoked_at {
+            None => mail_update.and_remove(&["revokedAt"]),
+            Some(_) => mail_update.and_set("revokedAt = :revoked".to_owned()),
         };
         let change = changed.changed.as_ref().map(StoredChange::from);
+        if change.is_some() {
+            mail_update = mail_update.and_set("changed = :change".to_owned());
+        }
+        // The reminder's due time follows from the expiration, also for a sender that queues it.
+        let has_reminder = current.reminder.is_some() || changed.reminder.is_some();
+        let update =
+            if has_reminder { mail_update.if_not_claimed(current) } else { mail_update.if_unchanged() };
+        let optional =
+            |update: UpdateItemFluentBuilder, name: &str, value: Option<AttributeValue>| match value {
+                None => update,
+                Some(value) => update.expression_attribute_values(name, value),
+            };
+        let update = optional(update, ":revoked", changed.revoked_at.map(millis));
+        let update = optional(update, ":change", change.as_ref().map(encode).transpose()?);
         Ok(update
-            .condition_expression("generation = :generation AND #version = :old")
-            .expression_attribute_names("#version", "version")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_values(":expires", millis(changed.expires_at))
             .expression_attribute_values(":offset", number(&changed.expires_offset.local_minus_utc()))
-            .expression_attribute_values(":new", number(&changed.version))
-            .expression_attribute_values(":old", number(&current.version))
-            .expression_attribute_values(":generation", text(&current.generation))
-            .expression_attribute_values(":change", encode(&change)?)
+            .expression_attribute_values(":newVersion", number(&changed.version))
             .expression_attribute_values(":write", text(&write))
             .expression_attribute_values(":ttl", number(&changed.purge_at(retention).timestamp())))
     }
@@ -441,6 +458,12 @@ impl ShareTable {
     }
 }
 
+/// Makes the client retry writes that meet a transaction on the same row, which the SDK does not do by
+/// itself.
+fn conflicts<E>() -> AwsErrorCodeClassifier<E> {
+    AwsErrorCodeClassifier::builder().transient_errors(&[CONFLICT][..]).build()
+}
+
 /// The result of a conditional update.
 enum UpdateResult {
     /// The share after the update.
@@ -450,18 +473,25 @@ enum UpdateResult {
 }
 
 async fn run_update(update: UpdateItemFluentBuilder) -> Result<UpdateResult, AwsError> {
+    Ok(match update_row(update).await? {
+        Ok(row) => UpdateResult::Updated(ShareRecord::parse(row)?),
+        Err(row) => UpdateResult::ConditionFailed(row.map(ShareRecord::parse).transpose()?),
+    })
+}
+
+/// Runs a conditional update. Returns the row after it, or, as the error, the unchanged row, if it exists.
+async fn update_row(
+    update: UpdateItemFluentBuilder,
+) -> Result<Result<Attributes, Option<Attributes>>, AwsError> {
     let response = update
         .return_values(ReturnValue::AllNew)
         .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
         .send()
         .await;
     match response {
-        Ok(output) => Ok(UpdateResult::Updated(ShareRecord::parse(output.attributes.unwrap_or_default())?)),
+        Ok(output) => Ok(Ok(output.attributes.unwrap_or_default())),
         Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => match failure.item.clone() {
-                Some(current) => Ok(UpdateResult::ConditionFailed(Some(ShareRecord::parse(current)?))),
-                None => Ok(UpdateResult::ConditionFailed(None)),
-            },
+            Some(UpdateItemError::ConditionalCheckFailedException(failure)) => Ok(Err(failure.item.clone())),
             _ => Err(AwsError::new(SERVICE, &error)),
         },
     }
@@ -472,11 +502,13 @@ fn ignore_failed_condition<T, E: ProvideErrorMetadata>(
     written: Result<T, SdkError<E, HttpResponse>>,
 ) -> Result<(), AwsError> {
     match written {
-        Err(error) if error.code() != Some("ConditionalCheckFailedException") => {
-            Err(AwsError::new(SERVICE, &error))
-        }
+        Err(error) if !is_failed_condition(&error) => Err(AwsError::new(SERVICE, &error)),
         _ => Ok(()),
     }
+}
+
+fn is_failed_condition<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.code() == Some("ConditionalCheckFailedException")
 }
 
 fn key(item: &Item, id: ShareId) -> Attributes {

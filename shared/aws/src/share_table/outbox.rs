@@ -1,5 +1,9 @@
-//! The outbox: pending emails, and the outcome of sending them.
+//! The outbox: emails, reminders and digests that are not sent yet, and the outcome of sending them.
+//!
+//! A share's row holds its email or its reminder. A sharer's row holds the notices for a digest. All have the
+//! same attributes in the index, the same claim and the same write under a claim.
 
+use std::iter;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::Builder;
@@ -13,43 +17,68 @@ use sharelink_domain::mail;
 use sharelink_domain::sending::SendOutcome;
 use sharelink_domain::{Item, Share, ShareId, SharerKey, Timestamp, WriteId};
 
-use super::mail_record::MailRecord;
-use super::record::{DecodeError, MAIL_SHARDS, decode_time, mail_shard, parse_share_key};
-use super::stored::{StoredAction, encode};
+use super::mail_record::MailUpdate;
+use super::record::{DecodeError, MAIL_SHARDS, ShareRecord, decode_time, parse_share_key};
 use super::{
-    Attributes, SERVICE, ShareTable, UpdateResult, ignore_failed_condition, millis, number, run_update,
-    string_attribute, text,
+    Attributes, SERVICE, ShareTable, is_failed_condition, millis, notices, number, string_attribute, text,
+    update_row,
 };
-use crate::{AwsError, ChangeError, Error, InternalError};
+use crate::{AwsError, ChangeError, Error};
 
-/// A condition that is true if the share's generation, version and email are the same as when it was read.
-pub(super) const UNCHANGED: &str = "generation = :generation AND #version = :version AND mailAttempt = :old";
+/// The assignments of a claim.
+pub(super) const CLAIM: &str =
+    "SET mailDue = :leased, mailClaim = :write, mailTries = if_not_exists(mailTries, :zero) + :one";
 
 /// The maximum number of due emails that one query returns for each shard.
 const DUE_LIMIT: i32 = 100;
 
-/// A reference to a due email.
+/// The maximum number of decisions about an outcome. Each further one follows from a change to the share that
+/// came in between.
+const MAX_DECISIONS: usize = 10;
+
+/// A row of the table that can be in the outbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OutboxRow {
+    /// A share's email or reminder.
+    Share { item: Item, id: ShareId },
+    /// The notices to a sharer.
+    Notices(SharerKey),
+}
+
+/// A row that is due.
 #[derive(Clone, Debug)]
 pub struct DueEmail {
-    pub item: Item,
-    pub share: ShareId,
+    pub row: OutboxRow,
     /// When the email became due.
     pub since: Timestamp,
 }
 
 impl DueEmail {
     fn parse(entry: &Attributes) -> Result<Self, DecodeError> {
-        let (item, share) = parse_share_key(
-            string_attribute(entry, "item").unwrap_or(""),
-            string_attribute(entry, "entry").unwrap_or(""),
-        )?;
+        let part = |name| string_attribute(entry, name).unwrap_or("");
+        let row = if let Some(sharer) = notices::parse_partition(part("item")) {
+            OutboxRow::Notices(sharer)
+        } else {
+            let (item, id) = parse_share_key(part("item"), part("entry"))?;
+            OutboxRow::Share { item, id }
+        };
         let due = entry.get("mailDue").and_then(|due| due.as_n().ok()?.parse().ok());
-        Ok(Self { item, share, since: decode_time(due.ok_or(DecodeError("mailDue"))?, "mailDue")? })
+        Ok(Self { row, since: decode_time(due.ok_or(DecodeError("mailDue"))?, "mailDue")? })
     }
 }
 
 /// The reason a delivery report was not applied: the report adds nothing new.
 struct NothingNew;
+
+/// Returns a configuration that retries longer than other calls do.
+pub(super) fn patient_config() -> Builder {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(10)
+        .with_initial_backoff(Duration::from_millis(200))
+        .with_max_backoff(Duration::from_secs(3));
+    let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build();
+    Builder::new().retry_config(retries).timeout_config(timeouts)
+}
 
 impl ShareTable {
     /// Queues another email for a share.
@@ -73,36 +102,11 @@ impl ShareTable {
         resent: &Share,
         write: WriteId,
     ) -> Result<UpdateItemFluentBuilder, Error> {
-        let mail = &resent.mail;
-        let due = mail.pending().ok_or(InternalError::Encoding("an email that is not pending"))?.due;
-        let update = self.update(&current.item, current.id);
-        let update = match current.mail.pending() {
-            None => update.condition_expression(format!("{UNCHANGED} AND attribute_not_exists(mailDue)")),
-            Some(old) => update
-                .condition_expression(format!("{UNCHANGED} AND mailDue = :oldDue"))
-                .expression_attribute_values(":oldDue", millis(old.due)),
-        };
-        let requested = mail.requested.as_ref().map(StoredAction::from);
-        // Remove the claim, so that the sender of the previous email can no longer record an outcome.
-        Ok(update
-            .update_expression(
-                "SET mailState = :state, mailAt = :due, mailAttempt = :new, mailRequested = :action, \
-                 mailSentBefore = :sentBefore, mailRequestId = :write, mailTries = :zero, \
-                 mailShard = :shard, mailDue = :due \
-                 REMOVE mailDetail, mailBounce, mailClaim",
-            )
-            .expression_attribute_names("#version", "version")
-            .expression_attribute_values(":generation", text(&current.generation))
-            .expression_attribute_values(":version", number(&current.version))
-            .expression_attribute_values(":old", number(&current.mail.attempt))
-            .expression_attribute_values(":state", text(&mail.state.name()))
-            .expression_attribute_values(":new", number(&mail.attempt))
-            .expression_attribute_values(":action", encode(&requested)?)
-            .expression_attribute_values(":sentBefore", AttributeValue::Bool(mail.was_sent_before))
-            .expression_attribute_values(":write", text(&write))
-            .expression_attribute_values(":zero", number(&0))
-            .expression_attribute_values(":shard", text(&mail_shard(current.id)))
-            .expression_attribute_values(":due", millis(due)))
+        let changes = MailUpdate::new(self.update(&current.item, current.id), current, resent)?
+            // The sender of the previous email must not record an outcome.
+            .and_end_claim()
+            .and_set("mailRequestId = :write".to_owned());
+        Ok(changes.if_not_claimed(current).expression_attribute_values(":write", text(&write)))
     }
 
     /// Lists the emails that were due at or before `by`, the longest overdue first. Returns at most 100
@@ -143,9 +147,9 @@ impl ShareTable {
         Ok(response.items.unwrap_or_default())
     }
 
-    /// Claims a share's email if it is due, and returns the share with the hash of its sharer. If the share has
-    /// no link key yet, sets it to `current_key`, if given. Returns `None` if the email is not due or another
-    /// sender has claimed it.
+    /// Claims a share's email or reminder if it is due, and returns the share with the hash of its sharer. If
+    /// the share has no link key yet, sets it to `current_key`, if given. Returns `None` if nothing is due or
+    /// another sender has claimed it.
     ///
     /// If the share cannot be decoded, removes it from the outbox, where it would otherwise stay due forever.
     pub async fn claim_email(
@@ -156,106 +160,115 @@ impl ShareTable {
         write: WriteId,
         now: Timestamp,
     ) -> Result<Option<(Share, SharerKey)>, AwsError> {
-        let claimed = self.claim(item, id, current_key, write, now).await;
-        if let Err(AwsError::InvalidData { .. }) = claimed {
-            let update = self.update(item, id).update_expression("REMOVE mailShard, mailDue");
-            self.write_under_claim(update, write).await?;
-        }
-        claimed
-    }
-
-    async fn claim(
-        &self,
-        item: &Item,
-        id: ShareId,
-        current_key: Option<&KeyId>,
-        write: WriteId,
-        now: Timestamp,
-    ) -> Result<Option<(Share, SharerKey)>, AwsError> {
-        let claim =
-            "SET mailDue = :leased, mailClaim = :write, mailTries = if_not_exists(mailTries, :zero) + :one";
-        let update = self.update(item, id);
-        let update = match current_key {
-            None => update.update_expression(claim),
-            Some(key) => update
-                .update_expression(format!("{claim}, linkKeyId = if_not_exists(linkKeyId, :key)"))
+        let update = || self.update(item, id);
+        let claim = match current_key {
+            None => update().update_expression(CLAIM),
+            Some(key) => update()
+                .update_expression(format!("{CLAIM}, linkKeyId = if_not_exists(linkKeyId, :key)"))
                 .expression_attribute_values(":key", AttributeValue::S(key.as_str().to_owned())),
         };
-        let update = update
+        let decode = |row| ShareRecord::parse(row)?.into_share_and_sharer();
+        self.claim(claim, update(), decode, write, now).await
+    }
+
+    /// Claims a row of the outbox. `update` is an update of the same row, to remove it from the outbox if it
+    /// cannot be decoded.
+    pub(super) async fn claim<T>(
+        &self,
+        claim: UpdateItemFluentBuilder,
+        update: UpdateItemFluentBuilder,
+        decode: impl FnOnce(Attributes) -> Result<T, DecodeError>,
+        write: WriteId,
+        now: Timestamp,
+    ) -> Result<Option<T>, AwsError> {
+        let claim = claim
             .condition_expression("attribute_exists(mailShard) AND mailDue <= :due")
             .expression_attribute_values(":leased", millis(now + mail::LEASE))
             .expression_attribute_values(":due", millis(now + mail::CLOCK_SKEW))
             .expression_attribute_values(":zero", number(&0))
             .expression_attribute_values(":one", number(&1))
             .expression_attribute_values(":write", text(&write));
-        match run_update(update).await? {
-            UpdateResult::Updated(record) => Ok(Some(record.into_share_and_sharer()?)),
-            UpdateResult::ConditionFailed(Some(record))
-                if record.mail_claim.as_deref() == Some(&write.to_string()) =>
-            {
-                Ok(Some(record.into_share_and_sharer()?))
+        let row = match update_row(claim).await? {
+            Ok(row) => row,
+            Err(Some(row)) if string_attribute(&row, "mailClaim") == Some(&write.to_string()) => row,
+            Err(_) => return Ok(None),
+        };
+        match decode(row) {
+            Ok(decoded) => Ok(Some(decoded)),
+            Err(error) => {
+                let removal = update.update_expression("REMOVE mailShard, mailDue");
+                self.write_under_claim(removal, write).await?;
+                Err(error.into())
             }
-            UpdateResult::ConditionFailed(_) => Ok(None),
         }
     }
 
-    /// Records the outcome for an email that this sender claimed. Does nothing if the claim is no longer
-    /// valid, because the lease expired and another sender claimed the email, a resend replaced the email, or
-    /// SES reported on the email first.
+    /// Records the outcome for an email or a reminder that this sender claimed, and ends the claim. Does
+    /// nothing if the claim is no longer valid, because the lease expired and another sender claimed the
+    /// email, a resend or a renewal replaced the email, the sharer canceled the reminder, or SES reported on
+    /// the email first.
+    ///
+    /// Whether a reminder follows depends on the share, so if the share was changed since the claim, decides
+    /// again.
     ///
     /// Retries longer than other writes do, because an email that is sent but not recorded is sent again.
     pub async fn record_send_outcome(
         &self,
         share: &Share,
         claim: WriteId,
-        outcome: SendOutcome,
+        mut outcome: SendOutcome,
         now: Timestamp,
-    ) -> Result<(), AwsError> {
-        let mail = MailRecord::from(&share.mail.after_sending(outcome, now));
-        let update = self.update(&share.item, share.id);
-        let update = match (mail.mail_due, mail.mail_detail) {
-            (Some(due), _) => update
-                .update_expression("SET mailDue = :due, mailTries = :tries")
-                .expression_attribute_values(":due", number(&due))
-                .expression_attribute_values(":tries", number(&mail.mail_tries)),
-            (None, None) => update
-                .update_expression(
-                    "SET mailState = :state, mailAt = :now REMOVE mailShard, mailDue, mailDetail",
-                )
-                .expression_attribute_values(":state", text(&mail.mail_state))
-                .expression_attribute_values(":now", millis(now)),
-            (None, Some(detail)) => update
-                .update_expression(
-                    "SET mailState = :state, mailAt = :now, mailDetail = :detail REMOVE mailShard, mailDue",
-                )
-                .expression_attribute_values(":state", text(&mail.mail_state))
-                .expression_attribute_values(":now", millis(now))
-                .expression_attribute_values(":detail", text(&detail)),
-        };
-        self.write_under_claim(update, claim).await
+    ) -> Result<(), Error> {
+        let (item, id) = (&share.item, share.id);
+        let mut current = share.clone();
+        for _ in 0..MAX_DECISIONS {
+            let after = current.after_sending(outcome, now);
+            let changes = MailUpdate::new(self.update(item, id), &current, &after)?.and_end_claim();
+            let (update, unchanged) = changes.build();
+            let condition = format!("attribute_exists(mailShard) AND {unchanged}");
+            if self.try_to_write_under_claim(update, claim, &condition).await? {
+                return Ok(());
+            }
+            let read = self.read_records(iter::once((item, id))).await?.remove(&id);
+            let claimed = read.filter(|record| record.mail_claim == Some(claim.to_string()));
+            let Some(record) = claimed else { return Ok(()) };
+            current = record.into_share()?;
+            if let SendOutcome::Held { until } = &mut outcome {
+                // What it waits for may have changed. The next claim decides on the share as it is now.
+                *until = now;
+            }
+        }
+        Err(AwsError::Unavailable { service: SERVICE, code: "ConditionalCheckFailed".to_owned() }.into())
     }
 
     /// Runs an update if this claim is still valid. Retries longer than other writes do.
-    async fn write_under_claim(
+    pub(super) async fn write_under_claim(
         &self,
         update: UpdateItemFluentBuilder,
         claim: WriteId,
     ) -> Result<(), AwsError> {
-        let retries = RetryConfig::standard()
-            .with_max_attempts(10)
-            .with_initial_backoff(Duration::from_millis(200))
-            .with_max_backoff(Duration::from_secs(3));
-        let patient_config = Builder::new()
-            .retry_config(retries)
-            .timeout_config(TimeoutConfig::builder().operation_timeout(Duration::from_secs(20)).build());
+        self.try_to_write_under_claim(update, claim, "attribute_exists(mailShard)").await.map(drop)
+    }
+
+    /// Runs an update if this claim is still valid and the condition holds. Returns whether it ran.
+    pub(super) async fn try_to_write_under_claim(
+        &self,
+        update: UpdateItemFluentBuilder,
+        claim: WriteId,
+        condition: &str,
+    ) -> Result<bool, AwsError> {
         let written = update
-            .condition_expression("mailClaim = :claim AND attribute_exists(mailShard)")
+            .condition_expression(format!("mailClaim = :claim AND {condition}"))
             .expression_attribute_values(":claim", text(&claim))
             .customize()
-            .config_override(patient_config)
+            .config_override(patient_config())
             .send()
             .await;
-        ignore_failed_condition(written)
+        match written {
+            Ok(_) => Ok(true),
+            Err(error) if is_failed_condition(&error) => Ok(false),
+            Err(error) => Err(AwsError::new(SERVICE, &error)),
+        }
     }
 
     /// Applies an SES report on a share's email. Returns whether the report changed the share.
@@ -282,36 +295,8 @@ impl ShareTable {
     }
 
     fn report_update(&self, current: &Share, reported: &Share) -> Result<UpdateItemFluentBuilder, Error> {
-        let mail = MailRecord::from(&reported.mail);
-        let mut set = vec!["mailState = :state", "mailAt = :at"];
-        let mut remove = vec!["mailShard", "mailDue", "mailClaim"];
-        let mut update = self.update(&current.item, current.id);
-        match mail.mail_detail {
-            None => remove.push("mailDetail"),
-            Some(detail) => {
-                set.push("mailDetail = :detail");
-                update = update.expression_attribute_values(":detail", text(&detail));
-            }
-        }
-        match mail.mail_bounce {
-            None => remove.push("mailBounce"),
-            Some(bounce) => {
-                set.push("mailBounce = :bounce");
-                update = update.expression_attribute_values(":bounce", text(&bounce));
-            }
-        }
-        let at = mail.mail_at.ok_or(InternalError::Encoding("a report without a time"))?;
-        let old_at = current.mail.at.map_or(AttributeValue::Null(true), millis);
-        Ok(update
-            .update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", ")))
-            .condition_expression(
-                "generation = :generation AND mailAttempt = :attempt AND mailState = :old AND mailAt = :oldAt",
-            )
-            .expression_attribute_values(":state", text(&mail.mail_state))
-            .expression_attribute_values(":at", number(&at))
-            .expression_attribute_values(":generation", text(&current.generation))
-            .expression_attribute_values(":attempt", number(&current.mail.attempt))
-            .expression_attribute_values(":old", text(&current.mail.state.name()))
-            .expression_attribute_values(":oldAt", old_at))
+        // If what is in the outbox changes, the report comes first: its sender records no outcome.
+        let changes = MailUpdate::new(self.update(&current.item, current.id), current, reported)?;
+        Ok(changes.if_unchanged())
     }
 }

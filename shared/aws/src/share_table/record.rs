@@ -7,13 +7,14 @@ use chrono::{Datelike, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use sharelink_domain::history::Usage;
 use sharelink_domain::{
-    IndexHashes, Item, Message, RecipientKey, RecipientName, Share, ShareId, SharerKey, Timestamp, Title,
-    WriteId,
+    IndexHashes, Item, Language, Message, RecipientKey, RecipientName, Share, ShareId, SharerKey, Timestamp,
+    Title, WriteId,
 };
 use thiserror::Error;
 
 use super::all_shares::{parse_partition, partition};
-use super::mail_record::MailRecord;
+use super::mail_record::{MailRecord, is_false};
+use super::recipient::RecipientRecord;
 use super::stored::{
     StoredChange, StoredFailedDownload, StoredFile, StoredLinkCopy, StoredSharer, StoredUseSource,
 };
@@ -83,6 +84,9 @@ pub(super) struct ShareRecord {
     /// The item's title.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// The language's tag. Absent in rows of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
     created_at: i64,
     expires_at: i64,
     /// The UTC offset in seconds, positive east of UTC.
@@ -98,12 +102,11 @@ pub(super) struct ShareRecord {
     /// The id of the write that requested the email, if the email is a resend.
     #[serde(skip_serializing_if = "Option::is_none")]
     mail_request_id: Option<String>,
-    /// The partition key in the index `outbox`. Present only while the email is pending.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    mail_shard: Option<String>,
-    /// The id of the write that last claimed the email.
+    /// The id of the write that last claimed the email or the reminder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) mail_claim: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    notify_on_first_download: bool,
     opens: u64,
     downloads: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -125,6 +128,8 @@ pub(super) struct ShareRecord {
     link_copied: Option<StoredLinkCopy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_at: Option<i64>,
+    #[serde(flatten)]
+    recipient_changes: RecipientRecord,
     create_id: String,
     /// The ids of the latest changes, newest first.
     last_writes: [String; REMEMBERED_WRITES],
@@ -172,6 +177,7 @@ impl ShareRecord {
             created_by: StoredSharer::from(&share.created_by),
             message: share.message.as_ref().map(|message| message.as_str().to_owned()),
             title: share.title.as_ref().map(|title| title.as_str().to_owned()),
+            language: Some(share.language.tag().to_owned()),
             created_at: share.created_at.timestamp_millis(),
             expires_at: share.expires_at.timestamp_millis(),
             expires_offset: share.expires_offset.local_minus_utc(),
@@ -179,10 +185,10 @@ impl ShareRecord {
             version: share.version,
             generation: share.generation.to_string(),
             link_key_id: share.link_key.as_ref().map(|key| key.as_str().to_owned()),
-            mail: MailRecord::from(&share.mail),
+            mail: MailRecord::from(share),
             mail_request_id: None,
-            mail_shard: share.mail.pending().map(|_| mail_shard(share.id)),
             mail_claim: None,
+            notify_on_first_download: share.notify_on_first_download,
             opens: share.usage.opens,
             downloads: share.usage.downloads,
             archive_downloads: share.usage.archive_downloads,
@@ -194,6 +200,7 @@ impl ShareRecord {
             changed: share.changed.as_ref().map(StoredChange::from),
             link_copied: share.link_copied.as_ref().map(StoredLinkCopy::from),
             renewed_at: share.renewed_at.map(|at| at.timestamp_millis()),
+            recipient_changes: RecipientRecord::from(share),
             create_id: create_id.to_string(),
             last_writes: Default::default(),
             last_uses: Default::default(),
@@ -253,6 +260,7 @@ impl ShareRecord {
             Some(key) => Some(key.parse().map_err(|_| DecodeError("linkKeyId"))?),
             None => None,
         };
+        let (mail, reminder) = self.mail.decode()?;
         Ok(Share {
             id,
             item,
@@ -262,6 +270,8 @@ impl ShareRecord {
             created_by: self.created_by.into(),
             message: Message::parse(&self.message.unwrap_or_default()).map_err(|_| DecodeError("message"))?,
             title: self.title.as_deref().and_then(Title::parse),
+            // Never a reason for a link not to work.
+            language: self.language.and_then(|tag| Language::parse(&tag).ok()).unwrap_or_default(),
             created_at: decode_time(self.created_at, "createdAt")?,
             expires_at: decode_time(self.expires_at, "expiresAt")?,
             expires_offset: FixedOffset::east_opt(self.expires_offset).ok_or(DecodeError("expiresOffset"))?,
@@ -269,7 +279,9 @@ impl ShareRecord {
             version: self.version,
             generation: self.generation.parse().map_err(|_| DecodeError("generation"))?,
             link_key,
-            mail: self.mail.into_mail()?,
+            mail,
+            reminder,
+            notify_on_first_download: self.notify_on_first_download,
             usage: Usage {
                 opens: self.opens,
                 downloads: self.downloads,
@@ -284,6 +296,8 @@ impl ShareRecord {
             changed: self.changed.map(StoredChange::decode).transpose()?,
             link_copied: self.link_copied.map(StoredLinkCopy::decode).transpose()?,
             renewed_at: decode_optional_time(self.renewed_at, "renewedAt")?,
+            more_time: self.recipient_changes.more_time()?,
+            email_choice: self.recipient_changes.email_choice()?,
         })
     }
 }
@@ -308,9 +322,9 @@ pub(super) fn parse_share_key(item: &str, entry: &str) -> Result<(Item, ShareId)
 pub(super) const MAIL_SHARDS: [char; 16] =
     ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
 
-/// Returns the outbox partition of a share: the first digit of its id.
-pub(super) fn mail_shard(id: ShareId) -> String {
-    id.to_string()[..1].to_owned()
+/// Returns the outbox partition of a row: the first digit of its share's id or of its sharer's hash.
+pub(super) fn mail_shard(id: &impl ToString) -> String {
+    id.to_string().chars().take(1).collect()
 }
 
 /// Decodes a time in the years 0 to 9999. Within this range, the text from [`sortable`] sorts correctly, and
@@ -344,10 +358,15 @@ pub(crate) fn sortable(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use sharelink_domain::Action;
+    use sharelink_domain::MailReason;
     use sharelink_domain::SharedFile;
     use sharelink_domain::UseSource;
     use sharelink_domain::access::DownloadError;
+    use sharelink_domain::email_choice::EmailChoice;
     use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
+    use sharelink_domain::more_time::MoreTime;
+    use sharelink_domain::reminder::ReminderState;
+    use sharelink_domain::sending::SendOutcome;
     use sharelink_domain::testing::{ShareBuilder, file, share, sharer};
     use sharelink_domain::use_source::ClientKind;
 
@@ -457,6 +476,70 @@ mod tests {
         assert_eq!(stored["mailDue"], 1_773_144_000_000_i64);
     }
 
+    /// Rows in existing tables have these tags. Never edit the expected values.
+    #[test]
+    fn stored_languages_are_frozen() {
+        let tags = Language::ALL.map(|language| {
+            let record = record_of(&ShareBuilder::new().language(language).build());
+            let stored = serde_json::to_value(&record).unwrap();
+            assert_eq!(record.into_share().unwrap().language, language);
+            stored["language"].clone()
+        });
+        assert_eq!(tags, ["en", "de", "fr", "es", "da", "nl", "sv"]);
+    }
+
+    #[test]
+    fn row_without_a_known_language_is_in_english() {
+        for language in [None, Some("tlh".to_owned())] {
+            let record = ShareRecord { language, ..record() };
+            assert_eq!(record.into_share().unwrap().language, Language::English);
+        }
+    }
+
+    /// Rows in existing tables have this form. Never edit the expected values.
+    #[test]
+    fn stored_reminder_is_frozen() {
+        let new = ShareBuilder::new().reminder(3).expires_in(TimeDelta::days(7)).notify_on_first_download();
+        let new = new.build();
+        let first_digit = &new.id.to_string()[..1];
+        let now = 1_773_144_000_000_i64;
+        let due = now + TimeDelta::days(4).num_milliseconds();
+        let sent = new.after_sending(SendOutcome::Sent, new.created_at);
+        let reminded = sent.after_sending(SendOutcome::Sent, new.created_at);
+        let failed = sent.after_sending(SendOutcome::Failed(MailReason::GivenUp), new.created_at);
+        let mut dropped = sent.clone();
+        dropped.reminder.as_mut().unwrap().state = ReminderState::Dropped;
+        for (share, expected) in [
+            (&new, serde_json::json!(["queued", first_digit, now, 3, null, null, null])),
+            (&sent, serde_json::json!(["sent", first_digit, due, 3, null, null, null])),
+            (&reminded, serde_json::json!(["sent", null, null, 3, "sent", now, null])),
+            (&failed, serde_json::json!(["sent", null, null, 3, "failed", now, "givenUp"])),
+            (&dropped, serde_json::json!(["sent", null, null, 3, "dropped", null, null])),
+        ] {
+            let stored = serde_json::to_value(record_of(share)).unwrap();
+            let names = [
+                "mailState",
+                "mailShard",
+                "mailDue",
+                "remindDays",
+                "remindState",
+                "remindAt",
+                "remindDetail",
+            ];
+            assert_eq!(serde_json::json!(names.map(|name| &stored[name])), expected);
+            assert_eq!(stored["notifyOnFirstDownload"], true);
+            assert_eq!(record_of(share).into_share().unwrap(), *share);
+        }
+    }
+
+    #[test]
+    fn place_in_the_outbox_belongs_to_an_email_or_a_reminder() {
+        let sent = share(&["a"]).after_sending(SendOutcome::Sent, Timestamp::UNIX_EPOCH);
+        let mut record = record_of(&sent);
+        record.mail.mail_due = Some(0);
+        assert_eq!(record.into_share().unwrap_err(), DecodeError("remindState"));
+    }
+
     /// Rows in existing tables have this form. Never edit the expected values.
     #[test]
     fn index_partitions_are_frozen() {
@@ -480,6 +563,27 @@ mod tests {
             ("recipientKey", ShareRecord { recipient_key: hashes.recipient.to_string(), ..record() }),
         ] {
             assert_eq!(damage.index_hashes().unwrap_err(), DecodeError(attribute));
+        }
+    }
+
+    /// Rows in existing tables have this form. Never edit the expected values.
+    #[test]
+    fn stored_changes_by_recipients_are_frozen() {
+        let at = Timestamp::UNIX_EPOCH;
+        let more_time = Some(MoreTime { requests: 2, requested_at: at, version: 3 });
+        for (wants_emails, attribute, other) in
+            [(false, "emailsStoppedAt", "emailsAllowedAt"), (true, "emailsAllowedAt", "emailsStoppedAt")]
+        {
+            let email_choice = Some(EmailChoice { wants_emails, at, number: 4 });
+            let changed = Share { more_time, email_choice, ..share(&["a"]) };
+            let record = record_of(&changed);
+            let stored: serde_json::Value = serde_json::to_value(&record).unwrap();
+            assert_eq!(stored["moreTimeRequests"], 2);
+            assert_eq!(stored["moreTimeRequestedAt"], 0);
+            assert_eq!(stored["moreTimeVersion"], 3);
+            assert_eq!(stored["emailChoices"], 4);
+            assert_eq!((&stored[attribute], stored.get(other)), (&0.into(), None));
+            assert_eq!(record.into_share().unwrap(), changed);
         }
     }
 

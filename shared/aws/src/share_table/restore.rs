@@ -22,7 +22,9 @@ use super::erasures::Erasures;
 use super::log::{self, RESTORED_AT, ShareLog};
 use super::record::{DecodeError, SHARE_PREFIX, ShareRecord, retention, sortable};
 use super::stored::{StoredSharer, encode};
-use super::{Attributes, SERVICE, ShareTable, ignore_failed_condition, millis, string_attribute, text};
+use super::{
+    Attributes, SERVICE, ShareTable, ignore_failed_condition, millis, notices, string_attribute, text,
+};
 use crate::{AwsError, Error, InternalError, new_generation, new_write_id};
 
 /// How to restore rows.
@@ -240,8 +242,10 @@ impl<'a> Restore<'a> {
         for_each_page(&backup.client, &backup.name, items, async |rows| {
             for row in rows {
                 self.erasures.copy(row).await?;
+                self.restore_settings(row).await?;
             }
-            // Alarms are derived from shares, and retries no longer need old idempotency records.
+            // Alarms are derived from shares, and retries no longer need old idempotency records. Notices may
+            // have been sent since the backup, and the Inactive tab shows what they would say.
             for group in groups(rows).filter(|group| group.first.starts_with(SHARE_PREFIX)) {
                 self.restore_shares(&group).await?;
             }
@@ -249,6 +253,18 @@ impl<'a> Restore<'a> {
             Ok(())
         })
         .await
+    }
+
+    /// Copies a sharer's settings, unless the table has some, or the sharer was erased since.
+    async fn restore_settings(&mut self, row: &Attributes) -> Result<(), Error> {
+        let item = string_attribute(row, "item").unwrap_or_default();
+        let Some(sharer) = item.strip_prefix(notices::SETTINGS_PARTITION) else { return Ok(()) };
+        if self.options.is_dry_run || self.erasures.cover(&sharer, Timestamp::UNIX_EPOCH).await? {
+            return Ok(());
+        }
+        self.rate.tick().await;
+        let put = self.shares.client.put_item().table_name(&self.shares.name).set_item(Some(row.clone()));
+        Ok(ignore_failed_condition(put.condition_expression("attribute_not_exists(entry)").send().await)?)
     }
 
     async fn restore_log(&mut self, group: &Group<'_>) -> Result<(), Error> {
@@ -431,9 +447,14 @@ impl<'a> Restore<'a> {
     }
 }
 
-fn put_in(table: &str, put: PutBuilder, row: Attributes) -> Result<TransactWriteItem, InternalError> {
+/// Returns a put as a part of a transaction.
+pub(super) fn put_in(
+    table: &str,
+    put: PutBuilder,
+    row: Attributes,
+) -> Result<TransactWriteItem, InternalError> {
     let put = put.table_name(table).set_item(Some(row)).build();
-    let put = put.map_err(|_| InternalError::Encoding("a restored row"))?;
+    let put = put.map_err(|_| InternalError::Encoding("a row"))?;
     Ok(TransactWriteItem::builder().put(put).build())
 }
 

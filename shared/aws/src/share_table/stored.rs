@@ -8,7 +8,7 @@ use sharelink_domain::history::{Change, ChangeKind, FailedDownload, LinkCopy};
 use sharelink_domain::ids::IdError;
 use sharelink_domain::use_source::ClientKind;
 use sharelink_domain::{
-    Action, EmailAddress, FileName, Generation, ObjectKey, SharedFile, Sharer, UseSource,
+    Action, EmailAddress, FileName, Generation, MailReason, ObjectKey, SharedFile, Sharer, UseSource,
 };
 
 use super::record::{DecodeError, decode_time};
@@ -171,6 +171,35 @@ impl TryFrom<String> for StoredGeneration {
 
     fn try_from(text: String) -> Result<Self, IdError> {
         text.parse().map(Self)
+    }
+}
+
+/// The stored form of a [`MailReason`]: its code.
+#[derive(Clone, Copy, Deserialize, Serialize)]
+#[serde(from = "String", into = "&'static str")]
+pub(super) struct StoredMailReason(MailReason);
+
+impl From<MailReason> for StoredMailReason {
+    fn from(reason: MailReason) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<StoredMailReason> for MailReason {
+    fn from(StoredMailReason(reason): StoredMailReason) -> Self {
+        reason
+    }
+}
+
+impl From<StoredMailReason> for &'static str {
+    fn from(StoredMailReason(reason): StoredMailReason) -> Self {
+        reason.code()
+    }
+}
+
+impl From<String> for StoredMailReason {
+    fn from(code: String) -> Self {
+        Self(MailReason::parse(&code))
     }
 }
 
