@@ -3,14 +3,23 @@
 use askama::Template;
 use sharelink_aws::mailer::Email;
 use sharelink_domain::delivery::EmailId;
-use sharelink_domain::names::shorten;
-use sharelink_domain::{EmailAddress, PlatformName, Share, SharedFile, SharerName, Title};
+use sharelink_domain::names::{shorten, shorten_file_name};
+use sharelink_domain::sending::MailKind;
+use sharelink_domain::{
+    Brand, EmailAddress, Language, Share, SharedFile, SharerName, TimeLeft, Timestamp, Title,
+};
 
+use crate::frame::Frame;
 use crate::quote::Quote;
+use crate::texts::{Texts, wrap};
 use crate::unlink::{link_text, unlink};
 
 /// The contents of an email's HTML and text bodies.
 struct Contents<'a> {
+    frame: Frame<'a>,
+    texts: &'static Texts,
+    subject: String,
+    /// The heading, after the sharer's name if it is known.
     heading: String,
     /// The sharer's name, if it is known and safe to show.
     sharer: Option<&'a str>,
@@ -20,17 +29,30 @@ struct Contents<'a> {
     /// The item's title, if known.
     title: Option<&'a str>,
     files: Vec<DisplayFile>,
+    /// The size of all files, if there are several.
+    total_size: Option<String>,
+    /// The name of the only file, shortened for the button.
+    button_file: Option<String>,
     link: &'a str,
     /// Whether the link downloads its only file at once, instead of showing a page.
     downloads_at_once: bool,
+    /// For how long the link works, unless it has ended.
+    duration: Option<String>,
     until: String,
     /// When the email was requested, if an earlier one was sent.
     sent_again_on: Option<String>,
     /// Whether earlier emails contain another link, which no longer works.
     replaces_link: bool,
+    /// Whether this is the reminder to a recipient who has downloaded nothing.
+    is_reminder: bool,
 }
 
 impl Contents<'_> {
+    /// Returns the button's text around the name of the only file.
+    fn button_text(&self) -> (&'static str, &'static str) {
+        if self.downloads_at_once { self.texts.download_file } else { self.texts.view_file }
+    }
+
     /// Returns the sharer's name and address, as far as they are known. Sharers may choose their names, but
     /// not their addresses.
     fn author(&self) -> Option<String> {
@@ -45,12 +67,12 @@ impl Contents<'_> {
 /// A file with a name that is safe to display.
 struct DisplayFile {
     name: String,
-    size: u64,
+    size: String,
 }
 
-impl From<&SharedFile> for DisplayFile {
-    fn from(file: &SharedFile) -> Self {
-        Self { name: file.name.to_display_text(), size: file.size }
+impl DisplayFile {
+    fn new(file: &SharedFile, language: Language) -> Self {
+        Self { name: file.name.to_display_text(), size: language.size(file.size) }
     }
 }
 
@@ -62,74 +84,97 @@ struct HtmlBody<'a>(&'a Contents<'a>);
 #[template(path = "email.txt", escape = "none")]
 struct TextBody<'a>(&'a Contents<'a>);
 
-/// Composes the email that gives a recipient the link to a share. `shows_page` is whether the link to a
-/// single file shows a page.
+/// Composes the email that gives a recipient the link to a share, or the reminder of it, as of `now`.
+/// `shows_page` is whether the link to a single file shows a page.
 pub(crate) fn compose<'a>(
     share: &'a Share,
+    kind: MailKind,
     link: &str,
-    platform: Option<&PlatformName>,
+    brand: &Brand,
     shows_page: bool,
+    now: Timestamp,
 ) -> Result<Email<'a>, askama::Error> {
     let name = share.created_by.name.as_deref();
-    let sharer_name = name.and_then(|name| SharerName::parse(name, platform));
+    let sharer_name = name.and_then(|name| SharerName::parse(name, brand.name()));
     let sharer = sharer_name.as_ref().map(SharerName::as_str);
     let reply_to = share.created_by.email.as_ref();
     let title = share.title.as_ref().map(Title::as_str);
-    let sent_again_on = share.resend_text();
-    let heading = heading(sharer, &share.files, title);
+    let is_reminder = kind == MailKind::Reminder;
+    let sent_again_on = share.resend_text().filter(|_| !is_reminder);
+    let texts = Texts::of(share.language);
+    let subject = subject(texts, sharer, &share.files, title);
+    let heading = if sharer.is_some() { texts.heading_after_sharer } else { texts.heading_without_sharer };
+    let expiry = share.local_expiry();
+    let id = if is_reminder { EmailId::of_reminder(share) } else { EmailId::of(share) };
     let contents = Contents {
-        heading: match &sent_again_on {
-            Some(on) => format!("{heading} – sent again on {on}"),
-            None => heading,
+        frame: Frame { brand, language: texts.language },
+        texts,
+        subject: match &sent_again_on {
+            _ if is_reminder => format!("{}{}{subject}", texts.reminder, texts.colon),
+            Some(on) => format!("{subject}{}{on}", texts.subject_sent_again_on),
+            None => subject,
         },
+        heading: heading(share.files.len()),
         sharer,
         reply_to: reply_to.map(EmailAddress::as_str),
         message: share.message.as_ref().map(Quote::of),
         title,
-        files: share.files.iter().map(DisplayFile::from).collect(),
+        files: share.files.iter().map(|file| DisplayFile::new(file, share.language)).collect(),
+        total_size: (share.files.len() > 1).then(|| {
+            let total = share.files.iter().fold(0, |sum: u64, file| sum.saturating_add(file.size));
+            share.language.size(total)
+        }),
+        button_file: match share.files.as_slice() {
+            [file] => Some(shorten_file_name(&file.name.to_display_text(), BUTTON_FILE_LIMIT).into_owned()),
+            _ => None,
+        },
         link,
         downloads_at_once: share.files.len() == 1 && !shows_page,
+        duration: (share.expires_at > now).then(|| share.language.duration(TimeLeft::until(expiry, now))),
         until: share.expiry_text(),
         sent_again_on,
         replaces_link: share.email_replaces_link(),
+        is_reminder,
     };
     Ok(Email {
         to: &share.recipient,
-        from_name: platform.map(|platform| platform.display_name(sharer_name.as_ref())),
+        from_name: brand.name().map(|name| name.display_name(sharer_name.as_ref())),
         reply_to: reply_to.map(|email| (email, sharer.unwrap_or(email.as_str()).to_owned())),
         text: TextBody(&contents).render()?,
         html: HtmlBody(&contents).render()?,
-        subject: contents.heading,
-        id: EmailId::of(share),
+        subject: contents.subject,
+        tags: id.to_tags().into(),
+        reference: id.to_reference(),
     })
 }
 
-fn heading(sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> String {
-    let content = match files {
-        [file] => file.name.to_display_text(),
-        files => format!("{} files", files.len()),
-    };
-    let heading = match sharer {
-        Some(sharer) => format!("{sharer} shared {content} with you"),
-        None if files.len() == 1 => format!("{content} is shared with you"),
-        None => format!("{content} are shared with you"),
+fn subject(texts: &Texts, sharer: Option<&str>, files: &[SharedFile], title: Option<&str>) -> String {
+    let subject = match (sharer, files) {
+        (Some(sharer), [file]) => (texts.subject)(sharer, &file.name.to_display_text()),
+        (Some(sharer), files) => (texts.subject)(sharer, &(texts.files)(files.len())),
+        (None, [file]) => (texts.subject_of_file)(&file.name.to_display_text()),
+        (None, files) => (texts.subject_of_files)(files.len()),
     };
     match title {
-        Some(title) => format!("{heading}: {}", shorten(title, SUBJECT_TITLE_LIMIT)),
-        None => heading,
+        Some(title) => format!("{subject}{}{}", texts.colon, shorten(title, SUBJECT_TITLE_LIMIT)),
+        None => subject,
     }
 }
+
+/// The maximum length of a file's name in the button, in bytes: two lines on a phone, with the verb.
+const BUTTON_FILE_LIMIT: usize = 40;
 
 /// The maximum length of the title in the subject, in characters.
 const SUBJECT_TITLE_LIMIT: usize = 80;
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::collections::HashSet;
 
     use chrono::TimeDelta;
+    use sharelink_domain::brand::{Accent, Imprint};
     use sharelink_domain::sending::SendOutcome;
-    use sharelink_domain::testing::{ShareBuilder, file};
+    use sharelink_domain::testing::{NOW, ShareBuilder, file, time};
     use sharelink_domain::{Action, Sharer};
 
     use super::*;
@@ -149,8 +194,21 @@ mod tests {
             .build()
     }
 
+    /// Returns a brand with every part.
+    pub(crate) fn branded() -> Brand {
+        let logo = "https://cdn.studio.example/logo.png".parse().ok();
+        let url = "https://studio.example/imprint".parse().ok();
+        let imprint = Imprint::new("Studio North Ltd\n1 Pier & Sons", url).unwrap();
+        Brand::new("Studio <North>".parse().ok(), "#00695c".parse().unwrap(), logo, imprint).unwrap()
+    }
+
+    /// Returns a brand that is only a name.
+    fn platform() -> Brand {
+        Brand::new("Platform".parse().ok(), Accent::default(), None, None).unwrap()
+    }
+
     fn compose<'a>(share: &'a Share, link: &str) -> Result<Email<'a>, askama::Error> {
-        super::compose(share, link, Some(&"Platform".parse().unwrap()), false)
+        super::compose(share, MailKind::Email, link, &platform(), false, time(NOW))
     }
 
     const LINK: &str = "https://files.example.com/s/abc";
@@ -200,10 +258,26 @@ mod tests {
     }
 
     #[test]
+    fn reminder_says_so_and_has_the_same_link() {
+        let share = share("", Some("Ann"));
+        let email =
+            super::compose(&share, MailKind::Reminder, LINK, &Brand::default(), false, time(NOW)).unwrap();
+        assert_eq!(email.subject, "Reminder: Ann shared <b>.pdf with you");
+        assert!(email.text.contains(LINK) && email.html.contains(LINK));
+        assert!(email.tags.contains(&("kind", "reminder".to_owned())));
+        assert_ne!(email.reference, compose(&share, LINK).unwrap().reference);
+    }
+
+    #[test]
     fn sender_is_named_only_if_the_platform_is() {
         let share = share("", Some("Ann"));
         assert_eq!(compose(&share, LINK).unwrap().from_name.as_deref(), Some("Ann via Platform"));
-        assert_eq!(super::compose(&share, LINK, None, false).unwrap().from_name, None);
+        assert_eq!(
+            super::compose(&share, MailKind::Email, LINK, &Brand::default(), false, time(NOW))
+                .unwrap()
+                .from_name,
+            None
+        );
     }
 
     #[test]
@@ -432,11 +506,71 @@ mod tests {
     #[test]
     fn email_says_view_if_the_link_shows_a_page() {
         let share = share("", Some("Ann"));
-        let shown = super::compose(&share, LINK, None, true).unwrap();
-        assert!(shown.html.contains(">View file</a>") && !shown.html.contains("If the download stops"));
+        let shown =
+            super::compose(&share, MailKind::Email, LINK, &Brand::default(), true, time(NOW)).unwrap();
+        assert!(shown.html.contains(">View <bdi ") && !shown.html.contains("If the download stops"));
         assert!(shown.text.contains("Open this link. No login"), "{}", shown.text);
-        let downloaded = super::compose(&share, LINK, None, false).unwrap();
-        assert!(downloaded.html.contains(">Download</a>"));
+        let downloaded =
+            super::compose(&share, MailKind::Email, LINK, &Brand::default(), false, time(NOW)).unwrap();
+        assert!(downloaded.html.contains(">Download <bdi "));
+    }
+
+    /// Returns the text of an email's button.
+    fn button(share: &Share) -> String {
+        let html = compose(share, LINK).unwrap().html;
+        let (_, button) = html.split_once("class=\"button-text\"").unwrap();
+        let (_, text) = button.split_once("text-decoration:none;overflow-wrap:anywhere").unwrap();
+        let (text, _) = text.split_once("</a>").unwrap();
+        text.split(['<', '>']).skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn button_names_the_only_file() {
+        let long = format!("{} (final).pdf", "Packaging ".repeat(20));
+        for (name, shown) in [
+            ("brief.pdf", "Download brief.pdf"),
+            ("\u{5e9}\u{5dc}\u{5d5}\u{5dd}.pdf", "Download \u{5e9}\u{5dc}\u{5d5}\u{5dd}.pdf"),
+            ("harmless\u{202e}fdp.exe", "Download harmlessfdp.exe"),
+            ("www.evil.example.pdf", "Download www\u{2060}.evil\u{2060}.example.pdf"),
+            (&long, "Download Packaging Packaging Packaging Pac….pdf"),
+        ] {
+            let share = Share { files: vec![file(name)], ..share("", Some("Ann")) };
+            assert_eq!(button(&share), shown);
+        }
+        let several = Share { files: vec![file("a"), file("b")], ..share("", Some("Ann")) };
+        assert_eq!(button(&several), "View files");
+    }
+
+    #[test]
+    fn several_files_have_a_total_size() {
+        let of_size = |size| SharedFile { size, ..file("a.pdf") };
+        for (sizes, total) in [
+            (vec![2_400_000, 41_900], Some("2.44 MB")),
+            (vec![u64::MAX, u64::MAX], Some("18.44 EB")),
+            (vec![2_400_000], None),
+        ] {
+            let share = Share { files: sizes.into_iter().map(of_size).collect(), ..share("", None) };
+            let email = compose(&share, LINK).unwrap();
+            assert_eq!(email.text.contains("Total size"), total.is_some(), "{}", email.text);
+            if let Some(total) = total {
+                assert!(email.text.contains(&format!("\nTotal size: {total}\n")), "{}", email.text);
+                assert!(email.html.contains(&format!(">{total}</td>")), "{}", email.html);
+            }
+        }
+    }
+
+    #[test]
+    fn time_left_is_in_words_unless_access_has_ended() {
+        let share = share("", Some("Ann"));
+        let text = |now| {
+            super::compose(&share, MailKind::Email, LINK, &Brand::default(), false, now)
+                .unwrap()
+                .text
+                .replace('\n', " ")
+        };
+        let until = "11 March 2026 at 13:00 (UTC+01:00).";
+        assert!(text(time(NOW)).contains(&format!(" It works for 24 hours, until {until}")));
+        assert!(text(share.expires_at).contains(&format!(" It works until {until}")));
     }
 
     #[test]
@@ -444,7 +578,7 @@ mod tests {
         let share = Share { title: Title::parse("Spring"), ..share("Hi", Some("Ann")) };
         let html = compose(&share, LINK).unwrap().html;
         let (author, address) = ("Ann &#60;ann@example.com&#62;", "ann@example.com");
-        for (name, count) in [("Ann", 2), (author, 1), (address, 1), ("Spring", 1), ("&#60;b&#62;.pdf", 1)] {
+        for (name, count) in [("Ann", 2), (author, 1), (address, 1), ("Spring", 1), ("&#60;b&#62;.pdf", 2)] {
             let shown: Vec<_> = html.match_indices(&format!(">{name}</bdi>")).collect();
             assert_eq!(shown.len(), count, "{name}");
             for (end, _) in shown {
@@ -478,7 +612,7 @@ mod tests {
                 starts.push(body.split_once(LINK).unwrap().0.to_owned());
             }
             starts.push(email.subject);
-            starts.push(email.id.to_reference());
+            starts.push(email.reference.clone());
         }
         assert_eq!(starts.iter().collect::<HashSet<_>>().len(), 12, "{starts:?}");
     }
@@ -541,6 +675,65 @@ mod tests {
         for remote in ["<img", "<link", "url(", "src=", "@import"] {
             assert!(!email.html.contains(remote), "{remote}");
         }
+    }
+
+    #[test]
+    fn email_without_a_brand_names_no_platform() {
+        let share = share("Hi", Some("Ann"));
+        let email =
+            super::compose(&share, MailKind::Email, LINK, &Brand::default(), false, time(NOW)).unwrap();
+        for color in ["background:#1a56c4", "color:#1a56c4", ".link { color: #8ab4ff !important; }"] {
+            assert!(email.html.contains(color), "{color}");
+        }
+        assert!(!email.html.contains("Platform") && !email.text.contains("Platform"), "{}", email.text);
+        assert!(email.html.contains(">\n<tr><td><h1"), "the heading is first: {}", email.html);
+    }
+
+    #[test]
+    fn email_shows_the_brand() {
+        let share = share("Hi", Some("Ann"));
+        let brand = branded();
+        let email = super::compose(&share, MailKind::Email, LINK, &brand, false, time(NOW)).unwrap();
+        assert_eq!(email.from_name.as_deref(), Some("Ann via Studio <North>"));
+        let (header, rest) = email.html.split_once("<h1").unwrap();
+        assert!(
+            header.contains("src=\"https://cdn.studio.example/logo.png\" alt=\"Studio &#60;North&#62;\"")
+        );
+        for part in [
+            "bgcolor=\"#00695c\"",
+            "<bdi lang=\"\">Studio North Ltd</bdi><br><bdi lang=\"\">1 Pier &#38; Sons</bdi><br>",
+            "href=\"https://studio.example/imprint\" style=\"color:#00695c\">Legal notice</a>",
+        ] {
+            assert!(rest.contains(part), "{part}: {rest}");
+        }
+        assert!(email.html.contains(".button { background: #4a948b !important; }"), "{}", email.html);
+        assert!(!email.html.contains("#1a56c4") && !email.html.contains("#8ab4ff"), "{}", email.html);
+        let imprint =
+            "\n\nStudio North Ltd\n1 Pier & Sons\nhttps://studio.example/imprint\n\nEverything below";
+        assert!(email.text.contains(imprint), "{}", email.text);
+    }
+
+    #[test]
+    fn branded_email_loads_only_the_logo() {
+        let share = share("Hi", Some("Ann"));
+        let html = super::compose(&share, MailKind::Email, LINK, &branded(), false, time(NOW)).unwrap().html;
+        assert_eq!([html.matches("<img ").count(), html.matches("src=").count()], [1, 1]);
+        for remote in ["<link", "url(", "@import", "srcset"] {
+            assert!(!html.contains(remote), "{remote}");
+        }
+        assert_eq!(html.matches("<a ").count(), html.matches("<a ses:no-track ").count());
+    }
+
+    #[test]
+    fn brand_without_a_logo_is_shown_by_name() {
+        let name = "\u{5e9}".repeat(40);
+        let brand = Brand::new(name.parse().ok(), Accent::default(), None, None).unwrap();
+        let share = share("Hi", Some("Ann"));
+        let html = super::compose(&share, MailKind::Email, LINK, &brand, false, time(NOW)).unwrap().html;
+        assert!(
+            html.contains(&format!("<bdi class=\"notranslate\" translate=\"no\">{name}</bdi></td></tr>"))
+        );
+        assert!(!html.contains("<img"));
     }
 
     /// Gmail clips messages larger than 102 KB.

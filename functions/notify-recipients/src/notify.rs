@@ -1,39 +1,45 @@
-//! Sends pending emails.
+//! Sends pending emails, reminders and digests.
 
 use std::time::Duration;
 
 use aws_lambda_events::dynamodb::{Event, EventRecord};
 use aws_lambda_events::streams::DynamoDbEventResponse;
+use futures_util::future::try_join;
 use futures_util::{StreamExt, stream};
 use lambda_runtime::LambdaEvent;
 use serde::Deserialize;
 use sharelink_aws::link_builder::LinkBuilder;
 use sharelink_aws::mailer::Mailer;
-use sharelink_aws::share_table::{DueEmail, ShareTable, parse_share_image};
+use sharelink_aws::share_table::{DueEmail, OutboxRow, ShareTable, parse_share_image};
 use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{AwsError, Error, new_write_id};
 use sharelink_domain::mail::OVERDUE_AFTER;
-use sharelink_domain::sending::{Fault, SendError, SendOutcome};
-use sharelink_domain::{Item, PlatformName, Share, ShareId, Timestamp};
+use sharelink_domain::notices::{Digest, PendingNotices};
+use sharelink_domain::sending::{Fault, MailKind, Queued, SendError, SendOutcome};
+use sharelink_domain::{Brand, Language, MailReason, PlatformUrl, Share, Timestamp, WriteId};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 
-use crate::email;
 use crate::rate_limiter::RateLimiter;
 use crate::send_budget::SendBudget;
+use crate::texts::DigestTexts;
+use crate::{digest, email};
 
 /// The maximum number of overdue emails to process concurrently.
 const CONCURRENCY: usize = 10;
 
 pub(crate) struct NotifyRecipients {
+    /// Whether a link to a single file shows a page.
+    pub(crate) always_show_page: bool,
+    pub(crate) brand: Brand,
     pub(crate) clock: Clock,
+    /// The language of digests.
+    pub(crate) default_language: Language,
     pub(crate) links: LinkBuilder,
     pub(crate) mailer: Mailer,
     pub(crate) metrics: Metrics,
-    /// The name in the From header. If it is `None`, the header contains only the address.
-    /// Whether a link to a single file shows a page.
-    pub(crate) always_show_page: bool,
-    pub(crate) platform_name: Option<PlatformName>,
+    /// The platform's page for a share, to which notices lead.
+    pub(crate) platform_url: Option<PlatformUrl>,
     pub(crate) rate_limiter: RateLimiter,
     /// The switches by which operators pause shares, and their emails.
     pub(crate) switches: SwitchCache,
@@ -84,7 +90,7 @@ impl NotifyRecipients {
     async fn process_change(&self, record: EventRecord, budget: &SendBudget) -> Result<(), Error> {
         let share = parse_share_image(record.change.new_image)?;
         if share.mail.is_due(self.clock.now()) {
-            self.notify(&share.item, share.id, budget).await?;
+            self.notify(&OutboxRow::Share { item: share.item, id: share.id }, budget).await?;
         }
         Ok(())
     }
@@ -99,7 +105,7 @@ impl NotifyRecipients {
             due.first().map_or(Duration::ZERO, |mail| (now - mail.since).to_std().unwrap_or_default());
         metrics::histogram!("LongestOverdue").record(longest_overdue);
         let notify = |mail: DueEmail| async move {
-            if let Err(error) = self.notify(&mail.item, mail.share, budget).await {
+            if let Err(error) = self.notify(&mail.row, budget).await {
                 tracing::error!(%error, "an overdue email could not be processed");
             }
         };
@@ -107,8 +113,8 @@ impl NotifyRecipients {
         Ok(())
     }
 
-    /// Sends a share's email if it is due and no other invocation has claimed it.
-    async fn notify(&self, item: &Item, id: ShareId, budget: &SendBudget) -> Result<(), Error> {
+    /// Sends what a row of the outbox holds, if it is due and no other invocation has claimed it.
+    async fn notify(&self, row: &OutboxRow, budget: &SendBudget) -> Result<(), Error> {
         if !budget.may_continue() {
             return Ok(());
         }
@@ -123,38 +129,79 @@ impl NotifyRecipients {
         let now = self.clock.now();
         let switches = self.switches.read(now).await?.switches;
         let claim = new_write_id()?;
-        let claimed = self.table.claim_email(item, id, key.as_ref(), claim, now).await?;
-        let Some((share, sharer)) = claimed else { return Ok(()) };
-        let is_switched_off = switches.is_share_off(&item.module, sharer, &share.recipient);
-        let outcome = match SendOutcome::without_sending(&share, is_switched_off, now) {
-            Some(outcome) => outcome,
-            None => SendOutcome::from_result(self.send(&share, now).await, &share, now),
-        };
-        budget.record(outcome);
-        self.table.record_send_outcome(&share, claim, outcome, self.clock.now()).await?;
-        report_outcome(outcome, &share);
+        match row {
+            OutboxRow::Share { item, id } => {
+                let claimed = self.table.claim_email(item, *id, key.as_ref(), claim, now).await?;
+                let Some((share, sharer)) = claimed else { return Ok(()) };
+                let Some(queued) = share.queued() else { return Ok(()) };
+                let is_off = switches.is_share_off(&item.module, sharer, &share.recipient);
+                let outcome = match SendOutcome::without_sending(&share, is_off, now) {
+                    Some(outcome) => outcome,
+                    None => SendOutcome::from_result(self.send(&share, queued.kind, now).await, queued, now),
+                };
+                budget.record(outcome);
+                self.table.record_send_outcome(&share, claim, outcome, self.clock.now()).await?;
+                report_outcome(outcome, queued);
+            }
+            OutboxRow::Notices(sharer) => {
+                let claimed = self.table.claim_notices(*sharer, claim, now).await?;
+                let Some(notices) = claimed else { return Ok(()) };
+                let queued = notices.queued();
+                let outcome = match queued.without_sending(switches.are_notices_off(*sharer), now) {
+                    Some(outcome) => outcome,
+                    None => self.send_digest(&notices, claim, now).await?,
+                };
+                budget.record(outcome);
+                self.table.record_digest_outcome(&notices, claim, outcome, self.clock.now()).await?;
+                report_outcome(outcome, queued);
+            }
+        }
         Ok(())
     }
 
-    async fn send(&self, share: &Share, now: Timestamp) -> Result<(), SendError> {
+    async fn send(&self, share: &Share, kind: MailKind, now: Timestamp) -> Result<(), SendError> {
         let link = self.links.build(share, now).await.map_err(|error| {
             tracing::error!(%error, "a link could not be built");
             SendError::Transient(Fault::NoLink)
         })?;
-        let email = email::compose(share, &link, self.platform_name.as_ref(), self.always_show_page)
-            .map_err(|_| SendError::Permanent("the email could not be composed"))?;
+        let email = email::compose(share, kind, &link, &self.brand, self.always_show_page, now)
+            .map_err(|_| SendError::Permanent(MailReason::NotComposed))?;
         self.mailer.send(&email).await
+    }
+
+    /// Sends the notices that are still true and wanted. If there are none, the digest is no longer wanted.
+    ///
+    /// The sharer's settings are read again, because they may have changed since the notices were appended.
+    async fn send_digest(
+        &self,
+        notices: &PendingNotices,
+        claim: WriteId,
+        now: Timestamp,
+    ) -> Result<SendOutcome, Error> {
+        let read = try_join(self.table.read_noticed_shares(notices), async {
+            Ok(self.table.notice_settings(notices.sharer).await?)
+        });
+        let (shares, wanted) = read.await?;
+        let Some(digest) = Digest::new(notices, &shares, wanted) else {
+            return Ok(SendOutcome::Withdrawn(MailReason::Withdrawn));
+        };
+        let platform = (&self.brand, self.platform_url.as_ref());
+        let sent = match digest::compose(&digest, DigestTexts::of(self.default_language), claim, platform) {
+            Ok(email) => self.mailer.send(&email).await,
+            Err(_) => Err(SendError::Permanent(MailReason::NotComposed)),
+        };
+        Ok(SendOutcome::from_result(sent, notices.queued(), now))
     }
 }
 
-/// Records an email's outcome in the metrics and the log.
-fn report_outcome(outcome: SendOutcome, share: &Share) {
-    let (attempt, tries) = (share.mail.attempt, share.mail.pending().map(|pending| pending.tries));
+/// Records an email's outcome in the metrics and the log. The metrics count emails of every kind together.
+fn report_outcome(outcome: SendOutcome, queued: Queued) {
+    let (kind, tries) = (queued.kind.name(), queued.pending.tries);
     if let SendOutcome::Deferred { fault, .. } = outcome {
         metrics::counter!("EmailsPutOff", "Reason" => fault.name()).increment(1);
-        tracing::warn!(reason = fault.name(), attempt, tries, "an email was deferred");
+        tracing::warn!(reason = fault.name(), kind, tries, "an email was deferred");
     } else {
         metrics::counter!("Emails", "Outcome" => outcome.name()).increment(1);
-        tracing::info!(outcome = outcome.name(), attempt, tries, "an email was handled");
+        tracing::info!(outcome = outcome.name(), kind, tries, "an email was handled");
     }
 }

@@ -56,7 +56,7 @@ impl SendBudget {
 
 #[cfg(test)]
 mod tests {
-    use sharelink_domain::Timestamp;
+    use sharelink_domain::{MailReason, Timestamp};
 
     use super::*;
 
@@ -80,7 +80,11 @@ mod tests {
     #[test]
     fn faults_that_affect_one_email_do_not_exhaust_budget() {
         let budget = budget();
-        let outcomes = [deferred(Fault::Throttled), deferred(Fault::Unverified), SendOutcome::Failed("x")];
+        let outcomes = [
+            deferred(Fault::Throttled),
+            deferred(Fault::Unverified),
+            SendOutcome::Failed(MailReason::Rejected),
+        ];
         for outcome in outcomes.repeat(9) {
             budget.record(outcome);
         }

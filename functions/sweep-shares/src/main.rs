@@ -10,7 +10,9 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use sharelink_aws::event_bus::EventBus;
 use sharelink_aws::load_config;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
-use sharelink_runtime::{Clock, Metrics, optional, required, required_days, start_logging};
+use sharelink_runtime::{
+    Clock, Metrics, optional, required, required_days, required_or_empty, start_logging,
+};
 
 use sweep::SweepShares;
 
@@ -25,6 +27,7 @@ async fn main() -> Result<(), Error> {
         metrics: Metrics::start(env!("CARGO_PKG_NAME"))?,
         log: ShareLog::beside(&table, required("LOG_TABLE_NAME")?),
         log_retention: required_days("LOG_RETENTION_DAYS")?,
+        notices: required_or_empty("NOTICES")?.parse()?,
         table,
     };
     let sweep_shares = &sweep_shares;

@@ -11,7 +11,8 @@ use sharelink_aws::share_table::{IndexedShare, ShareLog, ShareTable, is_log_entr
 use sharelink_aws::{AwsError, Error};
 use sharelink_domain::erasure::covers;
 use sharelink_domain::log::{self, LogEntry};
-use sharelink_domain::{Item, ShareId};
+use sharelink_domain::notices::{Notice, NoticeKinds};
+use sharelink_domain::{IndexHashes, Item, ShareId, SharerKey};
 use sharelink_runtime::streams::process_records;
 use sharelink_runtime::{Clock, Metrics};
 use tokio::time::{Instant, sleep};
@@ -25,6 +26,8 @@ pub(crate) struct SweepShares {
     pub(crate) log: ShareLog,
     pub(crate) log_retention: TimeDelta,
     pub(crate) metrics: Metrics,
+    /// The kinds of notices that the deployment sends.
+    pub(crate) notices: NoticeKinds,
     pub(crate) table: ShareTable,
 }
 
@@ -122,21 +125,44 @@ impl SweepShares {
         Ok(())
     }
 
-    /// Appends entries to the log, and removes them again if the recipient was erased.
+    /// Appends entries to the log, each with the notice to the sharer that follows from it, and removes what
+    /// they say about the recipient again if the recipient was erased.
     ///
-    /// The order matters. An erasure is recorded before the log is searched: either the search finds these
-    /// entries, or this function finds the erasure.
+    /// The order matters. An erasure is recorded before the tables are searched: either the search finds
+    /// these entries and notices, or this function finds the erasure.
     async fn append(&self, share: &IndexedShare, entries: Vec<LogEntry>) -> Result<(), Error> {
-        let IndexedShare { share, hashes } = share;
         for entry in &entries {
-            self.log.append(&share.item, entry.clone(), self.log_retention).await?;
+            let (log, retention) = (&self.log, self.log_retention);
+            match self.notice(entry, share).await? {
+                Some((notice, sharer)) => {
+                    let (entry, now) = (entry.clone(), self.clock.now());
+                    self.table.append_with_notice(log, entry, retention, (&notice, sharer), now).await?;
+                }
+                None => log.append(&share.share.item, entry.clone(), retention).await?,
+            }
         }
+        let IndexedShare { share, hashes } = share;
         let Some(hashes) = hashes.as_ref().filter(|_| !entries.is_empty()) else { return Ok(()) };
         if covers(self.table.erased_at(&hashes.recipient).await?, share.created_at) {
             for entry in &entries {
                 self.log.remove(&share.item, entry).await?;
             }
+            let is_erased = |item: &Item, id| *item == share.item && id == share.id;
+            self.table.forget_notices(hashes.sharer, is_erased).await?;
         }
         Ok(())
+    }
+
+    /// Returns the notice that follows from an entry, with the hash of the sharer, if the deployment sends
+    /// such notices and the sharer wants them.
+    async fn notice(
+        &self,
+        entry: &LogEntry,
+        IndexedShare { share, hashes }: &IndexedShare,
+    ) -> Result<Option<(Notice, SharerKey)>, AwsError> {
+        let notice = Notice::of(entry, share).filter(|notice| self.notices.includes(notice.kind));
+        let Some((notice, IndexHashes { sharer, .. })) = notice.zip(*hashes) else { return Ok(None) };
+        let wanted = self.table.notice_settings(sharer).await?;
+        Ok(wanted.includes(notice.kind).then_some((notice, sharer)))
     }
 }

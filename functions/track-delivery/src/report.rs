@@ -8,7 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 use sharelink_domain::Timestamp;
-use sharelink_domain::delivery::{Bounce, DeliveryEvent, EmailId};
+use sharelink_domain::delivery::{Bounce, DeliveryEvent, EmailId, KIND_TAG};
+use sharelink_domain::sending::MailKind;
 
 /// A report from SES about a Sharelink email.
 #[derive(Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub(crate) enum IgnoredEvent {
     UnusedType,
     /// The feedback is not about spam.
     NotSpam,
+    /// The email is a digest, whose delivery is recorded nowhere but in the log.
+    Digest,
     /// The tags do not identify a Sharelink email.
     UnknownEmail,
 }
@@ -37,6 +40,7 @@ impl fmt::Display for IgnoredEvent {
             Self::Malformed => "not a valid SES event",
             Self::UnusedType => "an event type that does not affect the email state",
             Self::NotSpam => "feedback that is not about spam",
+            Self::Digest => "about a digest to a sharer",
             Self::UnknownEmail => "not about a Sharelink email",
         })
     }
@@ -108,6 +112,9 @@ impl DeliveryReport {
             _ => return Err(IgnoredEvent::UnusedType),
         };
         let tag = |name: &str| detail.mail.tags.get(name)?.first().map(String::as_str);
+        if tag(KIND_TAG) == Some(MailKind::Digest.name()) {
+            return Err(IgnoredEvent::Digest);
+        }
         let email = EmailId::from_tags(tag).ok_or(IgnoredEvent::UnknownEmail)?;
         Ok(Self { email, event, at: sharelink_domain::truncate_to_millis(at) })
     }
@@ -164,6 +171,13 @@ mod tests {
             matches!(report.event, DeliveryEvent::Bounced(bounce) if bounce.bounce_type == BounceType::Permanent)
         );
         assert_eq!(report.at, "2026-03-10T12:00:01.123Z".parse::<Timestamp>().unwrap());
+    }
+
+    #[test]
+    fn report_about_a_digest_is_ignored() {
+        let mut digest = event("Bounce", "bounce", &bounce());
+        digest["detail"]["mail"]["tags"] = json!({"ses:configuration-set": ["Emails"], "kind": ["digest"]});
+        assert_eq!(DeliveryReport::parse(digest), Err(IgnoredEvent::Digest));
     }
 
     #[test]
