@@ -100,10 +100,10 @@ impl RedeemLink {
         reading: &SwitchReading,
         purpose: Purpose,
         source: Option<UseSource>,
-        format: ResponseFormat,
+        format: &mut ResponseFormat,
     ) -> Result<Response, RedemptionFailure> {
         let (found, listed) = tokio::join!(
-            self.read_share(link, Target::Archive, &reading.switches, self.clock.now()),
+            self.read_share(link, Target::Archive, &reading.switches, self.clock.now(), format),
             self.files.list_objects(&self.key_layout, &link.item),
         );
         let share = found?;
@@ -140,7 +140,8 @@ impl RedeemLink {
             ArchiveStatus::Building { bytes_done, bytes } => (bytes_done, bytes),
             ArchiveStatus::Missing => (0, order.bytes()),
         };
-        Ok(pages::waiting(&Waiting { bytes_done, bytes, left_out: &order.left_out, token }, format))
+        let waiting = Waiting { bytes_done, bytes, left_out: &order.left_out, token };
+        Ok(pages::waiting(&self.look, &waiting, *format))
     }
 
     /// Counts a download of an archive that is ready, and redirects to it. The count decides: the share may

@@ -1,61 +1,69 @@
 //! Responses to recipients: HTML pages, and the same content in JSON.
 
-use std::sync::LazyLock;
-
 use askama::Template;
-use aws_lc_rs::digest::{SHA256, digest};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use lambda_http::http::StatusCode;
 use lambda_http::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, REFRESH,
     RETRY_AFTER,
 };
 use serde::Serialize;
+use sharelink_domain::access::Target;
 use sharelink_domain::archive::{LeftOut, LeftOutReason};
-use sharelink_domain::{Message, Share, SharedFile, SharerName, TimeLeft, Timestamp, Title};
+use sharelink_domain::{Generation, Language, Message, Share, SharerName, TimeLeft, Timestamp, Title};
 use sharelink_http::problem::{ProblemBody, problem_response};
 use sharelink_http::{ProblemType, Request, Response, header, json_response, to_rfc3339};
 
 use crate::archive::total_size;
 use crate::file_kind::FileKind;
-use crate::texts::Language;
+use crate::look::Look;
+use crate::texts::Texts;
 
 /// The response format that a recipient's client requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ResponseFormat {
-    Page(Language),
+    Page {
+        language: Language,
+        /// Whether the browser asks for this language.
+        is_requested: bool,
+    },
     Json,
 }
 
 impl ResponseFormat {
     /// Returns JSON if `Accept` lists JSON but not HTML. All other requests get an HTML page: browsers list
-    /// HTML, and other clients can display it.
-    pub(crate) fn requested(request: &Request) -> Self {
+    /// HTML, and other clients can display it. A page is in the language that the browser asks for, or else
+    /// in the default language until [the share's language](Self::use_language_of) is known.
+    pub(crate) fn requested(request: &Request, default_language: Language) -> Self {
         match header(request, "accept") {
             Some(accept) if accept.contains("application/json") && !accept.contains("text/html") => {
                 Self::Json
             }
-            _ => Self::Page(Language::preferred(header(request, "accept-language"))),
+            _ => {
+                let requested = Language::requested(header(request, "accept-language"));
+                let language = requested.unwrap_or(default_language);
+                Self::Page { language, is_requested: requested.is_some() }
+            }
+        }
+    }
+
+    /// Uses the share's language unless the browser asks for one. A link of another generation was replaced,
+    /// and has the same page as a forged one.
+    pub(crate) fn use_language_of(&mut self, share: &Share, generation: Generation) {
+        match self {
+            Self::Page { language, is_requested: false } if share.generation == generation => {
+                *language = share.language;
+            }
+            _ => {}
         }
     }
 }
 
-const STYLE: &str = include_str!("../templates/page.css");
-
-/// The content security policy, which allows the page's style sheet and blocks everything else.
-static CONTENT_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-    format!(
-        "default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
-});
-
 #[derive(Template)]
 #[template(path = "files.html")]
 struct FilesPage<'a> {
-    style: &'static str,
-    language: Language,
+    look: &'a Look,
+    texts: &'static Texts,
+    heading: String,
     sharer: Option<&'a str>,
     /// The item's title, if known.
     title: Option<&'a str>,
@@ -68,6 +76,8 @@ struct FilesPage<'a> {
     /// The archive's URL and the label of the link to it, if the files are offered as one archive.
     archive: Option<(String, String)>,
     files: Vec<FileRow>,
+    /// The URL and the label of the link to the choice about emails.
+    emails: (String, &'static str),
 }
 
 impl FilesPage<'_> {
@@ -81,8 +91,8 @@ impl FilesPage<'_> {
 #[derive(Template)]
 #[template(path = "preview.html")]
 struct PreviewPage<'a> {
-    style: &'static str,
-    language: Language,
+    look: &'a Look,
+    texts: &'static Texts,
     title: &'a str,
 }
 
@@ -121,10 +131,11 @@ struct FileBody<'a> {
 /// The page that is shown while an archive is made.
 #[derive(Template)]
 #[template(path = "waiting.html")]
-struct WaitingPage {
-    style: &'static str,
-    language: Language,
+struct WaitingPage<'a> {
+    look: &'a Look,
+    texts: &'static Texts,
     percent: u64,
+    percent_text: String,
     progress: String,
     /// The names of the files that the archive will lack, and the reasons.
     left_out: Vec<(String, &'static str)>,
@@ -161,15 +172,47 @@ impl<'a> From<&'a LeftOut> for LeftOutBody<'a> {
 #[derive(Template)]
 #[template(path = "problem.html")]
 struct ProblemPage<'a> {
-    style: &'static str,
-    language: Language,
+    look: &'a Look,
+    texts: &'static Texts,
     title: &'static str,
     text: &'static str,
     /// The sharer's name, and the text that follows it.
     sharer: Option<(&'a str, &'static str)>,
+    form: Option<Form>,
     may_try_again: bool,
     /// The URL of the list of files, relative to the page.
     list: Option<String>,
+}
+
+/// A button that sends a request, with what it does.
+struct Form {
+    text: &'static str,
+    /// The URL of the request, relative to the page.
+    action: String,
+    label: &'static str,
+}
+
+/// A page on which a recipient makes a choice, or that confirms it.
+#[derive(Template)]
+#[template(path = "choice.html")]
+struct ChoicePage<'a> {
+    look: &'a Look,
+    texts: &'static Texts,
+    title: &'static str,
+    text: &'static str,
+    form: Option<Form>,
+    /// The URL of the files, relative to the page, if the link still leads to them.
+    files: Option<String>,
+}
+
+/// The body of the response to a request for more time.
+#[derive(Serialize)]
+struct MoreTimeBody {}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EmailsBody {
+    emails_stopped: bool,
 }
 
 #[derive(Serialize)]
@@ -182,8 +225,8 @@ struct EndedBody<'a> {
 
 /// Creates the response that lists a share's files at `now`.
 pub(crate) fn files(
+    look: &Look,
     share: &Share,
-    files: &[SharedFile],
     sharer: Option<&SharerName>,
     has_archive: bool,
     token: &str,
@@ -194,10 +237,11 @@ pub(crate) fn files(
     let title = share.title.as_ref().map(Title::as_str);
     let message = share.message.as_ref().map(Message::as_str);
     // A relative URL works regardless of the link's base URL.
+    let files = &share.files;
     let numbered = files.iter().zip(1..).map(|(file, n)| (file, format!("{token}/files/{n}")));
     let archive_href = format!("{token}/archive");
     let expires_at = to_rfc3339(share.expires_at);
-    let ResponseFormat::Page(language) = format else {
+    let ResponseFormat::Page { language, .. } = format else {
         let files = numbered
             .map(|(file, href)| FileBody { name: file.name.as_str(), size: file.size, href })
             .collect();
@@ -205,28 +249,39 @@ pub(crate) fn files(
         let body = FilesBody { sharer, title, message, files, archive_href, expires_at };
         return json_response(StatusCode::OK, "application/json", &body);
     };
+    let texts = Texts::of(language);
+    let total = language.size(total_size(files));
     let rows = numbered.map(|(file, href)| {
         let name = file.name.to_display_text();
-        let kind = language.kind(FileKind::of(&name));
+        let kind = texts.kind(FileKind::of(&name));
         FileRow { name, kind, size: language.size(file.size), href }
     });
     page(
         StatusCode::OK,
         &FilesPage {
-            style: STYLE,
-            language,
+            look,
+            texts,
+            heading: match sharer {
+                Some(_) => (texts.heading_after_sharer)(files.len()),
+                None => (texts.heading_without_sharer)(files.len()),
+            },
             sharer,
             title,
             message: message.map(str::trim),
             expires_at,
-            expiry: language.date(share.local_expiry()),
+            expiry: language.date_with_weekday(share.local_expiry()),
             time_left: language.time_left(TimeLeft::until(share.local_expiry(), now)),
-            total: language.total(files.len(), total_size(files)),
-            archive: has_archive.then(|| {
-                let label = language.download_all(files.len(), total_size(files));
-                (archive_href, label)
-            }),
+            total: (texts.total)(files.len(), &total),
+            archive: has_archive.then(|| (archive_href, (texts.download_all)(files.len(), &total))),
             files: rows.collect(),
+            emails: (
+                format!("{token}/emails"),
+                if share.emails_stopped_at().is_some() {
+                    texts.emails.stopped_link
+                } else {
+                    texts.emails.stop_link
+                },
+            ),
         },
     )
 }
@@ -259,17 +314,23 @@ impl Waiting<'_> {
 
 /// Creates the response for an archive that is being made. The page reloads itself, and the download starts
 /// once the archive is ready.
-pub(crate) fn waiting(waiting: &Waiting<'_>, format: ResponseFormat) -> Response {
+pub(crate) fn waiting(look: &Look, waiting: &Waiting<'_>, format: ResponseFormat) -> Response {
     let retry_after = HeaderValue::from(waiting.retry_after());
     let mut response = match format {
-        ResponseFormat::Page(language) => {
+        ResponseFormat::Page { language, .. } => {
+            let texts = Texts::of(language);
             let left_out = waiting.left_out.iter();
-            let left_out = left_out.map(|file| (file.name.to_display_text(), language.left_out(file.reason)));
+            let left_out = left_out.map(|file| (file.name.to_display_text(), texts.left_out(file.reason)));
+            let percent = waiting.percent();
             let template = WaitingPage {
-                style: STYLE,
-                language,
-                percent: waiting.percent(),
-                progress: language.progress(waiting.bytes_done.min(waiting.bytes), waiting.bytes),
+                look,
+                texts,
+                percent,
+                percent_text: language.percent(percent),
+                progress: (texts.progress)(
+                    &language.size(waiting.bytes_done.min(waiting.bytes)),
+                    &language.size(waiting.bytes),
+                ),
                 left_out: left_out.collect(),
                 list: format!("../{}", waiting.token),
             };
@@ -290,50 +351,109 @@ pub(crate) fn waiting(waiting: &Waiting<'_>, format: ResponseFormat) -> Response
 
 /// Creates the response for link previewers. It contains nothing but the item's title, if any, because a
 /// previewer stores what it gets, and its request is not counted.
-pub(crate) fn preview(item_title: Option<&Title>, format: ResponseFormat) -> Response {
-    let language = match format {
-        ResponseFormat::Page(language) => language,
+pub(crate) fn preview(look: &Look, item_title: Option<&Title>, format: ResponseFormat) -> Response {
+    let texts = Texts::of(match format {
+        ResponseFormat::Page { language, .. } => language,
         ResponseFormat::Json => Language::English,
-    };
-    let title = item_title.map_or(language.shared_files(), Title::as_str);
-    page(StatusCode::OK, &PreviewPage { style: STYLE, language, title })
+    });
+    let title = item_title.map_or(texts.shared_files, Title::as_str);
+    page(StatusCode::OK, &PreviewPage { look, texts, title })
 }
 
 /// Creates the response for a link whose access has ended. It is the same for expired and revoked shares, and
-/// reveals nothing but the sharer's name, if given.
-pub(crate) fn access_ended(sharer: Option<&SharerName>, format: ResponseFormat) -> Response {
+/// reveals nothing but the sharer's name, if given. `link` is the link's URL, relative to the page.
+pub(crate) fn access_ended(
+    look: &Look,
+    sharer: Option<&SharerName>,
+    link: Option<&str>,
+    format: ResponseFormat,
+) -> Response {
     let problem_type = ProblemType::AccessEnded;
     let sharer = sharer.map(SharerName::as_str);
-    let ResponseFormat::Page(language) = format else {
+    let ResponseFormat::Page { language, .. } = format else {
         return problem_response(problem_type, &EndedBody { problem: problem_type.body(None), sharer });
     };
-    let (title, anonymous_text) = language.problem(problem_type);
+    let texts = Texts::of(language);
+    let (title, anonymous_text) = texts.problem(problem_type);
     let (text, sharer) = match sharer {
         Some(sharer) => {
-            let (before, after) = language.ask_sharer();
+            let (before, after) = texts.ask_sharer;
             (before, Some((sharer, after)))
         }
         None => (anonymous_text, None),
     };
-    let template =
-        ProblemPage { style: STYLE, language, title, text, sharer, may_try_again: false, list: None };
-    page(problem_type.status(), &template)
+    let form = link.map(|link| {
+        let (text, label) = (texts.more_time.ask, texts.more_time.button);
+        Form { text, action: format!("{link}/more-time"), label }
+    });
+    let template = ProblemPage { look, texts, title, text, sharer, form, may_try_again: false, list: None };
+    with_form(look, page(problem_type.status(), &template))
+}
+
+/// Creates the response to a request for more time. It is the same whether or not the request counts.
+/// `files` is the URL of the files, relative to the page, if the link works again. A page links to them, and
+/// no redirect leads there: its policy applies to redirects after a form, which may lead to the file's host.
+pub(crate) fn more_time_requested(look: &Look, files: Option<&str>, format: ResponseFormat) -> Response {
+    let ResponseFormat::Page { language, .. } = format else {
+        return json_response(StatusCode::OK, "application/json", &MoreTimeBody {});
+    };
+    let texts = Texts::of(language);
+    let (title, text) = if files.is_some() { texts.more_time.granted } else { texts.more_time.asked };
+    let files = files.map(ToOwned::to_owned);
+    page(StatusCode::OK, &ChoicePage { look, texts, title, text, form: None, files })
+}
+
+/// Creates the page on which the recipient of a share stops emails about it, or allows them again.
+/// `has_chosen` says whether the recipient has just done so. `link` is the link's URL, relative to the page.
+pub(crate) fn emails(
+    look: &Look,
+    share: &Share,
+    has_chosen: bool,
+    link: &str,
+    now: Timestamp,
+    format: ResponseFormat,
+) -> Response {
+    let emails_stopped = share.emails_stopped_at().is_some();
+    let ResponseFormat::Page { language, .. } = format else {
+        return json_response(StatusCode::OK, "application/json", &EmailsBody { emails_stopped });
+    };
+    let texts = Texts::of(language);
+    let (title, text) = match (emails_stopped, has_chosen) {
+        (true, _) => texts.emails.stopped,
+        (false, true) => texts.emails.allowed,
+        (false, false) => texts.emails.stop,
+    };
+    let (choice, label) = if emails_stopped {
+        ("allow", texts.emails.allow_button)
+    } else {
+        ("stop", texts.emails.stop_button)
+    };
+    let form = Some(Form { text: "", action: format!("{link}/emails/{choice}"), label });
+    let is_active = share.redeem(share.generation, Target::List, now).is_ok();
+    let files = is_active.then(|| link.to_owned());
+    with_form(look, page(StatusCode::OK, &ChoicePage { look, texts, title, text, form, files }))
 }
 
 /// Creates the response for a failed redemption. It reveals nothing about the share or the people involved.
 /// `list` is the URL of the list of files, if the request was for one of them.
-pub(crate) fn problem(problem_type: ProblemType, list: Option<String>, format: ResponseFormat) -> Response {
-    let ResponseFormat::Page(language) = format else {
+pub(crate) fn problem(
+    look: &Look,
+    problem_type: ProblemType,
+    list: Option<String>,
+    format: ResponseFormat,
+) -> Response {
+    let ResponseFormat::Page { language, .. } = format else {
         return problem_response(problem_type, &problem_type.body(None));
     };
+    let texts = Texts::of(language);
     // A recipient who opens an unknown route sees the page for an unknown link.
     let is_unknown = matches!(problem_type, ProblemType::RouteNotFound | ProblemType::UnknownLink);
-    let (title, text) = language.problem(if is_unknown { ProblemType::UnknownLink } else { problem_type });
+    let (title, text) = texts.problem(if is_unknown { ProblemType::UnknownLink } else { problem_type });
     // Every way of switching off has the same page.
     let list = list.filter(|_| !is_unknown && problem_type != ProblemType::LinkPaused);
     // The same files stay too large.
     let may_try_again = !is_unknown && problem_type != ProblemType::ArchiveTooLarge;
-    let template = ProblemPage { style: STYLE, language, title, text, sharer: None, may_try_again, list };
+    let template = ProblemPage { look, texts, title, text, sharer: None, form: None, may_try_again, list };
     let mut response = page(problem_type.status(), &template);
     problem_type.set_retry_after(&mut response);
     response
@@ -350,15 +470,23 @@ fn page(status: StatusCode, template: &impl Template) -> Response {
     response
 }
 
+/// Allows the response's page to send its form.
+fn with_form(look: &Look, mut response: Response) -> Response {
+    if let Ok(policy) = HeaderValue::from_str(&look.content_policy("'self'")) {
+        response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
+    response
+}
+
 /// Adds headers that keep the response out of caches, search engines and frames, and that keep the link out
 /// of referrers.
-pub(crate) fn with_security_headers(mut response: Response) -> Response {
+pub(crate) fn with_security_headers(look: &Look, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
-    if let Ok(policy) = HeaderValue::from_str(&CONTENT_POLICY) {
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
+    if let Ok(policy) = HeaderValue::from_str(&look.content_policy("'none'")) {
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
     }
     response
 }
@@ -366,12 +494,19 @@ pub(crate) fn with_security_headers(mut response: Response) -> Response {
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
+    use sharelink_domain::brand::Accent;
     use sharelink_domain::testing::{NOW, ShareBuilder, file, time};
+    use sharelink_domain::{Brand, SharedFile};
 
     use super::*;
+    use crate::look::tests::{branded, plain};
 
-    const ENGLISH: ResponseFormat = ResponseFormat::Page(Language::English);
-    const GERMAN: ResponseFormat = ResponseFormat::Page(Language::German);
+    const fn page_in(language: Language) -> ResponseFormat {
+        ResponseFormat::Page { language, is_requested: true }
+    }
+
+    const ENGLISH: ResponseFormat = page_in(Language::English);
+    const GERMAN: ResponseFormat = page_in(Language::German);
 
     fn share(files: &[(&str, u64)]) -> ShareBuilder {
         let files = files.iter().map(|(name, size)| SharedFile { size: *size, ..file(name) }).collect();
@@ -382,10 +517,51 @@ mod tests {
         String::from_utf8_lossy(response.body()).into_owned()
     }
 
+    fn files(
+        share: &Share,
+        sharer: Option<&SharerName>,
+        has_archive: bool,
+        token: &str,
+        now: Timestamp,
+        format: ResponseFormat,
+    ) -> Response {
+        super::files(&plain(), share, sharer, has_archive, token, now, format)
+    }
+
+    fn preview(title: Option<&Title>, format: ResponseFormat) -> Response {
+        super::preview(&plain(), title, format)
+    }
+
+    fn access_ended(sharer: Option<&SharerName>, link: Option<&str>, format: ResponseFormat) -> Response {
+        super::access_ended(&plain(), sharer, link, format)
+    }
+
+    fn more_time_requested(format: ResponseFormat) -> Response {
+        super::more_time_requested(&plain(), None, format)
+    }
+
+    fn emails(
+        share: &Share,
+        has_chosen: bool,
+        link: &str,
+        now: Timestamp,
+        format: ResponseFormat,
+    ) -> Response {
+        super::emails(&plain(), share, has_chosen, link, now, format)
+    }
+
+    fn with_security_headers(response: Response) -> Response {
+        super::with_security_headers(&plain(), response)
+    }
+
+    fn problem(problem_type: ProblemType, list: Option<String>, format: ResponseFormat) -> Response {
+        super::problem(&plain(), problem_type, list, format)
+    }
+
     /// Renders the list as Ann's share at its creation.
     fn list(share: &Share, format: ResponseFormat) -> String {
         let ann = SharerName::parse("Ann Example", None);
-        text(&files(share, &share.files, ann.as_ref(), false, "token", time(NOW), format))
+        text(&files(share, ann.as_ref(), false, "token", time(NOW), format))
     }
 
     #[track_caller]
@@ -425,7 +601,7 @@ mod tests {
             &list(&share, GERMAN),
             &["Ann Example</bdi> hat eine Datei mit Ihnen geteilt</h1>", "1 Datei, 2,41 MB"],
         );
-        let anonymous = |format| text(&files(&share, &share.files, None, false, "token", time(NOW), format));
+        let anonymous = |format| text(&files(&share, None, false, "token", time(NOW), format));
         assert_contains(&anonymous(ENGLISH), &["<h1>A file was shared with you</h1>"]);
         assert_contains(&anonymous(GERMAN), &["<h1>Eine Datei wurde mit Ihnen geteilt</h1>"]);
     }
@@ -433,7 +609,7 @@ mod tests {
     #[test]
     fn list_offers_all_files_at_once() {
         let share = share(&[("art.pdf", 2_417_000), ("die.dwg", 348_200), ("README", 41_900)]).build();
-        let all = |format| text(&files(&share, &share.files, None, true, "token", time(NOW), format));
+        let all = |format| text(&files(&share, None, true, "token", time(NOW), format));
         assert_contains(
             &all(ENGLISH),
             &["<a class=\"button\" href=\"token/archive\">Download all (3 files, 2.8 MB)</a>"],
@@ -446,7 +622,7 @@ mod tests {
     }
 
     fn wait(bytes_done: u64, bytes: u64, left_out: &[LeftOut], format: ResponseFormat) -> Response {
-        waiting(&Waiting { bytes_done, bytes, left_out, token: "token" }, format)
+        waiting(&plain(), &Waiting { bytes_done, bytes, left_out, token: "token" }, format)
     }
 
     #[test]
@@ -647,6 +823,7 @@ mod tests {
     #[test]
     fn ended_page_names_only_a_given_sharer() {
         let ann = SharerName::parse("Ann <b>", None);
+        let access_ended = |sharer, format| access_ended(sharer, Some("token"), format);
         let named = access_ended(ann.as_ref(), ENGLISH);
         assert_eq!(named.status(), 410);
         assert_contains(&text(&named), &["ask <bdi translate=\"no\">Ann &#60;b&#62;</bdi>.</p>"]);
@@ -664,6 +841,65 @@ mod tests {
         assert!(!anonymous.contains("<bdi"), "{anonymous}");
         assert!(!anonymous.contains("href"), "nothing to try again: {anonymous}");
         assert!(!text(&access_ended(None, ResponseFormat::Json)).contains("sharer"));
+    }
+
+    #[test]
+    fn ended_page_asks_for_more_time_with_one_button() {
+        let page = access_ended(None, Some("../token"), ENGLISH);
+        let policy = page.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
+        assert!(policy.contains("form-action 'self'"), "{policy}");
+        let protected = with_security_headers(page);
+        assert_eq!(protected.headers()[CONTENT_SECURITY_POLICY], policy);
+        let form = "<form class=\"actions\" method=\"post\" action=\"../token/more-time\">\
+                    <button class=\"button\">Ask for more time</button></form>";
+        let page = text(&protected);
+        assert_contains(&page, &[form]);
+        assert!(!page.contains("<input") && !page.contains("<script"), "{page}");
+        let other = with_security_headers(more_time_requested(ENGLISH));
+        let policy = other.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.contains("form-action 'none'"), "a page without a form: {policy}");
+    }
+
+    #[test]
+    fn emails_page_offers_the_other_choice() {
+        let share = share(&[("a", 1)]).build();
+        let choose = |share: &Share, wants_emails| {
+            share.with_email_choice(share.generation, wants_emails, time(NOW)).unwrap().unwrap()
+        };
+        let stopped = choose(&share, false);
+        let allowed = choose(&stopped, true);
+        let show = |share: &Share, has_chosen, format| {
+            text(&emails(share, has_chosen, "../token", time(NOW), format))
+        };
+        let stop = "action=\"../token/emails/stop\"><button class=\"button\">Stop emails<";
+        let allow = "action=\"../token/emails/allow\"><button class=\"button\">Allow emails again<";
+        let back = "<a href=\"../token\">Back to the files</a>";
+        assert_contains(&show(&share, false, ENGLISH), &["Stop emails about these files?</h1>", stop, back]);
+        assert_contains(&show(&stopped, true, ENGLISH), &["Emails are stopped</h1>", allow, back]);
+        assert_contains(&show(&stopped, false, ENGLISH), &["Emails are stopped</h1>", allow]);
+        assert_contains(&show(&allowed, true, ENGLISH), &["Emails are allowed again</h1>", stop]);
+        for (share, body) in
+            [(&stopped, r#"{"emailsStopped":true}"#), (&allowed, r#"{"emailsStopped":false}"#)]
+        {
+            assert_eq!(show(share, true, ResponseFormat::Json), body);
+        }
+        let ended = text(&emails(&share, false, "../token", share.expires_at, ENGLISH));
+        assert!(ended.contains(stop) && !ended.contains(back), "the link leads to no files: {ended}");
+    }
+
+    #[test]
+    fn page_of_files_leads_to_the_choice_about_emails() {
+        let share = share(&[("a", 1), ("b", 1)]).build();
+        assert_contains(
+            &list(&share, ENGLISH),
+            &["<a href=\"token/emails\">Stop emails about these files</a>"],
+        );
+        let stopped = share.with_email_choice(share.generation, false, time(NOW)).unwrap().unwrap();
+        assert_contains(
+            &list(&stopped, ENGLISH),
+            &["<a href=\"token/emails\">Emails about these files are stopped</a>"],
+        );
+        assert!(!list(&share, ResponseFormat::Json).contains("emails"));
     }
 
     #[test]
@@ -688,5 +924,58 @@ mod tests {
         }
         let unknown = text(&problem(ProblemType::UnknownLink, Some("../../token".to_owned()), ENGLISH));
         assert!(!unknown.contains("href"), "{unknown}");
+    }
+
+    #[test]
+    fn page_without_a_brand_has_neither_header_nor_footer() {
+        let share = share(&[("a", 1)]).build();
+        let page = list(&share, ENGLISH);
+        for part in ["<header", "<footer", "<img"] {
+            assert!(!page.contains(part), "{part}: {page}");
+        }
+        assert_contains(&page, &["<main>\n\n<h1>", "</p>\n\n</main>"]);
+    }
+
+    #[test]
+    fn every_page_shows_the_brand() {
+        let look = branded();
+        let share = share(&[("a", 1)]).build();
+        let order = Waiting { bytes_done: 0, bytes: 1, left_out: &[], token: "token" };
+        for (format, imprint) in [(ENGLISH, "Legal notice"), (GERMAN, "Impressum")] {
+            for response in [
+                super::files(&look, &share, None, true, "token", time(NOW), format),
+                waiting(&look, &order, format),
+                super::preview(&look, None, format),
+                super::access_ended(&look, None, Some("token"), format),
+                super::emails(&look, &share, false, "token", time(NOW), format),
+                super::more_time_requested(&look, None, format),
+                super::problem(&look, ProblemType::LinkPaused, None, format),
+            ] {
+                let page = text(&response);
+                assert_contains(
+                    &page,
+                    &[
+                        "<img src=\"https://cdn.studio.example/logo.png\" alt=\"Studio &#60;North&#62;\">",
+                        "<p dir=\"auto\" lang=\"\">Studio North Ltd</p>\n\
+                         <p dir=\"auto\" lang=\"\">1 Pier &#38; Sons</p>",
+                        &format!("<a href=\"https://studio.example/imprint\">{imprint}</a>"),
+                        &format!("<style>{}</style>", look.style),
+                    ],
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn brand_without_a_logo_is_shown_by_name() {
+        let name = "\u{5d0}\u{5d1} & Co";
+        let brand = Brand::new(name.parse().ok(), Accent::default(), None, None).unwrap();
+        let look = Look::new(brand).unwrap();
+        let page = text(&super::preview(&look, None, ENGLISH));
+        assert_contains(
+            &page,
+            &["<header><bdi translate=\"no\">\u{5d0}\u{5d1} &#38; Co</bdi></header>\n\n<h1>"],
+        );
+        assert!(!page.contains("<footer"), "{page}");
     }
 }

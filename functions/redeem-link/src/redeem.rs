@@ -13,14 +13,15 @@ use sharelink_domain::access::{DownloadError, RedeemError, Redemption, Target};
 use sharelink_domain::history::{FailedDownload, LinkUse};
 use sharelink_domain::link::{Link, TokenError, find_tokens};
 use sharelink_domain::switches::{ModuleState, SwitchReading, Switches};
-use sharelink_domain::{KeyLayout, PlatformName, Share, SharerName, Timestamp, UseSource};
+use sharelink_domain::{KeyLayout, Language, Share, SharerName, Timestamp, UseSource};
 use sharelink_http::{Problem, ProblemType, Request, Response, header, source_ip};
 use sharelink_runtime::Clock;
 use tokio::time::timeout;
 
 use crate::archive::Archives;
+use crate::look::Look;
 use crate::pages::{self, ResponseFormat};
-use crate::path::{LinkPath, PathError};
+use crate::path::{LinkAction, LinkPath, PathError};
 use crate::purpose::Purpose;
 
 pub(crate) struct RedeemLink {
@@ -29,6 +30,8 @@ pub(crate) struct RedeemLink {
     /// Whether a link to a single file shows the page, too.
     pub(crate) always_shows_page: bool,
     pub(crate) clock: Clock,
+    /// The language of pages if neither the browser nor a share determines it.
+    pub(crate) default_language: Language,
     /// Whether the page of a link that has ended names the sharer.
     pub(crate) ended_page_names_sharer: bool,
     pub(crate) files: FileStore,
@@ -36,8 +39,7 @@ pub(crate) struct RedeemLink {
     pub(crate) key_ring_cache: KeyRingCache,
     /// Whether the share log keeps where a use came from.
     pub(crate) logs_use_sources: bool,
-    /// The platform's name in emails, which no sharer's name may imitate.
-    pub(crate) platform_name: Option<PlatformName>,
+    pub(crate) look: Look,
     /// The switches by which operators pause links.
     pub(crate) switches: SwitchCache,
     pub(crate) table: ShareTable,
@@ -116,15 +118,20 @@ impl RedeemLink {
     /// Handles a request. Never returns a [`Problem`], because error responses also need the security headers
     /// and a page that recipients can read.
     pub(crate) async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        let format = ResponseFormat::requested(&request);
-        let redeemed = timeout(REDEMPTION_TIMEOUT, self.redeem(&request, format)).await;
+        let mut format = ResponseFormat::requested(&request, self.default_language);
+        let redeemed = timeout(REDEMPTION_TIMEOUT, self.redeem(&request, &mut format)).await;
         let response = redeemed
             .unwrap_or(Err(RedemptionFailure::TimedOut))
-            .unwrap_or_else(|failure| error_response(&failure, list_url(&request), format));
-        Ok(pages::with_security_headers(response))
+            .unwrap_or_else(|failure| error_response(&self.look, &failure, &request, format));
+        Ok(pages::with_security_headers(&self.look, response))
     }
 
-    async fn redeem(&self, request: &Request, format: ResponseFormat) -> Result<Response, RedemptionFailure> {
+    /// Redeems the link, and gives the format the share's language as soon as it is known.
+    async fn redeem(
+        &self,
+        request: &Request,
+        format: &mut ResponseFormat,
+    ) -> Result<Response, RedemptionFailure> {
         // A signed URL's lifetime starts at `decided_at`. S3 checks the lifetime against the system time,
         // which may differ from this deployment's clock.
         let (now, decided_at) = (self.clock.now(), SystemTime::now());
@@ -133,39 +140,26 @@ impl RedeemLink {
         if purpose == Purpose::Prefetch {
             return Err(RedemptionFailure::Prefetch);
         }
-        let target = match path.target {
-            Target::Link if self.always_shows_page => Target::List,
-            target => target,
+        let target = match path.action {
+            LinkAction::Open(Target::Link) if self.always_shows_page => Target::List,
+            LinkAction::Open(target) => target,
+            LinkAction::Choose(choice) => {
+                let (link, token, reading) = self.open_unpaused(&path.token, false, now).await?;
+                if purpose == Purpose::Preview {
+                    return Ok(pages::preview(&self.look, None, *format));
+                }
+                let link_url = format!("../{token}");
+                return self.choose(choice, (&link, &link_url), &reading.switches, now, format).await;
+            }
         };
         let archives = match (target, &self.archives) {
             (Target::Archive, None) => return Err(RedemptionFailure::UnknownLink),
             (Target::Archive, archives) => archives.as_ref().filter(|_| purpose != Purpose::Preview),
             _ => None,
         };
-        let is_key_ring_fresh = self.key_ring_cache.is_fresh(now).await;
-        if !is_key_ring_fresh {
-            // After such a long time, the other connections are probably stale too: overlap the handshakes.
-            self.files.preconnect_if_idle();
-            if !self.switches.is_due(now).await {
-                self.table.preconnect_if_idle();
-            }
-        }
-        // While the key ring is fresh, a forged link causes no call.
-        let early_reading =
-            async { if is_key_ring_fresh { None } else { Some(self.switches.read(now).await) } };
-        let (opened, reading) = tokio::join!(self.open(&path.token, now), early_reading);
-        let (link, token) = opened?;
-        if purpose != Purpose::Preview {
-            self.files.preconnect_if_idle();
-        }
-        let reading = match reading {
-            Some(reading) => reading?,
-            None => self.switches.read(now).await?,
-        };
+        let (link, token, reading) =
+            self.open_unpaused(&path.token, purpose != Purpose::Preview, now).await?;
         let module_state = reading.switches.module_state(&link.item.module);
-        if module_state == ModuleState::Off {
-            return Err(RedemptionFailure::Paused);
-        }
         if let Some(archives) = archives {
             let source = self.use_source(request);
             return self.redeem_archive(archives, (&link, token), &reading, purpose, source, format).await;
@@ -176,29 +170,30 @@ impl RedeemLink {
             None
         };
         let share = match &counted_use {
-            None => self.read_share(&link, target, &reading.switches, now).await?,
+            None => self.read_share(&link, target, &reading.switches, now, format).await?,
             Some(counted_use) => {
                 if module_state == ModuleState::DependsOnShare {
                     // A paused link must not be counted.
-                    self.read_share(&link, target, &reading.switches, now).await?;
+                    self.read_share(&link, target, &reading.switches, now, format).await?;
                 }
                 self.table.redeem(&link, target, counted_use).await?.ok_or(RedemptionFailure::UnknownLink)?
             }
         };
+        format.use_language_of(&share, link.generation);
         let redemption =
             share.redeem(link.generation, target, now).map_err(|error| self.refusal(error, &share))?;
         if purpose == Purpose::Preview {
-            return Ok(pages::preview(share.title.as_ref(), format));
+            return Ok(pages::preview(&self.look, share.title.as_ref(), *format));
         }
         if counted_use.is_some() && !matches!(target, Target::File(_)) {
             metrics::counter!("Opens").increment(1);
         }
         let (file, lifetime) = match redemption {
-            Redemption::List(files) => {
+            Redemption::List(_) => {
                 let sharer = self.sharer_name(&share);
                 let has_archive = self.archives.as_ref().is_some_and(|archives| archives.offers(&share));
                 let sharer = sharer.as_ref();
-                return Ok(pages::files(&share, files, sharer, has_archive, token, now, format));
+                return Ok(pages::files(&self.look, &share, sharer, has_archive, token, now, *format));
             }
             Redemption::File(file, lifetime) => (file, lifetime),
             // Only a previewer's request for an archive gets here, and it has its page.
@@ -237,9 +232,11 @@ impl RedeemLink {
         target: Target,
         switches: &Switches,
         now: Timestamp,
+        format: &mut ResponseFormat,
     ) -> Result<Share, RedemptionFailure> {
         let found = self.table.get_with_sharer(&link.item, link.share).await?;
         let (share, sharer) = found.ok_or(RedemptionFailure::UnknownLink)?;
+        format.use_language_of(&share, link.generation);
         share.redeem(link.generation, target, now).map_err(|error| self.refusal(error, &share))?;
         if switches.is_share_off(&link.item.module, sharer, &share.recipient) {
             return Err(RedemptionFailure::Paused);
@@ -255,6 +252,42 @@ impl RedeemLink {
                 self.ended_page_names_sharer.then(|| self.sharer_name(share)).flatten(),
             ),
         }
+    }
+
+    /// Opens the token in a path segment, and reads the switches. Returns the link, the token and the
+    /// reading, unless the item's module is switched off.
+    async fn open_unpaused<'a>(
+        &self,
+        segment: &'a str,
+        needs_files: bool,
+        now: Timestamp,
+    ) -> Result<(Link, &'a str, SwitchReading), RedemptionFailure> {
+        let is_key_ring_fresh = self.key_ring_cache.is_fresh(now).await;
+        if !is_key_ring_fresh {
+            // After such a long time, the other connections are probably stale too: overlap the handshakes.
+            if needs_files {
+                self.files.preconnect_if_idle();
+            }
+            if !self.switches.is_due(now).await {
+                self.table.preconnect_if_idle();
+            }
+        }
+        // While the key ring is fresh, a forged link causes no call.
+        let early_reading =
+            async { if is_key_ring_fresh { None } else { Some(self.switches.read(now).await) } };
+        let (opened, reading) = tokio::join!(self.open(segment, now), early_reading);
+        let (link, token) = opened?;
+        if needs_files {
+            self.files.preconnect_if_idle();
+        }
+        let reading = match reading {
+            Some(reading) => reading?,
+            None => self.switches.read(now).await?,
+        };
+        if reading.switches.module_state(&link.item.module) == ModuleState::Off {
+            return Err(RedemptionFailure::Paused);
+        }
+        Ok((link, token, reading))
     }
 
     /// Opens the token in a path segment. Returns the link and the token.
@@ -274,9 +307,10 @@ impl RedeemLink {
         self.logs_use_sources.then(|| UseSource::of(source_ip(request), user_agent))
     }
 
-    /// Returns the sharer's name, if it is known and may be shown, by the same rules as in emails.
+    /// Returns the sharer's name, if it is known and may be shown, by the same rules as in emails: it must
+    /// not imitate the brand's name.
     fn sharer_name(&self, share: &Share) -> Option<SharerName> {
-        SharerName::parse(share.created_by.name.as_deref()?, self.platform_name.as_ref())
+        SharerName::parse(share.created_by.name.as_deref()?, self.look.brand.name())
     }
 
     /// Removes a failed download from the share's count. If this fails or takes too long, the count may stay
@@ -292,14 +326,16 @@ impl RedeemLink {
     }
 }
 
-/// Returns the URL of the list that a file's or an archive's URL belongs to, relative to that URL.
-fn list_url(request: &Request) -> Option<String> {
-    let LinkPath { token, target } = LinkPath::parse(request).ok()?;
+/// Returns the link that a request was for, relative to the request's URL, and whether the request was for
+/// something else that it leads to.
+fn link_url(request: &Request) -> Option<(String, bool)> {
+    let LinkPath { token, action } = LinkPath::parse(request).ok()?;
     let token = find_tokens(&token).next()?;
-    match target {
-        Target::Link | Target::List => None,
-        Target::File(_) => Some(format!("../../{token}")),
-        Target::Archive => Some(format!("../{token}")),
+    match action {
+        LinkAction::Open(Target::Link | Target::List) => Some((token.to_owned(), false)),
+        LinkAction::Open(Target::File(_)) => Some((format!("../../{token}"), true)),
+        LinkAction::Open(Target::Archive) => Some((format!("../{token}"), true)),
+        LinkAction::Choose(_) => None,
     }
 }
 
@@ -317,7 +353,12 @@ pub(crate) fn redirect(url: &str) -> Result<Response, RedemptionFailure> {
     Ok(response)
 }
 
-fn error_response(failure: &RedemptionFailure, list: Option<String>, format: ResponseFormat) -> Response {
+fn error_response(
+    look: &Look,
+    failure: &RedemptionFailure,
+    request: &Request,
+    format: ResponseFormat,
+) -> Response {
     let problem_type = match failure {
         RedemptionFailure::Prefetch => ProblemType::PrefetchRefused,
         RedemptionFailure::UnknownRoute => ProblemType::RouteNotFound,
@@ -341,10 +382,12 @@ fn error_response(failure: &RedemptionFailure, list: Option<String>, format: Res
     if !matches!(failure, RedemptionFailure::Prefetch) {
         metrics::counter!("Refusals", "Reason" => problem_type.name()).increment(1);
     }
-    match failure {
-        RedemptionFailure::AccessEnded(sharer) => pages::access_ended(sharer.as_ref(), format),
-        _ => pages::problem(problem_type, list, format),
+    let link = link_url(request);
+    if let RedemptionFailure::AccessEnded(sharer) = failure {
+        return pages::access_ended(look, sharer.as_ref(), link.map(|(url, _)| url).as_deref(), format);
     }
+    let list = link.and_then(|(url, is_of_part)| is_of_part.then_some(url));
+    pages::problem(look, problem_type, list, format)
 }
 
 #[cfg(test)]
@@ -352,6 +395,7 @@ mod tests {
     use sharelink_http::parse_event;
 
     use super::*;
+    use crate::look::tests::plain;
 
     fn request(route_key: &str, n: &str) -> Request {
         let method = route_key.split(' ').next().unwrap();
@@ -363,20 +407,24 @@ mod tests {
     }
 
     #[test]
-    fn list_url_is_relative_to_the_file_or_archive() {
-        assert_eq!(list_url(&request("GET /s/{token}/files/{n}", "2")).as_deref(), Some("../../x"));
-        assert_eq!(list_url(&request("HEAD /s/{token}/archive", "")).as_deref(), Some("../x"));
-        assert_eq!(list_url(&request("GET /s/{token}", "")), None);
+    fn link_url_is_relative_to_the_request() {
+        let url = |route_key, n| link_url(&request(route_key, n));
+        assert_eq!(url("GET /s/{token}/files/{n}", "2"), Some(("../../x".to_owned(), true)));
+        assert_eq!(url("HEAD /s/{token}/archive", ""), Some(("../x".to_owned(), true)));
+        assert_eq!(url("GET /s/{token}", ""), Some(("x".to_owned(), false)));
+        assert_eq!(url("POST /s/{token}/more-time", ""), None);
     }
 
     #[test]
     fn unknown_route_gets_a_not_found_page_or_problem() {
-        let english = ResponseFormat::requested(&request("GET /", ""));
-        let page = error_response(&RedemptionFailure::UnknownRoute, None, english);
+        let request = request("GET /", "");
+        let english = ResponseFormat::requested(&request, Language::English);
+        let page = error_response(&plain(), &RedemptionFailure::UnknownRoute, &request, english);
         assert_eq!(page.status(), 404);
         assert!(String::from_utf8_lossy(page.body()).contains("This link does not work"), "{page:?}");
 
-        let problem = error_response(&RedemptionFailure::UnknownRoute, None, ResponseFormat::Json);
+        let problem =
+            error_response(&plain(), &RedemptionFailure::UnknownRoute, &request, ResponseFormat::Json);
         assert_eq!(problem.status(), 404);
         assert!(String::from_utf8_lossy(problem.body()).contains("/problems/route-not-found"), "{problem:?}");
     }
