@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::{Expiry, FileName, Message, ShareRules, Timestamp};
+use sharelink_domain::reminder::{ReminderDays, ReminderDaysError};
+use sharelink_domain::{Expiry, FileName, Language, Message, ShareRules, Timestamp};
 use sharelink_http::{FieldError, Problem};
 
 /// The body as received. Every field is optional, so that validation can report all missing fields.
@@ -16,6 +17,13 @@ pub(crate) struct CreateBody {
     message: Option<String>,
     files: Option<Vec<String>>,
     notify: Option<bool>,
+    /// Left out of the fingerprint if absent, so that clients of earlier versions can retry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remind_days_before: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notify_on_first_download: Option<bool>,
 }
 
 /// A validated create request.
@@ -28,6 +36,11 @@ pub(crate) struct CreateRequest {
     /// The names of the files to share, in order. `None` means all of the item's files.
     pub(crate) files: Option<Vec<FileName>>,
     pub(crate) notify: bool,
+    /// `None` means the deployment's language.
+    pub(crate) language: Option<Language>,
+    /// `None` means the deployment's number of days.
+    pub(crate) reminder: Option<ReminderDays>,
+    pub(crate) notify_on_first_download: bool,
 }
 
 impl CreateBody {
@@ -44,11 +57,23 @@ impl CreateBody {
         let expiry = collect_errors(&mut errors, expiry);
         let message = collect_errors(&mut errors, parse_message(self.message.as_deref()));
         let files = collect_errors(&mut errors, self.files.as_deref().map(parse_files).transpose());
-        match (recipients, expiry, message, files) {
-            (Some(recipients), Some(expiry), Some(message), Some(files)) => {
+        let language = collect_errors(&mut errors, self.language.as_deref().map(parse_language).transpose());
+        let reminder = collect_errors(&mut errors, self.remind_days_before.map(parse_reminder).transpose());
+        match (recipients, expiry, message, files, language, reminder) {
+            (Some(recipients), Some(expiry), Some(message), Some(files), Some(language), Some(reminder)) => {
                 let notify = self.notify.unwrap_or(true);
                 rules.check_email(notify)?;
-                Ok(CreateRequest { recipients, expiry, message, files, notify })
+                let notify_on_first_download = self.notify_on_first_download.unwrap_or_default();
+                Ok(CreateRequest {
+                    recipients,
+                    expiry,
+                    message,
+                    files,
+                    notify,
+                    language,
+                    reminder,
+                    notify_on_first_download,
+                })
             }
             _ => Err(Problem::Invalid(errors)),
         }
@@ -99,6 +124,14 @@ fn accept_expiry(requested: RequestedExpiry, received_at: Timestamp) -> Result<E
 
 fn parse_message(text: Option<&str>) -> Result<Option<Message>, Vec<FieldError>> {
     Message::parse(text.unwrap_or_default()).or_else(|error| invalid("/message", error))
+}
+
+fn parse_reminder(days: u64) -> Result<ReminderDays, Vec<FieldError>> {
+    days.try_into().or_else(|error: ReminderDaysError| invalid("/remindDaysBefore", error))
+}
+
+fn parse_language(tag: &str) -> Result<Language, Vec<FieldError>> {
+    Language::parse(tag).or_else(|error| invalid("/language", error))
 }
 
 fn parse_files(names: &[String]) -> Result<Vec<FileName>, Vec<FieldError>> {
@@ -154,8 +187,18 @@ mod tests {
     fn all_invalid_fields_are_reported_together() {
         let body = json!({
             "recipients": [], "expiresAt": "tomorrow", "message": "x".repeat(2001), "files": ["a", "..", "a"],
+            "language": "tlh", "remindDaysBefore": 31,
         });
-        assert_eq!(invalid_pointers(body), ["/recipients", "/expiresAt", "/message", "/files/1", "/files/2"]);
+        let expected = [
+            "/recipients",
+            "/expiresAt",
+            "/message",
+            "/files/1",
+            "/files/2",
+            "/language",
+            "/remindDaysBefore",
+        ];
+        assert_eq!(invalid_pointers(body), expected);
     }
 
     #[test]
@@ -173,6 +216,37 @@ mod tests {
         assert!(request.notify, "recipients are notified by default");
         assert_eq!(request.files, None, "all files are shared by default");
         assert_eq!(request.message, None);
+        assert_eq!(request.language, None, "the deployment's language");
+        assert_eq!(request.reminder, None, "the deployment's number of days");
+        assert!(!request.notify_on_first_download);
+    }
+
+    #[test]
+    fn language_is_parsed_from_a_tag() {
+        let body = |language| json!({"recipients": ["a"], "expiresAt": "2026-03-11T00:00:00Z", "language": language});
+        for tag in ["sv", "sv-SE", "SV_se"] {
+            assert_eq!(validate(body(tag)).unwrap().language, Some(Language::Swedish), "{tag}");
+        }
+        for tag in ["", "it", "klingon", "sv;q=1"] {
+            assert_eq!(invalid_pointers(body(tag)), ["/language"], "{tag}");
+        }
+    }
+
+    /// A client may retry a request that an earlier version received.
+    #[test]
+    fn absent_new_fields_leave_the_fingerprint_as_it_was() {
+        let body = |body: Value| {
+            serde_json::to_string(&serde_json::from_value::<CreateBody>(body).unwrap()).unwrap()
+        };
+        let frozen = r#"{"recipients":["a"],"expiresAt":null,"message":null,"files":null,"notify":null}"#;
+        assert_eq!(body(json!({"recipients": ["a"]})), frozen);
+        for (name, value) in [
+            ("language", json!("de")),
+            ("remindDaysBefore", json!(0)),
+            ("notifyOnFirstDownload", json!(false)),
+        ] {
+            assert_ne!(body(json!({"recipients": ["a"], name: value})), frozen);
+        }
     }
     #[test]
     fn rules_limit_recipients_and_expiry() {

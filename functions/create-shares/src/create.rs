@@ -13,11 +13,12 @@ use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_aws::{Error, new_generation, new_write_id};
 use sharelink_domain::email_limits::{EmailLimits, LimitReached};
 use sharelink_domain::idempotency::IdempotentRequest;
+use sharelink_domain::reminder::ReminderDays;
 use sharelink_domain::request::{self, FilesError, ParsedRecipient, ShareRequest};
 use sharelink_domain::resolution::ItemFile;
 use sharelink_domain::switches::{ModuleState, Switches};
 use sharelink_domain::{
-    FileName, Item, Share, ShareId, ShareRules, Sharer, Status, Timestamp, Title, WriteId,
+    FileName, Item, Language, Share, ShareId, ShareRules, Sharer, Status, Timestamp, Title, WriteId,
 };
 use sharelink_http::{
     Authorization, FieldError, Problem, ProblemType, Request, Response, idempotent_request, parse_item,
@@ -36,6 +37,10 @@ const CONCURRENCY: usize = 16;
 pub(crate) struct CreateShares {
     pub(crate) authorization: Authorization,
     pub(crate) clock: Clock,
+    /// The language of shares whose request names none.
+    pub(crate) default_language: Language,
+    /// When shares whose request does not say so are followed by a reminder.
+    pub(crate) default_reminder: ReminderDays,
     pub(crate) email_limits: EmailLimits,
     /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
@@ -56,6 +61,12 @@ struct Settled {
     /// The item's title.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// The language's tag. Absent in records of earlier versions.
+    #[serde(default)]
+    language: Option<String>,
+    /// The days before the end of access. Absent in records of earlier versions.
+    #[serde(default)]
+    reminder: u64,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -128,23 +139,25 @@ impl CreateShares {
         let record = if let Some(record) = earlier {
             record
         } else {
-            let files = create_request.files.as_deref();
-            self.settle(idempotent.as_ref(), shareable, &sharer, files, now).await?
+            self.settle(idempotent.as_ref(), shareable, &sharer, &create_request, now).await?
         };
 
         // `record` comes from the attempt that stored it first, which may be a concurrent one. Validate the
         // expiry as of that attempt's time of receipt.
         let IdempotencyRecord { received_at: first_received_at, settled } = record;
         let expiry = create_request.accept_expiry(first_received_at)?;
-        let CreateRequest { recipients, message, notify, .. } = create_request;
+        let CreateRequest { recipients, message, notify, notify_on_first_download, .. } = create_request;
         let share_request = ShareRequest {
             item: item.clone(),
             files: settled.listing.files.into_iter().map(Into::into).collect(),
             sharer: settled.sharer.into(),
             message,
             title: settled.title.as_deref().and_then(Title::parse),
+            language: settled.language.and_then(|tag| Language::parse(&tag).ok()).unwrap_or_default(),
             expiry,
             notify,
+            reminder: settled.reminder.try_into().unwrap_or_default(),
+            notify_on_first_download,
         };
         let write = match idempotent {
             Some(idempotent) => idempotent.write_id(first_received_at),
@@ -187,10 +200,11 @@ impl CreateShares {
         idempotent: Option<&IdempotentRequest>,
         shareable: &ShareableItem<'_>,
         sharer: &Sharer,
-        files: Option<&[FileName]>,
+        request: &CreateRequest,
         now: Timestamp,
     ) -> Result<IdempotencyRecord<Settled>, Problem> {
-        let FileListing { files, is_partial } = find_files(shareable, files, self.rules.max_files).await?;
+        let FileListing { files, is_partial } =
+            find_files(shareable, request.files.as_deref(), self.rules.max_files).await?;
         let settled = Settled {
             listing: SettledListing {
                 files: files.iter().map(|found| StoredFile::from(&found.file)).collect(),
@@ -199,6 +213,8 @@ impl CreateShares {
             },
             sharer: StoredSharer::from(sharer),
             title: shareable.title().map(|title| title.as_str().to_owned()),
+            language: Some(request.language.unwrap_or(self.default_language).tag().to_owned()),
+            reminder: request.reminder.unwrap_or(self.default_reminder).get().into(),
         };
         match idempotent {
             Some(idempotent) => Ok(self.table.save_idempotency_record(idempotent, settled, now).await?),

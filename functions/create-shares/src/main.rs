@@ -13,8 +13,9 @@ use sharelink_aws::share_rules::load_share_rules;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
 use sharelink_aws::switch_cache::SwitchCache;
+use sharelink_domain::Language;
 use sharelink_http::{Authorization, run_with_callers};
-use sharelink_runtime::{Clock, Metrics, required, required_days, start_logging};
+use sharelink_runtime::{Clock, Metrics, required, required_days, required_number, start_logging};
 
 use create::CreateShares;
 use item_source::ItemSource;
@@ -35,6 +36,8 @@ async fn main() -> Result<(), lambda_http::Error> {
     let create_shares = CreateShares {
         authorization: Authorization::from_env()?,
         clock,
+        default_language: Language::parse(&required("DEFAULT_LANGUAGE")?)?,
+        default_reminder: u64::from(required_number("REMINDER_DAYS")?).try_into()?,
         email_limits: load_email_limits()?,
         hash_key,
         index_key,

@@ -27,7 +27,9 @@ fn refuse_uncounted<E>(
     decide: impl Fn(&Share) -> Result<Option<Share>, E>,
 ) -> impl Fn(&Share) -> Result<Option<Share>, Refusal<E>> {
     move |share| match decide(share).map_err(Refusal::Other)? {
-        Some(changed) if changed.mail.attempt > share.mail.attempt => {
+        Some(changed)
+            if changed.mail.attempt > share.mail.attempt || share.requests_another_reminder(&changed) =>
+        {
             Err(Refusal::NotCounted(changed.recipient))
         }
         decision => Ok(decision),

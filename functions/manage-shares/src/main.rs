@@ -8,6 +8,7 @@ mod bulk_revoke;
 mod csv;
 mod email_limits;
 mod link;
+mod notice_settings;
 mod parameters;
 mod problems;
 mod renew;
@@ -31,9 +32,11 @@ use sharelink_aws::share_rules::load_share_rules;
 use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
 use sharelink_aws::switch_cache::SwitchCache;
+use sharelink_domain::Language;
 use sharelink_http::{Authorization, run_with_callers};
 use sharelink_runtime::{
-    Clock, Metrics, optional, required, required_bool, required_days, required_positive_number, start_logging,
+    Clock, Metrics, optional, required, required_bool, required_days, required_number, required_or_empty,
+    required_positive_number, start_logging,
 };
 
 use router::ManageShares;
@@ -56,12 +59,15 @@ async fn main() -> Result<(), lambda_http::Error> {
         authorization: Authorization::from_env()?,
         clock,
         default_access_days: required_positive_number("DEFAULT_ACCESS_DAYS")?,
+        default_language: Language::parse(&required("DEFAULT_LANGUAGE")?)?,
         email_limits: load_email_limits()?,
         hash_key,
         index_key,
         item_resolver: optional("ITEM_RESOLVER").map(|function| ItemResolver::for_access(&config, function)),
         links: LinkBuilder::new(key_ring_cache, base_url),
         log: ShareLog::beside(&table, required("LOG_TABLE_NAME")?),
+        notices: required_or_empty("NOTICES")?.parse()?,
+        reminder_days: u64::from(required_number("REMINDER_DAYS")?).try_into()?,
         retention: required_days("RETENTION_DAYS")?,
         rules: load_share_rules()?,
         suggests_recipients: required_bool("SUGGEST_RECIPIENTS")?,

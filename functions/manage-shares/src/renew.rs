@@ -75,6 +75,7 @@ fn renew_problem(error: RenewError) -> Problem {
     match error {
         RenewError::StaleVersion => ProblemType::StaleVersion.into(),
         RenewError::Inactive => ProblemType::ShareInactive.into(),
+        RenewError::EmailsStopped => ProblemType::EmailsStopped.into(),
         RenewError::Expiry(error) => invalid_expiry(error),
         RenewError::Rule(violation) => violation.into(),
     }

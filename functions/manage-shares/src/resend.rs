@@ -58,6 +58,7 @@ fn resend_problem(error: ResendError, now: Timestamp) -> Problem {
     match error {
         ResendError::Inactive => ProblemType::ShareInactive.into(),
         ResendError::Complained => ProblemType::RecipientComplained.into(),
+        ResendError::EmailsStopped => ProblemType::EmailsStopped.into(),
         ResendError::TooSoon { until } => Problem::TooSoon(until - now),
         ResendError::Rule(violation) => violation.into(),
     }

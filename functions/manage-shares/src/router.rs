@@ -10,8 +10,10 @@ use sharelink_aws::share_table::{ShareLog, ShareTable};
 use sharelink_aws::stored_key::{StoredHashKey, StoredIndexKey};
 use sharelink_aws::switch_cache::SwitchCache;
 use sharelink_domain::email_limits::EmailLimits;
+use sharelink_domain::notices::NoticeKinds;
+use sharelink_domain::reminder::ReminderDays;
 use sharelink_domain::resolution::Purpose;
-use sharelink_domain::{Action, Item, Share, ShareRules, Timestamp};
+use sharelink_domain::{Action, Item, Language, Share, ShareRules, Timestamp};
 use sharelink_http::{
     Authorization, Caller, Problem, ProblemType, Request, Response, ShareResponse, etag, json_response,
     parse_item, route_key,
@@ -28,6 +30,8 @@ pub(crate) struct ManageShares {
     pub(crate) clock: Clock,
     /// The days of access that frontends offer first.
     pub(crate) default_access_days: u16,
+    /// The language of shares whose request names none.
+    pub(crate) default_language: Language,
     pub(crate) email_limits: EmailLimits,
     /// Its keyed hashes identify sharers and mailboxes in the counters of emails, and callers in the logs.
     pub(crate) hash_key: StoredHashKey,
@@ -36,6 +40,10 @@ pub(crate) struct ManageShares {
     pub(crate) item_resolver: Option<ItemResolver>,
     pub(crate) links: LinkBuilder,
     pub(crate) log: ShareLog,
+    /// The kinds of notices that the deployment sends.
+    pub(crate) notices: NoticeKinds,
+    /// When shares whose request does not say so are followed by a reminder.
+    pub(crate) reminder_days: ReminderDays,
     pub(crate) retention: TimeDelta,
     pub(crate) rules: ShareRules,
     /// Whether sharers get suggestions of recipients.
@@ -60,6 +68,8 @@ impl ManageShares {
                 self.get_share_permission(&request).await
             }
             "GET /share-rules" => self.get_share_rules(&request),
+            "GET /notice-settings" => self.get_notice_settings(&request).await,
+            "PUT /notice-settings" => self.put_notice_settings(&request).await,
             "POST /share-permissions" => self.get_share_permissions(&request).await,
             "GET /shares" => self.list_all_shares(&request).await,
             "POST /shares/revoke" => self.revoke_all(&request).await,

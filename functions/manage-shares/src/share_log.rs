@@ -25,7 +25,7 @@ struct LogResponse<'a> {
 struct LogEntryResponse<'a> {
     at: String,
     #[serde(flatten)]
-    event: EventResponse<'a>,
+    event: EventResponse,
     share_id: String,
     recipient: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,13 +49,15 @@ impl From<UseSource> for UseSourceResponse {
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
-enum EventResponse<'a> {
+enum EventResponse {
     Created,
     Emailed,
-    MailFailed { detail: &'a str },
+    MailFailed { reason: &'static str, detail: &'static str },
     Delivered,
-    Bounced { detail: &'a str },
+    Bounced { reason: &'static str, detail: &'static str },
     Complained,
+    Reminded,
+    ReminderFailed { reason: &'static str, detail: &'static str },
     Opened { number: u64 },
     Downloaded { number: u64 },
     DownloadedAll { number: u64 },
@@ -66,20 +68,29 @@ enum EventResponse<'a> {
     LinkCopied,
     LinkRenewed,
     Resent,
+    MoreTimeRequested { number: u32 },
+    EmailsStopped,
+    EmailsAllowed,
     Expired,
     Purged,
     Restored,
 }
 
-impl<'a> From<&'a LogEvent> for EventResponse<'a> {
-    fn from(event: &'a LogEvent) -> Self {
+impl From<&LogEvent> for EventResponse {
+    fn from(event: &LogEvent) -> Self {
         match event {
             LogEvent::Created => Self::Created,
             LogEvent::Emailed => Self::Emailed,
-            LogEvent::MailFailed { detail } => Self::MailFailed { detail },
+            LogEvent::MailFailed { reason } => {
+                Self::MailFailed { reason: reason.code(), detail: reason.detail() }
+            }
             LogEvent::Delivered => Self::Delivered,
-            LogEvent::Bounced { detail } => Self::Bounced { detail },
+            LogEvent::Bounced { reason } => Self::Bounced { reason: reason.code(), detail: reason.detail() },
             LogEvent::Complained => Self::Complained,
+            LogEvent::Reminded => Self::Reminded,
+            LogEvent::ReminderFailed { reason } => {
+                Self::ReminderFailed { reason: reason.code(), detail: reason.detail() }
+            }
             LogEvent::Opened { number } => Self::Opened { number: *number },
             LogEvent::Downloaded { number } => Self::Downloaded { number: *number },
             LogEvent::DownloadedAll { number } => Self::DownloadedAll { number: *number },
@@ -92,6 +103,9 @@ impl<'a> From<&'a LogEvent> for EventResponse<'a> {
             LogEvent::LinkCopied => Self::LinkCopied,
             LogEvent::LinkRenewed { .. } => Self::LinkRenewed,
             LogEvent::Resent => Self::Resent,
+            LogEvent::MoreTimeRequested { number } => Self::MoreTimeRequested { number: *number },
+            LogEvent::EmailsStopped => Self::EmailsStopped,
+            LogEvent::EmailsAllowed => Self::EmailsAllowed,
             LogEvent::Expired => Self::Expired,
             LogEvent::Purged { .. } => Self::Purged,
             LogEvent::Restored => Self::Restored,

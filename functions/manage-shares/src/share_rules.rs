@@ -19,6 +19,9 @@ struct RulesResponse<'a> {
     allowed_recipient_domains: Vec<&'a str>,
     blocked_recipient_domains: Vec<&'a str>,
     suggestions: bool,
+    reminder_days: u8,
+    notices: Vec<&'static str>,
+    language: &'static str,
 }
 
 fn names(domains: &[RecipientDomain]) -> Vec<&str> {
@@ -45,6 +48,9 @@ impl ManageShares {
                 .flat_map(RecipientDomain::with_aliases)
                 .collect(),
             suggestions: self.suggests_recipients,
+            reminder_days: self.reminder_days.get(),
+            notices: self.notices.names(),
+            language: self.default_language.tag(),
         };
         Ok(json_response(StatusCode::OK, "application/json", &body))
     }

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use sharelink_aws::share_table::Cursor;
 use sharelink_aws::{ChangeError, new_write_id};
 use sharelink_domain::expiry::RequestedExpiry;
-use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
+use sharelink_domain::reminder::{ReminderDays, ReminderError};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, RequestedChanges};
 use sharelink_domain::{Action, Share};
 use sharelink_http::{
     FieldError, Problem, ProblemType, Response, ShareResponse, encode_cursor, json_response, parse_cursor,
     parse_if_match, parse_json_body,
 };
 
+use crate::email_limits::Decide;
 use crate::parameters::{parse_limit, parse_share_id, parse_status};
 use crate::router::{Call, ManageShares};
 
@@ -29,13 +31,22 @@ struct SharesResponse<'a> {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ChangeBody {
     expires_at: Option<String>,
+    remind_days_before: Option<u64>,
 }
 
 impl ChangeBody {
-    fn parse_expiry(self) -> Result<RequestedExpiry, Problem> {
-        let text = self.expires_at.ok_or_else(|| invalid_expiry("is required"))?;
-        text.parse().map_err(invalid_expiry)
+    fn parse(self) -> Result<RequestedChanges, Problem> {
+        if self.expires_at.is_none() && self.remind_days_before.is_none() {
+            return Err(invalid_expiry("is required, unless remindDaysBefore is given"));
+        }
+        let expiry = self.expires_at.as_deref().map(str::parse).transpose().map_err(invalid_expiry)?;
+        let reminder = self.remind_days_before.map(ReminderDays::try_from).transpose();
+        Ok(RequestedChanges { expiry, reminder: reminder.map_err(invalid_reminder)? })
     }
+}
+
+fn invalid_reminder(detail: impl Display) -> Problem {
+    Problem::Invalid(vec![FieldError::pointer("/remindDaysBefore", detail)])
 }
 
 pub(crate) fn invalid_expiry(detail: impl Display) -> Problem {
@@ -46,11 +57,19 @@ pub(crate) fn invalid_expiry(detail: impl Display) -> Problem {
 pub(crate) fn change_problem(error: ChangeError<ChangeExpirationError>) -> Problem {
     match error {
         ChangeError::NotFound => ProblemType::ShareNotFound.into(),
-        ChangeError::Refused(ChangeExpirationError::StaleVersion) => ProblemType::StaleVersion.into(),
-        ChangeError::Refused(ChangeExpirationError::Expiry(error)) => invalid_expiry(error),
-        ChangeError::Refused(ChangeExpirationError::Rule(violation)) => violation.into(),
-        ChangeError::Refused(ChangeExpirationError::CallerOff) => ProblemType::SharingOff.into(),
+        ChangeError::Refused(error) => refusal_problem(error),
         ChangeError::Failed(error) => error.into(),
+    }
+}
+
+fn refusal_problem(error: ChangeExpirationError) -> Problem {
+    match error {
+        ChangeExpirationError::StaleVersion => ProblemType::StaleVersion.into(),
+        ChangeExpirationError::Expiry(error) => invalid_expiry(error),
+        ChangeExpirationError::Rule(violation) => violation.into(),
+        ChangeExpirationError::CallerOff => ProblemType::SharingOff.into(),
+        ChangeExpirationError::Reminder(ReminderError::EmailsStopped) => ProblemType::EmailsStopped.into(),
+        ChangeExpirationError::Reminder(error) => invalid_reminder(error),
     }
 }
 
@@ -76,12 +95,16 @@ impl ManageShares {
     pub(crate) async fn change_expiration(&self, call: &Call<'_>) -> Result<Response, Problem> {
         let id = parse_share_id(call.request)?;
         let expected = parse_if_match(call.request)?;
-        let expiry = parse_json_body::<ChangeBody>(call.request)?.parse_expiry()?;
+        let changes = parse_json_body::<ChangeBody>(call.request)?.parse()?;
         let is_caller_off = self.is_caller_off(&call.action.by.sub, call.action.at).await?;
-        let change =
-            |share: &Share| self.decide_expiration(share, expiry, &call.action, expected, is_caller_off);
-        let changed = self.table.change(&call.item, id, self.retention, new_write_id()?, change).await;
-        Ok(call.share_response(StatusCode::OK, &changed.map_err(change_problem)?))
+        let decide =
+            |share: &Share| share.with_changes(changes, &call.action, expected, is_caller_off, &self.rules);
+        let write = new_write_id()?;
+        let change = async |decide: &Decide<'_, ChangeExpirationError>| {
+            self.table.change(&call.item, id, self.retention, write, decide).await
+        };
+        let share = self.change_with_email(call, id, write, decide, change, refusal_problem).await?;
+        Ok(call.share_response(StatusCode::OK, &share))
     }
 
     /// Decides a change of the expiration.

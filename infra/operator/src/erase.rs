@@ -102,6 +102,8 @@ fn describe_erasure(summary: &ErasureSummary, is_dry_run: bool) -> String {
         ("shares deleted", summary.shares),
         ("log entries deleted", summary.log_entries),
         ("counters of emails deleted", summary.counters),
+        ("rows of notices and settings deleted", summary.notices),
+        ("notices that no longer name their share", summary.notices_edited),
         ("remembered requests deleted", summary.requests),
         ("expiry alarms without a share deleted", summary.alarms),
         ("failed SES reports deleted", summary.reports),
