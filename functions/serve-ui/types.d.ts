@@ -50,9 +50,29 @@ export type Status = "active" | "inactive";
 export interface Mail {
   state: "none" | "queued" | "sent" | "delivered" | "failed" | "bounced" | "complained";
   at?: string;
-  /** Why the email failed, bounced or was never sent. */
+  /** Why the email failed, bounced or was never sent: in English, and as a code. */
   detail?: string;
+  reason?: string;
 }
+
+/** The reminder to a recipient who has downloaded nothing. */
+export interface Reminder {
+  /** Before the expiration. */
+  daysBefore: number;
+  state: "planned" | "sent" | "none";
+  /** When the reminder is due or was sent. */
+  at?: string;
+}
+
+/** The recipient's requests for more time. */
+export interface MoreTime {
+  requests: number;
+  requestedAt: string;
+  /** Whether the last request is later than the last change of the recipient's access. */
+  isOpen: boolean;
+}
+
+export type Language = "en" | "de" | "fr" | "es" | "da" | "nl" | "sv";
 
 /** A recipient that the user has shared with before. */
 export interface Suggestion {
@@ -78,7 +98,15 @@ export interface Share {
   /** The item's title, if the platform's item resolver gave one. */
   title?: string;
   files: SharedFile[];
+  /** Of the emails, and of the pages unless the recipient's browser asks for another. */
+  language: Language;
   mail: Mail;
+  /** Present if a reminder was ever asked for. */
+  reminder?: Reminder;
+  notifyOnFirstDownload: boolean;
+  moreTime?: MoreTime;
+  /** Present if the recipient has stopped emails about the share. */
+  emailsStoppedAt?: string;
   opens: number;
   downloads: number;
   /** How many of the `downloads` were of all files in one archive. */
@@ -128,7 +156,18 @@ export interface ShareRules {
   blockedRecipientDomains: string[];
   /** Whether recipients are suggested. */
   suggestions: boolean;
+  /** The days before the expiration at which recipients are reminded, by default. */
+  reminderDays: number;
+  /** The deployment's language. */
+  language?: Language;
+  /** The notices that sharers may get. */
+  notices: NoticeKind[];
 }
+
+export type NoticeKind = "emailProblem" | "firstDownload" | "moreTime";
+
+/** Which notices a user gets. */
+export type NoticeSettings = Record<NoticeKind, boolean>;
 
 /** The body of a request to share an item's files. */
 export interface CreateShares {
@@ -137,6 +176,11 @@ export interface CreateShares {
   message?: string;
   files?: string[];
   notify?: boolean;
+  /** The default is the deployment's language. */
+  language?: string;
+  /** 0 for no reminder. The default is the deployment's. */
+  remindDaysBefore?: number;
+  notifyOnFirstDownload?: boolean;
 }
 
 export type Outcome =
@@ -162,7 +206,8 @@ export interface CreateResults {
 export type LogEvent =
   | "created" | "emailed" | "mailFailed" | "delivered" | "bounced" | "complained" | "opened" | "downloaded"
   | "downloadedAll" | "downloadFailed" | "expirationChanged" | "revoked" | "reactivated" | "linkCopied"
-  | "linkRenewed" | "resent" | "expired" | "purged" | "restored";
+  | "linkRenewed" | "resent" | "reminded" | "reminderFailed" | "moreTimeRequested" | "emailsStopped"
+  | "emailsAllowed" | "expired" | "purged" | "restored";
 
 export interface LogEntry {
   at: string;
@@ -175,9 +220,9 @@ export interface LogEntry {
   from?: string;
   to?: string;
   detail?: string;
-  /** Only for `downloadFailed`. */
-  reason?: "missing" | "archived" | "forbidden";
-  /** Only for `opened`, `downloaded` and `downloadedAll`: the number of opens, or of downloads of any kind, so far. */
+  /** Why a download failed (`missing`, `archived` or `forbidden`), or a code for `detail`. */
+  reason?: string;
+  /** The number of opens, of downloads of any kind, or of requests for more time, so far. */
   number?: number;
   /** Only for uses of the link, if the deployment keeps where they came from. */
   source?: UseSource;
@@ -289,7 +334,7 @@ export interface ShareDialog extends ItemElement {
 
 export interface LinkAccessDialog extends ItemElement {
   readonly isOpen: boolean;
-  /** Loads the links and opens the dialog. `shareId` is the share to highlight. */
+  /** Loads the links and opens the dialog. `shareId` is the share to highlight, in its tab if `tab` is missing. */
   open(options?: { tab?: Status; shareId?: string }): void;
   close(): void;
 }

@@ -2,8 +2,8 @@
 
 /**
  * @import {
- *   Config, CreateResults, CreateShares, FilePage, Item, LogPage, Problem, Share, SharePage, ShareRules,
- *   Status, Suggestion
+ *   Config, CreateResults, CreateShares, FilePage, Item, LogPage, NoticeSettings, Problem, Share, SharePage,
+ *   ShareRules, Status, Suggestion
  * } from "../types.d.ts"
  */
 
@@ -185,12 +185,14 @@ export class Api {
    * @param {Item} item
    * @param {Share} share
    * @param {string} expiresAt in RFC 3339
+   * @param {number} [remindDaysBefore] when to remind the recipient, if that changes
    * @returns {Promise<Share>}
    */
-  async changeExpiration(item, { shareId, version }, expiresAt) {
+  async changeExpiration(item, { shareId, version }, expiresAt, remindDaysBefore) {
     const headers = { "If-Match": `"${version}"` };
     const path = itemPath(item, `shares/${shareId}`);
-    return (await this.send("PATCH", path, { body: { expiresAt }, headers })).body;
+    const body = { expiresAt, remindDaysBefore };
+    return (await this.send("PATCH", path, { body, headers })).body;
   }
 
   /**
@@ -244,6 +246,19 @@ export class Api {
    */
   async listLog(item, cursor) {
     return (await this.send("GET", itemPath(item, "share-log", { cursor }))).body;
+  }
+
+  /**
+   * Returns which notices the user gets.
+   * @returns {Promise<NoticeSettings>}
+   */
+  async getNoticeSettings() {
+    return (await this.send("GET", "/notice-settings")).body;
+  }
+
+  /** @param {NoticeSettings} body */
+  async changeNoticeSettings(body) {
+    await this.send("PUT", "/notice-settings", { body });
   }
 
   /**

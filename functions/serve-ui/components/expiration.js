@@ -145,7 +145,8 @@ export class ExpirationField {
    * @param {Language} language
    * @param {object} options
    * @param {string} [options.id] must be unique in the dialog
-   * @param {(isPast: boolean) => string | false} options.note returns a note about the selected time
+   * @param {(isPast: boolean, date: Date) => string | false} options.note returns a note about the selected
+   *   time
    * @param {ShareRules} options.rules
    * @param {() => Date} [options.latest] returns the last time that is allowed
    */
@@ -264,7 +265,7 @@ export class ExpirationField {
     const isShown = date && !isBeforeToday(date);
     replaceText(this.#words, isShown
       ? `${language.formatDateInWords(date)}, ${language.formatDistance(date)}` : "");
-    const notes = date ? [this.#clockNote(date), this.#note(date <= new Date())] : [];
+    const notes = date ? [this.#clockNote(date), this.#note(date <= new Date(), date)] : [];
     replaceText(this.note, notes.filter(Boolean).join(" "));
     for (const [name, button] of this.#presets) {
       const isPressed = date?.getTime() === presetEnd(name).getTime();

@@ -1,14 +1,15 @@
 // `<link-access-dialog module="jobs" item="1042">`: lists the active and inactive links to an item's files.
 
-/** @import { Share, Status } from "../types.d.ts" */
+/** @import { Child, Share, Status } from "../types.d.ts" */
 
-import { ApiError } from "./api.js";
+import { ApiError, randomKey } from "./api.js";
 import { ItemDialog, banner } from "./dialog.js";
 import { fill, h } from "./dom.js";
 import { latestExpirationOf, replaceText, rfc3339 } from "./expiration.js";
+import { NoticeSettings } from "./notice-settings.js";
 import { ShareLog } from "./share-log.js";
-import { ShareRow, accessText, currentShare } from "./share-row.js";
-import { SORTS, arrange, matchesSearch } from "./sorting.js";
+import { ShareRow, accessText, currentShare, mayResend } from "./share-row.js";
+import { SORTS, arrange, compareRequests, matchesSearch } from "./sorting.js";
 import { Language, isolate } from "./texts.js";
 
 /** @type {Status[]} */
@@ -106,14 +107,16 @@ export class LinkAccessDialog extends ItemDialog {
   #sort;
   /** @type {HTMLElement} */
   #finder;
+  /** @type {HTMLButtonElement} */
+  #noticesButton;
   #announcing = 0;
   // The result of the last action. It stays visible while the list scrolls.
   #status = h("div", { class: "status" });
   /** The button that undoes the last action, and the time until which it can be undone. */
   #undo = { button: h("button"), until: 0 };
   #openedAt = 0;
-  /** Resolves once the rules are loaded. */
-  #rulesLoaded = Promise.resolve();
+  /** Resolves once the rules are loaded and the tab is selected. */
+  #prepared = Promise.resolve([]);
   #timer = 0;
   // Clicks "Show more" when the button comes into view, so that scrolling loads the next page.
   #observer = new IntersectionObserver((entries) => {
@@ -130,9 +133,10 @@ export class LinkAccessDialog extends ItemDialog {
   /**
    * Loads the links and opens the dialog.
    * @param {Language} language
-   * @param {{ tab?: Status, shareId?: string }} [options] the tab to select, and a share to highlight
+   * @param {{ tab?: Status, shareId?: string }} [options] the tab to select (the share's tab or the
+   *   active links, if omitted), and a share to highlight
    */
-  show(language, { tab = "active", shareId } = {}) {
+  show(language, { tab, shareId } = {}) {
     this.#language = language;
     this.#marked = shareId;
     const { texts } = this.#language;
@@ -145,13 +149,17 @@ export class LinkAccessDialog extends ItemDialog {
       inactive: new Tab("inactive", texts, listeners),
     };
     this.#createFinder();
-    this.#selected = tab;
+    this.#noticesButton = h("button",
+      { type: "button", hidden: true, onclick: () => this.#showNotices() }, texts.notices);
+    this.#selected = tab ?? "active";
     this.#openedAt = Date.now();
     fill(this.#status);
     this.#showTabs();
     this.showModal();
     this.#tabs[this.#selected].button.focus();
-    this.#rulesLoaded = this.loadRules();
+    const button = this.#noticesButton;
+    const rulesLoaded = this.loadRules(() => (button.hidden = !this.rules.notices.length));
+    this.#prepared = Promise.all([rulesLoaded, shareId && !tab && this.#selectTabOfMarked()]);
     for (const status of TABS) this.#load(this.#tabs[status]);
     this.#tick();
   }
@@ -171,8 +179,9 @@ export class LinkAccessDialog extends ItemDialog {
     this.#finder = h("div", { class: "finder", ...attributes }, this.#search, this.#sort);
   }
 
+  /** The order of the rows: links whose recipients ask for more time, then the chosen order. */
   get #compare() {
-    return SORTS[this.#sort.value];
+    return (a, b) => compareRequests(a, b) || SORTS[this.#sort.value](a, b);
   }
 
   /** Whether the list needs links that the user has not scrolled to. */
@@ -213,31 +222,55 @@ export class LinkAccessDialog extends ItemDialog {
       body: [this.#finder, tabs.map(({ panel }) => panel)],
       status: this.#status,
       buttons: [
-        h("button", { type: "button", class: "push", onclick: () => this.#showLog() }, texts.log),
-        h("button", { type: "button", onclick: () => this.close() }, texts.close),
+        h("button", { type: "button", onclick: () => this.#showLog() }, texts.log),
+        this.#noticesButton,
+        h("button", { type: "button", class: "end", onclick: () => this.close() }, texts.close),
       ],
     });
     this.#select(this.#selected);
   }
 
-  #showLog() {
+  /** Shows the tabs again. */
+  #backToTabs() {
+    this.#showTabs();
+    this.#tabs[this.#selected].button.focus();
+  }
+
+  #showNotices() {
     const { texts } = this.#language;
-    const log = new ShareLog(this, this.#language, this.#observer);
-    const back = () => {
-      this.#showTabs();
-      this.#tabs[this.#selected].button.focus();
-    };
-    this.render(this.#language, {
-      heading: texts.log,
-      itemName: this.#itemName,
-      body: log.elements,
-      buttons: [
-        h("button", { type: "button", class: "push", onclick: back }, texts.backToLinks),
-        h("button", { type: "button", onclick: () => this.close() }, texts.close),
-      ],
+    const settings = new NoticeSettings(this, this.#language, () => {
+      this.#backToTabs();
+      this.#showStatus(texts.noticesSaved);
     });
+    this.#showView(texts.notices, settings.element, settings.save);
+    settings.load();
+  }
+
+  #showLog() {
+    const log = new ShareLog(this, this.#language, this.#observer);
+    this.#showView(this.#language.texts.log, log.elements);
     log.list.focus();
     log.load();
+  }
+
+  /**
+   * Shows something else than the links, and a button that leads back to them.
+   * @param {string} heading
+   * @param {Child} body
+   * @param {Child} [button]
+   */
+  #showView(heading, body, button) {
+    const { texts } = this.#language;
+    this.render(this.#language, {
+      heading,
+      itemName: this.#itemName,
+      body,
+      buttons: [
+        h("button", { type: "button", class: "push", onclick: () => this.#backToTabs() }, texts.backToLinks),
+        h("button", { type: "button", onclick: () => this.close() }, texts.close),
+        button,
+      ],
+    });
   }
 
   #select(status) {
@@ -279,7 +312,7 @@ export class LinkAccessDialog extends ItemDialog {
       const limit = this.#isFinding ? LARGE_PAGE_SIZE : PAGE_SIZE;
       const [{ shares, nextCursor }] = await Promise.all([
         this.client.listShares(this.itemRef, { status: tab.status, limit, cursor: tab.cursor }),
-        this.#rulesLoaded,
+        this.#prepared,
       ]);
       if (!tab.cursor && nextCursor) await this.#addMarked(tab, shares);
       tab.cursor = nextCursor;
@@ -289,7 +322,7 @@ export class LinkAccessDialog extends ItemDialog {
       const rows = added.map((share) => this.#row(share));
       for (const [i, { shareId }] of added.entries()) tab.rows.set(shareId, rows[i]);
       tab.shares.push(...added);
-      if (this.#isFinding) tab.shares.sort(this.#compare);
+      tab.shares.sort(this.#isFinding ? this.#compare : compareRequests);
       this.showItemName(this.#itemName);
       this.#showEnd(tab);
       this.#tick();
@@ -300,6 +333,17 @@ export class LinkAccessDialog extends ItemDialog {
       fill(tab.end, banner(this.#language.describeError(ApiError.from(thrown)), retry));
       if (hadFocus) retry.focus();
       return false;
+    }
+  }
+
+  async #selectTabOfMarked() {
+    const { button } = this.#tabs[this.#selected];
+    try {
+      this.#select((await this.client.getShare(this.itemRef, this.#marked)).status);
+      if (this.shadowRoot.activeElement === button) this.#tabs[this.#selected].button.focus();
+    } catch (thrown) {
+      // Without the share, the dialog shows the active links.
+      ApiError.from(thrown);
     }
   }
 
@@ -441,8 +485,37 @@ export class LinkAccessDialog extends ItemDialog {
     const earlier = !share && this.#undo.button.closest(".status > *");
     if (!earlier) this.#undo = { button, until };
     const result = h("p", { id: !earlier && "status" }, text);
-    fill(this.#status, h("div", { class: "banner good" }, result, canUndo && button), earlier);
+    const again = isGranted(previous, share) && this.#sendAgainButton(share);
+    fill(this.#status, h("div", { class: "banner good" }, result, again, canUndo && button), earlier);
     this.announce(canUndo ? `${text} ${texts.undoKeys}` : text);
+  }
+
+  /**
+   * Creates a button that emails the link again. Changing the expiration sends no email.
+   * @param {Share} share
+   */
+  #sendAgainButton(share) {
+    const { texts } = this.#language;
+    // Pressing the button again after a lost response must not send a second email.
+    const key = randomKey();
+    const onclick = async () => {
+      let resent;
+      let error;
+      const action = async () => {
+        resent = await this.client.resend(this.itemRef, share, key);
+      };
+      if (await this.runAction(button, texts.loading, action, (thrown) => (error = thrown))) {
+        this.#showShare(resent, true);
+        button.remove();
+        this.#showStatus(texts.resent(isolate(share.recipient)));
+        this.emit("sharelink-changed", { share: resent });
+      } else if (error) {
+        fill(this.#status, banner(this.#language.describeError(error), button));
+        button.focus();
+      }
+    };
+    const button = h("button", { type: "button", onclick }, texts.sendAgain);
+    return button;
   }
 
   /**
@@ -552,6 +625,15 @@ export class LinkAccessDialog extends ItemDialog {
     fill(this.#status, banner(this.#language.describeError(error)));
     this.#focusRow(neighbor);
   }
+}
+
+/**
+ * Returns whether a change gave the recipient the time that the recipient had asked for.
+ * @param {Share} [previous] the share before the change
+ * @param {Share} [share]
+ */
+function isGranted(previous, share) {
+  return previous?.moreTime?.isOpen && share.status === "active" && mayResend(share);
 }
 
 /**

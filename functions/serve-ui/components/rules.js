@@ -14,6 +14,8 @@ export const DEFAULT_RULES = {
   allowedRecipientDomains: [],
   blockedRecipientDomains: [],
   suggestions: true,
+  reminderDays: 0,
+  notices: [],
 };
 
 /**

@@ -14,8 +14,9 @@ import { ExpirationField, replaceText, rfc3339 } from "./expiration.js";
 import { FilesField } from "./files.js";
 import { MESSAGE_LIMIT } from "./limits.js";
 import { RecipientsField } from "./recipients.js";
+import { ReminderField } from "./reminder.js";
 import { accessText, copyLink, currentShare } from "./share-row.js";
-import { Language, isolate } from "./texts.js";
+import { LANGUAGES, Language, isolate, languageOf } from "./texts.js";
 
 /** The interval at which the form takes the current time into account, in milliseconds. */
 const REFRESH_INTERVAL = 30_000;
@@ -59,6 +60,13 @@ export class ShareDialog extends ItemDialog {
   /** @type {HTMLInputElement} */
   #notify;
   #notifyLabel;
+  /** @type {HTMLSelectElement} The language of the emails and of the pages. */
+  #emailLanguage;
+  /** @type {ReminderField} */
+  #reminder;
+  /** @type {HTMLInputElement} */
+  #firstDownload;
+  #firstDownloadLabel;
   /** Resolves once the rules are loaded. */
   #rulesLoaded = Promise.resolve();
   /** @type {FilesField} */
@@ -107,6 +115,8 @@ export class ShareDialog extends ItemDialog {
     this.#expiration.refresh();
     this.#notifyLabel.hidden = !this.rules.linksWithoutEmail;
     this.#notify.checked ||= this.#notifyLabel.hidden;
+    this.#reminder.suggest(this.rules.reminderDays);
+    this.#firstDownloadLabel.hidden = !this.rules.notices.includes("firstDownload");
     this.#updateMessageHint();
   }
 
@@ -127,7 +137,14 @@ export class ShareDialog extends ItemDialog {
       this.rules,
       (prefix, signal) => this.client.suggestRecipients(prefix, signal),
     );
-    const note = (isPast) => isPast && texts.alreadyPast;
+    this.#notify = h("input", { type: "checkbox", checked: true, onchange: () => this.#updateMessageHint() });
+    this.#reminder = new ReminderField(this.#language, {
+      id: "reminder", days: this.rules.reminderDays, isPossible: () => this.#notify.checked,
+    });
+    const note = (isPast, date) => {
+      this.#reminder.refresh(date);
+      return isPast && texts.alreadyPast;
+    };
     this.#expiration = new ExpirationField(this.#language, { note, rules: this.rules });
     this.#counter = h("p", { class: "counter", id: "counter" });
     this.#messageHint = h("p", { id: "message-hint", class: "hint" });
@@ -148,7 +165,6 @@ export class ShareDialog extends ItemDialog {
       announce: (text) => this.announce(text),
       onSelect: () => this.#updateMessageHint(),
     });
-    this.#notify = h("input", { type: "checkbox", checked: true, onchange: () => this.#updateMessageHint() });
     this.#alert = h("div", { class: "status" });
     const onSubmit = () => this.#share();
     this.#submitButton = h("button", { type: "button", class: "primary", onclick: onSubmit }, texts.share);
@@ -163,8 +179,31 @@ export class ShareDialog extends ItemDialog {
       this.#files.element,
       this.#expiration.element,
       message,
+      this.#moreOptions(),
     );
     this.#updateCounter();
+  }
+
+  /** Creates the fields that few users need. They are folded. */
+  #moreOptions() {
+    const { texts, pageTag } = this.#language;
+    const own = languageOf(pageTag);
+    const option = (tag) => {
+      const name = new Intl.DisplayNames(tag, { type: "language" }).of(tag);
+      const text = name.replace(/^./, (letter) => letter.toUpperCase());
+      return h("option", { value: tag, lang: tag, selected: tag === own }, text);
+    };
+    this.#emailLanguage = h("select", { id: "language", part: "input" }, LANGUAGES.map(option));
+    this.#firstDownload = h("input", { type: "checkbox" });
+    this.#firstDownloadLabel = h("label", { class: "check" }, this.#firstDownload, texts.firstDownload);
+    this.#firstDownloadLabel.hidden = !this.rules.notices.includes("firstDownload");
+    return h("details", { class: "options" },
+      h("summary", {}, texts.moreOptions),
+      h("div", { class: "field" },
+        h("label", { for: "language" }, texts.language), this.#emailLanguage),
+      this.#reminder.element,
+      this.#firstDownloadLabel,
+    );
   }
 
   #showForm() {
@@ -194,11 +233,12 @@ export class ShareDialog extends ItemDialog {
     return page;
   }
 
-  /** Without an email, recipients see the message only on the page that lists several files. */
+  /** Without an email, recipients see a message only on the page with several files, and get no reminder. */
   #updateMessageHint() {
     const { texts } = this.#language;
     const hint = this.#files.selected.length === 1 ? texts.messageUnseen : texts.messageOnPage;
     fill(this.#messageHint, !this.#notify.checked && `${texts.noEmail} ${hint}`);
+    this.#reminder.refresh();
   }
 
   #updateCounter() {
@@ -260,12 +300,17 @@ export class ShareDialog extends ItemDialog {
     fill(this.#alert);
     if (!this.#validate()) return;
     const { texts } = this.#language;
+    const remindDays = this.#reminder.days;
     const body = {
       recipients: this.#recipients.value,
       expiresAt: rfc3339(this.#expiration.date),
       message: cleanMessage(this.#message.value) || undefined,
       files: this.#files.selected,
       notify: this.#notify.checked ? undefined : false,
+      language: this.#emailLanguage.value,
+      // The deployment's default applies unless the user sees, and can change, another choice.
+      remindDaysBefore: remindDays === this.rules.reminderDays ? undefined : remindDays,
+      notifyOnFirstDownload: this.#firstDownload.checked || undefined,
     };
     const recipients = body.recipients.map((entry) => this.#recipients.withName(entry));
     const request = { ...body, recipients };
@@ -385,7 +430,8 @@ export class ShareDialog extends ItemDialog {
   #describeFiles({ files }) {
     const { texts } = this.#language;
     const size = this.#language.formatSize(files.reduce((sum, file) => sum + file.size, 0));
-    return [`${texts.fileCount(files.length, size)}: `, ...this.#nameFiles(files.map(({ name }) => name))];
+    const count = texts.fileCount(files.length, size);
+    return [count + texts.colon, ...this.#nameFiles(files.map(({ name }) => name))];
   }
 
   /**
@@ -442,14 +488,14 @@ export class ShareDialog extends ItemDialog {
     const { texts } = this.#language;
     if (["failed", "limitReached", "notAllowed"].includes(outcome)) {
       const reason = this.#language.describeError({ kind: problem.type.split("/").pop(), problem });
-      return [`${texts.outcome.failed}: ${reason}`];
+      return [texts.outcome.failed + texts.colon + reason];
     }
     if (outcome === "created") {
       if (share.status !== "active") return [texts.createdExpired];
       return [share.mail.state === "none" ? texts.createdQuietly : texts.outcome.created];
     }
     const domain = outcome === "invalidRecipient" && readAddress(recipient)?.asciiDomain;
-    if (domain) return [`${texts.outcome.misleading}: ${domain}`];
+    if (domain) return [texts.outcome.misleading + texts.colon + domain];
     if (!share) return [texts.outcome[outcome]];
     const missing = missingFiles(share, body);
     const given = this.#nameFiles(share.files.map(({ name }) => name));

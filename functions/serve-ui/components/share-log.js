@@ -61,10 +61,10 @@ export class ShareLog {
     const times = number > 100 && texts.times(number);
     const client =
       source && (texts.client[source.client] ?? source.client.replace(/^./, (c) => c.toUpperCase()));
-    const why = texts.failure[reason];
-    const rest = [texts.event[event], times, client, source?.network, change, detail, why, who]
+    const why = texts.failure[reason] ?? texts.mailReason[reason] ?? detail;
+    const rest = [texts.event[event], times, client, source?.network, change, why, who]
       .filter(Boolean)
       .join(", ");
-    return h("li", {}, h("time", { datetime: at }, format(at)), bdi(recipient), `: ${rest}`);
+    return h("li", {}, h("time", { datetime: at }, format(at)), bdi(recipient), texts.colon + rest);
   }
 }

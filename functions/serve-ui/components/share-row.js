@@ -8,6 +8,7 @@ import { ApiError, randomKey } from "./api.js";
 import { banner } from "./dialog.js";
 import { bdi, fill, h } from "./dom.js";
 import { ExpirationField, latestExpirationOf, rfc3339 } from "./expiration.js";
+import { ReminderField } from "./reminder.js";
 import { isAllowed, whyNotAllowed } from "./rules.js";
 import { isolate } from "./texts.js";
 
@@ -50,7 +51,8 @@ export class ShareRow {
       { class: isMarked && "marked", "aria-current": isMarked && "true", "data-share": share.shareId },
       h("h3", {},
         bdi(share.recipient),
-        share.recipientName && [" ", h("span", { class: "hint" }, bdi(share.recipientName))]),
+        share.recipientName && [" ", h("span", { class: "hint" }, bdi(share.recipientName))],
+        share.moreTime?.isOpen && [" ", h("span", { class: "badge" }, language.texts.moreTime)]),
       factList(share, language),
       files(share, language),
       message(share, language),
@@ -94,7 +96,7 @@ export class ShareRow {
       (this.#isActive || !this.#refusal)
         && action(texts.change, (button) => this.#openExpirationForm(button), { "data-action": "change" }),
       this.#isActive && action(texts.revoke, (button) => this.#openRevokeForm(button), { class: "danger" }),
-      this.#isActive && isPermitted && this.#share.mail.state !== "complained"
+      this.#isActive && isPermitted && mayResend(this.#share)
         && action(texts.resend, (button) => this.#resend(button)),
       isPermitted && rules.linksWithoutEmail && action(texts.copy, (button) => this.#copy(button)),
       this.#isActive && isPermitted && action(texts.replace, (button) => this.#openReplaceForm(button)),
@@ -110,15 +112,22 @@ export class ShareRow {
   #openExpirationForm(opener) {
     const { texts } = this.#language;
     const form = {
-      share: this.#share, field: undefined, newLink: undefined, alert: h("div"), isStale: false,
+      share: this.#share, field: undefined, newLink: undefined, reminder: undefined, alert: h("div"),
+      isStale: false,
     };
+    form.reminder = new ReminderField(this.#language, {
+      id: `reminder-${this.#share.shareId}`,
+      days: this.#share.reminder?.state === "planned" ? this.#share.reminder.daysBefore : 0,
+      isPossible: () => mayRemind(form.share) && !form.newLink?.isWanted,
+    });
     const field = new ExpirationField(this.#language, {
       id: `expiration-${this.#share.shareId}`,
       rules: this.#dialog.rules,
       latest: () => this.#latest,
       // The link may expire while the form is open.
-      note: (isPast) => {
+      note: (isPast, date) => {
         if (form.newLink) form.newLink.element.hidden = isPast;
+        form.reminder.refresh(date);
         if (this.#isActive) return isPast && texts.endsAtOnce;
         return isPast ? texts.staysInactive : !form.newLink?.isWanted && texts.reactivates;
       },
@@ -137,6 +146,7 @@ export class ShareRow {
       },
       form.alert,
       field.element,
+      form.reminder.element,
       h("div", { class: "row" }, save, cancel),
     ));
     this.#offerNewLink(form);
@@ -160,7 +170,7 @@ export class ShareRow {
     const { texts } = this.#language;
     const notify = this.#notifyChoice();
     const replace = this.#checkbox(texts.replaceToo, () => {
-      notify.label.hidden = !replace.input.checked || !this.#dialog.rules.linksWithoutEmail;
+      notify.label.hidden = !replace.input.checked || !this.#isEmailOptional;
       onChange();
     });
     return {
@@ -174,10 +184,16 @@ export class ShareRow {
     };
   }
 
-  /** Creates the choice whether to email a new link, unless the rules leave no choice. */
+  /** Whether the rules and the recipient leave the choice whether to email a new link. */
+  get #isEmailOptional() {
+    return this.#dialog.rules.linksWithoutEmail && !this.#share.emailsStoppedAt;
+  }
+
+  /** Creates the choice whether to email a new link, unless there is none. */
   #notifyChoice() {
     const notify = this.#checkbox(this.#language.texts.sendNewLink);
-    notify.label.hidden = !this.#dialog.rules.linksWithoutEmail;
+    notify.label.hidden = !this.#isEmailOptional;
+    notify.input.checked = !this.#share.emailsStoppedAt;
     return notify;
   }
 
@@ -215,11 +231,12 @@ export class ShareRow {
     let changed;
     const expiresAt = rfc3339(field.date);
     const renewal = form.newLink?.isWanted && { notify: form.newLink.isEmailed, expiresAt };
+    const { chosenDays } = form.reminder;
     const action = async () => {
       const { client, itemRef } = dialog;
       changed = renewal
         ? await client.renew(itemRef, form.share, renewal)
-        : await client.changeExpiration(itemRef, form.share, expiresAt);
+        : await client.changeExpiration(itemRef, form.share, expiresAt, chosenDays);
     };
     const onError = (error) => {
       if (error.kind === "stale-version") this.#confirmStale(form, save);
@@ -240,7 +257,8 @@ export class ShareRow {
     }
     // The form may have shown another user's change.
     this.#on.onUpdate(changed);
-    this.#on.onStatus(texts.unchanged(this.#recipient));
+    const newReminder = chosenDays && reminderText(changed, this.#language);
+    this.#on.onStatus(newReminder || texts.unchanged(this.#recipient));
   }
 
   /** Shows what another user changed. Saving again overwrites that change. */
@@ -396,6 +414,34 @@ export function currentShare(share, since) {
 }
 
 /**
+ * Returns whether the recipient can get another email.
+ * @param {Share} share
+ */
+export function mayResend({ mail, emailsStoppedAt }) {
+  return mail.state !== "complained" && !emailsStoppedAt;
+}
+
+/**
+ * Returns whether the recipient can get a reminder.
+ * @param {Share} share
+ */
+function mayRemind(share) {
+  const { mail, downloads, emailsStoppedAt } = share;
+  return !downloads && !emailsStoppedAt && ["queued", "sent", "delivered"].includes(mail.state);
+}
+
+/**
+ * Describes the state of the reminder, if there is one.
+ * @param {Share} share
+ * @param {Language} language
+ */
+function reminderText({ reminder }, language) {
+  const { texts } = language;
+  const describe = { planned: texts.reminderPlanned, sent: texts.reminderSent }[reminder?.state];
+  return describe?.(language.formatTime(reminder.at));
+}
+
+/**
  * Copies a share's link, and says whether it works.
  * @param {Share} share
  * @param {object} options
@@ -447,6 +493,7 @@ function factList(share, language) {
   const { texts } = language;
   const format = (time) => language.formatTime(time);
   const mailText = texts.mail[mail.state];
+  const why = texts.mailReason[mail.reason] ?? mail.detail;
   const isMailWrong = ["failed", "bounced", "complained"].includes(mail.state);
   const ofAll = archiveDownloads < downloads ? "some" : "all";
   const downloaded = texts.downloads(downloads, archiveDownloads ? ofAll : "none", archiveDownloads);
@@ -454,14 +501,17 @@ function factList(share, language) {
   const sharer = createdBy.name ?? createdBy.email;
   const entries = [
     [accessText(share, language), "access"],
-    [mail.detail ? `${mailText}: ${mail.detail}` : mailText, isMailWrong && "wrong"],
+    [why ? mailText + texts.colon + why : mailText, isMailWrong && "wrong"],
+    share.emailsStoppedAt && [texts.emailsStopped, "wrong"],
+    [reminderText(share, language)],
     // An email from before then contains a link that no longer works.
     renewedAt && [texts.linkReplaced(format(renewedAt))],
     [lastOpenedAt ? `${use}, ${texts.lastUse(format(lastOpenedAt))}` : use],
     [sharer ? texts.sharedBy(isolate(sharer), format(createdAt)) : texts.sharedAt(format(createdAt))],
   ];
   return h("ul", { class: "facts" },
-    entries.filter(Boolean).map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
+    entries.filter((entry) => entry?.[0])
+      .map(([text, kind]) => h("li", { class: kind }, h("bdi", {}, text))));
 }
 
 /** The number of files whose names are always visible. */
@@ -480,7 +530,7 @@ function files({ files }, language) {
   const summary = language.texts.fileCount(files.length, language.formatSize(bytes));
   if (files.length <= SHORT_LIST)
     return h("p", { class: "given" },
-      `${summary}: `, files.flatMap(({ name }, i) => [i > 0 && ", ", bdi(name)]));
+      summary + language.texts.colon, files.flatMap(({ name }, i) => [i > 0 && ", ", bdi(name)]));
   const row = ({ name, size }) => h("li", {}, bdi(name), ` ${language.formatSize(size)}`);
   return h("details", { class: "given" }, h("summary", {}, summary), h("ul", {}, files.map(row)));
 }
@@ -493,7 +543,7 @@ function files({ files }, language) {
 function message({ message: text }, { texts }) {
   if (!text) return undefined;
   const content = h("bdi", { class: "message" }, text);
-  if (text.length <= SHORT_MESSAGE) return h("p", { class: "given" }, `${texts.message}: `, content);
+  if (text.length <= SHORT_MESSAGE) return h("p", { class: "given" }, texts.message + texts.colon, content);
   return h("details", { class: "given" }, h("summary", {}, texts.message), content);
 }
 

@@ -16,6 +16,13 @@ const compareCreation = (a, b) =>
   timeOf(b.createdAt) - timeOf(a.createdAt) || (a.shareId > b.shareId ? -1 : Number(a.shareId < b.shareId));
 
 /**
+ * Compares shares: those whose recipients ask for more time come first.
+ * @type {(a: Share, b: Share) => number}
+ */
+export const compareRequests = (a, b) =>
+  Number(b.moreTime?.isOpen ?? false) - Number(a.moreTime?.isOpen ?? false);
+
+/**
  * Compares shares, by sort order: newest first, next to expire (then last to end) first, or last used first.
  * @type {Record<"newest" | "expiry" | "lastUse", (a: Share, b: Share) => number>}
  */

@@ -97,12 +97,13 @@ dialog::backdrop { background: rgb(10 14 20 / .55); }
   border-top: 1px solid var(--line);
 }
 .foot .push { margin-inline-end: auto; }
+.foot .end { margin-inline-start: auto; }
 
 .field { margin-bottom: 1.25em; }
 [inert] { opacity: .6; }
 label, legend { font-weight: 600; padding: 0; }
 label .hint, legend .hint { display: inline; font-weight: 400; }
-label + input, label + textarea, label + .row { margin-top: .3em; }
+label + :is(input, textarea, select, .row) { margin-top: .3em; }
 input:not([type="checkbox"]), textarea, select {
   width: 100%; padding: .5em .65em; border: 1px solid var(--edge); border-radius: var(--radius);
   background: var(--field); color: var(--text); color-scheme: inherit;
@@ -194,10 +195,12 @@ input[type="checkbox"] { accent-color: var(--accent); width: 1em; height: 1em; f
   font-weight: 600;
 }
 .tabs button[aria-selected="true"] { border-color: var(--accent); color: var(--text); }
-.count {
+.count, .badge {
   display: inline-block; min-width: 1.6em; margin-inline-start: .4em; padding: 0 .4em; border-radius: 1em;
   background: var(--sunken); font-size: .85em; text-align: center;
 }
+.badge { margin: 0; padding-inline: .7em; background: var(--accent); color: var(--on-accent); }
+.options[open] summary { margin-bottom: .6em; }
 
 .shares > li { padding: .9em 0; border-bottom: 1px solid var(--line); }
 .shares > li.marked {

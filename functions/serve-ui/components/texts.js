@@ -59,6 +59,8 @@ export const en = {
   month: "1 month",
   timeZone: "In your time zone, {0}",
   clock: "{0}",
+  // The weekday, the day and the time of day.
+  dateInWords: "{0}, {1}, {2}",
   skippedTime: "{0} does not exist on this day, because clocks are set forward. It becomes {1}.",
   repeatedTime:
     "{0} occurs twice on this day, because clocks are set back. This is the {1, select, true {first} other "
@@ -76,6 +78,12 @@ export const en = {
   noEmail: "Recipients get no email. Copy each link and send it yourself.",
   messageOnPage: "They see the message on the page with the files.",
   messageUnseen: "They may not see the message: a link to a single file usually downloads it at once.",
+  moreOptions: "More options",
+  language: "Language of the email",
+  reminder: "Reminder if nothing has been downloaded",
+  noReminder: "No reminder",
+  remindBefore: "{0, plural, one {1 day} other {# days}} before access ends",
+  firstDownload: "Tell me when a recipient downloads for the first time",
   sharing: "Sharing…",
 
   // The results.
@@ -167,8 +175,13 @@ export const en = {
     "The link was replaced. {0, select, queued {The new one will be emailed.} other {Copy the new one and "
     + "send it yourself.}}",
   linkReplaced: "Link replaced {0}",
+  reminderPlanned: "Reminder planned for {0}",
+  reminderSent: "Reminder sent {0}",
+  emailsStopped: "The recipient stopped emails about this link",
+  moreTime: "Asked for more time",
   resend: "Resend email",
   resent: "Another email is on its way to {0}.",
+  sendAgain: "Send the link again",
   copy: "Copy link",
   copied: "Link for {0} copied.",
   copyByHand: "Copy the link for {0}.",
@@ -181,6 +194,14 @@ export const en = {
   staleActive: "it is active again",
   staleReplaced: "it was replaced",
   log: "Share log",
+  notices: "Notices",
+  noticesHint: "Choose what you get emails about. This applies to everything that you share.",
+  notice: {
+    emailProblem: "An email does not reach a recipient",
+    firstDownload: "First download, if you asked for it when you shared",
+    moreTime: "A recipient asks for more time",
+  },
+  noticesSaved: "Your notices were saved.",
   backToLinks: "Back to the links",
   noLog: "No activity yet.",
   by: "by {0}",
@@ -201,6 +222,11 @@ export const en = {
     linkCopied: "link copied",
     linkRenewed: "link replaced",
     resent: "email resend requested",
+    reminded: "reminder sent",
+    reminderFailed: "reminder failed",
+    moreTimeRequested: "asked for more time",
+    emailsStopped: "stopped emails about this link",
+    emailsAllowed: "allowed emails about this link again",
     expired: "expired",
     purged: "deleted",
     restored: "restored from a backup",
@@ -213,12 +239,16 @@ export const en = {
     tool: "download program",
     unknown: "unknown program",
   },
+  // Between a label and its value.
+  colon: ": ",
   fromTo: "from {0} to {1}",
   failure: {
     missing: "the file was moved or removed",
     archived: "the file is archived",
     forbidden: "the service may not read the file",
   },
+  // In English, the API describes the reasons that an email failed or bounced.
+  mailReason: /** @type {Record<string, string>} */ ({}),
 
   // Errors.
   invalid: {
@@ -248,6 +278,7 @@ export const en = {
     "email-required": "Links are sent only by email.",
     "share-inactive": "This link is inactive: change its expiration first.",
     "recipient-complained": "Reported as spam: no more emails are sent.",
+    "emails-stopped": "The recipient stopped emails about this link. Send the link yourself.",
     "sharer-limit-reached": "Too many emails for today. Try again tomorrow, or send the link yourself.",
     "mailbox-limit-reached":
       "Too many emails to this mailbox. Try again tomorrow, or send the link yourself.",
@@ -268,7 +299,15 @@ export const en = {
  */
 const INTEGRITY = {
   de: "",
+  fr: "",
+  es: "",
+  da: "",
+  nl: "",
+  sv: "",
 };
+
+/** Every language, as a tag. */
+export const LANGUAGES = ["en", ...Object.keys(INTEGRITY)];
 
 /** The longest time to wait for a language's file before English is shown, in milliseconds. */
 const LOAD_TIMEOUT = 5_000;
@@ -424,8 +463,11 @@ function parseTag(tag) {
   return "";
 }
 
-/** @param {string} tag */
-function languageOf(tag) {
+/**
+ * Returns the language of a tag, such as `de` for `de-AT`.
+ * @param {string} tag
+ */
+export function languageOf(tag) {
   return tag.split("-")[0];
 }
 
@@ -438,7 +480,7 @@ export class Language {
   constructor(element) {
     const user = [navigator.languages, navigator.language].flat().map(parseTag);
     const tags = [parseTag(pageLanguage(element)), ...user];
-    const isKnown = (tag) => ["en", ...Object.keys(INTEGRITY)].includes(languageOf(tag));
+    const isKnown = (tag) => LANGUAGES.includes(languageOf(tag));
     /** The language to use, even if its texts are not loaded. */
     this.pageTag = tags.find(isKnown) ?? "en";
     const tag = catalogs[languageOf(this.pageTag)] ? this.pageTag : "en";
@@ -477,7 +519,7 @@ export class Language {
     const format = (options) => this.#format(Intl.DateTimeFormat, options).format(date);
     const year = date.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
     const day = format({ day: "numeric", month: "long", year });
-    return `${format({ weekday: "long" })}, ${day}, ${this.formatClock(date)}`;
+    return this.texts.dateInWords(format({ weekday: "long" }), day, this.formatClock(date));
   }
 
   /**

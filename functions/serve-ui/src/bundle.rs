@@ -6,11 +6,17 @@ macro_rules! modules {
     ($($name:literal)+) => { [$(($name, include_str!(concat!("../components/", $name)))),+] };
 }
 
+macro_rules! texts {
+    ($($language:literal)+) => {
+        [$(($language, include_str!(concat!("../components/", $language, ".json")))),+]
+    };
+}
+
 /// Every module of `sharelink.js`: its file name and source, each after the modules that it imports.
-pub(crate) const MODULES: [(&str, &str); 19] = modules![
+pub(crate) const MODULES: [(&str, &str); 21] = modules![
     "limits.js" "rules.js" "dom.js" "texts.js" "styles.js" "api.js" "element.js" "dialog.js" "address-list.js"
-    "recipients.js" "expiration.js" "sorting.js" "files.js" "share-row.js" "share-log.js" "share-dialog.js"
-    "link-access-dialog.js" "share-button.js" "sharelink.js"
+    "recipients.js" "expiration.js" "reminder.js" "sorting.js" "files.js" "share-row.js" "share-log.js"
+    "notice-settings.js" "share-dialog.js" "link-access-dialog.js" "share-button.js" "sharelink.js"
 ];
 
 /// Every module of `my-shares.js`, in the same way. They also import modules of `sharelink.js`.
@@ -19,7 +25,7 @@ pub(crate) const MY_SHARES_MODULES: [(&str, &str); 4] =
 
 /// The texts in every language but English, by language. They are not in a module, so that browsers load only
 /// the language that they need.
-pub(crate) const TEXTS: [(&str, &str); 1] = [("de", include_str!("../components/de.json"))];
+pub(crate) const TEXTS: [(&str, &str); 6] = texts!["de" "fr" "es" "da" "nl" "sv"];
 
 /// Returns the two modules that browsers load, `sharelink.js` and `my-shares.js`.
 ///
@@ -32,7 +38,7 @@ pub(crate) fn bundles(integrity: impl Fn(&str) -> String) -> [String; 2] {
     let my_shares: String = bundle_all(&MY_SHARES_MODULES);
     for (language, texts) in TEXTS {
         let hash = integrity(texts);
-        shared = shared.replacen(&format!("{language}: \"\","), &format!("{language}: \"{hash}\","), 1);
+        shared = shared.replacen(&format!("\n{language}: \"\","), &format!("\n{language}: \"{hash}\","), 1);
     }
     // What `my-shares.js` imports from the modules of `sharelink.js`, `sharelink.js` exports.
     let names = shared_names().into_iter().collect::<Vec<_>>().join(", ");
