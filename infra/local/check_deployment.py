@@ -947,6 +947,39 @@ def check_email_configuration(stack, report):
             report.expect(True, destination.get("Enabled"), "whether SES reports events")
 
 
+# --- The brand ----------------------------------------------------------------------------------------------
+
+# The backgrounds of pages and emails in light mode. shared/domain/src/brand.rs has the same rule.
+PAPERS = ("#ffffff", "#f4f6f9")
+
+
+def check_brand(stack, report):
+    """The contrast of the accent color. CloudFormation cannot calculate it."""
+    color = stack.parameters.get("BrandColor")
+    if not color:
+        return
+    ratio = min(contrast(color, paper) for paper in PAPERS)
+    if ratio < 4.5:
+        report.missing(
+            f"BrandColor ({color}) has a contrast of {ratio:.2f} to 1, so redeem-link and notify-recipients "
+            "do not start",
+            "Set a darker color, with a contrast of at least 4.5 to 1 with white and #f4f6f9.",
+        )
+
+
+def contrast(first, second):
+    """Returns the contrast ratio of two colors (WCAG 2.2)."""
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(color):
+    """Returns the relative luminance of a color such as #1a56c4 (WCAG 2.2)."""
+    channels = [byte / 255 for byte in bytes.fromhex(color.removeprefix("#"))]
+    red, green, blue = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 # --- Alarms -------------------------------------------------------------------------------------------------
 
 
@@ -1024,6 +1057,7 @@ CHECKS = {
     "email-identity": check_email_identity,
     "email-account": check_email_account,
     "email-configuration": check_email_configuration,
+    "brand": check_brand,
     "alarms": check_alarms,
     "topic": check_topic,
 }

@@ -106,6 +106,13 @@ class Calls(unittest.TestCase):
                 (found,) = findings("ttl", stack())
             self.assertRegex(found, f"^MISSING cannot check: {type(error).__name__}: ")
 
+    def test_color_without_enough_contrast_is_found(self):
+        for color in ("", "#1a56c4", "#717171", "#0000FF"):
+            self.assertEqual(findings("brand", stack(BrandColor=color)), [], color)
+        for color, ratio in (("#767676", "4.20"), ("#e48400", "2.55")):
+            (found,) = findings("brand", stack(BrandColor=color))
+            self.assertIn(f"MISSING BrandColor ({color}) has a contrast of {ratio} to 1", found)
+
     def bucket(self, policy, region="eu-central-1"):
         s3 = self.stub("s3")
         s3.add_response("head_bucket", {"BucketRegion": region})
