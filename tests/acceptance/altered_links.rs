@@ -89,7 +89,12 @@ async fn list_of_an_altered_link_has_working_links() {
         let hrefs = page.text.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
         let mut contents = Vec::new();
         for href in hrefs {
-            contents.push(stack.download(base.join(href).unwrap().as_str()).await.0);
+            let url = base.join(href).unwrap();
+            if href.ends_with("/emails") {
+                stack.open(url.as_str()).await.assert_status(200);
+            } else {
+                contents.push(stack.download(url.as_str()).await.0);
+            }
         }
         let archive = contents.remove(0);
         assert!(archive.starts_with(b"PK"), "{addition}");

@@ -43,6 +43,7 @@ async fn second_module_and_texts_have_the_same_version() {
     for (file, content_type, content) in [
         ("my-shares.js", "text/javascript; charset=utf-8", " } from \"./sharelink.js\";"),
         ("de.json", "application/json", "\"share\": \"Teilen\""),
+        ("sv.json", "application/json", "\"share\": \"Dela\""),
     ] {
         let response = stack.open(&format!("{base}/{version}/{file}")).await;
         response.assert_status(200);
@@ -82,7 +83,7 @@ async fn unknown_version_gets_current_components_uncached() {
     other_version.assert_status(200);
     assert_eq!(other_version.header("cache-control"), "no-store");
 
-    for missing in ["share-dialog.js", "any/share-dialog.js", "de.json", "any/fr.json"] {
+    for missing in ["share-dialog.js", "any/share-dialog.js", "de.json", "any/it.json"] {
         let response = stack.open(&format!("{base}/{missing}")).await;
         response.assert_problem(404, "route-not-found");
         assert_eq!(response.header("cache-control"), "no-store", "{missing}");

@@ -134,7 +134,7 @@ async fn cors_allows_only_configured_origins() {
     for name in ["Authorization", "Content-Type", "If-Match", "Idempotency-Key"] {
         assert!(lists(&allowed, "access-control-allow-headers", name), "{name}: {allowed:?}");
     }
-    for name in ["GET", "POST", "PATCH"] {
+    for name in ["GET", "POST", "PATCH", "PUT"] {
         assert!(lists(&allowed, "access-control-allow-methods", name), "{name}: {allowed:?}");
     }
     assert_eq!(allowed.header("access-control-allow-credentials"), "");

@@ -28,13 +28,16 @@ fn requests(item: &TestItem<'_>) -> Vec<(String, RequestBuilder)> {
         "/s/unknown",
         "/s/unknown/files/1",
         "/s/unknown/",
+        "/s/unknown/emails",
         "/problems/internal",
         "/problems/none",
         "/ui/sharelink.js",
         "/ui/unknown.js",
         "/ui/0/sharelink.js",
     ];
-    let heads = public[..3].iter().map(|path| (Method::HEAD, (*path).to_owned(), None));
+    let forms = ["/s/unknown/more-time", "/s/unknown/emails/stop", "/s/unknown/emails/allow", "/s/unknown/x"];
+    let forms = forms.iter().map(|path| (Method::POST, (*path).to_owned(), None));
+    let heads = public[..4].iter().map(|path| (Method::HEAD, (*path).to_owned(), None));
     let public = public.iter().map(|path| (Method::GET, (*path).to_owned(), None));
     let request = |(method, path, token): (Method, String, Option<&String>)| {
         let url = format!("{}{path}", item.stack.info.api_url);
@@ -47,7 +50,7 @@ fn requests(item: &TestItem<'_>) -> Vec<(String, RequestBuilder)> {
         }
         (format!("{method} {path}"), request)
     };
-    with_token.chain(heads).chain(public).map(request).collect()
+    with_token.chain(forms).chain(heads).chain(public).map(request).collect()
 }
 
 async fn statuses(item: &TestItem<'_>, secret: Option<&str>) -> Vec<(String, u16)> {

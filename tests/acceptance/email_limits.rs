@@ -12,13 +12,14 @@ use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
 use sharelink_domain::email_limits::{EmailLimits, LimitReached};
 use sharelink_domain::hash_key::HashKey;
-use sharelink_domain::testing::sharer;
-use sharelink_domain::{EmailAddress, ShareId, Timestamp, WriteId};
+use sharelink_domain::reminder::ReminderState;
+use sharelink_domain::testing::{permitted, sharer};
+use sharelink_domain::{EmailAddress, Mail, MailState, ShareId, Timestamp, WriteId};
 
 use crate::api::{count_with_status, create_body, create_body_with};
 use crate::support::events::ses_event;
-use crate::support::fixtures::{job, now};
-use crate::support::{Aws, Proxy, Response, Stack, TestItem, address, emails_to, send, unique};
+use crate::support::fixtures::{RETENTION, index_hashes, job, now, share_builder};
+use crate::support::{Aws, Proxy, Response, Stack, TestItem, address, emails_to, rfc3339, send, unique};
 
 const UPDATE: &str = "DynamoDB_20120810.UpdateItem";
 const SHARER_LIMIT: &str = "SHARER_EMAILS_PER_DAY";
@@ -273,6 +274,45 @@ async fn renewal_with_an_email_counts() {
     assert_eq!(emails_to(&stack, &ann).await.len(), 1);
 }
 
+/// Stores a share whose email and reminder were sent, and returns its id.
+async fn store_reminded_share(stack: &Stack, item: &TestItem<'_>, recipient: &str) -> String {
+    let now = now();
+    let share = share_builder(&job(&item.name), TimeDelta::days(10), now).recipient(recipient).reminder(3);
+    let mut share = share.build();
+    share.mail = Mail { state: MailState::Sent, ..Mail::queued(now) };
+    share.reminder.as_mut().unwrap().state = ReminderState::Sent { at: now };
+    let table = ShareTable::new(Aws::new(stack).config(), &stack.info.table_name);
+    let write = new_write_id().unwrap();
+    table.create(permitted(&share), index_hashes(&share), RETENTION, write).await.unwrap();
+    share.id.to_string()
+}
+
+#[tokio::test]
+async fn another_reminder_counts() {
+    let (stack, _clock) = Stack::with_function_variable(MAILBOX_LIMIT, "1").await;
+    let item = item_of_new_sharer(&stack).await;
+    let recipients = variants(2);
+    let first = store_reminded_share(&stack, &item, &recipients[0]).await;
+    let second = store_reminded_share(&stack, &item, &recipients[1]).await;
+    let etag = Some("\"1\"");
+    let patch = async |id: &str, body: Value| item.patch(id, etag, &body).await;
+
+    // A request that is refused for another reason does not count, nor does a repeated one.
+    patch(&first, json!({"remindDaysBefore": 10})).await.assert_invalid(&["/remindDaysBefore"]);
+    for _ in 0..3 {
+        let planned = patch(&first, json!({"remindDaysBefore": 1})).await;
+        planned.assert_status(200);
+        assert_eq!(planned.json()["reminder"]["state"], "planned");
+    }
+    let request = json!({"remindDaysBefore": 2, "expiresAt": rfc3339(now() + TimeDelta::days(20))});
+    patch(&second, request).await.assert_problem(429, "mailbox-limit-reached");
+    let unchanged = item.get_share(&second).await;
+    assert_eq!((&unchanged["version"], &unchanged["reminder"]["state"]), (&json!(1), &json!("sent")));
+    // Ending access is always possible.
+    patch(&second, json!({"remindDaysBefore": 0})).await.assert_status(200);
+    patch(&second, json!({"expiresAt": rfc3339(now())})).await.assert_status(200);
+}
+
 #[tokio::test]
 async fn complaint_ends_the_emails_of_a_link() {
     let (stack, clock) = Stack::with_clock().await;
@@ -285,7 +325,13 @@ async fn complaint_ends_the_emails_of_a_link() {
     item.call(Method::POST, &format!("/{id}/resend")).await.assert_status(202);
 
     // The complaint is about the first email, but arrives after the second one.
-    let first = EmailId { item: job(&item.name), share: id.parse().unwrap(), created_at, attempt: 1 };
+    let first = EmailId {
+        item: job(&item.name),
+        share: id.parse().unwrap(),
+        created_at,
+        attempt: 1,
+        is_reminder: false,
+    };
     let complaint = json!({"feedbackId": "1", "complainedRecipients": []});
     Aws::new(&stack).invoke("TrackDelivery", &ses_event(&first, "Complaint", Utc::now(), &complaint)).await;
 

@@ -7,16 +7,18 @@ use serde_json::{Deserializer, Value, json};
 use sharelink_aws::new_write_id;
 use sharelink_aws::share_table::ShareTable;
 use sharelink_domain::delivery::EmailId;
+use sharelink_domain::notices::NoticeKinds;
 use sharelink_domain::share::ExpectedVersion;
 use sharelink_domain::{Action, Share, ShareId, Sharer};
 use tokio::sync::oneshot;
 
+use crate::notices::{bounce, new_sharer};
 use crate::support::events::{create_event, open_event, ses_event, with_caller};
 use crate::support::fixtures::{new_item, share_builder, sharer};
 use crate::support::operator::Operator;
 use crate::support::proxy::Fault;
 use crate::support::table::{change_expiration, resend, revoke};
-use crate::support::{Stack, World, address, unique, within_minutes};
+use crate::support::{Stack, World, address, emails_to, unique, within_minutes};
 
 const WEEK: TimeDelta = TimeDelta::days(7);
 
@@ -27,8 +29,13 @@ fn share_with(world: &World<'_>, recipient: &str, by: Sharer) -> Share {
 
 /// Returns an SES report about a share's email, as Lambda sends it to the queue of failures.
 fn failed_report(share: &Share, recipient: &str, world: &World<'_>) -> Value {
-    let email =
-        EmailId { item: share.item.clone(), share: share.id, created_at: share.created_at, attempt: 1 };
+    let email = EmailId {
+        item: share.item.clone(),
+        share: share.id,
+        created_at: share.created_at,
+        attempt: 1,
+        is_reminder: false,
+    };
     let event = ses_event(&email, "Delivery", world.now(), &json!({"recipients": [recipient]}));
     let text = event.to_string().replace("secret-recipient@example.com", recipient);
     let event: Value = serde_json::from_str(&text).unwrap();
@@ -659,4 +666,108 @@ async fn erasure_keeps_a_change_that_is_made_at_the_same_time() {
     // The change itself is later than what the erasure has read. Another run finds it.
     assert!(operator.run_on_people("erase", &erase).await.is_success);
     assert!(!world.aws().scan_tables().await.contains(&mallory.sub));
+}
+
+#[tokio::test]
+async fn erased_sharer_leaves_neither_notices_nor_settings() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let operator = Operator::new(&world).await;
+    let sharer = new_sharer();
+    let builder = share_builder(&world.item, TimeDelta::days(7), world.now()).sharer(sharer.clone());
+    let share = builder.notify(true).recipient(&address("bob")).build();
+    operator.store(&world, &share).await;
+    world.run_notify().await;
+    bounce(&world, &share).await;
+    world.run_sweep().await;
+    let key = operator.index_key.sharer(&sharer.sub);
+    world.table.save_notice_settings(key, NoticeKinds::ALL).await.unwrap();
+    let rows = async || {
+        let (aws, notices, settings) = (world.aws(), format!("NOTICES#{key}"), format!("SETTINGS#{key}"));
+        aws.rows(&notices).await.len() + aws.rows(&settings).await.len()
+    };
+    assert_eq!(rows().await, 2);
+    let report = operator.run_on_people("erase", &["--sharer", &sharer.sub]).await;
+    assert_eq!(report.number("rows of notices and settings deleted"), 2, "{report:?}");
+    assert_eq!(rows().await, 0);
+    // The changed shares and late notices cause no digest.
+    world.run_sweep().await;
+    world.run_minutes(12).await;
+    assert_eq!(emails_to(&stack, sharer.email.unwrap().as_str()).await.len(), 0);
+}
+
+/// Returns a share whose email has bounced, after the sharer's notice of it was stored.
+async fn noticed_share(
+    world: &mut World<'_>,
+    operator: &Operator,
+    recipient: &str,
+    sharer: &Sharer,
+) -> Share {
+    let share = share_with(world, recipient, sharer.clone());
+    operator.store(world, &share).await;
+    world.run_notify().await;
+    bounce(world, &share).await;
+    world.run_sweep().await;
+    share
+}
+
+#[tokio::test]
+async fn erased_recipient_is_in_no_notice() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let operator = Operator::new(&world).await;
+    let (sharer, recipient, other) = (new_sharer(), address("erik"), address("bob"));
+    let share = noticed_share(&mut world, &operator, &recipient, &sharer).await;
+    noticed_share(&mut world, &operator, &other, &sharer).await;
+    world.advance(TimeDelta::minutes(1));
+    let erase = ["--recipient", &recipient];
+    let label = "notices that no longer name their share";
+    let dry_run = operator.run_on_people("erase", &[erase.as_slice(), &["--dry-run"]].concat()).await;
+    assert_eq!(dry_run.number(label), 1);
+
+    let report = operator.run_on_people("erase", &erase).await;
+
+    assert!(report.is_success, "{report:?}");
+    assert_eq!(report.number(label), 1);
+    world.run_sweep().await;
+    assert_no_trace(&all_stores(&world, &operator).await, &recipient, &[share.id], &operator);
+    assert_eq!(operator.run_on_people("erase", &erase).await.number(label), 0);
+    // The other notice is not lost.
+    world.run_minutes(12).await;
+    let [digest] = emails_to(&stack, sharer.email.unwrap().as_str()).await.try_into().unwrap();
+    assert!(digest.text.contains(&other) && !digest.text.contains(&recipient), "{}", digest.text);
+}
+
+/// The sweeper appends a notice after the erasure has searched the table.
+#[tokio::test]
+async fn notice_appended_after_the_search_names_no_share() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let operator = Operator::new(&world).await;
+    let (sharer, recipient) = (new_sharer(), address("erik"));
+    let share = share_with(&world, &recipient, sharer);
+    operator.store(&world, &share).await;
+    world.run_notify().await;
+    bounce(&world, &share).await;
+    world.advance(TimeDelta::minutes(1));
+    let (notice, requested) = oneshot::channel();
+    let (resume, resumed) = oneshot::channel();
+    world.dynamodb.inject_once(&["TransactWriteItems"], Fault::Pause(notice, resumed));
+    let sweep = world.new_function("SweepShares").await;
+    let records = json!({"Records": world.records().await});
+
+    let erase = async {
+        requested.await.unwrap();
+        let report = operator.run_on_people("erase", &["--recipient", &recipient]).await;
+        resume.send(()).unwrap();
+        report
+    };
+    let (swept, report) = within_minutes(2, join(sweep.invoke(&records), erase)).await;
+
+    assert_eq!(swept.unwrap(), json!({"batchItemFailures": []}));
+    assert!(report.is_success, "{report:?}");
+    let tables = world.aws().scan_tables().await;
+    assert!(tables.contains("noticeCount"), "the notice was not appended");
+    world.run_sweep().await;
+    assert_no_trace(&all_stores(&world, &operator).await, &recipient, &[share.id], &operator);
 }

@@ -199,6 +199,7 @@ async fn other_thawed_functions_need_no_retry() {
             share: share.id,
             created_at: share.created_at,
             attempt: share.mail.attempt,
+            is_reminder: false,
         };
         let report = ses_event(&email, "Delivery", world.now(), &json!({"smtpResponse": "250 ok"}));
         for (name, event) in [

@@ -38,6 +38,23 @@ async fn use_all_shares(item: &TestItem<'_>, id: &str, recipient: &str, key: &st
     [list, csv, post("expiration", change).await, post("revoke", revocation).await]
 }
 
+/// Sends every request that a link's holder can send from its pages, and returns the response to the last
+/// one, a request for more time.
+async fn send_forms(stack: &Stack, link: &str) -> Response {
+    stack.open(&format!("{link}/emails")).await.assert_status(200);
+    for path in ["emails/stop", "emails/allow", "other"] {
+        send(stack.client.post(format!("{link}/{path}"))).await;
+    }
+    send(stack.client.post(format!("{link}/more-time"))).await
+}
+
+/// Returns the page of an ended link without its form, whose address alone contains the link.
+fn without_form(page: &str, link: &str) -> String {
+    let form = format!("action=\"{}/more-time\"", link.rsplit('/').next().unwrap());
+    assert!(page.contains(&form), "{page}");
+    page.replacen(&form, "", 1)
+}
+
 #[tokio::test]
 async fn link_appears_only_in_emails_and_copy_responses() {
     let (stack, clock) = Stack::with_clock().await;
@@ -58,6 +75,7 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     })
     .await;
     stack.open(&format!("{}x", shared.link)).await;
+    send_forms(&stack, &shared.link).await;
 
     // Send every request that a sharer can send.
     let key = unique("key");
@@ -92,6 +110,7 @@ async fn link_appears_only_in_emails_and_copy_responses() {
     let revoked = item.revoke(&shared.id).await;
     let gone = stack.open(&new_link).await;
     gone.assert_status(410);
+    let asked = send_forms(&stack, &new_link).await;
     item.share(&[&recipient]).await;
     item.share(&["stranger <stranger@example.com>"]).await;
 
@@ -134,7 +153,8 @@ async fn link_appears_only_in_emails_and_copy_responses() {
         ("bulk change", &of_all_items[2].text),
         ("bulk revocation", &of_all_items[3].text),
         ("revoked share", &revoked.text),
-        ("page", &gone.text),
+        ("page of an ended link", &without_form(&gone.text, &new_link)),
+        ("response to a request for more time", &asked.text),
     ] {
         assert!(!tails.iter().any(|tail| text.contains(tail)), "a link is in the {place}");
         assert!(!text.contains("X-Amz-Signature"), "a signed URL is in the {place}");

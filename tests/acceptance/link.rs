@@ -40,7 +40,7 @@ async fn share_log_is_paginated_newest_first() {
     // Write the rows that sweep-shares would write, oldest first.
     let rows = [
         (1, "created", json!({"by": {"M": {"sub": {"S": "u1"}, "name": {"S": "Tess"}}}})),
-        (2, "mailFailed", json!({"detail": {"S": "SES rejected the message"}})),
+        (2, "mailFailed", json!({"detail": {"S": "rejected"}})),
         (2, "opened", json!({"number": {"N": "128"}})),
         (
             3,
@@ -81,7 +81,8 @@ async fn share_log_is_paginated_newest_first() {
             "by": {"sub": "u1"},
         })
     );
-    assert_eq!(entries[2]["detail"], "SES rejected the message");
+    assert_eq!(entries[2]["reason"], "rejected");
+    assert_eq!(entries[2]["detail"], "the mail service rejected the message");
     assert_eq!(entries[3]["by"]["name"], "Tess");
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sharelink_domain::log::{LogEntry, LogEvent};
+use sharelink_domain::notices::NoticeKinds;
 use sharelink_domain::{Share, Sharer};
 
 use crate::support::events::create_event;
@@ -227,6 +228,10 @@ async fn export_has_everything_about_a_recipient_and_no_link() {
     let mention = share_builder(&world.item, WEEK, world.now()).recipient(&address("carl")).sharer(erik);
     let mention = mention.message(&format!("ask {recipient}")).build();
     operator.store(&world, &mention).await;
+    for (sub, first_download) in [("erik", false), ("tess", true)] {
+        let wanted = NoticeKinds { first_download, ..NoticeKinds::ALL };
+        world.table.save_notice_settings(operator.index_key.sharer(sub), wanted).await.unwrap();
+    }
     world.run_sweep().await;
     operator.send_report(&world, &json!({"requestPayload": {"destination": [recipient]}})).await;
     operator.send_report(&world, &json!({"requestPayload": {"destination": [other]}})).await;
@@ -256,6 +261,8 @@ async fn export_has_everything_about_a_recipient_and_no_link() {
         export["mentions"].as_array().unwrap().iter().map(|mention| &mention["attributes"]).collect();
     assert_eq!(mentions, [&json!(["createdBy", "message"]), &json!(["by"])]);
     assert_eq!(export["hasCounters"], true);
+    assert_eq!(export["noticeSettings"].as_array().unwrap().len(), 1);
+    assert_eq!(export["noticeSettings"][0]["firstDownload"], false);
     assert_eq!(export["failedReports"].as_array().unwrap().len(), 1);
     // Neither the link nor what it is made of.
     let share = &world.table.get(&world.item, shares[0]["shareId"].as_str().unwrap().parse().unwrap()).await;

@@ -22,7 +22,7 @@ const WEEK: TimeDelta = TimeDelta::days(7);
 #[derive(Debug, PartialEq)]
 struct Observed {
     emails: usize,
-    /// The email state, followed by its detail, if any.
+    /// The email state, followed by its reason, if any.
     state: String,
     /// The share's events in the share log.
     log: Vec<String>,
@@ -46,8 +46,8 @@ impl Observed {
 async fn observe(world: &mut World<'_>, share: &Share) -> Observed {
     world.run_sweep().await;
     let mail = world.read(share).await.unwrap().mail;
-    let state = match mail.detail {
-        Some(detail) => format!("{}: {detail}", mail.state.name()),
+    let state = match mail.reason {
+        Some(reason) => format!("{}: {}", mail.state.name(), reason.code()),
         None => mail.state.name().to_owned(),
     };
     Observed { emails: world.email_count(share).await, state, log: world.log_events(share.id).await }
@@ -217,9 +217,7 @@ async fn rejected_email_fails_without_affecting_others() {
     world.run_notify().await;
     world.run_minutes(5).await;
 
-    // The detail is a fixed string because SES's message may contain an address.
-    let failed =
-        Observed::new(0, "failed: the mail service rejected the message", &["created", "mailFailed"]);
+    let failed = Observed::new(0, "failed: rejected", &["created", "mailFailed"]);
     assert_eq!(observe(&mut world, &rejected).await, failed);
     assert_each_is_sent_once(&mut world, &shares).await;
 }
@@ -265,7 +263,7 @@ async fn share_revoked_before_sending_sends_no_email() {
     world.run_notify().await;
     world.run_minutes(2).await;
 
-    let skipped = Observed::new(0, "none: revoked before the email was sent", &["created", "revoked"]);
+    let skipped = Observed::new(0, "none: withdrawn", &["created", "revoked"]);
     assert_eq!(observe(&mut world, &share).await, skipped);
 }
 

@@ -1,5 +1,5 @@
-//! Creates a thousand shares under random faults. Eventually, every email is sent or marked as failed, and
-//! every event is logged once.
+//! Creates a thousand shares under random faults. Eventually, every email and every reminder is sent or
+//! marked as failed, every event is logged once, and every sharer gets a notice of each failure.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,8 +9,11 @@ use chrono::TimeDelta;
 use futures_util::stream::{StreamExt, iter};
 use sharelink_aws::share_table::Creation;
 use sharelink_domain::MailState;
+use sharelink_domain::reminder::ReminderState;
 use tokio::sync::oneshot;
 
+use crate::notices::new_sharer;
+use crate::support::fixtures::share_builder;
 use crate::support::proxy::Fault;
 use crate::support::{Stack, World, address, all_emails};
 
@@ -18,6 +21,9 @@ const SHARES: usize = 1_000;
 
 /// The number of emails that one function instance sends concurrently.
 const CONCURRENCY: usize = 10;
+
+/// The number of sharers, each of whom gets digests.
+const SHARERS: usize = 5;
 
 /// SES rejects every email to one out of this many recipients.
 const REJECTED_EVERY: usize = 50;
@@ -64,7 +70,7 @@ fn ses_faults(
     kill: impl Fn(),
 ) -> impl FnMut(&str) -> Option<Fault> {
     move |call| {
-        if rejected.iter().any(|address| call.contains(address)) {
+        if rejected.iter().any(|address| call.contains(&format!("[\"{address}\"]"))) {
             return Some(Fault::Respond(400, "MessageRejected", "no"));
         }
         match random.below(1_000) {
@@ -106,8 +112,14 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
     let counts = Arc::new(FaultCounts::default());
 
     world.dynamodb.set_fault_policy(dynamodb_faults(Random::new(1)));
-    let attempts =
-        recipients.iter().map(|recipient| world.share_under_faults(recipient, TimeDelta::days(30)));
+    // Each reminder is due half an hour after its email.
+    let life = TimeDelta::days(1) + TimeDelta::minutes(30);
+    let sharers: Vec<_> = (0..SHARERS).map(|_| new_sharer()).collect();
+    let attempts = recipients.iter().enumerate().map(|(n, recipient)| {
+        let builder = share_builder(&world.item, life, world.now())
+            .sharer(sharers[n / REJECTED_EVERY % SHARERS].clone());
+        world.store_under_faults(builder.notify(true).reminder(1).recipient(recipient).build())
+    });
     let created: Vec<_> = iter(attempts).buffer_unordered(CONCURRENCY).collect().await;
     let is_retried = |creation: &Creation| matches!(creation, Creation::Retried { .. });
     let retried = created.iter().filter(|(_, creation)| is_retried(creation)).count();
@@ -127,14 +139,17 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
     world.run_minutes(130).await;
     world.run_notify().await;
     world.run_sweep().await;
+    world.run_minutes(12).await;
+    world.run_sweep().await;
 
     assert_eq!(world.sweep.mapping.discarded, []);
     let emails = count_emails(&stack).await;
     let log = world.all_log_events().await;
-    let (mut sent, mut failed, mut duplicates) = (0, 0, 0);
+    let (mut sent, mut reminded, mut failed, mut duplicates) = (0, 0, 0, 0);
     for (share, _) in &created {
         let recipient = share.recipient.as_str();
-        let state = world.read(share).await.unwrap().mail.state;
+        let stored = world.read(share).await.unwrap();
+        let state = stored.mail.state;
         let received = emails.get(recipient).copied().unwrap_or_default();
         if rejected.contains(recipient) {
             assert_eq!(state, MailState::Failed);
@@ -144,19 +159,45 @@ async fn every_email_is_sent_or_marked_failed_under_random_faults() {
         } else {
             assert_eq!(state, MailState::Sent, "{received} emails");
             assert!(received >= 1, "the email is marked as sent, but none was received");
-            assert_eq!(log[&share.id], ["created", "emailed"]);
-            duplicates += received - 1;
+            // A reminder whose email left too late is not sent.
+            let expected: &[&str] = match stored.reminder.unwrap().state {
+                ReminderState::Sent { .. } => &["created", "emailed", "reminded"],
+                ReminderState::Idle => &["created", "emailed"],
+                state => panic!("{state:?}"),
+            };
+            assert_eq!(log[&share.id], expected);
+            let emails = expected.len() - 1;
+            assert!(received >= emails, "{received} of {emails} emails");
+            duplicates += received - emails;
+            reminded += emails - 1;
             sent += 1;
         }
     }
     assert_eq!(sent, SHARES - SHARES / REJECTED_EVERY);
     assert_eq!(failed, SHARES / REJECTED_EVERY);
+    assert!(reminded > SHARES / 2, "{reminded} reminders");
+    let all = all_emails(&stack).await;
+    let mut digests = 0;
+    for sharer in &sharers {
+        let address = sharer.email.as_ref().unwrap().as_str();
+        let received: Vec<_> = all.iter().filter(|email| email.to[0] == address).collect();
+        for (share, _) in created.iter().filter(|(share, _)| share.created_by.sub == sharer.sub) {
+            let recipient = share.recipient.as_str();
+            let is_noticed = received.iter().any(|email| email.text.contains(recipient));
+            assert_eq!(is_noticed, rejected.contains(recipient), "{recipient}");
+        }
+        digests += received.len();
+    }
     let lost_responses = counts.lost_responses.load(Ordering::Relaxed);
     let kills = counts.kills.load(Ordering::Relaxed);
-    println!("{retried} creates retried; {sent} emails sent, {failed} failed, {duplicates} duplicates");
+    println!("{retried} creates retried; {sent} emails and {reminded} reminders sent, {failed} failed");
+    println!("{duplicates} duplicates; {digests} digests");
     println!("{lost_responses} SES responses were lost, and the sender was killed {kills} times");
     assert!(lost_responses > 0, "no response was lost in this run");
     assert!(kills > 0, "no instance was killed in this run");
     // An email is sent twice only if SES accepts it but the sender does not record it as sent.
-    assert!(duplicates <= lost_responses + kills * CONCURRENCY, "{duplicates} duplicates");
+    let bound = lost_responses + kills * CONCURRENCY;
+    assert!(duplicates <= bound, "{duplicates} duplicates");
+    // The failures of a sharer's shares are logged in two runs of the sweeper at most.
+    assert!(digests <= 2 * SHARERS + bound, "{digests} digests");
 }

@@ -6,9 +6,9 @@ use futures_util::stream::{StreamExt, iter};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sharelink_aws::new_write_id;
-use sharelink_domain::MailState;
 use sharelink_domain::mail::{LEASE, OVERDUE_AFTER};
 use sharelink_domain::sending::SendOutcome;
+use sharelink_domain::{MailReason, MailState};
 use tokio::sync::oneshot;
 
 use crate::api::{UNKNOWN_SHARE_ID, create_body_with};
@@ -314,7 +314,7 @@ async fn stale_stream_record_sends_only_the_new_link() {
     assert_eq!(world.email_count(&withdrawn).await, 0);
     let mail = world.read(&withdrawn).await.unwrap().mail;
     assert_eq!(mail.state, MailState::None);
-    assert_eq!(mail.detail.as_deref(), Some("the link was replaced before the email was sent"));
+    assert_eq!(mail.reason, Some(MailReason::LinkReplaced));
     world.run_sweep().await;
     assert_eq!(world.log_events(withdrawn.id).await, ["created", "linkRenewed"]);
 }

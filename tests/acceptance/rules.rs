@@ -428,16 +428,28 @@ async fn frontends_read_the_rules() {
     let expected = json!({
         "defaultAccessDays": 7, "linksWithoutEmail": true, "maxRecipients": 100, "maxFiles": 100,
         "allowedRecipientDomains": [], "blockedRecipientDomains": [], "suggestions": true,
+        "language": "en",
+        "reminderDays": 0,
+        "notices": ["emailProblem", "firstDownload", "moreTime"],
     });
     assert_eq!(default.rules().await, expected);
     let variables =
         [BLOCKED, ONLY_EMAIL, ("MAX_ACCESS_DAYS", "3"), ("MAX_RECIPIENTS", "5"), ("MAX_FILES", "2")];
-    let more = [("ALLOWED_RECIPIENT_DOMAINS", "EXAMPLE"), ("SUGGEST_RECIPIENTS", "false")];
+    let more = [
+        ("ALLOWED_RECIPIENT_DOMAINS", "EXAMPLE"),
+        ("SUGGEST_RECIPIENTS", "false"),
+        ("DEFAULT_LANGUAGE", "da"),
+        ("REMINDER_DAYS", "3"),
+        ("NOTICES", "moreTime"),
+    ];
     let strict = Deployment::new(&world, &[&variables[..], &more].concat()).await;
     let expected = json!({
         "defaultAccessDays": 3, "maxAccessDays": 3, "linksWithoutEmail": false, "maxRecipients": 5, "maxFiles": 2,
         "allowedRecipientDomains": ["example"],
         "blockedRecipientDomains": ["blocked.example", "xn--bcher-kva.example"], "suggestions": false,
+        "language": "da",
+        "reminderDays": 3,
+        "notices": ["moreTime"],
     });
     assert_eq!(strict.rules().await, expected);
 }

@@ -32,14 +32,14 @@ fn decode_name(from: &str) -> String {
 
 #[tokio::test]
 async fn from_header_names_sharer_and_platform() {
-    let (from, _) = send_with(&[("EMAIL_FROM_NAME", "Plätform")], "").await;
+    let (from, _) = send_with(&[("BRAND_NAME", "Plätform")], "").await;
     assert_eq!(decode_name(&from), "Tess via Plätform");
 }
 
 #[tokio::test]
 async fn sharer_whose_name_resembles_the_platform_is_not_named() {
     // The platform's name has a Cyrillic letter here, as an attacker's would.
-    let (from, _) = send_with(&[("EMAIL_FROM_NAME", "Tеss")], "").await;
+    let (from, _) = send_with(&[("BRAND_NAME", "Tеss")], "").await;
     assert_eq!(decode_name(&from), "Tеss");
 }
 
@@ -52,7 +52,7 @@ async fn email_asks_for_no_automatic_reply() {
 
 #[tokio::test]
 async fn without_a_platform_name_from_is_the_bare_address() {
-    let (from, _) = send_with(&[("EMAIL_FROM_NAME", "")], "").await;
+    let (from, _) = send_with(&[("BRAND_NAME", "")], "").await;
     assert_eq!(from, ADDRESS);
 }
 

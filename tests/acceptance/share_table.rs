@@ -3,6 +3,7 @@
 
 use std::cmp::Reverse;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::{join, join_all};
@@ -13,17 +14,25 @@ use proptest::test_runner::TestRunner;
 use sharelink_aws::share_table::{Creation, ShareLog, ShareTable, StatusFilter};
 use sharelink_aws::{ChangeError, new_generation, new_write_id};
 use sharelink_domain::access::{DownloadError, Target};
+use sharelink_domain::delivery::{Bounce, DeliveryEvent, EmailId};
 use sharelink_domain::expiry::RequestedExpiry;
 use sharelink_domain::history::{FailedDownload, LinkUse, Usage};
 use sharelink_domain::link::Link;
-use sharelink_domain::log::{self, LogEvent};
-use sharelink_domain::sending::{Fault, SendOutcome};
-use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion};
+use sharelink_domain::log::{self, LogEntry, LogEvent};
+use sharelink_domain::mail::Pending;
+use sharelink_domain::notices::{GATHERED_FOR, Notice, NoticeKind, PendingNotices};
+use sharelink_domain::reminder::{ReminderDays, ReminderError, ReminderState};
+use sharelink_domain::sending::{Fault, MailKind, SendOutcome};
+use sharelink_domain::share::{ChangeExpirationError, ExpectedVersion, Renewal, RequestedChanges};
 use sharelink_domain::testing::permitted;
-use sharelink_domain::{Item, Mail, MailState, Share, ShareId, Title, UseSource, WriteId, mail};
+use sharelink_domain::{
+    Item, Mail, MailReason, MailState, Share, ShareId, ShareRules, SharerKey, Title, UseSource, WriteId, mail,
+};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 use crate::support::fixtures::{
-    RETENTION, action, index_hashes, new_item, new_share, new_share_of_files, now,
+    RETENTION, action, index_hashes, new_item, new_share, new_share_of_files, now, share_builder,
 };
 use crate::support::{Aws, Proxy, Stack, address, rfc3339, table};
 
@@ -436,7 +445,10 @@ async fn email_has_one_sender_at_a_time() {
     // sender's outcome is ignored.
     let later = now() + mail::LEASE;
     let (second, claimed) = claim(&table, &share, later).await.unwrap();
-    table.record_send_outcome(&share, *first, SendOutcome::Failed("x"), later).await.unwrap();
+    table
+        .record_send_outcome(&share, *first, SendOutcome::Failed(MailReason::Rejected), later)
+        .await
+        .unwrap();
 
     // The second sender defers the email. When the email is due again, a third sender claims it.
     let until = later + TimeDelta::minutes(2);
@@ -516,4 +528,417 @@ async fn list_query_limits_double_while_few_shares_match() {
     assert_eq!(page.next, None);
     // Five queries with limits of 21, 42, 84, 168 and 336 cover all 620 entries.
     assert_eq!(proxy.take_call_count(&["DynamoDB_20120810.Query"]), 5);
+}
+
+/// Returns a notice about a share, and the log entry that it follows from.
+fn noticed(share: &Share, n: u32) -> (Notice, LogEntry) {
+    let notice = Notice {
+        kind: NoticeKind::EmailProblem,
+        item: share.item.clone(),
+        share: share.id,
+        at: share.created_at,
+    };
+    let entry = LogEntry {
+        at: share.created_at,
+        sequence: format!("{}.54.{n}", share.id),
+        share: share.id,
+        recipient: share.recipient.clone(),
+        event: LogEvent::Bounced { reason: MailReason::AddressUnknown },
+        by: None,
+        source: None,
+    };
+    (notice, entry)
+}
+
+#[tokio::test]
+async fn notices_appended_while_a_digest_is_sent_are_kept() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let log = ShareLog::beside(&table, &stack.info.log_table_name);
+        let share = unsaved_share();
+        let sharer = SharerKey::from_bytes(new_write_id().unwrap().to_bytes());
+        let append = async |n: u32| {
+            let (notice, entry) = noticed(&share, n);
+            let at = share.created_at;
+            table.append_with_notice(&log, entry, RETENTION, (&notice, sharer), at).await.unwrap();
+        };
+        // The third is appended twice.
+        for n in [1, 2, 3, 3] {
+            append(n).await;
+        }
+        let due = share.created_at + GATHERED_FOR;
+        let claim = new_write_id().unwrap();
+        assert_eq!(table.claim_notices(sharer, claim, due - DAY).await.unwrap(), None, "not due");
+        let claimed = table.claim_notices(sharer, claim, due).await.unwrap().unwrap();
+        assert_eq!((claimed.listed.len(), claimed.count), (3, 3));
+        assert_eq!(table.claim_notices(sharer, new_write_id().unwrap(), due).await.unwrap(), None, "claimed");
+        append(4).await;
+        table.record_digest_outcome(&claimed, claim, SendOutcome::Sent, due).await.unwrap();
+        // A retry changes nothing.
+        table.record_digest_outcome(&claimed, claim, SendOutcome::Sent, due).await.unwrap();
+
+        let next = new_write_id().unwrap();
+        assert_eq!(table.claim_notices(sharer, next, due + TimeDelta::minutes(5)).await.unwrap(), None);
+        let rest = table.claim_notices(sharer, next, due + GATHERED_FOR).await.unwrap().unwrap();
+        assert_eq!((rest.listed.len(), rest.count, rest.since), (1, 1, due));
+        table.record_digest_outcome(&rest, next, SendOutcome::Sent, due).await.unwrap();
+        assert_eq!(table.claim_notices(sharer, next, due + DAY).await.unwrap(), None, "all are sent");
+    }
+}
+
+#[tokio::test]
+async fn full_list_counts_further_notices() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let log = ShareLog::beside(&table, &stack.info.log_table_name);
+        let share = unsaved_share();
+        let sharer = SharerKey::from_bytes(new_write_id().unwrap().to_bytes());
+        let append = async |n: u32| {
+            let (notice, entry) = noticed(&share, n);
+            let at = share.created_at;
+            table.append_with_notice(&log, entry, RETENTION, (&notice, sharer), at).await.unwrap();
+        };
+        for n in 0..25 {
+            append(n).await;
+        }
+        let (due, claim) = (share.created_at + GATHERED_FOR, new_write_id().unwrap());
+        let claimed = table.claim_notices(sharer, claim, due).await.unwrap().unwrap();
+        assert_eq!((claimed.listed.len(), claimed.count), (20, 25));
+        for n in 25..50 {
+            append(n).await;
+        }
+        table.record_digest_outcome(&claimed, claim, SendOutcome::Sent, due).await.unwrap();
+        let rest = table.claim_notices(sharer, claim, due + GATHERED_FOR).await.unwrap().unwrap();
+        assert_eq!((rest.listed.len(), rest.count), (20, 25));
+    }
+}
+
+#[tokio::test]
+async fn erased_share_leaves_its_place_in_the_list() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let log = ShareLog::beside(&table, &stack.info.log_table_name);
+        let (share, erased) = (unsaved_share(), unsaved_share());
+        let sharer = SharerKey::from_bytes(new_write_id().unwrap().to_bytes());
+        let forget = || table.forget_notices(sharer, |item, id| *item == erased.item && id == erased.id);
+        assert_eq!(forget().await.unwrap(), 0, "no row");
+        for (n, share) in (0..).zip([&erased, &share, &erased, &share]) {
+            let (notice, entry) = noticed(share, n);
+            let now = share.created_at;
+            table.append_with_notice(&log, entry, RETENTION, (&notice, sharer), now).await.unwrap();
+        }
+        assert_eq!(forget().await.unwrap(), 2);
+        assert_eq!(forget().await.unwrap(), 0, "already forgotten");
+        let (due, claim) = (share.created_at + GATHERED_FOR * 2, new_write_id().unwrap());
+        let claimed = table.claim_notices(sharer, claim, due).await.unwrap().unwrap();
+        let listed: Vec<_> = claimed.listed.iter().map(|notice| Some(notice.as_ref()?.share)).collect();
+        assert_eq!(listed, [None, Some(share.id), None, Some(share.id)]);
+        assert_eq!(claimed.count, 4);
+
+        // A digest that is being sent removes the places, too, and nothing else.
+        let (notice, entry) = noticed(&erased, 4);
+        table.append_with_notice(&log, entry, RETENTION, (&notice, sharer), due).await.unwrap();
+        table.record_digest_outcome(&claimed, claim, SendOutcome::Sent, due).await.unwrap();
+        let rest = table.claim_notices(sharer, new_write_id().unwrap(), due + GATHERED_FOR).await;
+        assert_eq!(rest.unwrap().unwrap().listed, [Some(notice)]);
+    }
+}
+
+/// A share that was purged, and that another sharer created again, has the same id.
+#[tokio::test]
+async fn only_the_sharers_own_shares_are_read_for_a_digest() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let share = saved_share(&table).await;
+        let own = index_hashes(&share).sharer;
+        for sharer in [own, SharerKey::from_bytes(new_write_id().unwrap().to_bytes())] {
+            let (notice, _) = noticed(&share, 0);
+            let pending = Pending { due: share.created_at, tries: 1 };
+            let (listed, since) = (vec![None, Some(notice)], share.created_at);
+            let notices = PendingNotices { sharer, listed, count: 2, since, pending };
+            let read = table.read_noticed_shares(&notices).await.unwrap();
+            assert_eq!(read.len(), usize::from(sharer == own));
+        }
+    }
+}
+
+#[tokio::test]
+async fn concurrent_notices_are_all_counted() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let log = ShareLog::beside(&table, &stack.info.log_table_name);
+        let share = unsaved_share();
+        let sharer = SharerKey::from_bytes(new_write_id().unwrap().to_bytes());
+        let append = |n: u32| {
+            let (table, log, share) = (&table, &log, &share);
+            async move {
+                let (notice, entry) = noticed(share, n / 2);
+                let at = share.created_at;
+                table.append_with_notice(log, entry, RETENTION, (&notice, sharer), at).await.unwrap();
+            }
+        };
+        join_all((0..20).map(append)).await;
+        let due = share.created_at + GATHERED_FOR;
+        let claimed = table.claim_notices(sharer, new_write_id().unwrap(), due).await.unwrap().unwrap();
+        assert_eq!((claimed.listed.len(), claimed.count), (10, 10), "each entry is appended twice");
+    }
+}
+
+fn pending(share: &Share) -> Option<Pending> {
+    share.queued().map(|queued| queued.pending)
+}
+
+/// Changes a share's reminder, as its sharer does.
+async fn request_reminder(
+    table: &ShareTable,
+    share: &Share,
+    days: u64,
+    at: DateTime<Utc>,
+) -> Result<Share, ChangeError<ChangeExpirationError>> {
+    let days = ReminderDays::try_from(days).unwrap();
+    let requested = RequestedChanges { reminder: Some(days), ..RequestedChanges::default() };
+    let decide = |share: &Share| {
+        let (action, rules) = (action(at), ShareRules::default());
+        share.with_changes(requested, &action, ExpectedVersion::Any, false, &rules)
+    };
+    table.change(&share.item, share.id, RETENTION, new_write_id().unwrap(), decide).await
+}
+
+/// Returns only dynoxide, because the deployed function would send a pending email in the deployed table.
+async fn table_without_sender(stack: &Stack) -> ShareTable {
+    let [_, table] = tables(stack).await;
+    table
+}
+
+/// Stores a share for ten days with a pending email, and a reminder unless `days` is 0.
+async fn create_with_reminder(table: &ShareTable, days: u64, now: DateTime<Utc>) -> Share {
+    let builder = share_builder(&new_item(), DAY * 10, now).recipient(&address("ann")).reminder(days);
+    let share = Share { mail: Mail::queued(now), ..builder.build() };
+    create(table, &share).await;
+    share
+}
+
+/// Stores a share for ten days whose email was sent, and claims its reminder when it is due.
+async fn claimed_reminder(table: &ShareTable, now: DateTime<Utc>) -> (WriteId, Share) {
+    let share = create_with_reminder(table, 3, now).await;
+    let (write, claimed) = claim(table, &share, now).await.unwrap();
+    table.record_send_outcome(&claimed, write, SendOutcome::Sent, now).await.unwrap();
+    let (write, claimed) = claim(table, &share, now + DAY * 7).await.unwrap();
+    assert_eq!(claimed.queued().unwrap().kind, MailKind::Reminder);
+    (write, claimed)
+}
+
+/// The sender has claimed the email, and the sharer changes the reminder before the outcome is recorded.
+#[tokio::test]
+async fn reminder_that_changes_while_the_email_is_sent_follows_the_change() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    for (before, after, due_day) in [(3, 0, None), (0, 3, Some(7)), (3, 5, Some(5)), (5, 3, Some(7))] {
+        for outcome in [SendOutcome::Sent, SendOutcome::Failed(MailReason::Rejected)] {
+            let now = now();
+            let share = create_with_reminder(&table, before, now).await;
+            let (write, claimed) = claim(&table, &share, now).await.unwrap();
+            request_reminder(&table, &share, after, now).await.unwrap();
+            for _ in 0..2 {
+                table.record_send_outcome(&claimed, write, outcome, now).await.unwrap();
+            }
+            let stored = read(&table, &share).await.unwrap();
+            let is_sent = outcome == SendOutcome::Sent;
+            assert_eq!(stored.mail.state == MailState::Sent, is_sent);
+            let due = due_day.filter(|_| is_sent).map(|day| now + DAY * day);
+            assert_eq!(pending(&stored).map(|pending| pending.due), due, "{before} to {after}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn expiration_that_changes_while_the_email_is_sent_moves_the_reminder() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    for (expires, is_reminded) in [(20, true), (6, true), (2, false)] {
+        let now = now();
+        let share = create_with_reminder(&table, 3, now).await;
+        let (write, claimed) = claim(&table, &share, now).await.unwrap();
+        change_expiration(&table, &share, expiry_in(DAY * expires), ExpectedVersion::Any).await.unwrap();
+        table.record_send_outcome(&claimed, write, SendOutcome::Sent, now).await.unwrap();
+        let stored = read(&table, &share).await.unwrap();
+        assert_eq!(stored.mail.state, MailState::Sent);
+        let due = is_reminded.then_some(stored.expires_at - DAY * 3);
+        assert_eq!(pending(&stored).map(|pending| pending.due), due, "{expires} days");
+    }
+}
+
+/// SES reports on the email before its sender records the outcome, and the sharer changes the reminder.
+#[tokio::test(flavor = "multi_thread")]
+async fn report_follows_a_changed_reminder() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    for (before, after) in [(3, 0), (0, 3)] {
+        let now = now();
+        let share = create_with_reminder(&table, before, now).await;
+        let (write, claimed) = claim(&table, &share, now).await.unwrap();
+        let is_first = AtomicBool::new(true);
+        // The reminder changes between the first decision and its write.
+        let decide = |current: &Share| {
+            if is_first.swap(false, Ordering::Relaxed) {
+                let change = request_reminder(&table, &share, after, now);
+                block_in_place(|| Handle::current().block_on(change)).unwrap();
+            }
+            current.with_delivery_report(&EmailId::of(&share), DeliveryEvent::Delivered, now)
+        };
+        let applied = table.apply_report(&share.item, share.id, new_write_id().unwrap(), decide).await;
+        assert_eq!(applied, Ok(true));
+        table.record_send_outcome(&claimed, write, SendOutcome::Sent, now).await.unwrap();
+        let stored = read(&table, &share).await.unwrap();
+        assert_eq!(stored.mail.state, MailState::Delivered, "the report came first");
+        assert_eq!(stored.queued().is_some(), after > 0);
+    }
+}
+
+/// The sender has claimed the reminder. A change that ends its place in the outbox also ends the claim.
+#[tokio::test]
+async fn outcome_of_a_replaced_reminder_is_not_recorded() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    for case in ["canceled", "asked again", "renewed", "renewed silently", "resent", "bounced"] {
+        let now = now();
+        let due = now + DAY * 7;
+        let (write, claimed) = claimed_reminder(&table, now).await;
+        let (item, id) = (&claimed.item, claimed.id);
+        match case {
+            "canceled" => drop(request_reminder(&table, &claimed, 0, due).await.unwrap()),
+            "asked again" => drop(request_reminder(&table, &claimed, 2, due).await.unwrap()),
+            "renewed" | "renewed silently" => {
+                let notify = case == "renewed";
+                let renewal = Renewal { generation: new_generation().unwrap(), expiry: None, notify };
+                let change = (renewal, ExpectedVersion::Any);
+                let renewed =
+                    table::renew(&table, item, id, change, &action(due), new_write_id().unwrap()).await;
+                drop(renewed.unwrap());
+            }
+            "resent" => {
+                let resent = table::resend(&table, item, id, &action(due), new_write_id().unwrap()).await;
+                drop(resent.unwrap());
+            }
+            _ => {
+                let event = DeliveryEvent::Bounced(Bounce::new("Permanent", "NoEmail"));
+                let decide = |share: &Share| share.with_delivery_report(&EmailId::of(&claimed), event, due);
+                let applied = table.apply_report(item, id, new_write_id().unwrap(), decide).await;
+                assert_eq!(applied, Ok(true));
+            }
+        }
+        let changed = read(&table, &claimed).await;
+        let deferred = SendOutcome::Deferred { until: due + DAY, fault: Fault::Throttled };
+        for outcome in [SendOutcome::Sent, deferred, SendOutcome::Failed(MailReason::Rejected)] {
+            table.record_send_outcome(&claimed, write, outcome, due).await.unwrap();
+            assert_eq!(read(&table, &claimed).await, changed, "{case}");
+        }
+    }
+}
+
+/// A change that leaves the reminder in its place leaves the claim.
+#[tokio::test]
+async fn outcome_of_a_reminder_is_recorded_after_other_changes() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    for case in ["extended", "shortened", "revoked", "stopped", "downloaded", "delivered"] {
+        let now = now();
+        let due = now + DAY * 7;
+        let (write, claimed) = claimed_reminder(&table, now).await;
+        match case {
+            "extended" | "shortened" => {
+                let life = DAY * if case == "extended" { 20 } else { 8 };
+                change_expiration(&table, &claimed, expiry_in(life), ExpectedVersion::Any).await.unwrap();
+            }
+            "revoked" => drop(revoke(&table, &claimed, new_write_id().unwrap()).await.unwrap()),
+            "stopped" => drop(table.choose_emails(&Link::of(&claimed), false, due).await.unwrap()),
+            "downloaded" => {
+                drop(redeem(&table, &Link::of(&claimed), new_write_id().unwrap()).await.unwrap());
+            }
+            _ => {
+                let decide = |share: &Share| {
+                    share.with_delivery_report(&EmailId::of(&claimed), DeliveryEvent::Delivered, due)
+                };
+                let applied =
+                    table.apply_report(&claimed.item, claimed.id, new_write_id().unwrap(), decide).await;
+                assert_eq!(applied, Ok(true));
+            }
+        }
+        table.record_send_outcome(&claimed, write, SendOutcome::Sent, due).await.unwrap();
+        let stored = read(&table, &claimed).await.unwrap();
+        assert_eq!(stored.reminder.unwrap().state, ReminderState::Sent { at: due }, "{case}");
+        assert_eq!(stored.queued(), None, "{case}");
+    }
+}
+
+/// The reminder was held until the end of an extension that was undone in the meantime.
+#[tokio::test]
+async fn held_reminder_of_a_changed_share_is_due_at_once() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    let now = now();
+    let due = now + DAY * 7;
+    let (write, claimed) = claimed_reminder(&table, now).await;
+    change_expiration(&table, &claimed, expiry_in(DAY * 9), ExpectedVersion::Any).await.unwrap();
+    let held = SendOutcome::Held { until: due + DAY * 10 };
+    table.record_send_outcome(&claimed, write, held, due).await.unwrap();
+    assert_eq!(pending(&read(&table, &claimed).await.unwrap()), Some(Pending { due, tries: 0 }));
+}
+
+/// A retry by the SDK meets a share that its first attempt has changed.
+#[tokio::test]
+async fn outcome_is_recorded_once() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    let now = now();
+    let share = create_with_reminder(&table, 3, now).await;
+    let (write, claimed) = claim(&table, &share, now).await.unwrap();
+    table.record_send_outcome(&claimed, write, SendOutcome::Sent, now).await.unwrap();
+    let canceled = request_reminder(&table, &share, 0, now).await.unwrap();
+    let planned = request_reminder(&table, &share, 5, now).await.unwrap();
+    assert_eq!((pending(&canceled), pending(&planned).unwrap().due), (None, now + DAY * 5));
+    table.record_send_outcome(&claimed, write, SendOutcome::Sent, now).await.unwrap();
+    assert_eq!(read(&table, &share).await, Some(planned));
+}
+
+#[tokio::test]
+async fn repeated_or_impossible_request_for_a_reminder_writes_nothing() {
+    let stack = Stack::get().await;
+    let table = table_without_sender(&stack).await;
+    let now = now();
+    let share = create_with_reminder(&table, 3, now).await;
+    let planned = request_reminder(&table, &share, 5, now).await.unwrap();
+    assert_eq!(request_reminder(&table, &share, 5, now).await.unwrap(), planned);
+    let refused = request_reminder(&table, &share, 10, now).await;
+    assert_eq!(refused, Err(ChangeError::Refused(ReminderError::TimePassed.into())));
+    assert_eq!(read(&table, &share).await, Some(planned));
+}
+
+#[tokio::test]
+async fn reminder_takes_the_place_of_the_email() {
+    let stack = Stack::get().await;
+    for table in tables(&stack).await {
+        let now = now();
+        let builder = share_builder(&new_item(), DAY * 10, now).recipient(&address("ann")).reminder(3);
+        let queued = Share { mail: Mail::queued(now), ..builder.build() };
+        let share = queued.after_sending(SendOutcome::Sent, now);
+        create(&table, &share).await;
+        assert_eq!(read(&table, &share).await, Some(share.clone()));
+        let due = now + DAY * 7;
+        let claim = new_write_id().unwrap();
+        let claimed = table.claim_email(&share.item, share.id, None, claim, due).await.unwrap().unwrap().0;
+        assert_eq!(claimed.queued().unwrap().kind, MailKind::Reminder);
+        // An extension in between leaves the claim, so that the reminder is recorded as sent.
+        let extended =
+            change_expiration(&table, &share, expiry_in(DAY * 30), ExpectedVersion::Any).await.unwrap();
+        assert_eq!(pending(&extended), pending(&claimed));
+        table.record_send_outcome(&claimed, claim, SendOutcome::Sent, due).await.unwrap();
+        let sent = read(&table, &share).await.unwrap();
+        assert_eq!(sent.reminder.unwrap().state, ReminderState::Sent { at: due });
+        assert_eq!((sent.queued(), sent.expires_at), (None, extended.expires_at));
+        // The sharer asks again.
+        let again = request_reminder(&table, &share, 1, due).await.unwrap();
+        assert_eq!(again.queued().unwrap().pending.due, extended.expires_at - DAY);
+        assert_eq!((again.version, again.changed), (extended.version, extended.changed));
+    }
 }

@@ -140,6 +140,30 @@ async fn every_switch_shows_the_same_page_until_it_is_on_again() {
     assert_eq!(world.read(&share).await.unwrap().usage.opens, 5);
 }
 
+/// What a recipient does on the pages of a paused link is refused, whether or not the link has ended.
+#[tokio::test]
+async fn paused_link_records_no_choice() {
+    let stack = Stack::get().await;
+    let mut world = World::new(&stack).await;
+    let (share, link) = world.share_by_email(&address("ann")).await;
+    let redeem = world.new_function("RedeemLink").await;
+    let parameters = json!({"token": link.rsplit('/').next().unwrap()});
+    for switch in switches_of(&share) {
+        switch_off(&world, &switch).await;
+        world.advance(WEEK);
+        for route in ["GET /s/{token}/emails", "POST /s/{token}/emails/stop", "POST /s/{token}/more-time"] {
+            assert_paused(&invoke(&redeem, &api_event(route, &parameters, &Value::Null)).await);
+        }
+        switch_on(&world, &switch).await;
+    }
+    let unchanged = world.read(&share).await.unwrap();
+    assert_eq!((unchanged.more_time, unchanged.email_choice), (None, None));
+    world.advance(READING);
+    let asked = invoke(&redeem, &api_event("POST /s/{token}/more-time", &parameters, &Value::Null)).await;
+    assert_eq!(asked["statusCode"], 200, "{asked}");
+    assert!(world.read(&share).await.unwrap().is_more_time_open());
+}
+
 #[tokio::test]
 async fn other_switches_pause_nothing() {
     let stack = Stack::get().await;

@@ -18,24 +18,30 @@ const SAMCONFIG: &str = include_str!("../../samconfig.toml");
 
 /// The routes whose throttle differs from the default. Like `ROLES`, this list deliberately repeats the
 /// template, so that every change takes two edits.
-const THROTTLES: [(&str, Limit); 18] = [
+const THROTTLES: [(&str, Limit); 24] = [
     ("GET /modules/{module}/items/{item}/share-permission", Limit::Parameter("RevocationsPerSecond")),
     ("GET /modules/{module}/items/{item}/shares", Limit::Parameter("RevocationsPerSecond")),
     ("GET /problems/{problem}", Limit::Rate(10)),
     ("GET /s/{proxy+}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}/archive", Limit::Parameter("RedemptionsPerSecond")),
+    ("GET /s/{token}/emails", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
     ("GET /ui/{version}/{file}", Limit::Rate(200)),
     ("HEAD /s/{proxy+}", Limit::Parameter("RedemptionsPerSecond")),
     ("HEAD /s/{token}", Limit::Parameter("RedemptionsPerSecond")),
     ("HEAD /s/{token}/archive", Limit::Parameter("RedemptionsPerSecond")),
+    ("HEAD /s/{token}/emails", Limit::Rate(20)),
     ("HEAD /s/{token}/files/{n}", Limit::Parameter("RedemptionsPerSecond")),
     ("POST /modules/{module}/items/{item}/shares", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/link", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/renew", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/resend", Limit::Parameter("CreatesPerSecond")),
     ("POST /modules/{module}/items/{item}/shares/{shareId}/revoke", Limit::Parameter("RevocationsPerSecond")),
+    ("POST /s/{proxy+}", Limit::Rate(20)),
+    ("POST /s/{token}/emails/allow", Limit::Rate(20)),
+    ("POST /s/{token}/emails/stop", Limit::Rate(20)),
+    ("POST /s/{token}/more-time", Limit::Rate(20)),
     ("POST /share-permissions", Limit::Parameter("RevocationsPerSecond")),
 ];
 

@@ -19,10 +19,11 @@ async fn read_email_id(item: &TestItem<'_>, share_id: &str, attempt: u32) -> Ema
         share: share_id.parse().unwrap(),
         created_at: share["createdAt"].as_str().unwrap().parse().unwrap(),
         attempt,
+        is_reminder: false,
     }
 }
 
-/// Returns a share's email state, with its time and detail.
+/// Returns a share's email state, with its time and reason.
 async fn read_mail(item: &TestItem<'_>, share_id: &str) -> Value {
     item.get_share(share_id).await["mail"].clone()
 }
@@ -73,7 +74,10 @@ async fn ses_reports_set_the_email_state() {
 
     let later = at + TimeDelta::minutes(1);
     report(&stack, &ses_event(&email, "Bounce", later, &bounce("Permanent", "NoEmail"))).await;
-    let bounced = json!({"state": "bounced", "at": rfc3339(later), "detail": "the address does not exist"});
+    let bounced = json!({
+        "state": "bounced", "at": rfc3339(later), "reason": "addressUnknown",
+        "detail": "the address does not exist",
+    });
     assert_eq!(read_mail(&item, &shared.id).await, bounced);
 
     // Repeated, reordered and less severe reports change nothing.
@@ -94,6 +98,7 @@ async fn ses_reports_set_the_email_state() {
     let log = item.wait_for_log(5).await;
     let events: Vec<&str> = log.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
     assert_eq!(events, ["created", "emailed", "delivered", "bounced", "complained"]);
+    assert_eq!(log[3]["reason"], "addressUnknown");
     assert_eq!(log[3]["detail"], "the address does not exist");
 }
 
@@ -112,7 +117,8 @@ async fn complaint_about_a_suppressed_address_is_a_bounce() {
     report(&stack, &ses_event(&email, "Complaint", at, &suppressed)).await;
 
     let detail = "not sent, because an earlier email to the address bounced or was reported as spam";
-    let bounced = json!({"state": "bounced", "at": rfc3339(at), "detail": detail});
+    let bounced =
+        json!({"state": "bounced", "at": rfc3339(at), "reason": "addressSuppressed", "detail": detail});
     assert_eq!(read_mail(&item, &shared.id).await, bounced);
     let log = item.wait_for_log(3).await;
     assert_eq!(log[2]["event"], "bounced");

@@ -175,6 +175,24 @@ impl Browser {
         self.wait_for("input, textarea", field).await.send_keys(text).await.unwrap();
     }
 
+    /// Selects an option by its text.
+    pub(crate) async fn select(&self, field: &str, option: &str) {
+        let select = self.wait_for("select", field).await;
+        let script = r"
+            const [select, text] = arguments;
+            select.value = [...select.options].find((option) => option.text === text && !option.disabled).value;
+            select.dispatchEvent(new Event('change', { bubbles: true }));
+        ";
+        self.run(script, vec![select.to_json().unwrap(), option.into()]).await;
+    }
+
+    /// Returns the text of the selected option.
+    pub(crate) async fn selected(&self, field: &str) -> String {
+        let select = self.wait_for("select", field).await;
+        let script = "return arguments[0].selectedOptions[0].text;";
+        self.run(script, vec![select.to_json().unwrap()]).await.as_str().unwrap().to_owned()
+    }
+
     /// Sets a `datetime-local` field, regardless of how the browser formats dates.
     pub(crate) async fn set_time(&self, field: &str, local: &str) {
         let input = self.wait_for("input[type=datetime-local]", field).await;

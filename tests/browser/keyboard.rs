@@ -36,6 +36,10 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.send_keys(Key::Enter).await;
     browser.tab_to("Message").await;
     browser.send_keys("Without a mouse").await;
+    browser.tab_to("More options").await;
+    browser.send_keys(Key::Enter).await;
+    browser.tab_to("Language of the email").await;
+    browser.tab_to("Reminder if nothing has been downloaded").await;
     browser.tab_to("Share").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for("h2", "Shared with 2 recipients").await;

@@ -2,10 +2,10 @@
 
 use serde_json::json;
 
-use crate::browser::DESKTOP;
+use crate::browser::{DESKTOP, PHONE};
 use crate::page::Page;
 use crate::site::{self, console, evaluate};
-use crate::support::{Stack, TestItem, eventually};
+use crate::support::{Stack, TestItem, address, eventually};
 
 /// A German page. The request for the texts waits for `release`, and `sent` records its options.
 const GERMAN: &str = "<body lang=de><share-button id=button module=jobs item={item}></share-button><script>
@@ -96,6 +96,52 @@ async fn altered_texts_are_replaced_with_english() {
     })
     .await;
     browser.quit().await;
+}
+
+#[tokio::test]
+async fn every_language_fits_a_phone_screen() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
+    item.share_with(&address("ann")).await;
+    for language in ["en", "de", "fr", "es", "da", "nl", "sv"] {
+        let html = format!("<body lang={language}></body>");
+        let browser = site::open(&item, PHONE, &html).await;
+        evaluate(&browser, "load()").await;
+        let open = "
+            const [element, item] = arguments;
+            window.dialog?.close();
+            window.dialog = document.createElement(element);
+            Object.assign(dialog, { module: 'jobs', item });
+            document.body.append(dialog);
+            dialog.open();
+        ";
+        let click = "dialog.shadowRoot.querySelector(arguments[0]).click();";
+        browser.run(open, vec!["share-dialog".into(), item.name.clone().into()]).await;
+        browser.wait_for(".files label", "b.pdf").await;
+        let tag = evaluate(&browser, "dialog.shadowRoot.querySelector('dialog').lang").await;
+        assert!(tag.as_str().unwrap().starts_with(language), "{tag}");
+        browser.run(click, vec![".options summary".into()]).await;
+        browser.wait_for("#recipients", "").await.send_keys("wrong,").await.unwrap();
+        browser.wait_for(".chip.wrong", "wrong").await;
+        browser.run(click, vec![".foot .primary".into()]).await;
+        browser.wait_for(".error", "").await;
+        browser.assert_fits(&format!("the Share dialog in {language}")).await;
+
+        browser.run(open, vec!["link-access-dialog".into(), item.name.clone().into()]).await;
+        browser.wait_for("li[data-share]", "").await;
+        browser.run(click, vec!["[data-action=change]".into()]).await;
+        browser.wait_for(".panel", "").await;
+        browser.assert_fits(&format!("the links in {language}")).await;
+        for (view, button) in [("the share log", 1), ("the notices", 2)] {
+            browser.wait_for(&format!(".foot button:nth-child({button})"), "").await.click().await.unwrap();
+            browser.wait_for(".foot .push", "").await;
+            browser.assert_fits(&format!("{view} in {language}")).await;
+            browser.run(click, vec![".foot .push".into()]).await;
+            browser.wait_for("li[data-share]", "").await;
+        }
+        assert_eq!(console(&browser).await, [""; 0], "{language}");
+        browser.quit().await;
+    }
 }
 
 #[tokio::test]

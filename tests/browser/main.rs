@@ -10,7 +10,9 @@ mod support;
 
 mod accessibility;
 mod archives;
+mod brand;
 mod browser;
+mod conversation;
 mod dates;
 mod downloads;
 mod embedding;
@@ -23,6 +25,7 @@ mod managing;
 mod many_recipients;
 mod message;
 mod my_shares;
+mod options;
 mod page;
 mod phone;
 mod pictures;

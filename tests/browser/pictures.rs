@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
+use crate::brand;
 use crate::browser::{Browser, DESKTOP, Device};
 use crate::my_shares;
 use crate::page::Page;
@@ -87,4 +88,19 @@ async fn take_picture_of_all_links() {
     }
     take(&browser, "my-shares").await;
     browser.quit().await;
+}
+
+#[tokio::test]
+#[ignore = "writes to the repository"]
+async fn take_brand_pictures() {
+    let files = [("artwork.pdf", 2_417_000), ("dieline.pdf", 348_200), ("notes.pdf", 41_900)];
+    let shared = brand::share(&files, "Second round of the packaging. Comments by Friday, please.").await;
+    for (name, address, height) in [("brand-page", shared.page, 900), ("brand-mail", shared.email, 1080)] {
+        let browser = Browser::start(Device { width: 640, height, ..WINDOW }).await;
+        browser.open(&address).await;
+        browser.wait_for("h1", "Ann Example shared 3 files with you").await;
+        browser.wait_for("img", "").await;
+        take(&browser, name).await;
+        browser.quit().await;
+    }
 }

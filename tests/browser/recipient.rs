@@ -64,8 +64,8 @@ async fn message_shows_its_lines_and_directions_but_no_links() {
         return Math.abs(range.getBoundingClientRect().right - text.getBoundingClientRect().right) < 2;
     ";
     assert_eq!(browser.run(ends_at_the_right, vec![]).await, true);
-    // The archive and the files.
-    assert_eq!(browser.run("return document.links.length;", vec![]).await, 3);
+    // The archive, the files, and the choice about emails.
+    assert_eq!(browser.run("return document.links.length;", vec![]).await, 4);
     browser.quit().await;
 }
 

@@ -18,8 +18,8 @@ pub(crate) const ORIGIN: &str = "http://localhost:5173";
 /// Another origin of the same pages, in an insecure context.
 pub(crate) const INSECURE_ORIGIN: &str = "http://platform.test:5173";
 
-/// The files, by path, with their content types.
-static FILES: LazyLock<Mutex<HashMap<String, (&'static str, String)>>> = LazyLock::new(Mutex::default);
+/// The files, by path, with their headers.
+static FILES: LazyLock<Mutex<HashMap<String, (String, String)>>> = LazyLock::new(Mutex::default);
 
 /// The server's port. The server runs until the process exits.
 static PORT: LazyLock<u16> = LazyLock::new(|| {
@@ -82,9 +82,14 @@ pub(crate) async fn show(browser: &Browser, origin: &str, item: &TestItem<'_>, h
 }
 
 /// Serves a file, and returns its path.
-pub(crate) fn publish(content_type: &'static str, content: String) -> String {
+pub(crate) fn publish(content_type: &str, content: String) -> String {
+    publish_with(format!("Content-Type: {content_type}; charset=utf-8\r\n"), content)
+}
+
+/// Serves a file with these headers, each with its line break, and returns its path.
+pub(crate) fn publish_with(headers: String, content: String) -> String {
     let path = format!("/{}", unique("page"));
-    FILES.lock().unwrap().insert(path.clone(), (content_type, content));
+    FILES.lock().unwrap().insert(path.clone(), (headers, content));
     path
 }
 
@@ -106,11 +111,11 @@ fn respond(mut stream: TcpStream) {
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     let _ = lines.find(String::is_empty);
     let file = FILES.lock().unwrap().get(&path).cloned();
-    let (status, (content_type, content)) =
-        file.map_or(("404 Not Found", ("text/plain", String::new())), |file| ("200 OK", file));
+    let (status, (headers, content)) =
+        file.map_or(("404 Not Found", Default::default()), |file| ("200 OK", file));
     let _ = write!(
         stream,
-        "HTTP/1.1 {status}\r\nContent-Type: {content_type}; charset=utf-8\r\nContent-Length: {}\r\n\
+        "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\
          Cache-Control: no-store\r\nConnection: close\r\n\r\n{content}",
         content.len()
     );

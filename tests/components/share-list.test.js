@@ -6,7 +6,7 @@ import { test } from "node:test";
 import {
   failuresFirst, joinCsv, keyOf, keyRange, splitBulk, undoGroups,
 } from "../../functions/serve-ui/components/share-list.js";
-import { SORTS, matchesSearch } from "../../functions/serve-ui/components/sorting.js";
+import { SORTS, compareRequests, matchesSearch } from "../../functions/serve-ui/components/sorting.js";
 
 /** Creates a share from some of its fields. */
 function share(shareId, fields = {}) {
@@ -43,6 +43,14 @@ test("the share that was used last is first, and unused ones are last, newest fi
     share("c", { lastOpenedAt: "2026-06-01T00:00:00Z" }), share("d", { createdAt: "2026-02-01T00:00:00Z" }),
   ];
   assert.equal(sorted("lastUse", shares), "cbda");
+});
+
+test("open requests for more time are first, and the order is kept otherwise", () => {
+  const shares = [
+    share("a"), share("b", { moreTime: { isOpen: false } }), share("c", { moreTime: { isOpen: true } }),
+    share("d"), share("e", { moreTime: { isOpen: true } }),
+  ];
+  assert.equal(shares.toSorted(compareRequests).map(({ shareId }) => shareId).join(""), "ceabd");
 });
 
 test("a search ignores case and surrounding white space", () => {

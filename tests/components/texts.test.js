@@ -8,7 +8,13 @@ import { mySharesTexts } from "../../functions/serve-ui/components/my-shares-tex
 import { compileTexts, en } from "../../functions/serve-ui/components/texts.js";
 
 const directory = new URL("../../functions/serve-ui/components/", import.meta.url);
-const languages = readdirSync(directory).filter((name) => name.endsWith(".json"));
+
+/** Every text of every language, by language and by its path, such as `errors.offline`. */
+const catalogs = Object.fromEntries([
+  ["en", new Map(flatten({ ...en, myShares: mySharesTexts }))],
+  ...readdirSync(directory).filter((name) => name.endsWith(".json")).map((name) =>
+    [name.slice(0, 2), new Map(flatten(JSON.parse(readFileSync(new URL(name, directory), "utf8"))))]),
+]);
 
 /** Returns every text by its path, such as `errors.offline`. */
 function flatten(texts, path = "") {
@@ -22,27 +28,50 @@ function argumentsOf(text) {
   return [...new Set(indexes)].sort().join();
 }
 
+/** A choice of an argument. It may contain an argument without further arguments. */
+const CHOICE = " ([=\\w]+) \\{(?:[^{}]|\\{[^{}]*\\})*\\}";
+
+/** Returns the plural categories of each plural argument in a text. */
+function pluralsOf(text) {
+  const found = [...text.matchAll(new RegExp(`\\{\\d+, plural,((?:${CHOICE})+)\\}`, "g"))];
+  return found.map(([, choices]) =>
+    [...choices.matchAll(new RegExp(CHOICE, "g"))].map(([, name]) => name)
+      .filter((name) => !name.startsWith("=")));
+}
+
 /** Compiles one text. */
 function compile(text, language = "en") {
   return compileTexts({ text }, language).text;
 }
 
+test("all languages of emails and pages are available", () => {
+  assert.deepEqual(Object.keys(catalogs).sort(), ["da", "de", "en", "es", "fr", "nl", "sv"]);
+});
+
 test("every language has the same texts with the same arguments as English", () => {
-  const english = new Map(flatten({ ...en, myShares: mySharesTexts }));
-  assert.ok(languages.length > 0);
-  for (const language of languages) {
-    const texts = flatten(JSON.parse(readFileSync(new URL(language, directory), "utf8")));
-    assert.deepEqual(texts.map(([path]) => path).sort(), [...english.keys()].sort(), language);
-    for (const [path, text] of texts)
-      assert.equal(argumentsOf(text), argumentsOf(english.get(path)), `${language}: ${path}`);
+  const english = catalogs.en;
+  for (const [language, texts] of Object.entries(catalogs)) {
+    const paths = [...texts.keys()].filter((path) => !path.startsWith("mailReason."));
+    assert.deepEqual(paths.sort(), [...english.keys()].sort(), language);
+    for (const path of paths)
+      assert.equal(argumentsOf(texts.get(path)), argumentsOf(english.get(path)), `${language}: ${path}`);
+  }
+});
+
+test("every language but English has a text for each reason of an email", () => {
+  const source = readFileSync(new URL("../../shared/domain/src/mail_reason.rs", import.meta.url), "utf8");
+  const codes = [...source.matchAll(/Self::\w+ => "(\w+)",/g)].map(([, code]) => `mailReason.${code}`);
+  assert.ok(codes.length > 15, "the domain's codes");
+  for (const [language, texts] of Object.entries(catalogs)) {
+    const paths = [...texts.keys()].filter((path) => path.startsWith("mailReason."));
+    assert.deepEqual(paths.sort(), language === "en" ? [] : codes.sort(), language);
   }
 });
 
 test("every text of every language can be formatted with any number", () => {
-  const read = (name) => JSON.parse(readFileSync(new URL(name, directory), "utf8"));
-  const all = languages.map((name) => [name.slice(0, 2), read(name)]);
-  for (const [language, texts] of [["en", { ...en, myShares: mySharesTexts }], ...all]) {
-    for (const [path, text] of flatten(texts)) {
+  for (const [language, texts] of Object.entries(catalogs)) {
+    for (const [path, text] of texts) {
+      assert.ok(text, `${language}: ${path}`);
       const compiled = compile(text, language);
       for (const n of [0, 1, 2, 1_000_000]) {
         const formatted = typeof compiled === "string" ? compiled : compiled(n, n, n);
@@ -50,6 +79,33 @@ test("every text of every language can be formatted with any number", () => {
       }
     }
   }
+});
+
+test("every plural argument has the forms that its language needs", () => {
+  for (const [language, texts] of Object.entries(catalogs)) {
+    // In French and Spanish, `many` is for millions in words. For digits, `other` reads well.
+    const { pluralCategories } = new Intl.PluralRules(language).resolvedOptions();
+    const needed = pluralCategories.filter((category) => category !== "many").sort();
+    for (const [path, text] of texts) {
+      const plurals = pluralsOf(text);
+      assert.equal(plurals.length, text.split(", plural,").length - 1, `${language}: ${path}`);
+      for (const forms of plurals)
+        if (forms.join() !== "other") assert.deepEqual(forms.sort(), needed, `${language}: ${path}`);
+    }
+  }
+});
+
+test("a form that is used for several numbers names the number", () => {
+  for (const [language, texts] of Object.entries(catalogs)) {
+    if (new Intl.PluralRules(language).select(0) !== "one") continue;
+    for (const [path, text] of texts)
+      assert.doesNotMatch(text, /one \{[^{}]*\b1\b/, `${language}: ${path}`);
+  }
+});
+
+test("French has narrow no-break spaces around its punctuation", () => {
+  for (const [path, text] of catalogs.fr)
+    assert.doesNotMatch(text, /[^\u202f][:;!?»]|«[^\u202f]|'/, path);
 });
 
 test("plural forms follow the language", () => {

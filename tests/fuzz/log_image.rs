@@ -19,7 +19,8 @@ use sharelink_domain::log::LogEntry;
 static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {
     let entry = "2026-03-10T12:00:00.000Z#877fab806afa6fcb1a85617f9ffe0709.21.1";
     let kinds = "created emailed mailFailed delivered bounced complained opened downloaded downloadedAll \
-                 expirationChanged revoked reactivated linkCopied linkRenewed resent expired purged restored";
+                 expirationChanged revoked reactivated linkCopied linkRenewed resent moreTimeRequested emailsStopped \
+                 emailsAllowed expired purged restored";
     let kinds: Vec<_> = kinds.split(' ').map(|kind| json!({"S": kind})).collect();
     json!({
         "awsRegion": "eu-central-1", "eventName": "INSERT", "eventID": "1", "eventSource": "aws:dynamodb",
@@ -35,7 +36,7 @@ static SAMPLE_RECORD: LazyLock<Value> = LazyLock::new(|| {
                 "source": {"M": {"network": {"S": "203.0.113.0/24"}, "client": {"S": "firefox"}}},
                 "event": {"S": "downloadFailed"}, "reason": {"S": "missing"},
                 // The attributes of the other kinds of events, so that an edit can change the kind.
-                "number": {"N": "1"}, "detail": {"S": "550 <ann@example.com>"},
+                "number": {"N": "1"}, "detail": {"S": "givenUp"},
                 "from": {"S": "2026-03-10T12:00:00Z"}, "to": {"S": "2026-03-11T12:00:00Z"},
                 "createdAt": {"S": "2026-03-10T12:00:00Z"},
                 "generation": {"S": "07070707070707070707070707070707"}, "ttl": {"N": "1775739600"},

@@ -95,7 +95,8 @@ impl Stack {
         Self::with_function_variable(RETENTION_DAYS, "1").await
     }
 
-    /// Connects with exclusive use of the stack, and sets an environment variable that `create-shares` has.
+    /// Connects with exclusive use of the stack, and sets an environment variable that `create-shares` or
+    /// `manage-shares` has.
     pub(crate) async fn with_function_variable(variable: &'static str, value: &str) -> (Self, Clock) {
         Self::with_function_variables(&[(variable, value)]).await
     }
@@ -104,7 +105,8 @@ impl Stack {
     pub(crate) async fn with_function_variables(variables: &[(&'static str, &str)]) -> (Self, Clock) {
         let (stack, mut clock) = Self::with_clock().await;
         let aws = Aws::new(&stack);
-        let mut environment = aws.function_environment("CreateShares").await;
+        let mut environment = aws.function_environment("ManageShares").await;
+        environment.extend(aws.function_environment("CreateShares").await);
         for &(variable, value) in variables {
             clock.changed_variables.push((variable, environment.remove(variable)));
             aws.set_function_variable(variable, Some(value)).await;

@@ -216,7 +216,11 @@ impl<'a> World<'a> {
     /// Creates a share of one file for a recipient. The share expires at the current time plus `life`, and
     /// its email is pending.
     pub(crate) async fn share(&self, recipient: &str, life: TimeDelta) -> Share {
-        let share = self.new_share(recipient, life);
+        self.store(self.new_share(recipient, life)).await
+    }
+
+    /// Stores a new share.
+    pub(crate) async fn store(&self, share: Share) -> Share {
         let created = self
             .table
             .create(permitted(&share), index_hashes(&share), RETENTION, new_write_id().unwrap())
@@ -275,10 +279,10 @@ impl<'a> World<'a> {
         ShareTable::new(&config, name)
     }
 
-    /// Like `share`, but through the DynamoDB proxy and its faults. Retries until the share exists.
-    pub(crate) async fn share_under_faults(&self, recipient: &str, life: TimeDelta) -> (Share, Creation) {
+    /// Like `store`, but through the DynamoDB proxy and its faults. Retries until the share exists.
+    pub(crate) async fn store_under_faults(&self, share: Share) -> (Share, Creation) {
         let table = self.table_under_faults(&self.stack.info.table_name);
-        let (share, write) = (self.new_share(recipient, life), new_write_id().unwrap());
+        let write = new_write_id().unwrap();
         loop {
             match table.create(permitted(&share), index_hashes(&share), RETENTION, write).await {
                 Ok(Creation::Exists(_)) => panic!("a retry was mistaken for a conflict"),
@@ -354,7 +358,7 @@ impl<'a> World<'a> {
         let entry = format!("SHARE#{id}");
         let row = json!({
             "item": {"S": self.item.to_string()}, "entry": {"S": entry}, "mailShard": {"S": "0"},
-            "mailDue": {"N": "0"},
+            "mailDue": {"N": "0"}, "mailState": {"S": "queued"},
         });
         let put = json!({"TableName": self.stack.info.table_name, "Item": row});
         self.aws().call("dynamodb", "DynamoDB_20120810.PutItem", &put).await;

@@ -65,12 +65,14 @@ fn api_gets_every_header_but_the_host() {
     assert_eq!(api["OriginRequestPolicyId"], ALL_VIEWER_EXCEPT_HOST);
     assert_eq!(api["ViewerProtocolPolicy"], "https-only");
     let methods: BTreeSet<&str> = strings(&api["AllowedMethods"]).into_iter().collect();
-    assert!(methods.is_superset(&BTreeSet::from(["GET", "HEAD", "OPTIONS", "PATCH", "POST"])));
+    assert!(methods.is_superset(&BTreeSet::from(["GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"])));
 }
 
 #[test]
 fn redemption_gets_the_headers_that_it_reads() {
     assert_eq!(behavior("/s/*")["OriginRequestPolicyId"], json!({"Ref": "RedemptionHeaders"}));
+    let methods = strings(&behavior("/s/*")["AllowedMethods"]);
+    assert!(methods.contains(&"POST"), "the forms of a link's pages: {methods:?}");
     let policy = &properties("AWS::CloudFront::OriginRequestPolicy")["RedemptionHeaders"];
     let headers = &policy["OriginRequestPolicyConfig"]["HeadersConfig"];
     assert_eq!(headers["HeaderBehavior"], "whitelist");

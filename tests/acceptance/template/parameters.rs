@@ -1,9 +1,12 @@
 //! Tests the parameter table in `infra/README.md`, and that changing a parameter publishes new function
 //! versions.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
+use sharelink_domain::brand::{Accent, AccentError, Imprint, ImprintUrl, LogoUrl};
+use sharelink_domain::notices::NoticeKinds;
 use sharelink_domain::recipient_domain::parse_domains;
-use sharelink_domain::{BaseUrl, KeyLayout};
+use sharelink_domain::{BaseUrl, KeyLayout, PlatformName, PlatformUrl};
 
 use super::document::{TEMPLATE, TEXT, functions, properties, refers_to};
 
@@ -122,6 +125,44 @@ fn template_allows_exactly_the_valid_base_urls() {
     }
 }
 
+#[test]
+fn template_allows_exactly_the_valid_platform_urls() {
+    assert!(is_allowed("PlatformUrl", ""), "empty means no link");
+    for url in [
+        "https://platform.example",
+        "https://platform.example:8443/#/{module}/{item}?share={share}",
+        "https://platform.example?i={item}",
+        "https://",
+        "https:///x",
+        "https://-x",
+        "https://{module}.example/",
+        "https://user@platform.example/",
+        "https://platform.example/{user}",
+        "https://platform.example/{item",
+        "https://platform.example/\"><script>",
+        "https://platform.example/a b",
+        "https://platform.example/a\n",
+        "http://platform.example/",
+        "javascript:alert(1)",
+    ] {
+        assert_eq!(is_allowed("PlatformUrl", url), url.parse::<PlatformUrl>().is_ok(), "{url:?}");
+    }
+}
+
+#[test]
+fn template_allows_exactly_the_valid_lists_of_notices() {
+    for list in [
+        "",
+        "moreTime",
+        "emailProblem,firstDownload,moreTime",
+        "emailProblem, moreTime",
+        "emailProblem;moreTime",
+        "bounces",
+    ] {
+        assert_eq!(is_allowed("Notices", list), list.parse::<NoticeKinds>().is_ok(), "{list:?}");
+    }
+}
+
 /// A pattern cannot check every domain. The functions refuse to start with the others.
 #[test]
 fn template_allows_every_list_of_domains() {
@@ -153,6 +194,79 @@ fn template_allows_every_list_of_domains() {
         for parameter in ["AllowedRecipientDomains", "BlockedRecipientDomains"] {
             assert!(!is_allowed(parameter, list), "{list:?}");
         }
+    }
+}
+
+#[test]
+fn template_allows_exactly_the_valid_brand_urls() {
+    for parameter in ["BrandName", "BrandLogoUrl", "BrandColor", "ImprintText", "ImprintUrl"] {
+        assert!(is_allowed(parameter, ""), "{parameter}");
+    }
+    for url in [
+        "https://cdn.example.com/logo.png",
+        "https://cdn.example.com:8443/a/logo@2x.png",
+        "https://cdn.example.com/a%20b/(1)/logo.png",
+        "https://cdn.example.com",
+        "https://cdn.example.com/",
+        "https://cdn.example.com/?page=imprint#en",
+        "https://cdn.example.com?page=imprint",
+        "https://cdn.example.com:/logo.png",
+        "https://user:secret@cdn.example.com/logo.png",
+        "https://bücher.example/logo.png",
+        "https://[::1]/logo.png",
+        "https://*/logo.png",
+        "https://a;b/logo.png",
+        "https://cdn.example.com/a b.png",
+        "https://cdn.example.com/\"a.png",
+        "https://cdn.example.com/a.png\n",
+        "http://cdn.example.com/logo.png",
+        "http://localhost:5173/logo.png",
+        "http://127.0.0.1/logo.png",
+        "http://localhost.evil.example/logo.png",
+        "http://localhost:80@evil.example/logo.png",
+        "//cdn.example.com/logo.png",
+        "data:image/png;base64,AAAA",
+    ] {
+        assert_eq!(is_allowed("BrandLogoUrl", url), url.parse::<LogoUrl>().is_ok(), "{url:?}");
+        assert_eq!(is_allowed("ImprintUrl", url), url.parse::<ImprintUrl>().is_ok(), "{url:?}");
+    }
+}
+
+#[test]
+fn template_allows_valid_names_and_imprints_only() {
+    for (name, is_valid) in [("Studio North", true), ("Zoë & Co.", true), (" ", false), ("a\nb", false)] {
+        assert_eq!(is_allowed("BrandName", name), is_valid, "{name:?}");
+        assert_eq!(name.parse::<PlatformName>().is_ok(), is_valid, "{name:?}");
+    }
+    for (text, is_valid) in [
+        ("Studio North Ltd\n1 Pier Road <Cork>", true),
+        ("\u{5d0}\u{5d1}", true),
+        ("a\tb", false),
+        ("a\r\nb", false),
+        ("a\u{85}b", false),
+    ] {
+        assert_eq!(is_allowed("ImprintText", text), is_valid, "{text:?}");
+        assert_eq!(Imprint::new(text, None).is_ok(), is_valid, "{text:?}");
+    }
+}
+
+proptest! {
+    /// The pattern cannot calculate a contrast. It rejects most colors that are too light, and no other.
+    #[test]
+    fn template_allows_every_valid_color(color in "#[0-9a-fA-F]{6}") {
+        let is_allowed = is_allowed("BrandColor", &color);
+        match color.parse::<Accent>() {
+            Ok(_) => prop_assert!(is_allowed),
+            Err(error) => prop_assert_eq!(error, AccentError::TooLight),
+        }
+    }
+}
+
+#[test]
+fn template_rejects_what_is_no_color_or_far_too_light() {
+    for color in ["blue", "1a56c4", "#1a56c", "#1a56c40", "#1a56cg", "#ffffff", "#ff8800", "#008500"] {
+        assert!(!is_allowed("BrandColor", color), "{color}");
+        assert!(color.parse::<Accent>().is_err(), "{color}");
     }
 }
 

@@ -73,7 +73,10 @@ const ROLES: [(&str, &[&str]); 8] = [
     (
         "NotifyRecipients",
         &[
+            "-dynamodb:BatchGetItem",
             "-dynamodb:UpdateItem",
+            "dynamodb:BatchGetItem",
+            "dynamodb:DeleteItem",
             "dynamodb:DescribeStream",
             "dynamodb:GetItem",
             "dynamodb:GetRecords",
@@ -125,6 +128,7 @@ const ROLES: [(&str, &[&str]); 8] = [
             "dynamodb:GetShardIterator",
             "dynamodb:ListStreams",
             "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
             "events:DescribeEventBus",
             "events:PutEvents",
             "logs:CreateLogStream",
@@ -327,6 +331,27 @@ fn only_the_sweeper_writes_the_share_log() {
             _ => &[],
         };
         assert_eq!(access(function), expected.iter().copied().collect(), "{function}");
+    }
+}
+
+/// Only the function on the table's stream makes notices: no request alone can cause an email to a sharer.
+#[test]
+fn only_the_sweeper_and_the_sender_write_notices() {
+    for (function, _) in ROLES {
+        let mut writers = statements(&TEMPLATE, &role_of(function)).into_iter().filter(|statement| {
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            statement["Effect"] == "Allow"
+                && keys.as_array().is_some_and(|keys| keys.contains(&json!("NOTICES#*")))
+        });
+        let is_writer = ["NotifyRecipients", "SweepShares"].contains(&function);
+        assert_eq!(writers.next().is_some(), is_writer, "{function}");
+        let denies = statements(&TEMPLATE, &role_of(function)).into_iter().filter(|statement| {
+            statement["Effect"] == "Deny" && strings(&statement["Action"]).contains(&"dynamodb:UpdateItem")
+        });
+        for deny in denies.filter(|_| !is_writer) {
+            let keys = &deny["Condition"]["ForAnyValue:StringLike"]["dynamodb:LeadingKeys"];
+            assert!(keys.as_array().unwrap().contains(&json!("NOTICES#*")), "{function}");
+        }
     }
 }
 
