@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,8 @@ pub(crate) struct StackInfo {
     pub(crate) mail_url: String,
     /// The file that controls the functions' clock.
     pub(crate) clock_file: PathBuf,
+    /// The process with which the stack stops, if there is one.
+    pub(crate) owner: Option<u32>,
 }
 
 fn file() -> PathBuf {
@@ -44,9 +46,13 @@ fn file() -> PathBuf {
 }
 
 impl StackInfo {
-    /// Returns the running stack, if any. Ignores a file left behind by a crashed stack.
+    /// Returns the running stack, if any. Ignores a file left behind by a crashed stack, and a stack that is about
+    /// to stop because its owner has exited.
     pub(crate) async fn find_running() -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(file()).ok()?).ok()?;
+        if stack.owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+            return None;
+        }
         let url = format!("{}/.well-known/openid-configuration", stack.issuer);
         let response = reqwest::get(url).await.ok()?;
         response.status().is_success().then_some(stack)

@@ -1,6 +1,7 @@
 //! Starts and stops the whole stack.
 
 use std::fs::{self, File};
+use std::os::unix::process::parent_id;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, thread};
@@ -136,15 +137,16 @@ impl Stack {
             try_join!(build(Host::ThisMachine), python::EMULATOR.prepare())?;
             Emulator::start(options.port).await?
         };
-        let (info, mailbox, token, server) = Self::deploy(&emulator, options.environment).await?;
+        let (info, mailbox, token, server) = Self::deploy(&emulator, options).await?;
         let ttl = tokio::spawn(ttl::run(info.clone()));
         Ok(Self { info, mailbox, token, emulator, server, ttl, _lock: lock })
     }
 
     async fn deploy(
         emulator: &Emulator,
-        environment: DeployedEnvironment,
+        options: &Options,
     ) -> Result<(StackInfo, Mailbox, String, JoinHandle<()>)> {
+        let environment = options.environment;
         let config = Config::read(environment)?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let own_address = listener.local_addr()?;
@@ -175,6 +177,7 @@ impl Stack {
             audience,
             mail_url: format!("{own_url}/mail"),
             clock_file: target("clock"),
+            owner: options.until_stdin_closes.then(parent_id),
         };
         let step = Step::start("uploading sample files");
         for (module, item, file) in SAMPLES {

@@ -36,6 +36,8 @@ pub(crate) struct StackInfo {
     pub(crate) issuer: String,
     pub(crate) mail_url: String,
     clock_file: PathBuf,
+    /// The process with which the stack stops, if there is one.
+    owner: Option<u32>,
 }
 
 /// One test's connection to the stack.
@@ -232,10 +234,14 @@ fn spawn() -> Child {
         .unwrap()
 }
 
-/// Returns the running stack of this program's environment, if there is one and its issuer responds.
+/// Returns the running stack of this program's environment, if there is one and its issuer responds. Ignores a stack
+/// that is about to stop, because the test program that started it has exited.
 async fn find_running() -> Option<StackInfo> {
     let info: StackInfo =
         serde_json::from_slice(&fs::read(root().join("target/local/stack.json")).ok()?).ok()?;
+    if info.owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {
+        return None;
+    }
     let response = reqwest::get(format!("{}/.well-known/openid-configuration", info.issuer)).await.ok()?;
     (response.status().is_success() && info.environment == environment()).then_some(info)
 }
