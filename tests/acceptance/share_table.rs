@@ -871,7 +871,7 @@ async fn outcome_of_a_reminder_is_recorded_after_other_changes() {
     }
 }
 
-/// The reminder was held until the end of an extension that was undone in the meantime.
+/// The reminder was held until the end of an extension that was undone before.
 #[tokio::test]
 async fn held_reminder_of_a_changed_share_is_due_at_once() {
     let stack = Stack::get().await;

@@ -71,7 +71,7 @@ async fn assert_logo_is_the_only_request(browser: &Browser, logo: &str) {
     ";
     let images = browser.driver.execute_async(script, vec![]).await.unwrap();
     assert_eq!(images.json(), &json!([1, 200, "Studio North"]));
-    // Chromium asks for an icon of its own accord.
+    // Chromium also requests an icon.
     let requests = "return performance.getEntriesByType('resource').map(({ name }) => name)
         .filter((name) => !name.endsWith('/favicon.ico'));";
     assert_eq!(browser.run(requests, vec![]).await, json!([logo]));

@@ -107,7 +107,7 @@ async fn reminded_recipient_asks_for_more_time_and_gets_it() {
     assert_eq!(share["reminder"]["state"], "planned");
     let (due, expiry) = (time(&share["reminder"]["at"]), time(&share["expiresAt"]));
     assert_eq!(expiry - due, TimeDelta::days(1));
-    // A later share with the same end, which nobody asks about.
+    // A later share with the same end, whose recipient does not ask.
     let bob = address("bob");
     let body = json!({"recipients": [bob], "expiresAt": rfc3339(expiry), "notify": false});
     item.post(&body).await.assert_status(201);
@@ -165,7 +165,7 @@ async fn reminded_recipient_asks_for_more_time_and_gets_it() {
     let again = wait_for_emails(&stack, &ann, 3).await;
     assert_eq!(again.link(), first.link());
 
-    // The recipient downloads the file, and the sharer is told once.
+    // The recipient downloads the file, and the sharer gets one notice.
     let recipient = Browser::start(DESKTOP).await;
     recipient.open(&again.link()).await;
     assert_eq!(recipient.downloaded().await, downloaded_file("brief.pdf"));

@@ -79,7 +79,7 @@ async fn reminder_is_offered_only_while_it_is_possible() {
     assert_eq!(shared["reminder"]["state"], "planned");
     assert_eq!(shared["reminder"]["daysBefore"], 3);
 
-    // The reminder can be planned anew with the expiration.
+    // Changing the expiration can plan a new reminder.
     let recipient = shared["recipient"].as_str().unwrap();
     browser.press("Done").await;
     page.open_link_access().await;

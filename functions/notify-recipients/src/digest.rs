@@ -1,6 +1,6 @@
 //! Composes the email that tells a sharer what happened to several shares.
 //!
-//! It leads to the platform, and never to the files: a forwarded digest gives nobody access.
+//! It links to the platform and never to the files, so a forwarded digest grants no access.
 
 use askama::Template;
 use sharelink_aws::mailer::Email;

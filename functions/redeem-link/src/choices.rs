@@ -1,5 +1,4 @@
-//! What a link's holder does other than getting files: asks for more time, and stops emails or allows them
-//! again.
+//! Requests of a link's holder that are not for files: asking for more time, and stopping or allowing emails.
 //!
 //! None of it is counted as a use. A GET changes nothing, because mail scanners follow links.
 

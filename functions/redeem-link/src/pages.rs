@@ -874,7 +874,7 @@ mod tests {
         let stop = "action=\"../token/emails/stop\"><button class=\"button\">Stop emails<";
         let allow = "action=\"../token/emails/allow\"><button class=\"button\">Allow emails again<";
         let back = "<a href=\"../token\">Back to the files</a>";
-        assert_contains(&show(&share, false, ENGLISH), &["Stop emails about these files?</h1>", stop, back]);
+        assert_contains(&show(&share, false, ENGLISH), &["Stop emails about this link?</h1>", stop, back]);
         assert_contains(&show(&stopped, true, ENGLISH), &["Emails are stopped</h1>", allow, back]);
         assert_contains(&show(&stopped, false, ENGLISH), &["Emails are stopped</h1>", allow]);
         assert_contains(&show(&allowed, true, ENGLISH), &["Emails are allowed again</h1>", stop]);
@@ -892,12 +892,12 @@ mod tests {
         let share = share(&[("a", 1), ("b", 1)]).build();
         assert_contains(
             &list(&share, ENGLISH),
-            &["<a href=\"token/emails\">Stop emails about these files</a>"],
+            &["<a href=\"token/emails\">Stop emails about this link</a>"],
         );
         let stopped = share.with_email_choice(share.generation, false, time(NOW)).unwrap().unwrap();
         assert_contains(
             &list(&stopped, ENGLISH),
-            &["<a href=\"token/emails\">Emails about these files are stopped</a>"],
+            &["<a href=\"token/emails\">Emails about this link are stopped</a>"],
         );
         assert!(!list(&share, ResponseFormat::Json).contains("emails"));
     }

@@ -46,8 +46,8 @@ fn file() -> PathBuf {
 }
 
 impl StackInfo {
-    /// Returns the running stack, if any. Ignores a file left behind by a crashed stack, and a stack that is about
-    /// to stop because its owner has exited.
+    /// Returns the running stack, if any. Ignores a file left behind by a crashed stack, and a stack that is
+    /// about to stop because its owner has exited.
     pub(crate) async fn find_running() -> Option<Self> {
         let stack: Self = serde_json::from_slice(&fs::read(file()).ok()?).ok()?;
         if stack.owner.is_some_and(|owner| !Path::new(&format!("/proc/{owner}")).exists()) {

@@ -234,8 +234,8 @@ fn spawn() -> Child {
         .unwrap()
 }
 
-/// Returns the running stack of this program's environment, if there is one and its issuer responds. Ignores a stack
-/// that is about to stop, because the test program that started it has exited.
+/// Returns the running stack of this program's environment, if there is one and its issuer responds. Ignores
+/// a stack that is about to stop, because the test program that started it has exited.
 async fn find_running() -> Option<StackInfo> {
     let info: StackInfo =
         serde_json::from_slice(&fs::read(root().join("target/local/stack.json")).ok()?).ok()?;

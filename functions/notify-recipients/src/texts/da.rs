@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Hvis knappen ikke virker, kan du åbne denne adresse:",
     for_you_only: "Linket er kun til dig. Alle, der har det, kan downloade filerne, så lad være med at videresende det. Hvis du ikke ventede denne e-mail, kan du se bort fra den.",
     reply_to: ("Svar på denne e-mail for at skrive til ", "."),
-    stop_emails: "Ingen flere e-mails om disse filer",
+    stop_emails: "Ingen flere e-mails om dette link",
     imprint: "Juridiske oplysninger",
 };
 

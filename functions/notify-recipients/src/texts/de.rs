@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Wenn die Schaltfläche nicht funktioniert, öffnen Sie diese Adresse:",
     for_you_only: "Dieser Link ist nur für Sie bestimmt. Wer ihn hat, kann die Dateien herunterladen; bitte leiten Sie ihn daher nicht weiter. Wenn Sie diese E-Mail nicht erwartet haben, können Sie sie ignorieren.",
     reply_to: ("Antworten Sie auf diese E-Mail, um ", " zu schreiben."),
-    stop_emails: "Keine E-Mails mehr zu diesen Dateien",
+    stop_emails: "Keine E-Mails mehr zu diesem Link",
     imprint: "Impressum",
 };
 

@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "If the button does not work, open this address:",
     for_you_only: "This link is for you only. Anyone who has it can download the files, so please do not forward it. If you did not expect this email, you can ignore it.",
     reply_to: ("Reply to this email to write to ", "."),
-    stop_emails: "Stop emails about these files",
+    stop_emails: "Stop emails about this link",
     imprint: "Legal notice",
 };
 

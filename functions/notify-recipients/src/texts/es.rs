@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Si el botón no funciona, abra esta dirección:",
     for_you_only: "Este enlace es solo para usted. Cualquiera que lo tenga puede descargar los archivos, así que le rogamos que no lo reenvíe. Si no esperaba este correo, puede ignorarlo.",
     reply_to: ("Responda a este correo para escribir a ", "."),
-    stop_emails: "No recibir más correos sobre estos archivos",
+    stop_emails: "No recibir más correos sobre este enlace",
     imprint: "Aviso legal",
 };
 

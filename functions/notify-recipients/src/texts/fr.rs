@@ -48,7 +48,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Si le bouton ne fonctionne pas, ouvrez cette adresse\u{202f}:",
     for_you_only: "Ce lien vous est strictement personnel. Toute personne qui le possède peut télécharger les fichiers\u{202f}; merci de ne pas le transférer. Si vous n’attendiez pas cet e-mail, vous pouvez l’ignorer.",
     reply_to: ("Répondez à cet e-mail pour écrire à ", "."),
-    stop_emails: "Ne plus recevoir d’e-mails au sujet de ces fichiers",
+    stop_emails: "Ne plus recevoir d’e-mails au sujet de ce lien",
     imprint: "Mentions légales",
 };
 

@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Als de knop niet werkt, open dan dit adres:",
     for_you_only: "Deze link is alleen voor u bestemd. Iedereen die de link heeft, kan de bestanden downloaden. Stuur de link daarom niet door. Als u deze e-mail niet had verwacht, kunt u deze negeren.",
     reply_to: ("Beantwoord deze e-mail om aan ", " te schrijven."),
-    stop_emails: "Geen e-mails meer over deze bestanden",
+    stop_emails: "Geen e-mails meer over deze link",
     imprint: "Juridische informatie",
 };
 

@@ -47,7 +47,7 @@ pub(super) static TEXTS: Texts = Texts {
     button_fails: "Om knappen inte fungerar öppnar du den här adressen:",
     for_you_only: "Länken är bara avsedd för dig. Alla som har den kan ladda ner filerna, så vidarebefordra den inte. Om du inte väntade dig det här e-postmeddelandet kan du bortse från det.",
     reply_to: ("Svara på det här e-postmeddelandet för att skriva till ", "."),
-    stop_emails: "Ingen mer e-post om filerna",
+    stop_emails: "Ingen mer e-post om länken",
     imprint: "Juridisk information",
 };
 

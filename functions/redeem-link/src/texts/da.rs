@@ -69,19 +69,19 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("Linket virker igen", "Du har igen adgang til filerne."),
     },
     emails: EmailTexts {
-        stop_link: "Ingen flere e-mails om disse filer",
-        stopped_link: "Du får ikke flere e-mails om disse filer",
+        stop_link: "Ingen flere e-mails om dette link",
+        stopped_link: "Du får ikke flere e-mails om dette link",
         stop: (
-            "Ingen flere e-mails om disse filer?",
-            "Du får ikke flere e-mails om disse filer: ingen påmindelse og ingen anden e-mail med linket. Dit link ændres ikke. Den person, der delte filerne, kan se dit valg.",
+            "Ingen flere e-mails om dette link?",
+            "Du får ikke flere e-mails om dette link: ingen påmindelse og ingen anden e-mail med linket. Dit link ændres ikke. Den person, der delte filerne, kan se dit valg.",
         ),
         stop_button: "Ingen flere e-mails",
         stopped: (
             "Du får ikke flere e-mails",
-            "Du får ikke flere e-mails om disse filer. Dit link ændres ikke.",
+            "Du får ikke flere e-mails om dette link. Dit link ændres ikke.",
         ),
         allow_button: "Tillad e-mails igen",
-        allowed: ("E-mails er tilladt igen", "Du kan få e-mails om disse filer igen."),
+        allowed: ("E-mails er tilladt igen", "Du kan få e-mails om dette link igen."),
     },
     problems: ProblemTexts {
         access_ended: (

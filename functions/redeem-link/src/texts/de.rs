@@ -69,19 +69,19 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("Der Link funktioniert wieder", "Sie haben wieder Zugriff auf die Dateien."),
     },
     emails: EmailTexts {
-        stop_link: "Keine E-Mails mehr zu diesen Dateien",
-        stopped_link: "E-Mails zu diesen Dateien sind abbestellt",
+        stop_link: "Keine E-Mails mehr zu diesem Link",
+        stopped_link: "E-Mails zu diesem Link sind abbestellt",
         stop: (
-            "Keine E-Mails mehr zu diesen Dateien?",
-            "Sie bekommen dann keine E-Mails mehr zu diesen Dateien: keine Erinnerung und keine weitere E-Mail mit dem Link. Ihr Link bleibt, wie er ist. Die Person, die die Dateien geteilt hat, kann Ihre Entscheidung sehen.",
+            "Keine E-Mails mehr zu diesem Link?",
+            "Sie bekommen dann keine E-Mails mehr zu diesem Link: keine Erinnerung und keine weitere E-Mail mit dem Link. Ihr Link bleibt, wie er ist. Die Person, die die Dateien geteilt hat, kann Ihre Entscheidung sehen.",
         ),
         stop_button: "Keine E-Mails mehr",
         stopped: (
             "E-Mails sind abbestellt",
-            "Sie bekommen keine E-Mails mehr zu diesen Dateien. Ihr Link bleibt, wie er ist.",
+            "Sie bekommen keine E-Mails mehr zu diesem Link. Ihr Link bleibt, wie er ist.",
         ),
         allow_button: "E-Mails wieder erlauben",
-        allowed: ("E-Mails sind wieder erlaubt", "Sie können wieder E-Mails zu diesen Dateien bekommen."),
+        allowed: ("E-Mails sind wieder erlaubt", "Sie können wieder E-Mails zu diesem Link bekommen."),
     },
     problems: ProblemTexts {
         access_ended: (

@@ -66,19 +66,16 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("The link works again", "You have access to the files again."),
     },
     emails: EmailTexts {
-        stop_link: "Stop emails about these files",
-        stopped_link: "Emails about these files are stopped",
+        stop_link: "Stop emails about this link",
+        stopped_link: "Emails about this link are stopped",
         stop: (
-            "Stop emails about these files?",
-            "You will get no more emails about these files: no reminder, and no other email with the link. Your link stays as it is. The person who shared the files can see your choice.",
+            "Stop emails about this link?",
+            "You will get no more emails about this link: no reminder, and no other email with the link. Your link stays as it is. The person who shared the files can see your choice.",
         ),
         stop_button: "Stop emails",
-        stopped: (
-            "Emails are stopped",
-            "You get no more emails about these files. Your link stays as it is.",
-        ),
+        stopped: ("Emails are stopped", "You get no more emails about this link. Your link stays as it is."),
         allow_button: "Allow emails again",
-        allowed: ("Emails are allowed again", "You may get emails about these files again."),
+        allowed: ("Emails are allowed again", "You may get emails about this link again."),
     },
     problems: ProblemTexts {
         access_ended: (

@@ -66,18 +66,18 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("El enlace vuelve a funcionar", "Vuelve a tener acceso a los archivos."),
     },
     emails: EmailTexts {
-        stop_link: "No recibir más correos sobre estos archivos",
-        stopped_link: "Ya no recibe correos sobre estos archivos",
+        stop_link: "No recibir más correos sobre este enlace",
+        stopped_link: "Ya no recibe correos sobre este enlace",
         stop: (
-            "¿No recibir más correos sobre estos archivos?",
-            "No recibirá más correos sobre estos archivos: ni recordatorios ni otro correo con el enlace. Su enlace no cambia. La persona que compartió los archivos puede ver su decisión.",
+            "¿No recibir más correos sobre este enlace?",
+            "No recibirá más correos sobre este enlace: ni recordatorios ni otro correo con el enlace. Su enlace no cambia. La persona que compartió los archivos puede ver su decisión.",
         ),
         stop_button: "No recibir más correos",
-        stopped: ("Ya no recibe correos", "No recibe más correos sobre estos archivos. Su enlace no cambia."),
+        stopped: ("Ya no recibe correos", "No recibe más correos sobre este enlace. Su enlace no cambia."),
         allow_button: "Volver a permitir los correos",
         allowed: (
             "Los correos vuelven a estar permitidos",
-            "Puede volver a recibir correos sobre estos archivos.",
+            "Puede volver a recibir correos sobre este enlace.",
         ),
     },
     problems: ProblemTexts {

@@ -70,21 +70,21 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("Le lien fonctionne de nouveau", "Vous avez de nouveau accès aux fichiers."),
     },
     emails: EmailTexts {
-        stop_link: "Ne plus recevoir d’e-mails au sujet de ces fichiers",
-        stopped_link: "Vous ne recevez plus d’e-mails au sujet de ces fichiers",
+        stop_link: "Ne plus recevoir d’e-mails au sujet de ce lien",
+        stopped_link: "Vous ne recevez plus d’e-mails au sujet de ce lien",
         stop: (
-            "Ne plus recevoir d’e-mails au sujet de ces fichiers\u{202f}?",
-            "Vous ne recevrez plus d’e-mails au sujet de ces fichiers\u{202f}: ni rappel, ni autre e-mail avec le lien. Votre lien ne change pas. La personne qui a partagé les fichiers peut voir votre choix.",
+            "Ne plus recevoir d’e-mails au sujet de ce lien\u{202f}?",
+            "Vous ne recevrez plus d’e-mails au sujet de ce lien\u{202f}: ni rappel, ni autre e-mail avec le lien. Votre lien ne change pas. La personne qui a partagé les fichiers peut voir votre choix.",
         ),
         stop_button: "Ne plus recevoir d’e-mails",
         stopped: (
             "Vous ne recevez plus d’e-mails",
-            "Vous ne recevez plus d’e-mails au sujet de ces fichiers. Votre lien ne change pas.",
+            "Vous ne recevez plus d’e-mails au sujet de ce lien. Votre lien ne change pas.",
         ),
         allow_button: "Autoriser de nouveau les e-mails",
         allowed: (
             "Les e-mails sont de nouveau autorisés",
-            "Vous pouvez de nouveau recevoir des e-mails au sujet de ces fichiers.",
+            "Vous pouvez de nouveau recevoir des e-mails au sujet de ce lien.",
         ),
     },
     problems: ProblemTexts {

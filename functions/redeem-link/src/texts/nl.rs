@@ -69,19 +69,19 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("De link werkt weer", "U hebt weer toegang tot de bestanden."),
     },
     emails: EmailTexts {
-        stop_link: "Geen e-mails meer over deze bestanden",
-        stopped_link: "U krijgt geen e-mails meer over deze bestanden",
+        stop_link: "Geen e-mails meer over deze link",
+        stopped_link: "U krijgt geen e-mails meer over deze link",
         stop: (
-            "Geen e-mails meer over deze bestanden?",
-            "U krijgt geen e-mails meer over deze bestanden: geen herinnering en geen andere e-mail met de link. Uw link blijft zoals hij is. De persoon die de bestanden heeft gedeeld, kan uw keuze zien.",
+            "Geen e-mails meer over deze link?",
+            "U krijgt geen e-mails meer over deze link: geen herinnering en geen andere e-mail met de link. Uw link blijft zoals hij is. De persoon die de bestanden heeft gedeeld, kan uw keuze zien.",
         ),
         stop_button: "Geen e-mails meer",
         stopped: (
             "U krijgt geen e-mails meer",
-            "U krijgt geen e-mails meer over deze bestanden. Uw link blijft zoals hij is.",
+            "U krijgt geen e-mails meer over deze link. Uw link blijft zoals hij is.",
         ),
         allow_button: "E-mails weer toestaan",
-        allowed: ("E-mails zijn weer toegestaan", "U kunt weer e-mails over deze bestanden krijgen."),
+        allowed: ("E-mails zijn weer toegestaan", "U kunt weer e-mails over deze link krijgen."),
     },
     problems: ProblemTexts {
         access_ended: (

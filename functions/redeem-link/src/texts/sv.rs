@@ -66,16 +66,16 @@ pub(super) static TEXTS: Texts = Texts {
         granted: ("Länken fungerar igen", "Du har åter tillgång till filerna."),
     },
     emails: EmailTexts {
-        stop_link: "Ingen mer e-post om filerna",
-        stopped_link: "Du får ingen mer e-post om filerna",
+        stop_link: "Ingen mer e-post om länken",
+        stopped_link: "Du får ingen mer e-post om länken",
         stop: (
-            "Ingen mer e-post om filerna?",
-            "Du får ingen mer e-post om filerna: varken påminnelse eller nytt meddelande med länken. Din länk ändras inte. Personen som delade filerna kan se ditt val.",
+            "Ingen mer e-post om länken?",
+            "Du får ingen mer e-post om länken: varken påminnelse eller nytt meddelande med länken. Din länk ändras inte. Personen som delade filerna kan se ditt val.",
         ),
         stop_button: "Ingen mer e-post",
-        stopped: ("Du får ingen mer e-post", "Du får ingen mer e-post om filerna. Din länk ändras inte."),
+        stopped: ("Du får ingen mer e-post", "Du får ingen mer e-post om länken. Din länk ändras inte."),
         allow_button: "Tillåt e-post igen",
-        allowed: ("E-post är tillåten igen", "Du kan få e-post om filerna igen."),
+        allowed: ("E-post är tillåten igen", "Du kan få e-post om länken igen."),
     },
     problems: ProblemTexts {
         access_ended: (

@@ -1,4 +1,4 @@
-//! What a link's holder changes other than by using it: requests for more time, and the choice about emails.
+//! Changes by a link's holder that are not uses: requests for more time, and the choice about emails.
 
 use serde::{Deserialize, Serialize};
 use sharelink_domain::access::MIN_URL_LIFETIME;
