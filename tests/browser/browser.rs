@@ -243,6 +243,15 @@ impl Browser {
         self.run(script, vec![]).await.as_str().unwrap().to_owned()
     }
 
+    /// Waits until an element whose accessible name begins with `name` has focus. Some focus changes follow an
+    /// event, such as a dialog's `close`, which arrives after the change on the screen.
+    pub(crate) async fn wait_for_focus(&self, name: &str) {
+        eventually(&format!("the focus on {name:?}"), async || {
+            self.focused().await.starts_with(name).then_some(())
+        })
+        .await;
+    }
+
     /// Presses Tab until an element whose name begins with `name` has focus.
     pub(crate) async fn tab_to(&self, name: &str) {
         for _ in 0..60 {

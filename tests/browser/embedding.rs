@@ -246,7 +246,7 @@ async fn open_dialog_refuses_the_token_of_another_user() {
     browser.run("window.ann = user; user = arguments[0];", vec![bob.clone()]).await;
     browser.press("Share").await;
     browser.wait_for(".banner", EXPLANATION).await;
-    assert!(browser.focused().await.starts_with("Close"));
+    browser.wait_for_focus("Close").await;
     browser.assert_accessible("a different user").await;
     browser.send_keys(Key::Escape + "").await;
     browser.wait_until_gone("dialog", "").await;

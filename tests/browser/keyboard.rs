@@ -18,15 +18,15 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.tab_to("Share").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for(".files label", "b.pdf").await;
-    assert_eq!(browser.focused().await, "Recipients");
+    browser.wait_for_focus("Recipients").await;
 
     browser.send_keys(format!("{ann},wrong,{bob}")).await;
     browser.send_keys(Key::Enter).await;
     // Tab stops at only one chip; arrow keys move between chips.
     browser.send_keys(Key::Tab).await;
-    assert!(browser.focused().await.starts_with(&ann));
+    browser.wait_for_focus(&ann).await;
     browser.send_keys(Key::Right).await;
-    assert!(browser.focused().await.starts_with("wrong not an email address"));
+    browser.wait_for_focus("wrong not an email address").await;
     browser.send_keys(Key::Delete).await;
     browser.wait_until_gone(".chip", "wrong").await;
     browser.tab_to("All files").await;
@@ -43,11 +43,11 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.tab_to("Share").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for("h2", "Shared with 2 recipients").await;
-    assert_eq!(browser.focused().await, "Done");
+    browser.wait_for_focus("Done").await;
     browser.send_keys(Key::Enter).await;
     // Focus returns to the button that opened the dialog.
     browser.wait_until_gone("dialog", "").await;
-    assert_eq!(browser.focused().await, "Share");
+    browser.wait_for_focus("Share").await;
     let share = item.get("").await.json()["shares"][0].clone();
     let files = share["files"].as_array().unwrap();
     assert_eq!(files.len(), 1);
@@ -57,28 +57,29 @@ async fn keyboard_alone_shares_changes_and_revokes() {
     browser.tab_to("Manage Link Access").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for("li[data-share]", &ann).await;
-    assert!(browser.focused().await.starts_with("Active"));
+    browser.wait_for_focus("Active").await;
     browser.tab_to("Change Expiration").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for(".panel", "").await;
-    assert_eq!(browser.focused().await, "Access expires");
+    browser.wait_for_focus("Access expires").await;
     browser.tab_to("1 month").await;
     browser.send_keys(Key::Enter).await;
     browser.tab_to("Save").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for("p", "has access until").await;
-    assert_eq!(browser.focused().await, "Change Expiration");
+    browser.wait_for_focus("Change Expiration").await;
     browser.tab_to("Revoke Access").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for(".panel", "").await;
-    assert_eq!(browser.focused().await, "Cancel", "the safe choice should have the focus");
+    // The safe choice should have the focus.
+    browser.wait_for_focus("Cancel").await;
     browser.send_keys(Key::Tab).await;
-    assert_eq!(browser.focused().await, "Yes, revoke");
+    browser.wait_for_focus("Yes, revoke").await;
     browser.send_keys(Key::Enter).await;
     browser.wait_for("p", "no longer has access.").await;
     browser.tab_to("Close").await;
     browser.send_keys(Key::Escape).await;
     browser.wait_until_gone("dialog", "").await;
-    assert_eq!(browser.focused().await, "Manage Link Access");
+    browser.wait_for_focus("Manage Link Access").await;
     page.browser.quit().await;
 }

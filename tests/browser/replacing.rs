@@ -20,7 +20,8 @@ async fn leaked_link_is_replaced_by_email() {
 
     page.press_in_row(&ann, "Replace link").await;
     browser.wait_for("p", "The current link stops working immediately and for good.").await;
-    assert_eq!(browser.focused().await, "Cancel", "the safe choice has focus");
+    // The safe choice has focus.
+    browser.wait_for_focus("Cancel").await;
     stack.open(&leaked).await.assert_status(302);
     browser.press("Yes, replace").await;
     browser.wait_for(".status", "The link was replaced. The new one will be emailed.").await;

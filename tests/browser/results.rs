@@ -193,7 +193,7 @@ async fn results_begin_at_the_top_of_a_low_screen() {
                .getBoundingClientRect().top;";
     let top = browser.run(top, vec![]).await.as_f64().unwrap();
     assert!((0.0..40.0).contains(&top), "{top}");
-    assert_eq!(browser.focused().await, "Done");
+    browser.wait_for_focus("Done").await;
     page.browser.quit().await;
 }
 

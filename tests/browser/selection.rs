@@ -125,23 +125,23 @@ async fn list_of_files_is_one_tab_stop() {
         (Key::Home, "All files"),
     ] {
         browser.send_keys(key).await;
-        assert!(browser.focused().await.starts_with(focused), "{}", browser.focused().await);
+        browser.wait_for_focus(focused).await;
     }
     for (typed, focused) in [("b", "b-001.pdf"), ("b", "b-004.pdf")] {
         browser.send_keys(typed).await;
-        assert!(browser.focused().await.starts_with(focused), "{}", browser.focused().await);
+        browser.wait_for_focus(focused).await;
     }
     // A Hindi vowel sign, which is no letter without the one before it.
     browser.run("addEventListener('error', ({ message }) => (window.thrown = message));", vec![]).await;
     browser.send_keys("\u{93f}").await;
     assert_eq!(browser.run("return window.thrown;", vec![]).await, Value::Null);
-    assert!(browser.focused().await.starts_with("b-004.pdf"));
+    browser.wait_for_focus("b-004.pdf").await;
     browser.send_keys(Key::Space).await;
     wait_for_summary(browser, "11 of 12 files").await;
     browser.send_keys(Key::Tab).await;
-    assert_eq!(browser.focused().await, "Access expires");
+    browser.wait_for_focus("Access expires").await;
     browser.send_chord(Key::Shift, Key::Tab).await;
-    assert!(browser.focused().await.starts_with("b-004.pdf"));
+    browser.wait_for_focus("b-004.pdf").await;
     page.browser.quit().await;
 }
 
@@ -236,6 +236,24 @@ async fn file_unticked_while_the_list_reloads_stays_unticked() {
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.press("Share").await;
     page.browser.wait_for(".given", "1 file, 9 bytes: b-001.pdf").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn files_can_be_shared_while_the_list_reloads() {
+    let stack = Stack::get().await;
+    let item = TestItem::new(&stack).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    page.open_share_dialog().await;
+    page.browser.press("Cancel").await;
+    let (notify_arrival, arrived) = oneshot::channel();
+    let (_resume, may_resume) = oneshot::channel();
+    proxy.inject_once(&["method: GET", "/files"], Fault::Pause(notify_arrival, may_resume));
+    page.open_share_dialog().await;
+    arrived.await.unwrap();
+    page.browser.enter("Recipients", &address("ann")).await;
+    page.browser.press("Share").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
     page.browser.quit().await;
 }
 

@@ -135,7 +135,9 @@ export class FilesField {
     const isMore = Boolean(cursor);
     let isShown = isMore;
     let leftOut = false;
-    this.#loadError = isMore ? undefined : texts.filesLoading;
+    // While a list is being refreshed, its files can be shared: the API names those that no longer exist.
+    const canShare = this.#listed.length > 0 && !this.#loadError;
+    this.#loadError = isMore || canShare ? undefined : texts.filesLoading;
     if (!this.#listed.length) fill(this.list, h("p", { class: "empty" }, texts.loading));
     try {
       do {
