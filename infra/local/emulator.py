@@ -6,14 +6,17 @@ page can send both. It also serves S3 without any signature.
 """
 
 import hmac
+import json
 import os
 import re
 from urllib.parse import parse_qs
 
 import ministack.app
 from ministack.core import iam_evaluator
+from ministack.services import ses
 
 HEALTH = "/_ministack/health"
+MESSAGES = "/_ministack/ses/messages"
 
 # The deployed API, which checks tokens itself. ministack serves other services under other paths that begin
 # in the same way, and under other hosts.
@@ -60,6 +63,33 @@ def is_allowed(scope, secret):
     return is_signed(headers, scope["query_string"])
 
 
+def later_messages(query):
+    """Returns the sent emails in ministack's format, without the first `skip`, and how many are left out.
+
+    ministack lists all emails, however many, and serves no other request meanwhile.
+    """
+    skip = int(parse_qs(query.decode("latin-1")).get("skip", ["0"])[0])
+    stores = ses._sent_emails.to_dict().items()
+    records = [record for (*_, name), store in stores if name == "entries" for record in store]
+
+    def rendered(record, field):
+        return record.get(f"Rendered{field}") or record.get(field)
+
+    messages = [
+        {field: record.get(field) for field in ("Source", "To", "CC", "BCC")}
+        | {field: rendered(record, field) for field in ("Subject", "BodyText", "BodyHtml")}
+        for record in records[skip:]
+    ]
+    return {"messages": {"all": messages}, "skipped": min(skip, len(records))}
+
+
+async def respond(send, status, body=b""):
+    """Sends a whole response."""
+    headers = [(b"content-type", b"application/json")] if body else []
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
 def require_secret(app, secret):
     """Returns the application, with unsigned requests refused."""
 
@@ -67,8 +97,9 @@ def require_secret(app, secret):
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         elif scope["type"] == "http" and not is_allowed(scope, secret):
-            await send({"type": "http.response.start", "status": 403, "headers": []})
-            await send({"type": "http.response.body"})
+            await respond(send, 403)
+        elif scope["type"] == "http" and scope["path"] == MESSAGES:
+            await respond(send, 200, json.dumps(later_messages(scope["query_string"])).encode())
         else:
             await app(scope, receive, send)
 

@@ -7,6 +7,9 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::paths::target;
 
+/// The mode in which the functions use this machine's clock.
+const REAL_TIME: &str = "real time";
+
 /// Runs `cargo local clock`: applies the change, if any, and prints the clock's time.
 pub(crate) fn run(change: Option<&str>) -> Result<()> {
     let file = target("clock");
@@ -24,12 +27,17 @@ pub(crate) fn now() -> DateTime<Utc> {
     read().0
 }
 
+/// Returns whether the clock shows real time.
+pub(crate) fn is_real_time() -> bool {
+    read().1 == REAL_TIME
+}
+
 fn read() -> (DateTime<Utc>, &'static str) {
     let text = fs::read_to_string(target("clock")).unwrap_or_default();
     match (text.parse::<i64>(), text.parse::<DateTime<Utc>>()) {
         (_, Ok(time)) => (time, "stopped"),
         (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "shifted"),
-        _ => (Utc::now(), "real time"),
+        _ => (Utc::now(), REAL_TIME),
     }
 }
 

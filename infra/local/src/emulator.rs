@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustix::process::Signal;
 
 use crate::deployment::Host;
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Source};
 use crate::paths::target;
 use crate::python;
 use crate::server::{Server, free_port};
@@ -80,11 +80,11 @@ impl Emulator {
 
     /// Returns the emails that this emulator's SES has sent.
     pub(crate) fn mailbox(&self) -> Mailbox {
-        if self.is_ministack {
-            Mailbox::Ministack(self.endpoint.clone(), self.credentials.aws_secret_access_key.clone())
+        Mailbox::new(if self.is_ministack {
+            Source::Ministack(self.endpoint.clone(), self.credentials.aws_secret_access_key.clone())
         } else {
-            Mailbox::LocalStack(self.endpoint.clone())
-        }
+            Source::LocalStack(self.endpoint.clone())
+        })
     }
 
     /// Returns where this emulator runs functions.

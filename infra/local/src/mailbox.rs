@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Result;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use reqwest::{Client, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 /// A sent email.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
@@ -24,41 +26,82 @@ pub(crate) struct Email {
     pub(crate) html: String,
 }
 
-/// An emulator's list of sent emails.
+/// The emails that the emulator has sent. Clones share what they have fetched.
 #[derive(Clone)]
-pub(crate) enum Mailbox {
+pub(crate) struct Mailbox {
+    source: Source,
+    /// Oldest first.
+    fetched: Arc<Mutex<Vec<Arc<Email>>>>,
+}
+
+/// Where an emulator lists its sent emails.
+#[derive(Clone)]
+pub(crate) enum Source {
     /// Contains the emulator's endpoint and secret.
     Ministack(String, String),
     /// Contains the emulator's endpoint.
     LocalStack(String),
 }
 
+/// Selects emails.
+#[derive(Deserialize)]
+struct Selection {
+    /// Only emails to this address.
+    to: Option<String>,
+}
+
 impl Mailbox {
+    pub(crate) fn new(source: Source) -> Self {
+        Self { source, fetched: Arc::default() }
+    }
+
     /// Returns every sent email, oldest first.
-    pub(crate) async fn emails(&self) -> Result<Vec<Email>> {
-        match self {
-            Self::Ministack(endpoint, secret) => {
-                let url = format!("{endpoint}/_ministack/ses/messages");
-                let list = fetch(Client::new().get(url).bearer_auth(secret)).await?;
-                let accounts =
-                    list["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
-                Ok(accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect())
-            }
-            Self::LocalStack(endpoint) => {
-                let list = fetch(Client::new().get(format!("{endpoint}/_aws/ses"))).await?;
-                Ok(list["messages"].as_array().into_iter().flatten().map(from_localstack).collect())
-            }
-        }
+    pub(crate) async fn emails(&self) -> Result<Vec<Arc<Email>>> {
+        let mut fetched = self.fetched.lock().await;
+        let (skipped, later) = self.source.emails_after(fetched.len()).await?;
+        fetched.truncate(skipped);
+        fetched.extend(later.into_iter().map(Arc::new));
+        Ok(fetched.clone())
     }
 
     /// Returns the route that lists the emails as JSON, in the same format for every emulator.
     pub(crate) fn routes(self) -> Router {
-        Router::new().route("/mail", get(list_emails)).with_state(Arc::new(self))
+        Router::new().route("/mail", get(list_emails)).with_state(self)
     }
 }
 
-async fn list_emails(State(mailbox): State<Arc<Mailbox>>) -> Result<Json<Vec<Email>>, StatusCode> {
-    mailbox.emails().await.map(Json).map_err(|_| StatusCode::BAD_GATEWAY)
+impl Source {
+    /// Returns the emails after the first `count`, which the caller knows, and how many are before them: 0 if
+    /// the emulator can only list all emails, and fewer than `count` if it has been reset.
+    async fn emails_after(&self, count: usize) -> Result<(usize, Vec<Email>)> {
+        match self {
+            Self::Ministack(endpoint, secret) => {
+                let url = format!("{endpoint}/_ministack/ses/messages?skip={count}");
+                let list = fetch(Client::new().get(url).bearer_auth(secret)).await?;
+                let skipped = list["skipped"].as_u64().unwrap_or(0).try_into()?;
+                let accounts =
+                    list["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
+                Ok((skipped, accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect()))
+            }
+            Self::LocalStack(endpoint) => {
+                let list = fetch(Client::new().get(format!("{endpoint}/_aws/ses"))).await?;
+                Ok((0, list["messages"].as_array().into_iter().flatten().map(from_localstack).collect()))
+            }
+        }
+    }
+}
+
+async fn list_emails(
+    State(mailbox): State<Mailbox>,
+    Query(selection): Query<Selection>,
+) -> Result<Response, StatusCode> {
+    let emails = mailbox.emails().await.map_err(|_| StatusCode::BAD_GATEWAY)?;
+    let is_selected = |email: &&Email| {
+        let is_recipient = |to: &String| email.to.iter().any(|address| address.eq_ignore_ascii_case(to));
+        selection.to.as_ref().is_none_or(is_recipient)
+    };
+    let selected: Vec<_> = emails.iter().map(AsRef::as_ref).filter(is_selected).collect();
+    Ok(Json(selected).into_response())
 }
 
 async fn fetch(request: RequestBuilder) -> Result<Value> {

@@ -60,8 +60,10 @@ impl DemoPage {
     /// Returns an email as its recipient sees it.
     async fn email(State(page): State<Arc<Self>>, Path(n): Path<usize>) -> Response {
         match page.mailbox.emails().await {
-            Ok(mut emails) if n < emails.len() => html(EMAIL_POLICY.to_owned(), emails.swap_remove(n).html),
-            Ok(_) => StatusCode::NOT_FOUND.into_response(),
+            Ok(emails) => match emails.get(n) {
+                Some(email) => html(EMAIL_POLICY.to_owned(), email.html.clone()),
+                None => StatusCode::NOT_FOUND.into_response(),
+            },
             Err(_) => StatusCode::BAD_GATEWAY.into_response(),
         }
     }

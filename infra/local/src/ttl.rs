@@ -1,7 +1,7 @@
 //! Replaces the emulator's TTL, which uses real time and writes nothing to the table's stream. Deletes rows
 //! that have expired according to the functions' clock, so that the deletions appear in the stream.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use reqwest::Client;
@@ -11,8 +11,15 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::stack::StackInfo;
 
-/// Time between scans. Each scan reads a whole table.
+/// Time between scans after the functions' clock was moved, which makes rows expire. Each scan reads whole
+/// tables, and the emulator does nothing else meanwhile.
 const INTERVAL: Duration = Duration::from_secs(2);
+
+/// Time between scans in real time, in which rows expire days after they were written.
+const REAL_TIME_INTERVAL: Duration = Duration::from_mins(1);
+
+/// Time until a moved clock is noticed.
+const CLOCK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Deletes expired rows until the task is aborted.
 pub(crate) async fn run(stack: StackInfo) {
@@ -22,7 +29,10 @@ pub(crate) async fn run(stack: StackInfo) {
             // A scan may fail if the emulator is busy; the next scan finds the same rows.
             let _ = delete_expired(&client, &stack, table).await;
         }
-        sleep(INTERVAL).await;
+        let scanned = Instant::now();
+        while scanned.elapsed() < if clock::is_real_time() { REAL_TIME_INTERVAL } else { INTERVAL } {
+            sleep(CLOCK_INTERVAL).await;
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A test item with files to share, and the API calls that its users make.
 
 use reqwest::header::HeaderMap;
-use reqwest::{Method, RequestBuilder};
+use reqwest::{Method, RequestBuilder, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -99,13 +99,17 @@ impl Email {
 
 /// Returns every email sent so far.
 pub(crate) async fn all_emails(stack: &Stack) -> Vec<Email> {
-    stack.client.get(&stack.info.mail_url).send().await.unwrap().json().await.unwrap()
+    fetch_emails(stack, &[]).await
 }
 
 /// Returns the emails sent to an address so far.
 pub(crate) async fn emails_to(stack: &Stack, address: &str) -> Vec<Email> {
-    let emails = all_emails(stack).await;
-    emails.into_iter().filter(|email| email.to.iter().any(|to| to.eq_ignore_ascii_case(address))).collect()
+    fetch_emails(stack, &[("to", address)]).await
+}
+
+async fn fetch_emails(stack: &Stack, query: &[(&str, &str)]) -> Vec<Email> {
+    let url = Url::parse_with_params(&stack.info.mail_url, query).unwrap();
+    stack.client.get(url).send().await.unwrap().error_for_status().unwrap().json().await.unwrap()
 }
 
 /// An item in the `jobs` module, and the token of a user who may share it.
