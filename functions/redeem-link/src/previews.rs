@@ -32,6 +32,7 @@ fn write_previews() {
         .title("Spring packaging 2026")
         .expires_in(TimeDelta::days(7))
         .build();
+    let stopped = share.with_email_choice(share.generation, false, time(NOW)).unwrap().unwrap();
     let ann = SharerName::parse("Ann Example", None);
     let waiting = Waiting { bytes_done: 1_200_000, bytes: 2_807_100, left_out: &[], token: "token" };
     for language in Language::ALL {
@@ -42,7 +43,11 @@ fn write_previews() {
                 ("files", pages::files(&look, &share, ann.as_ref(), true, "token", time(NOW), format)),
                 ("waiting", pages::waiting(&look, &waiting, format)),
                 ("ended", pages::access_ended(&look, ann.as_ref(), Some("token"), format)),
+                ("more-time-asked", pages::more_time_requested(&look, None, format)),
+                ("more-time-granted", pages::more_time_requested(&look, Some("token"), format)),
                 ("emails", pages::emails(&look, &share, false, "token", time(NOW), format)),
+                ("emails-stopped", pages::emails(&look, &stopped, true, "token", time(NOW), format)),
+                ("emails-allowed", pages::emails(&look, &share, true, "token", time(NOW), format)),
                 ("missing", pages::problem(&look, ProblemType::FileMissing, Some("token".into()), format)),
             ] {
                 let file = directory.join(format!("{kind}-{}-{name}.html", language.tag()));
