@@ -177,6 +177,7 @@ export class FilesField {
     for (const { file, box } of listed) box.checked = this.#selection.get(file.name);
     this.#cursor = cursor;
     this.#loadError = listed.length ? undefined : texts.noFiles;
+    if (this.error.textContent === texts.filesLoading) this.showError();
     const showMore = () => this.load(cursor);
     fill(this.list,
       listed.length > 1 && h("label", {}, this.all, this.#allText),

@@ -361,7 +361,10 @@ export class ShareDialog extends ItemDialog {
         missing && texts.filesMissing(missing),
         forbidden && texts.filesForbidden(forbidden),
       ].filter(Boolean).join(" ");
+      const form = this.#form;
       await this.#files.load();
+      // The user may have shared again, or opened the dialog for another item.
+      if (form !== this.#form || form.inert || !form.isConnected) return;
     }
     if (this.#showFieldErrors(errors)) this.#alert.scrollIntoView({ block: "nearest" });
   }
