@@ -114,14 +114,14 @@ user.addEventListener("change", () => {
 /** Adds new emails to the list. */
 async function showMail() {
   const list = document.querySelector("#mail");
-  const emails = await (await fetch("/mail")).json();
-  for (const [i, email] of emails.entries()) {
-    if (i < list.children.length) continue;
-    const link = element("a", { href: `/mail/${i}`, target: "_blank", textContent: email.subject });
+  const emails = await (await fetch(`/mail?skip=${list.children.length}`)).json();
+  for (const email of emails) {
+    const href = `/mail/${list.children.length}`;
+    const link = element("a", { href, target: "_blank", textContent: email.subject });
     const to = element("span", { textContent: `To ${email.to.join(", ")}` });
     list.prepend(element("li", {}, link, to));
   }
-  document.querySelector("#no-mail").hidden = emails.length > 0;
+  document.querySelector("#no-mail").hidden = list.children.length > 0;
 }
 
 for (;;) {

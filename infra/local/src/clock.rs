@@ -1,14 +1,29 @@
 //! The functions' clock: a file that the functions read, but only in builds with debug assertions.
 
-use std::fs;
+use std::{fmt, fs};
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use crate::paths::target;
 
-/// The mode in which the functions use this machine's clock.
-const REAL_TIME: &str = "real time";
+/// How the functions' clock differs from this machine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    RealTime,
+    Shifted,
+    Stopped,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::RealTime => "real time",
+            Self::Shifted => "shifted",
+            Self::Stopped => "stopped",
+        })
+    }
+}
 
 /// Runs `cargo local clock`: applies the change, if any, and prints the clock's time.
 pub(crate) fn run(change: Option<&str>) -> Result<()> {
@@ -29,15 +44,15 @@ pub(crate) fn now() -> DateTime<Utc> {
 
 /// Returns whether the clock shows real time.
 pub(crate) fn is_real_time() -> bool {
-    read().1 == REAL_TIME
+    read().1 == Mode::RealTime
 }
 
-fn read() -> (DateTime<Utc>, &'static str) {
+fn read() -> (DateTime<Utc>, Mode) {
     let text = fs::read_to_string(target("clock")).unwrap_or_default();
     match (text.parse::<i64>(), text.parse::<DateTime<Utc>>()) {
-        (_, Ok(time)) => (time, "stopped"),
-        (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), "shifted"),
-        _ => (Utc::now(), REAL_TIME),
+        (_, Ok(time)) => (time, Mode::Stopped),
+        (Ok(offset), _) if offset != 0 => (Utc::now() + TimeDelta::milliseconds(offset), Mode::Shifted),
+        _ => (Utc::now(), Mode::RealTime),
     }
 }
 

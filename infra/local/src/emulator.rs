@@ -79,7 +79,7 @@ impl Emulator {
     }
 
     /// Returns the emails that this emulator's SES has sent.
-    pub(crate) fn mailbox(&self) -> Mailbox {
+    pub(crate) fn mailbox(&self) -> Result<Mailbox> {
         Mailbox::new(if self.is_ministack {
             Source::Ministack(self.endpoint.clone(), self.credentials.aws_secret_access_key.clone())
         } else {

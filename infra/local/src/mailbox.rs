@@ -1,6 +1,7 @@
 //! Emails that the emulator's SES has sent.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Result;
 use axum::extract::{Query, State};
@@ -30,6 +31,7 @@ pub(crate) struct Email {
 #[derive(Clone)]
 pub(crate) struct Mailbox {
     source: Source,
+    client: Client,
     /// Oldest first.
     fetched: Arc<Mutex<Vec<Arc<Email>>>>,
 }
@@ -46,21 +48,33 @@ pub(crate) enum Source {
 /// Selects emails.
 #[derive(Deserialize)]
 struct Selection {
+    /// The number of emails to leave out, starting with the oldest.
+    #[serde(default)]
+    skip: usize,
     /// Only emails to this address.
     to: Option<String>,
 }
 
+/// The emails after those that are known already.
+struct LaterEmails {
+    /// How many emails precede them: 0 if the emulator has listed all emails.
+    skipped: usize,
+    emails: Vec<Email>,
+}
+
 impl Mailbox {
-    pub(crate) fn new(source: Source) -> Self {
-        Self { source, fetched: Arc::default() }
+    pub(crate) fn new(source: Source) -> Result<Self> {
+        // One request at a time fetches emails, so it must not wait forever.
+        let client = Client::builder().timeout(Duration::from_secs(30)).build()?;
+        Ok(Self { source, client, fetched: Arc::default() })
     }
 
     /// Returns every sent email, oldest first.
     pub(crate) async fn emails(&self) -> Result<Vec<Arc<Email>>> {
         let mut fetched = self.fetched.lock().await;
-        let (skipped, later) = self.source.emails_after(fetched.len()).await?;
+        let LaterEmails { skipped, emails } = self.source.emails_after(&self.client, fetched.len()).await?;
         fetched.truncate(skipped);
-        fetched.extend(later.into_iter().map(Arc::new));
+        fetched.extend(emails.into_iter().map(Arc::new));
         Ok(fetched.clone())
     }
 
@@ -71,21 +85,22 @@ impl Mailbox {
 }
 
 impl Source {
-    /// Returns the emails after the first `count`, which the caller knows, and how many are before them: 0 if
-    /// the emulator can only list all emails, and fewer than `count` if it has been reset.
-    async fn emails_after(&self, count: usize) -> Result<(usize, Vec<Email>)> {
+    /// Returns the emails after the first `count`, or all emails if the emulator cannot leave any out.
+    async fn emails_after(&self, client: &Client, count: usize) -> Result<LaterEmails> {
         match self {
             Self::Ministack(endpoint, secret) => {
                 let url = format!("{endpoint}/_ministack/ses/messages?skip={count}");
-                let list = fetch(Client::new().get(url).bearer_auth(secret)).await?;
+                let list = fetch(client.get(url).bearer_auth(secret)).await?;
                 let skipped = list["skipped"].as_u64().unwrap_or(0).try_into()?;
                 let accounts =
                     list["messages"].as_object().into_iter().flat_map(|accounts| accounts.values());
-                Ok((skipped, accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect()))
+                let emails = accounts.filter_map(Value::as_array).flatten().map(from_ministack).collect();
+                Ok(LaterEmails { skipped, emails })
             }
             Self::LocalStack(endpoint) => {
-                let list = fetch(Client::new().get(format!("{endpoint}/_aws/ses"))).await?;
-                Ok((0, list["messages"].as_array().into_iter().flatten().map(from_localstack).collect()))
+                let list = fetch(client.get(format!("{endpoint}/_aws/ses"))).await?;
+                let emails = list["messages"].as_array().into_iter().flatten().map(from_localstack).collect();
+                Ok(LaterEmails { skipped: 0, emails })
             }
         }
     }
@@ -100,7 +115,8 @@ async fn list_emails(
         let is_recipient = |to: &String| email.to.iter().any(|address| address.eq_ignore_ascii_case(to));
         selection.to.as_ref().is_none_or(is_recipient)
     };
-    let selected: Vec<_> = emails.iter().map(AsRef::as_ref).filter(is_selected).collect();
+    let selected: Vec<_> =
+        emails.iter().skip(selection.skip).map(AsRef::as_ref).filter(is_selected).collect();
     Ok(Json(selected).into_response())
 }
 

@@ -12,10 +12,10 @@ use crate::clock;
 use crate::stack::StackInfo;
 
 /// Time between scans after the functions' clock was moved, which makes rows expire. Each scan reads whole
-/// tables, and the emulator does nothing else meanwhile.
+/// tables, and the emulator serves no other request until it is done.
 const INTERVAL: Duration = Duration::from_secs(2);
 
-/// Time between scans in real time, in which rows expire days after they were written.
+/// Time between scans in real time. AWS deletes expired rows days late, so a minute is early enough.
 const REAL_TIME_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Time until a moved clock is noticed.

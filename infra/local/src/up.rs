@@ -153,7 +153,7 @@ impl Stack {
         let own_url = format!("http://{own_address}");
         let audience = config.parameter("JwtAudience")?.to_owned();
         let issuer = Arc::new(Issuer::new(own_url.clone(), audience.clone())?);
-        let mailbox = emulator.mailbox();
+        let mailbox = emulator.mailbox()?;
         let page = DemoPage::new(mailbox.clone());
         let routes =
             Arc::clone(&issuer).routes().merge(mailbox.clone().routes()).merge(Arc::clone(&page).routes());
