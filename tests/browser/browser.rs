@@ -42,7 +42,7 @@ const FIND: &str = r"
     const name = (element) =>
         (element.getAttribute('aria-label') || label(element) || (element.shadowRoot ?? element).textContent)
             .replace(/[\u2068\u2069]/g, '').replace(/\s+/g, ' ').trim();
-    const found = (modal ? within(modal) : all).filter(
+    const found = (modal ? [modal, ...within(modal)] : all).filter(
         (element) => element.matches(selector) && element.checkVisibility({ visibilityProperty: true }));
     return found.find((element) => name(element) === text)
         ?? found.find((element) => name(element).includes(text));
@@ -243,6 +243,17 @@ impl Browser {
         self.run(script, vec![]).await.as_str().unwrap().to_owned()
     }
 
+    /// Returns how many requests to URLs that contain `part` the page has completed, once there are at least
+    /// `min`. The page may show a response before the browser counts its request.
+    pub(crate) async fn count_requests(&self, part: &str, min: u64) -> u64 {
+        let script = "return performance.getEntriesByType('resource')\
+                      .filter(({ name }) => name.includes(arguments[0])).length;";
+        eventually(&format!("{min} requests to {part}"), async || {
+            self.run(script, vec![part.into()]).await.as_u64().filter(|count| *count >= min)
+        })
+        .await
+    }
+
     /// Waits until an element whose accessible name begins with `name` has focus. Some focus changes follow an
     /// event, such as a dialog's `close`, which arrives after the change on the screen.
     pub(crate) async fn wait_for_focus(&self, name: &str) {
@@ -273,13 +284,16 @@ impl Browser {
     pub(crate) async fn downloaded(&self) -> (String, Vec<u8>) {
         // Chromium reserves the name with an empty file, so the size must stay the same for a while.
         let last_size = Cell::new(None);
+        let equal_polls = Cell::new(0);
         eventually("the download", async || {
             let files: Vec<_> = std::fs::read_dir(&self.downloads).unwrap().map(Result::unwrap).collect();
             let [file] = files.as_slice() else { return None };
             let name = file.file_name().into_string().unwrap();
             let size = file.metadata().ok()?.len();
             let is_complete = !name.ends_with(".crdownload") && !name.starts_with('.');
-            let is_stable = last_size.replace(Some(size)) == Some(size);
+            let is_same = last_size.replace(Some(size)) == Some(size);
+            equal_polls.set(if is_same { equal_polls.get() + 1 } else { 0 });
+            let is_stable = equal_polls.get() >= if size == 0 { 20 } else { 1 };
             (is_complete && is_stable).then(|| (name, std::fs::read(file.path()).unwrap()))
         })
         .await

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, DESKTOP};
-use crate::page::{Page, downloaded_file};
+use crate::page::{Page, downloaded_file, wait_for_event};
 use crate::site::{self, ORIGIN, evaluate};
 use crate::support::{Aws, Email, Stack, TestItem, address, emails_to, eventually, rfc3339, unique};
 
@@ -41,14 +41,6 @@ async fn wait_for_emails(stack: &Stack, address: &str, count: usize) -> Email {
         (emails.len() == count).then(|| emails.pop().unwrap())
     })
     .await
-}
-
-async fn wait_for_event(item: &TestItem<'_>, event: &str) {
-    eventually(event, async || {
-        let log = item.log_page("?limit=100").await.json();
-        log["entries"].as_array().unwrap().iter().any(|entry| entry["event"] == event).then_some(())
-    })
-    .await;
 }
 
 fn time(value: &Value) -> DateTime<Utc> {

@@ -58,21 +58,16 @@ async fn link_works_until_revoked_and_after_reactivation() {
     }
 }
 
+/// The end of the URL that returns permissions.
+const PERMISSIONS: &str = "/share-permissions";
+
 #[tokio::test]
 async fn demo_page_offers_sharing_only_with_permission() {
     let stack = Stack::get().await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&stack.info.issuer).await;
     browser.wait_for("share-button", "Share").await;
-    let count_requests = r"
-        return performance.getEntriesByType('resource').filter(({ name, responseStatus }) =>
-            name.endsWith('/share-permissions') && responseStatus === 200).length;
-    ";
-    let first_count = eventually("an entry for the completed request", async || {
-        Some(browser.run(count_requests, vec![]).await).filter(|count| *count != 0)
-    })
-    .await;
-    assert_eq!(first_count, 1, "one request covers all buttons on the page");
+    assert_eq!(browser.count_requests(PERMISSIONS, 1).await, 1, "one request covers all buttons on the page");
     for (opener, place) in [("#widget .opener", "Workspace"), ("#results .opener", "Search")] {
         browser.click(opener, "Actions for Spring campaign").await;
         browser.click(".menu share-button", "Share").await;
@@ -91,13 +86,10 @@ async fn demo_page_offers_sharing_only_with_permission() {
     browser.click("#widget .opener", "Actions for Logo").await;
     browser.wait_for(".menu share-button", "Share").await;
     browser.send_keys(Key::Escape).await;
-    // When one more request has completed, Carl's permissions have arrived.
-    let before = browser.run(count_requests, vec![]).await;
+    browser.count_requests(PERMISSIONS, 2).await;
     browser.run("user.value = 'carl'; user.dispatchEvent(new Event('change'));", vec![]).await;
-    eventually("Carl's permissions", async || {
-        (browser.run(count_requests, vec![]).await != before).then_some(())
-    })
-    .await;
+    // Carl's permissions have arrived.
+    browser.count_requests(PERMISSIONS, 3).await;
     browser.wait_until_gone("share-button", "").await;
     browser.quit().await;
 }

@@ -133,7 +133,7 @@ async fn every_language_fits_a_phone_screen() {
         browser.wait_for(".panel", "").await;
         browser.assert_fits(&format!("the links in {language}")).await;
         for (view, button) in [("the share log", 1), ("the notices", 2)] {
-            browser.wait_for(&format!(".foot button:nth-child({button})"), "").await.click().await.unwrap();
+            browser.click(&format!(".foot button:nth-child({button})"), "").await;
             browser.wait_for(".foot .push", "").await;
             browser.assert_fits(&format!("{view} in {language}")).await;
             browser.run(click, vec![".foot .push".into()]).await;

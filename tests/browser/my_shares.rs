@@ -82,7 +82,11 @@ async fn texts(browser: &Browser, selector: &str) -> Vec<String> {
 /// Waits until the list says how many links it has.
 pub(crate) async fn wait_for_count(browser: &Browser, count: usize) {
     let text = if count == 1 { "1 link".to_owned() } else { format!("{count} links") };
-    browser.wait_for(".summary [role=status]", &text).await;
+    eventually(&text, async || {
+        let status = browser.find(".summary [role=status]", &text).await?;
+        (status.text().await.ok()? == text).then_some(())
+    })
+    .await;
 }
 
 /// Chooses an option of a field.
@@ -90,14 +94,6 @@ async fn choose(browser: &Browser, field: &str, value: &str) {
     let field = browser.wait_for("select", field).await;
     let script = "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'));";
     browser.run(script, vec![field.to_json().unwrap(), value.into()]).await;
-}
-
-/// Returns how many requests to a route the page has sent.
-async fn request_count(browser: &Browser, route: &str) -> Value {
-    let script = format!(
-        "performance.getEntriesByType('resource').filter(({{ name }}) => name.endsWith('{route}')).length"
-    );
-    evaluate(browser, &script).await
 }
 
 /// Returns the number of the item's shares with a status.
@@ -132,7 +128,7 @@ async fn one_gesture_revokes_150_links_and_undo_restores_them() {
     browser.press("Revoke 150 links").await;
     browser.wait_for("p", "150 links were revoked.").await;
     assert!(browser.find("p", "Undo restores").await.is_none(), "Undo restores every link");
-    assert_eq!(request_count(&browser, "/shares/revoke").await, 2);
+    assert_eq!(browser.count_requests("/shares/revoke", 2).await, 2);
     assert_eq!((count(&item, "active").await, count(&item, "inactive").await), (0, 150));
     wait_for_count(&browser, 0).await;
     browser.assert_accessible("the result").await;

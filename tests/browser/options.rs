@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::browser::{DESKTOP, PHONE};
-use crate::page::Page;
+use crate::page::{Page, wait_for_event};
 use crate::site::{self, evaluate};
 use crate::support::{Stack, TestItem, address, next_week, send, unique};
 
@@ -132,6 +132,7 @@ async fn stopped_emails_are_explained() {
     browser.press("Yes, replace").await;
     browser.wait_for(".status", "Copy the new one and send it yourself.").await;
     browser.assert_accessible("stopped emails").await;
+    wait_for_event(&item, "emailsStopped").await;
     browser.press("Share log").await;
     browser.wait_for(".log li", "stopped emails about this link").await;
     page.browser.quit().await;

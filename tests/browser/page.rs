@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Device};
-use crate::support::{Stack, TestItem};
+use crate::support::{Stack, TestItem, eventually};
 
 /// A sharer's browser, showing the demo page.
 pub(crate) struct Page {
@@ -97,16 +97,29 @@ impl Page {
 
     /// Presses a button in a recipient's row.
     pub(crate) async fn press_in_row(&self, recipient: &str, button: &str) {
-        let row = self.browser.wait_for("li[data-share]", recipient).await;
         let script = "return [...arguments[0].querySelectorAll('button')]\
                       .find((button) => button.textContent.trim() === arguments[1]);";
-        let arguments = vec![row.to_json().unwrap(), Value::from(button)];
-        let element = self.browser.driver.execute(script, arguments).await.unwrap().element().unwrap();
-        element.click().await.unwrap();
+        eventually(&format!("a click on {button} for {recipient}"), async || {
+            // If the page replaces the row before the click, try again.
+            let row = self.browser.find("li[data-share]", recipient).await?;
+            let arguments = vec![row.to_json().unwrap(), Value::from(button)];
+            let element = self.browser.driver.execute(script, arguments).await.ok()?.element().ok()?;
+            element.click().await.ok()
+        })
+        .await;
     }
 }
 
 /// Returns the name and bytes of a downloaded test file.
 pub(crate) fn downloaded_file(file: &str) -> (String, Vec<u8>) {
     (file.to_owned(), file.as_bytes().to_vec())
+}
+
+/// Waits until the item's share log has an entry for an event.
+pub(crate) async fn wait_for_event(item: &TestItem<'_>, event: &str) {
+    eventually(event, async || {
+        let log = item.log_page("?limit=100").await.json();
+        log["entries"].as_array().unwrap().iter().any(|entry| entry["event"] == event).then_some(())
+    })
+    .await;
 }

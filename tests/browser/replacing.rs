@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::browser::{DESKTOP, Device, PHONE};
-use crate::page::Page;
+use crate::page::{Page, wait_for_event};
 use crate::support::{Stack, TestItem, address, emails_to, next_week};
 
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn leaked_link_is_replaced_by_email() {
     assert_eq!(stack.download(&new_link).await.0, b"brief.pdf");
     browser.wait_for("li[data-share]", "Link replaced").await;
     assert!(browser.find("button", "Undo").await.is_none(), "a replaced link cannot be brought back");
-    item.wait_for_log(3).await;
+    wait_for_event(&item, "linkRenewed").await;
     browser.press("Share log").await;
     browser.wait_for(".log li", "link replaced, by Ann Example").await;
     page.browser.quit().await;

@@ -247,13 +247,44 @@ async fn files_can_be_shared_while_the_list_reloads() {
     page.open_share_dialog().await;
     page.browser.press("Cancel").await;
     let (notify_arrival, arrived) = oneshot::channel();
-    let (_resume, may_resume) = oneshot::channel();
+    let (resume, may_resume) = oneshot::channel();
     proxy.inject_once(&["method: GET", "/files"], Fault::Pause(notify_arrival, may_resume));
     page.open_share_dialog().await;
     arrived.await.unwrap();
     page.browser.enter("Recipients", &address("ann")).await;
     page.browser.press("Share").await;
     page.browser.wait_for("h2", "Shared with 1 recipient").await;
+    item.upload("later.pdf").await;
+    resume.send(()).unwrap();
+    page.browser.press("Share with others").await;
+    page.browser.wait_for(".files label", "later.pdf").await;
+    page.browser.enter("Recipients", &address("bob")).await;
+    page.browser.press("Share").await;
+    page.browser.wait_for(".given", "brief.pdf").await;
+    page.browser.quit().await;
+}
+
+#[tokio::test]
+async fn error_of_an_earlier_request_does_not_follow_a_later_one() {
+    let stack = Stack::get().await;
+    let item = TestItem::with_files(&stack, &["a.pdf", "b.pdf"]).await;
+    let (page, proxy) = open_behind_proxy(&item).await;
+    page.open_share_dialog().await;
+    page.browser.enter("Recipients", &address("ann")).await;
+    Aws::new(&stack).delete(&item.key("b.pdf")).await;
+    let (notify_arrival, arrived) = oneshot::channel();
+    let (resume, may_resume) = oneshot::channel();
+    proxy.inject_once(&["method: GET", "/files"], Fault::Pause(notify_arrival, may_resume));
+    page.browser.press("Share").await;
+    arrived.await.unwrap();
+    // The list still shows the missing file.
+    page.browser.click(".files label", "b.pdf").await;
+    page.browser.press("Share").await;
+    page.browser.wait_for("h2", "Shared with 1 recipient").await;
+    resume.send(()).unwrap();
+    page.browser.press("Share with others").await;
+    page.browser.wait_until_gone(".files label", "b.pdf").await;
+    assert!(page.browser.find(".error", "No longer available").await.is_none());
     page.browser.quit().await;
 }
 

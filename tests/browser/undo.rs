@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use thirtyfour::Key;
 
 use crate::browser::{Browser, DESKTOP, Device, PHONE};
-use crate::page::Page;
+use crate::page::{Page, wait_for_event};
 use crate::support::{Stack, TestItem, address, rfc3339};
 
 /// A desktop browser window of 1280 by 1024 pixels, zoomed in to 400%.
@@ -74,7 +74,7 @@ async fn revocation_can_be_undone() {
     assert_eq!((&undone["status"], &undone["expiresAt"]), (&json!("active"), &json!(expires_at)));
     stack.open(&shared.link).await.assert_status(302);
 
-    item.wait_for_log(4).await;
+    wait_for_event(&item, "reactivated").await;
     browser.press("Share log").await;
     browser.wait_for(".log li", "access reactivated, by Ann Example").await;
     browser.wait_for(".log li", "access revoked, by Ann Example").await;
