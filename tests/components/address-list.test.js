@@ -263,6 +263,9 @@ describe("pasted text", () => {
     ["⟨ann@example.com⟩, ﹤bob@example.com﹥", "ann@example.com", "bob@example.com"],
     ["ann@example.com¹, bob@example.com*, carol@example.com’s", "ann@example.com", "bob@example.com",
       "carol@example.com"],
+    // Lines within angle brackets are not joined if one of them has a whole address.
+    ["<work\nann@example.com (office)>", "<work", "ann@example.com"],
+    ["<office: ann@example.com\nx>, bob@example.com", "ann@example.com", "x>", "bob@example.com"],
   ]));
 
   // tests/public-reports.md lists the sources.

@@ -232,7 +232,8 @@ function unwrap(text) {
     // A long line may be wrapped within an address.
     .replace(/<[^<>@]{0,400}@[^<>@]{0,400}>/g, (angled) => {
       const parts = angled.split("\n").filter((part) => /[^\s<>]/.test(part));
-      return parts.length > 1 && parts.some(readAddress) ? angled : angled.replace(/ ?\n\s?/g, "");
+      const isWhole = (part) => readRuns(part).some(({ reading }) => reading);
+      return parts.length > 1 && parts.some(isWhole) ? angled : angled.replace(/ ?\n\s?/g, "");
     });
 }
 
