@@ -1,4 +1,4 @@
-"""Starts ministack, refuses requests without its secret key, and lists sent emails faster.
+"""Starts ministack, refuses requests without its secret key, and lists only new emails.
 
 With AUTH=true, ministack checks signatures, but not those of the account's own keys, and not those of its own
 requests under /_ministack/, which delete everything, change its settings, and return sent emails. Every web

@@ -254,8 +254,8 @@ impl Browser {
         .await
     }
 
-    /// Waits until an element whose accessible name begins with `name` has focus. Some focus changes follow an
-    /// event, such as a dialog's `close`, which arrives after the change on the screen.
+    /// Waits until an element whose accessible name begins with `name` has focus. Some focus changes follow
+    /// an event, such as a dialog's `close`, which arrives after the change on the screen.
     pub(crate) async fn wait_for_focus(&self, name: &str) {
         eventually(&format!("the focus on {name:?}"), async || {
             self.focused().await.starts_with(name).then_some(())

@@ -58,11 +58,9 @@ async fn link_works_until_revoked_and_after_reactivation() {
     }
 }
 
-/// The end of the URL that returns permissions.
-const PERMISSIONS: &str = "/share-permissions";
-
 #[tokio::test]
 async fn demo_page_offers_sharing_only_with_permission() {
+    const PERMISSIONS: &str = "/share-permissions";
     let stack = Stack::get().await;
     let browser = Browser::start(DESKTOP).await;
     browser.open(&stack.info.issuer).await;

@@ -175,8 +175,8 @@ impl Share {
         self
     }
 
-    /// Returns the share with the reminder that a sharer requests, even if one was sent before, or the reason why
-    /// the recipient would not get it. With 0 days, returns the share without a reminder.
+    /// Returns the share with the reminder that a sharer requests, even if one was sent before, or the reason
+    /// why the recipient would not get it. With 0 days, returns the share without a reminder.
     pub fn with_reminder(&self, days_before: ReminderDays, now: Timestamp) -> Result<Self, ReminderError> {
         if days_before.0 == 0 {
             // A canceled reminder stays known as sent, so that a request for another is counted.
